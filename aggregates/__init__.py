@@ -1,0 +1,1 @@
+"""The rules of the shop: facts, states and pure decisions, one module or folder per context."""

@@ -1,0 +1,52 @@
+"""Every stored event name, with its schema number: what is on disk for ever, on one screen.
+
+A class may be renamed any day; a name here never changes. A changed shape is a new number and an upcaster.
+"""
+
+from aggregates.cart import events as cart
+from aggregates.catalog import events as catalog
+from aggregates.inventory import events as inventory
+from aggregates.kernel import EventType
+from aggregates.orders import events as orders
+from aggregates.payments import events as payments
+
+EVENT_TYPES: tuple[EventType, ...] = (
+    EventType("catalog.product_listed", 1, catalog.ProductListed),
+    EventType("catalog.price_changed", 1, catalog.PriceChanged),
+    EventType("catalog.product_delisted", 1, catalog.ProductDelisted),
+    EventType("inventory.stock_received", 1, inventory.StockReceived),
+    EventType("inventory.stock_adjusted", 1, inventory.StockAdjusted),
+    EventType("inventory.stock_reserved", 1, inventory.StockReserved),
+    EventType("inventory.reservation_confirmed", 1, inventory.ReservationConfirmed),
+    EventType("inventory.reservation_released", 1, inventory.ReservationReleased),
+    EventType("inventory.stock_dispatched", 1, inventory.StockDispatched),
+    EventType("inventory.stock_restocked", 1, inventory.StockRestocked),
+    EventType("cart.cart_opened", 1, cart.CartOpened),
+    EventType("cart.item_added", 1, cart.ItemAdded),
+    EventType("cart.quantity_changed", 1, cart.QuantityChanged),
+    EventType("cart.item_removed", 1, cart.ItemRemoved),
+    EventType("cart.cart_checked_out", 1, cart.CartCheckedOut),
+    EventType(
+        "orders.order_placed",
+        1,
+        orders.OrderPlaced,
+        personal=("email", "shipping_address"),
+        subject=orders.subject_of,
+    ),
+    EventType("orders.order_confirmed", 1, orders.OrderConfirmed),
+    EventType("orders.order_canceled", 1, orders.OrderCanceled),
+    EventType("orders.lines_fulfilled", 1, orders.LinesFulfilled),
+    EventType("orders.lines_returned", 1, orders.LinesReturned),
+    EventType("orders.order_refunded", 1, orders.OrderRefunded),
+    EventType("orders.credit_note_issued", 1, orders.CreditNoteIssued),
+    EventType("payments.payment_requested", 1, payments.PaymentRequested),
+    EventType("payments.payment_authorized", 1, payments.PaymentAuthorized),
+    EventType("payments.action_required", 1, payments.ActionRequired),
+    EventType("payments.payment_declined", 1, payments.PaymentDeclined),
+    EventType("payments.payment_voided", 1, payments.PaymentVoided),
+    EventType("payments.payment_captured", 1, payments.PaymentCaptured),
+    EventType("payments.payment_refunded", 1, payments.PaymentRefunded),
+    EventType("payments.process_started", 1, payments.ProcessStarted),
+    EventType("payments.step_begun", 1, payments.StepBegun),
+    EventType("payments.step_ended", 1, payments.StepEnded),
+)

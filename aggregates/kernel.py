@@ -1,0 +1,128 @@
+"""What every context shares: money, refusals, and how an event type is declared.
+
+Standard library only. No context imports another; what two contexts must both know stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from aggregates.currencies import minor_digits
+
+type_ = type
+
+Sku = str
+"""A variant's stock keeping unit: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, case kept."""
+OrderId = str
+CartId = str
+LineId = str
+
+MAIN = "main"
+"""The location stock lies at where a shop has only one."""
+
+LINE_HALF_EVEN = "line_half_even"
+"""The rounding policy: each line's exact total is rounded half-even to the minor unit, then summed."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Money:
+    """An amount in a currency's minor unit (pence, cents, yen): `Money(1299, "GBP")` is £12.99."""
+
+    amount: int
+    currency: str
+
+    def __add__(self, other: Money) -> Money:
+        self._same_currency(other)
+        return Money(self.amount + other.amount, self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        self._same_currency(other)
+        return Money(self.amount - other.amount, self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(-self.amount, self.currency)
+
+    def _same_currency(self, other: Money) -> None:
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} do not add up")
+
+    @staticmethod
+    def sum(amounts: Iterable[Money], currency: str) -> Money:
+        """The sum in `currency`; zero when there is nothing to add."""
+        total = Money(0, currency)
+        for amount in amounts:
+            total += amount
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrice:
+    """The price of one unit, exact and in major units, which may be finer than the minor unit.
+
+    `UnitPrice(Decimal("2.555"), "GBP")` is two pounds and 55.5 pence.
+    """
+
+    exact: Decimal
+    currency: str
+
+    @staticmethod
+    def of(money: Money) -> UnitPrice:
+        """The unit price that is a whole number of minor units."""
+        return UnitPrice(
+            Decimal(money.amount).scaleb(-minor_digits(money.currency)), money.currency
+        )
+
+    def times(self, quantity: int) -> Money:
+        """The total for `quantity` units, rounded half-even to the minor unit."""
+        exact_minor = (self.exact * quantity).scaleb(minor_digits(self.currency))
+        return Money(int(exact_minor.to_integral_value(ROUND_HALF_EVEN)), self.currency)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the price is a whole number of minor units."""
+        minor = self.exact.scaleb(minor_digits(self.currency))
+        return minor == minor.to_integral_value()
+
+
+def allocate(total: Money, weights: list[int]) -> list[Money]:
+    """Shares of `total` in proportion to `weights`, by largest remainder; they sum to `total`."""
+    whole = sum(weights)
+    if whole <= 0:
+        raise ValueError("weights must sum to more than zero")
+    floors = [total.amount * weight // whole for weight in weights]
+    by_remainder = sorted(
+        range(len(weights)), key=lambda i: (-(total.amount * weights[i] % whole), i)
+    )
+    for i in by_remainder[: total.amount - sum(floors)]:
+        floors[i] += 1
+    return [Money(amount, total.currency) for amount in floors]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the shop says no. Each subclass is one stable problem type; its fields are its facts."""
+
+
+class Rejected(Exception):  # noqa: N818 - the field's word; a refusal is an expected outcome
+    """A decision refused. `reason` is a frozen value that tests compare whole."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """How one class of events is stored: under which name and schema number, and whose data it holds.
+
+    `personal` names the fields that are encrypted, and `subject` says under whose key.
+    """
+
+    name: str
+    schema_number: int
+    cls: type_[Any]
+    personal: tuple[str, ...] = ()
+    subject: Callable[[Any], str] | None = None

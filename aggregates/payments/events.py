@@ -1,0 +1,127 @@
+"""What can happen to an order's payment (`payment-<order id>`) and to the process that follows it
+(`checkout-<order id>`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aggregates.kernel import Money, OrderId
+
+CaptureWhen = Literal["fulfilment", "checkout"]
+PaymentSource = Literal["gateway", "elsewhere"]
+Call = Literal["authorize", "capture", "void", "refund"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRequested:
+    """The order is to be paid by `method` (the gateway's name for it)."""
+
+    order_id: OrderId
+    method: str
+    amount: Money
+    capture: CaptureWhen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentAuthorized:
+    """The bank holds the amount for us."""
+
+    order_id: OrderId
+    amount: Money
+    gateway_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRequired:
+    """The shopper must prove who they are before the bank decides."""
+
+    order_id: OrderId
+    gateway_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentDeclined:
+    """The bank said no; `code` is the gateway's word for why."""
+
+    order_id: OrderId
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentVoided:
+    """The hold was given up; nothing was taken."""
+
+    order_id: OrderId
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentCaptured:
+    """The money is ours: taken by the gateway, or known to have been paid elsewhere."""
+
+    order_id: OrderId
+    amount: Money
+    source: PaymentSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRefunded:
+    """Money went back; `credit_note_id` is null where a canceled sale was simply undone."""
+
+    order_id: OrderId
+    amount: Money
+    credit_note_id: str | None = None
+
+
+PaymentEvent = (
+    PaymentRequested
+    | PaymentAuthorized
+    | ActionRequired
+    | PaymentDeclined
+    | PaymentVoided
+    | PaymentCaptured
+    | PaymentRefunded
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStarted:
+    """The process manager of this order's payment began its work."""
+
+    order_id: OrderId
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """What a refund step is to book once the gateway has paid back."""
+
+    credit_note_id: str
+    reason: str
+    lines: tuple[tuple[str, int, int], ...]  # (line id, units, amount in minor units)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBegun:
+    """A call of the gateway is due, under the key `<process stream>/<step>`, until its step ends."""
+
+    order_id: OrderId
+    step: int  # from 1
+    call: Call
+    amount: Money
+    method: str | None = None
+    gateway_reference: str | None = None
+    refund: RefundRequest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded:
+    """The gateway answered; `outcome` is its word (authorized, declined, captured …)."""
+
+    order_id: OrderId
+    step: int
+    outcome: str
+
+
+ProcessEvent = ProcessStarted | StepBegun | StepEnded

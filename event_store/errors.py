@@ -1,0 +1,31 @@
+"""What can go wrong between us and the log."""
+
+from __future__ import annotations
+
+
+class EventStoreError(Exception):
+    """The root of this package's errors."""
+
+
+class StoreUnavailable(EventStoreError):  # noqa: N818
+    """The server is away or does not answer in time; trying again later may work."""
+
+
+class LogGap(EventStoreError):  # noqa: N818
+    """A position is missing: the log is damaged. Nothing may be folded past it."""
+
+
+class InvalidEntry(EventStoreError):  # noqa: N818
+    """The caller's entry can never be appended; nothing was sent."""
+
+
+class UnknownEvent(EventStoreError):  # noqa: N818
+    """A stored name or schema number that this code does not know; it must not be skipped."""
+
+
+class DecodingFailed(EventStoreError):  # noqa: N818
+    """Stored bytes that do not fit the shape their name and number promise."""
+
+
+class SchemaTooNew(EventStoreError):  # noqa: N818
+    """The database was migrated by newer code than this."""

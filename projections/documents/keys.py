@@ -1,0 +1,50 @@
+"""Where documents lie in Redis: one formula, used by the side that writes and the side that reads.
+
+A shard is one hash tag, so that a shard's documents and its checkpoint are changed by one script also on
+a Redis Cluster: documents at `{<view>.v<n>.<shard>}:<document key>`, the checkpoint at
+`{<view>.v<n>.<shard>}:checkpoint`, the pointer to the live version at `view:<view>`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import msgspec
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """Which version of a view readers read, and over how many shards it is cut."""
+
+    version: int
+    shards: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewKeys:
+    """The Redis keys of one version of one view."""
+
+    view: str
+    version: int
+    shards: int
+
+    def shard_of(self, document_key: str) -> int:
+        """crc32 of the key in UTF-8, modulo the number of shards."""
+        return crc32(document_key.encode()) % self.shards
+
+    def prefix(self, shard: int) -> str:
+        """What every key of a shard begins with, the hash tag included."""
+        return f"{{{self.view}.v{self.version}.{shard}}}:"
+
+    def document(self, document_key: str) -> str:
+        """The key at which the document's bytes lie, or its sorted set where the view keeps one."""
+        return self.prefix(self.shard_of(document_key)) + document_key
+
+    def checkpoint(self, shard: int) -> str:
+        """The key of the shard's checkpoint: the position of the last event folded, as a decimal."""
+        return self.prefix(shard) + "checkpoint"
+
+
+def pointer_key(view: str) -> str:
+    """The key of the view's pointer (JSON of `Pointer`)."""
+    return f"view:{view}"

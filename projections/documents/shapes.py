@@ -1,0 +1,214 @@
+"""What the read models look like: the very shapes that are served. Design page: "Shapes".
+
+Every document carries `position`, the position of its last event; a fold skips what is not above it.
+Times are RFC 3339 in UTC; money is `{"amount": minor units, "currency"}`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Money(msgspec.Struct):
+    """Integer minor units of a currency."""
+
+    amount: int
+    currency: str
+
+
+class UnitPrice(msgspec.Struct, omit_defaults=True):
+    """A unit's price rounded half-even to minor units; `exact`, in major units, where it is finer."""
+
+    amount: int
+    currency: str
+    exact: str | None = None
+
+
+class VariantDocument(msgspec.Struct):
+    """One buyable form of a product."""
+
+    sku: str
+    title: str
+
+
+class ProductDocument(msgspec.Struct):
+    """The product page. A SKU that has stock but was never listed has no document in answers."""
+
+    sku: str
+    title: str
+    description: str
+    category: str
+    attributes: dict[str, str]
+    price: UnitPrice | None
+    available: int  # units for sale now
+    seller: str
+    variants: list[VariantDocument]
+    status: str  # "listed", "delisted", or "unlisted" where only stock is known
+    position: int
+    on_hand: int = 0
+    reserved: int = 0
+
+
+class InventoryDocument(msgspec.Struct):
+    """The stock of one SKU: available = on_hand - reserved."""
+
+    sku: str
+    on_hand: int
+    reserved: int
+    available: int
+    locations: dict[str, int]  # on hand by location
+    position: int
+
+
+class CartLine(msgspec.Struct):
+    """One SKU in a cart."""
+
+    line_id: str
+    sku: str
+    title: str
+    quantity: int
+    unit_price: UnitPrice
+    line_total: Money
+
+
+class CartDocument(msgspec.Struct):
+    """A cart; status is open, checked_out, merged or expired."""
+
+    id: str
+    status: str
+    currency: str
+    version: int
+    lines: list[CartLine]
+    total: Money
+    position: int
+    customer_id: str | None = None
+    order_id: str | None = None
+
+
+class OrderLine(msgspec.Struct):
+    """A line as ordered, and how much of it was sent and came back."""
+
+    line_id: str
+    sku: str
+    title: str
+    seller: str
+    quantity: int
+    unit_price: UnitPrice
+    line_total: Money
+    fulfilled: int = 0
+    returned: int = 0
+
+
+class Charge(msgspec.Struct):
+    """An amount beside the lines: kind is shipping, discount, tax or manual."""
+
+    kind: str
+    label: str
+    amount: Money
+
+
+class LineQuantity(msgspec.Struct):
+    """Some units of a line."""
+
+    line_id: str
+    sku: str
+    quantity: int
+
+
+class Fulfilment(msgspec.Struct):
+    """What was sent, and when."""
+
+    id: str
+    time: datetime
+    lines: list[LineQuantity]
+
+
+class Return(msgspec.Struct):
+    """What came back, and when."""
+
+    id: str
+    time: datetime
+    lines: list[LineQuantity]
+    restock: bool
+    reason: str
+
+
+class Refund(msgspec.Struct):
+    """What was paid back; the id is its credit note's."""
+
+    id: str
+    time: datetime
+    amount: Money
+    reason: str
+
+
+class TimelineEntry(msgspec.Struct):
+    """One event of the order's history; `event` is its stored name."""
+
+    position: int
+    time: datetime  # valid_at
+    event: str
+
+
+class Payment(msgspec.Struct):
+    """pending, action_required, authorized, captured, declined, voided, partially_refunded, refunded."""
+
+    status: str
+    method: str | None = None
+    refunded: Money | None = None
+    decline_code: str | None = None
+
+
+class OrderDocument(msgspec.Struct):
+    """An order with its payment and everything that happened to it. No personal field."""
+
+    id: str
+    number: str
+    status: str
+    payment: Payment
+    currency: str
+    lines: list[OrderLine]
+    charges: list[Charge]
+    total: Money
+    fulfilments: list[Fulfilment]
+    returns: list[Return]
+    refunds: list[Refund]
+    timeline: list[TimelineEntry]
+    channel: str
+    placed_at: datetime
+    version: int  # of the order's stream
+    position: int
+    customer_id: str | None = None
+    cart_id: str | None = None
+    cancel_reason: str | None = None
+
+
+class SalesRow(msgspec.Struct):
+    """One day's books in one currency, in minor units; net = gross - returns."""
+
+    date: str  # YYYY-MM-DD, UTC, valid time
+    currency: str
+    orders: int
+    units: int
+    gross: int
+    returns: int
+    net: int
+
+
+class SalesDocument(msgspec.Struct):
+    """All currencies of one day; the document key is the day."""
+
+    date: str
+    rows: list[SalesRow]
+    position: int
+
+
+class BestsellerDocument(msgspec.Struct):
+    """Units of a SKU ordered, canceled orders out."""
+
+    sku: str
+    title: str
+    units: int
+    position: int
