@@ -17,9 +17,7 @@ _DIGITS = {
     3: "BHD IQD JOD KWD LYD OMR TND",
 }
 
-MINOR_DIGITS: dict[str, int] = {
-    code: digits for digits, codes in _DIGITS.items() for code in codes.split()
-}
+MINOR_DIGITS: dict[str, int] = {code: digits for digits, codes in _DIGITS.items() for code in codes.split()}
 """Digits after the decimal point, by currency code: GBP 2, JPY 0, KWD 3."""
 
 

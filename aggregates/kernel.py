@@ -12,8 +12,6 @@ from typing import Any
 
 from aggregates.currencies import minor_digits
 
-type_ = type
-
 Sku = str
 """A variant's stock keeping unit: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, case kept."""
 OrderId = str
@@ -71,9 +69,7 @@ class UnitPrice:
     @staticmethod
     def of(money: Money) -> UnitPrice:
         """The unit price that is a whole number of minor units."""
-        return UnitPrice(
-            Decimal(money.amount).scaleb(-minor_digits(money.currency)), money.currency
-        )
+        return UnitPrice(Decimal(money.amount).scaleb(-minor_digits(money.currency)), money.currency)
 
     def times(self, quantity: int) -> Money:
         """The total for `quantity` units, rounded half-even to the minor unit."""
@@ -93,9 +89,7 @@ def allocate(total: Money, weights: list[int]) -> list[Money]:
     if whole <= 0:
         raise ValueError("weights must sum to more than zero")
     floors = [total.amount * weight // whole for weight in weights]
-    by_remainder = sorted(
-        range(len(weights)), key=lambda i: (-(total.amount * weights[i] % whole), i)
-    )
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total.amount * weights[i] % whole), i))
     for i in by_remainder[: total.amount - sum(floors)]:
         floors[i] += 1
     return [Money(amount, total.currency) for amount in floors]
@@ -123,6 +117,39 @@ class EventType:
 
     name: str
     schema_number: int
-    cls: type_[Any]
+    cls: type[Any]
     personal: tuple[str, ...] = ()
     subject: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the catalog says of a SKU at this moment; other contexts are handed it as a fact."""
+
+    sku: Sku
+    title: str
+    seller: str
+    unit_price: UnitPrice
+    on_sale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownProduct(Reason):
+    """No such product"""
+
+    sku: Sku
+
+
+@dataclass(frozen=True, slots=True)
+class ProductNotOnSale(Reason):
+    """The product is no longer on sale"""
+
+    sku: Sku
+
+
+@dataclass(frozen=True, slots=True)
+class WrongCurrency(Reason):
+    """The price is in another currency"""
+
+    asked: str
+    expected: str

@@ -163,9 +163,7 @@ class CreditNoteIssued:
     customer_id: str | None = None
 
 
-OrderEvent = (
-    OrderPlaced | OrderConfirmed | OrderCanceled | LinesFulfilled | LinesReturned | OrderRefunded
-)
+OrderEvent = OrderPlaced | OrderConfirmed | OrderCanceled | LinesFulfilled | LinesReturned | OrderRefunded
 CreditNoteEvent = CreditNoteIssued
 
 

@@ -1,0 +1,122 @@
+"""Sending an order's lines, and taking them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aggregates.kernel import LineId, OrderId, Reason, Rejected
+from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderEvent
+from aggregates.orders.order import Line, Order, placed_order
+
+Asked = Mapping[LineId, int] | None
+"""Units by line; None: all that remain."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFulfillable(Reason):
+    """Nothing of the order can be sent now"""
+
+    order_id: OrderId
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotReturnable(Reason):
+    """Nothing of the order can come back now"""
+
+    order_id: OrderId
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownLine(Reason):
+    """The order has no such line"""
+
+    order_id: OrderId
+    line_id: LineId
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyUnits(Reason):
+    """More units than the line still has"""
+
+    line_id: LineId
+    asked: int
+    remaining: int
+
+
+def fulfil(
+    order: Order, *, order_id: OrderId, fulfilment_id: str, lines: Asked = None
+) -> tuple[OrderEvent, ...]:
+    """Sends units of a confirmed order, once per `fulfilment_id`."""
+    placed = placed_order(order, order_id)
+    if fulfilment_id in order.fulfilments:
+        return ()
+    if not order.confirmed or order.canceled:
+        raise Rejected(NotFulfillable(order_id=order_id, status=order.status))
+    units = units_of(
+        order, order_id=order_id, asked=lines, left=lambda line: line.ordered.quantity - line.fulfilled
+    )
+    if not units:
+        raise Rejected(NotFulfillable(order_id=order_id, status=order.status))
+    return (
+        LinesFulfilled(
+            order_id=order_id,
+            fulfilment_id=fulfilment_id,
+            lines=_quantities(order, units),
+            customer_id=placed.customer_id,
+        ),
+    )
+
+
+def return_lines(
+    order: Order,
+    *,
+    order_id: OrderId,
+    return_id: str,
+    lines: Asked = None,
+    restock: bool,
+    reason: str,
+) -> tuple[OrderEvent, ...]:
+    """Takes back units that were sent, once per `return_id`; `restock`: they go back on the shelf."""
+    placed = placed_order(order, order_id)
+    if return_id in order.returns:
+        return ()
+    units = units_of(order, order_id=order_id, asked=lines, left=lambda line: line.fulfilled - line.returned)
+    if not units:
+        raise Rejected(NotReturnable(order_id=order_id, status=order.status))
+    return (
+        LinesReturned(
+            order_id=order_id,
+            return_id=return_id,
+            lines=_quantities(order, units),
+            restock=restock,
+            reason=reason,
+            customer_id=placed.customer_id,
+        ),
+    )
+
+
+def units_of(
+    order: Order, *, order_id: OrderId, asked: Asked, left: Callable[[Line], int]
+) -> dict[LineId, int]:
+    """The units asked for, checked against what is `left` of each line; all that are left for None."""
+    if asked is None:
+        return {line_id: left(line) for line_id, line in order.lines.items() if left(line) > 0}
+    for line_id, quantity in asked.items():
+        line = order.lines.get(line_id)
+        if line is None:
+            raise Rejected(UnknownLine(order_id=order_id, line_id=line_id))
+        if quantity < 1:
+            raise ValueError(f"{quantity} units of line {line_id}: at least 1")
+        if quantity > left(line):
+            raise Rejected(TooManyUnits(line_id=line_id, asked=quantity, remaining=left(line)))
+    return dict(asked)
+
+
+def _quantities(order: Order, units: Mapping[LineId, int]) -> tuple[LineQuantity, ...]:
+    return tuple(
+        LineQuantity(line_id=line_id, sku=order.lines[line_id].ordered.sku, quantity=quantity)
+        for line_id, quantity in units.items()
+    )

@@ -1,0 +1,289 @@
+"""One order: placed, confirmed, canceled. What is sent, returned and refunded has modules beside this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, assert_never
+
+from aggregates.kernel import (
+    LINE_HALF_EVEN,
+    CartId,
+    LineId,
+    Money,
+    OrderId,
+    Reason,
+    Rejected,
+    Sku,
+    UnitPrice,
+    WrongCurrency,
+)
+from aggregates.orders.events import (
+    Address,
+    Charge,
+    LineQuantity,
+    LinesFulfilled,
+    LinesReturned,
+    OrderCanceled,
+    OrderConfirmed,
+    OrderEvent,
+    OrderLine,
+    OrderPlaced,
+    OrderRefunded,
+)
+
+OrderStatus = Literal[
+    "unknown",
+    "placed",
+    "confirmed",
+    "partially_fulfilled",
+    "fulfilled",
+    "partially_returned",
+    "returned",
+    "canceled",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """A line to be ordered, at the price agreed; its total is the order's to compute."""
+
+    line_id: LineId
+    sku: Sku
+    title: str
+    seller: str
+    quantity: int
+    unit_price: UnitPrice
+
+
+@dataclass(slots=True)
+class Line:
+    """A line as ordered, and how many of its units were sent, came back and were refunded."""
+
+    ordered: OrderLine
+    fulfilled: int = 0
+    returned: int = 0
+    refunded: int = 0  # units
+    refunded_amount: int = 0  # minor units
+
+
+@dataclass(slots=True)
+class Order:
+    """`placed` is None until the order is. The units are sums over the lines, kept for `status`."""
+
+    placed: OrderPlaced | None = None
+    confirmed: bool = False
+    canceled: bool = False
+    lines: dict[LineId, Line] = field(default_factory=dict)
+    units: int = 0
+    units_fulfilled: int = 0
+    units_returned: int = 0
+    refunded_amount: int = 0  # minor units, lines and charges
+    fulfilments: set[str] = field(default_factory=set)
+    returns: set[str] = field(default_factory=set)
+    refunds: set[str] = field(default_factory=set)  # credit note ids
+
+    @property
+    def status(self) -> OrderStatus:
+        """How far the order has come."""
+        if self.placed is None:
+            return "unknown"
+        if self.canceled:
+            return "canceled"
+        if self.units_returned:
+            return "returned" if self.units_returned == self.units else "partially_returned"
+        if self.units_fulfilled:
+            return "fulfilled" if self.units_fulfilled == self.units else "partially_fulfilled"
+        return "confirmed" if self.confirmed else "placed"
+
+    @property
+    def refunded(self) -> Money:
+        """What went back to the customer so far."""
+        return Money(self.refunded_amount, "" if self.placed is None else self.placed.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownOrder(Reason):
+    """No such order"""
+
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class NothingOrdered(Reason):
+    """An order needs at least one line or charge"""
+
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class TotalBelowZero(Reason):
+    """The discounts exceed what was ordered"""
+
+    order_id: OrderId
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class NotCancelable(Reason):
+    """The order can no longer be canceled"""
+
+    order_id: OrderId
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartlyRefunded(Reason):
+    """Money of the order went back already: refund the rest instead"""
+
+    order_id: OrderId
+
+
+def initial() -> Order:
+    """An order nobody has placed."""
+    return Order()
+
+
+def evolve(order: Order, event: OrderEvent) -> Order:
+    """The order after the event; changes it in place."""
+    match event:
+        case OrderPlaced(lines=lines):
+            order.placed = event
+            for line in lines:
+                order.lines[line.line_id] = Line(line)
+                order.units += line.quantity
+        case OrderConfirmed():
+            order.confirmed = True
+        case OrderCanceled():
+            order.canceled = True
+        case LinesFulfilled(fulfilment_id=fulfilment_id, lines=sent):
+            order.fulfilments.add(fulfilment_id)
+            for part in sent:
+                order.lines[part.line_id].fulfilled += part.quantity
+                order.units_fulfilled += part.quantity
+        case LinesReturned(return_id=return_id, lines=returned):
+            order.returns.add(return_id)
+            for part in returned:
+                order.lines[part.line_id].returned += part.quantity
+                order.units_returned += part.quantity
+        case OrderRefunded(credit_note_id=credit_note_id, amount=amount, lines=refunded):
+            order.refunds.add(credit_note_id)
+            order.refunded_amount += amount.amount
+            for refund in refunded:
+                line_refunded = order.lines[refund.line_id]
+                line_refunded.refunded += refund.quantity
+                line_refunded.refunded_amount += refund.amount.amount
+        case _:
+            assert_never(event)
+    return order
+
+
+def place(
+    order: Order,
+    *,
+    order_id: OrderId,
+    number: str,
+    channel: str,
+    currency: str,
+    lines: Sequence[Purchase],
+    charges: Sequence[Charge] = (),
+    placed_on: date,
+    customer_id: str | None = None,
+    cart_id: CartId | None = None,
+    email: str | None = None,
+    shipping_address: Address | None = None,
+) -> tuple[OrderEvent, ...]:
+    """Orders the lines. Each exact line total is rounded half-even, then all is summed.
+
+    An order is placed once: its id says which one it is.
+    """
+    if order.placed is not None:
+        return ()
+    if not lines and not charges:
+        raise Rejected(NothingOrdered(order_id))
+    for asked in (
+        *(line.unit_price.currency for line in lines),
+        *(charge.amount.currency for charge in charges),
+    ):
+        if asked != currency:
+            raise Rejected(WrongCurrency(asked=asked, expected=currency))
+    ordered = tuple(
+        OrderLine(
+            line_id=line.line_id,
+            sku=line.sku,
+            title=line.title,
+            seller=line.seller,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            line_total=line.unit_price.times(line.quantity),
+        )
+        for line in lines
+    )
+    total = Money.sum(
+        (*(line.line_total for line in ordered), *(charge.amount for charge in charges)), currency
+    )
+    if total.amount < 0:
+        raise Rejected(TotalBelowZero(order_id=order_id, total=total))
+    return (
+        OrderPlaced(
+            order_id=order_id,
+            number=number,
+            channel=channel,
+            currency=currency,
+            lines=ordered,
+            charges=tuple(charges),
+            total=total,
+            rounding=LINE_HALF_EVEN,
+            placed_on=placed_on,
+            customer_id=customer_id,
+            cart_id=cart_id,
+            email=email,
+            shipping_address=shipping_address,
+        ),
+    )
+
+
+def confirm(order: Order, *, order_id: OrderId) -> tuple[OrderEvent, ...]:
+    """The money is promised: the order can be fulfilled. A canceled order stays canceled."""
+    placed = placed_order(order, order_id)
+    if order.confirmed or order.canceled:
+        return ()
+    return (OrderConfirmed(order_id=order_id, customer_id=placed.customer_id),)
+
+
+def cancel(
+    order: Order, *, order_id: OrderId, reason: str, refunding: bool = False
+) -> tuple[OrderEvent, ...]:
+    """Gives the order up, as long as nothing was sent and no money of it has a credit note.
+
+    `refunding` says that a refund is under way at the gateway.
+    """
+    placed = placed_order(order, order_id)
+    if order.canceled:
+        return ()
+    if order.units_fulfilled:
+        raise Rejected(NotCancelable(order_id=order_id, status=order.status))
+    if order.refunds or refunding:
+        raise Rejected(PartlyRefunded(order_id))
+    return (
+        OrderCanceled(
+            order_id=order_id,
+            reason=reason,
+            placed_on=placed.placed_on,
+            currency=placed.currency,
+            total=placed.total,
+            lines=tuple(
+                LineQuantity(line_id=line.line_id, sku=line.sku, quantity=line.quantity)
+                for line in placed.lines
+            ),
+            customer_id=placed.customer_id,
+        ),
+    )
+
+
+def placed_order(order: Order, order_id: OrderId) -> OrderPlaced:
+    """What was ordered; refuses where nothing was."""
+    if order.placed is None:
+        raise Rejected(UnknownOrder(order_id))
+    return order.placed
