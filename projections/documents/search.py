@@ -1,0 +1,91 @@
+"""The search index as readers know it: its fields, what may be asked of it, and the answers.
+
+Nothing here knows which engine holds the index. The document key is the SKU; sort keys are one unsigned
+number and the SKU breaks ties, in the order of its UTF-8 bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+VIEW = "search"
+VERSION = 1
+
+Sort = Literal["relevance", "sku", "price_asc", "price_desc", "newest"]
+
+DEPTH_MAX = 1_000
+"""How deep pages by relevance go: design page, law 7."""
+
+FACET_VALUES_MAX = 100
+"""Values told per facet, the most frequent first."""
+
+CATEGORY_SEPARATOR = ">"
+
+
+class ProductQuery(msgspec.Struct, frozen=True):
+    """What a shopper asks for. Every filter that is None leaves everything in.
+
+    `words` is what was typed, taken as plain words: no operator is known. A category includes those
+    below it. Price bounds are minor units, both included.
+    """
+
+    words: str | None = None
+    category: str | None = None
+    price_min: int | None = None
+    price_max: int | None = None
+    in_stock: bool | None = None
+    sort: Sort = "sku"
+
+
+class After(msgspec.Struct, frozen=True, tag="after"):
+    """A place in a sorted listing: behind the product with this sort key and SKU."""
+
+    key: int
+    sku: str
+
+
+class Offset(msgspec.Struct, frozen=True, tag="offset"):
+    """A place in hits by relevance: so many were seen, in this generation of the index."""
+
+    offset: int
+    generation: str
+
+
+Place = After | Offset
+
+
+class FacetValue(msgspec.Struct, frozen=True):
+    """How many of the products found have this value."""
+
+    value: str
+    count: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Products found, each as the bytes of its product page, and where the next page begins."""
+
+    items: list[bytes]
+    total: int
+    facets: dict[str, list[FacetValue]]
+    next: Place | None
+    position: int  # where the index stood
+
+
+class PlaceExpiredError(Exception):
+    """The place is too deep, or its generation of the index is gone: ask from the start."""
+
+
+def category_levels(category: str) -> list[str]:
+    """The category and those above it: "Kitchen > Mugs" gives "Kitchen" and "Kitchen > Mugs"."""
+    names = [name.strip() for name in category.split(CATEGORY_SEPARATOR)]
+    names = [name for name in names if name]
+    joint = f" {CATEGORY_SEPARATOR} "
+    return [joint.join(names[: depth + 1]) for depth in range(len(names))]
+
+
+def sku_numbers(sku: str) -> tuple[int, int]:
+    """The first 16 bytes of a SKU as two numbers that sort as it does; what is equal there may differ."""
+    key = sku.encode()[:16].ljust(16, b"\0")
+    return int.from_bytes(key[:8], "big"), int.from_bytes(key[8:], "big")

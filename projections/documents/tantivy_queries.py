@@ -1,0 +1,109 @@
+"""What a shopper asks for, as the engine's query objects. Nothing typed is ever parsed as a query."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import tantivy
+
+from projections.documents.search import ProductQuery, category_levels, sku_numbers
+from projections.documents.tantivy_schema import PRODUCT, WORD_FIELDS, word_analyzer
+
+FilterName = Literal["category", "price", "in_stock"]
+
+_WORDS_MAX = 16  # what a shopper types beyond that tells nothing more
+_FUZZY_LETTERS_MIN = 4  # in shorter words one other letter makes another word: cup, cap
+_FUZZY_TWO_LETTERS_MIN = 8  # long enough to bear two slips
+_FUZZY_WEIGHT = 0.2  # a misspelt word ranks behind the word itself
+_CODE_WEIGHT = 20.0  # a SKU typed in full is what was meant
+_U64_MAX = 2**64 - 1
+
+Clause = tuple[tantivy.Occur, tantivy.Query]
+
+
+class ProductQueries:
+    """Builds queries against one schema."""
+
+    def __init__(self, schema: tantivy.Schema) -> None:
+        self._schema = schema
+        self._analyzer = word_analyzer()
+        self._telling_analyzer = word_analyzer(without_stopwords=True)
+
+    def filtered(self, query: ProductQuery, *, leave_out: FilterName | None = None) -> tantivy.Query:
+        """Listed products that have the words and pass every filter, one of them left out for its facet."""
+        clauses: list[Clause] = [(tantivy.Occur.Must, self._unscored(self.term("kind", PRODUCT)))]
+        if query.words is not None:
+            clauses.append((tantivy.Occur.Must, self._words(query.words)))
+        if query.category is not None and leave_out != "category":
+            clauses.append((tantivy.Occur.Must, self._unscored(self._category(query.category))))
+        if (query.price_min is not None or query.price_max is not None) and leave_out != "price":
+            price = self.between("price", query.price_min, query.price_max)
+            clauses.append((tantivy.Occur.Must, self._unscored(price)))
+        if query.in_stock is not None and leave_out != "in_stock":
+            clauses.append((tantivy.Occur.Must, self._unscored(self.term("in_stock", query.in_stock))))
+        return tantivy.Query.boolean_query(clauses)
+
+    def term(self, field: str, value: str | int | bool) -> tantivy.Query:
+        """The field has exactly this value."""
+        return tantivy.Query.term_query(self._schema, field, value, "basic")
+
+    def between(self, field: str, low: int | None, high: int | None) -> tantivy.Query:
+        """The number lies between both bounds, both included; None is no bound."""
+        if (low or 0) > _U64_MAX or (high is not None and high < 0):
+            return tantivy.Query.empty_query()
+        return tantivy.Query.range_query(
+            self._schema,
+            field,
+            tantivy.FieldType.Unsigned,
+            max(low or 0, 0),
+            _U64_MAX if high is None else min(high, _U64_MAX),
+        )
+
+    def sku_from(self, sku: str) -> tantivy.Query:
+        """SKUs not below this one, and those that share its first 16 bytes."""
+        first, second = sku_numbers(sku)
+        same_start = both(self.term("sku_number_1", first), self.between("sku_number_2", second, None))
+        if first == _U64_MAX:
+            return same_start
+        above = self.between("sku_number_1", first + 1, None)
+        return tantivy.Query.boolean_query(
+            [(tantivy.Occur.Should, above), (tantivy.Occur.Should, same_start)]
+        )
+
+    def _category(self, category: str) -> tantivy.Query:
+        levels = category_levels(category)
+        return self.term("category", levels[-1]) if levels else tantivy.Query.empty_query()
+
+    def _words(self, typed: str) -> tantivy.Query:
+        # "the" must not be demanded of "the mug", but "the who" is all there is to look for.
+        words = self._telling_analyzer.analyze(typed) or self._analyzer.analyze(typed)
+        code = tantivy.Query.boost_query(self.term("code", typed.strip().lower()), _CODE_WEIGHT)
+        clauses: list[Clause] = [
+            (tantivy.Occur.Must, self._word(word)) for word in list(dict.fromkeys(words))[:_WORDS_MAX]
+        ]
+        if not clauses:
+            return code
+        return tantivy.Query.boolean_query(
+            [(tantivy.Occur.Should, tantivy.Query.boolean_query(clauses)), (tantivy.Occur.Should, code)]
+        )
+
+    def _word(self, word: str) -> tantivy.Query:
+        """The word in any field, or, weighing less, in the title or category with a slip or two."""
+        found = [
+            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
+            for field, weight in WORD_FIELDS.items()
+        ]
+        if len(word) >= _FUZZY_LETTERS_MIN and not any(letter.isdigit() for letter in word):
+            distance = 2 if len(word) >= _FUZZY_TWO_LETTERS_MIN else 1
+            for field in ("title", "category_words"):
+                fuzzy = tantivy.Query.fuzzy_term_query(self._schema, field, word, distance)
+                found.append(tantivy.Query.boost_query(fuzzy, _FUZZY_WEIGHT))
+        return tantivy.Query.disjunction_max_query(found, 0.1)
+
+    def _unscored(self, query: tantivy.Query) -> tantivy.Query:
+        return tantivy.Query.const_score_query(query, 0.0)
+
+
+def both(one: tantivy.Query, other: tantivy.Query) -> tantivy.Query:
+    """What both find."""
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, one), (tantivy.Occur.Must, other)])

@@ -1,0 +1,222 @@
+"""Reads the embedded search index that the projector writes.
+
+Every answer comes from one commit. The files are looked at before each search: a new commit is taken up
+at once, and so is another version that the pointer names. Calls block for a millisecond or so: asyncio
+code makes them in a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from projections.documents.search import (
+    DEPTH_MAX,
+    FACET_VALUES_MAX,
+    After,
+    FacetValue,
+    Offset,
+    Page,
+    PlaceExpiredError,
+    ProductQuery,
+)
+from projections.documents.tantivy_pages import Generation, Hit, sorted_hits
+from projections.documents.tantivy_queries import FilterName, ProductQueries
+from projections.documents.tantivy_schema import (
+    ATTRIBUTE_SEPARATOR,
+    CHECKPOINT,
+    META_FILE,
+    POINTER_FILE,
+    open_index,
+    read_pointer,
+    version_folder,
+)
+
+_KEPT_GENERATIONS = 64
+"""How many older commits are kept for who is paging by relevance: half a minute of a busy shop's, at 200 ms
+a commit, and their files are shared."""
+
+_ATTRIBUTE_BUCKETS_MAX = 2_000
+
+
+class IndexNotReadyError(Exception):
+    """There is no index to read yet."""
+
+
+class TantivyReader:
+    """The reading side of the index in this folder. Every call may be made from any thread."""
+
+    def __init__(self, index_folder: Path) -> None:
+        self._index_folder = index_folder
+        self._lock = threading.Lock()
+        self._index: tantivy.Index | None = None
+        self._queries: ProductQueries | None = None
+        self._folder = index_folder
+        self._version = 0
+        self._seen: tuple[object, object] | None = None
+        self._current: Generation | None = None
+        self._kept: OrderedDict[str, Generation] = OrderedDict()
+
+    def position(self) -> int:
+        """The position of the last event in the index. Raises IndexNotReadyError."""
+        return self._generation().position
+
+    def search(self, query: ProductQuery, *, limit: int, place: After | Offset | None = None) -> Page:
+        """A page of what was asked for, from `place` on.
+
+        Raises IndexNotReadyError, and PlaceExpiredError for a place by relevance that is too deep or in
+        a generation that is gone. A place of the other kind of sorting is the caller's mistake.
+        """
+        if query.sort == "relevance" and query.words is not None:
+            return self._by_relevance(query, limit, place)
+        generation = self._generation()
+        wanted = generation.queries.filtered(query)
+        after = place if isinstance(place, After) else None
+        hits = sorted_hits(generation, wanted, query.sort, after, limit + 1)
+        shown = hits[:limit]
+        following = After(shown[-1].key, shown[-1].sku) if len(hits) > limit else None
+        total = generation.count(wanted)
+        return self._page(generation, query, shown, total, following)
+
+    def _by_relevance(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
+        generation, offset = self._generation(), 0
+        if isinstance(place, Offset):
+            generation, offset = self._kept_generation(place.generation), place.offset
+            if offset >= DEPTH_MAX:
+                raise PlaceExpiredError
+        limit = min(limit, DEPTH_MAX - offset)
+        wanted = generation.queries.filtered(query)
+        result = generation.searcher.search(wanted, limit, count=False, offset=offset)
+        shown = [Hit.of(generation.searcher, 0, address) for _, address in result.hits]
+        following = None
+        total = generation.count(wanted)
+        if offset + len(shown) < total and shown:
+            self._keep(generation)
+            following = Offset(offset + len(shown), generation.name)
+        return self._page(generation, query, shown, total, following)
+
+    def _page(
+        self,
+        generation: Generation,
+        query: ProductQuery,
+        shown: Iterable[Hit],
+        total: int,
+        following: After | Offset | None,
+    ) -> Page:
+        return Page(
+            items=[hit.document for hit in shown],
+            total=total,
+            facets=_facets(generation, query),
+            next=following,
+            position=generation.position,
+        )
+
+    def _keep(self, generation: Generation) -> None:
+        with self._lock:
+            self._kept[generation.name] = generation
+            self._kept.move_to_end(generation.name)
+            while len(self._kept) > _KEPT_GENERATIONS:
+                self._kept.popitem(last=False)
+
+    def _kept_generation(self, name: str) -> Generation:
+        current = self._generation()
+        if current.name == name:
+            return current
+        with self._lock:
+            kept = self._kept.get(name)
+        if kept is None:
+            raise PlaceExpiredError
+        return kept
+
+    def _generation(self) -> Generation:
+        """The newest commit."""
+        with self._lock:
+            seen = self._signature()
+            if seen != self._seen or self._current is None:
+                self._current = self._newest()
+                self._seen = seen
+            return self._current
+
+    def _signature(self) -> tuple[object, object]:
+        return _identity(self._index_folder / POINTER_FILE), _identity(self._folder / META_FILE)
+
+    def _newest(self) -> Generation:
+        # The folder may be switched or deleted between any two of these steps: once more is enough, since
+        # the pointer is read anew, and a folder it names stays until it names another.
+        with suppress(ValueError, OSError):
+            return self._opened()
+        self._index = None
+        try:
+            return self._opened()
+        except (ValueError, OSError) as error:
+            raise IndexNotReadyError from error
+
+    def _opened(self) -> Generation:
+        pointer = read_pointer(self._index_folder)
+        if pointer is None:
+            raise IndexNotReadyError
+        if self._index is None or pointer.version != self._version:
+            self._folder = version_folder(self._index_folder, pointer.version)
+            self._index = open_index(self._folder)
+            self._version = pointer.version
+            self._queries = None
+        self._index.reload()
+        queries = self._queries = self._queries or ProductQueries(self._index.schema)
+        searcher = self._index.searcher()
+        position = committed_position(searcher, queries)
+        return Generation(f"{pointer.version}.{position}", position, searcher, queries)
+
+
+def committed_position(searcher: tantivy.Searcher, queries: ProductQueries) -> int:
+    """What the checkpoint says; 0 where there is none yet."""
+    hits = searcher.search(queries.term("kind", CHECKPOINT), 1).hits
+    return int(searcher.doc(hits[0][1]).get_first("position") or 0) if hits else 0
+
+
+def _identity(path: Path) -> object:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _facets(generation: Generation, query: ProductQuery) -> dict[str, list[FacetValue]]:
+    """Counts per value, each facet without its own filter but with all the others."""
+    facets = {
+        "category": _counts(generation, query, "category", leave_out="category"),
+        "in_stock": _counts(generation, query, "in_stock", leave_out="in_stock"),
+        "currency": _counts(generation, query, "currency", leave_out=None),
+    }
+    buckets = _counts(generation, query, "attribute", leave_out=None, size=_ATTRIBUTE_BUCKETS_MAX)
+    for bucket in buckets:
+        name, _, value = bucket.value.partition(ATTRIBUTE_SEPARATOR)
+        values = facets.setdefault(f"attribute.{name}", [])
+        if len(values) < FACET_VALUES_MAX:
+            values.append(FacetValue(value, bucket.count))
+    return facets
+
+
+def _counts(
+    generation: Generation,
+    query: ProductQuery,
+    field: str,
+    *,
+    leave_out: FilterName | None,
+    size: int = FACET_VALUES_MAX,
+) -> list[FacetValue]:
+    wanted = generation.queries.filtered(query, leave_out=leave_out)
+    found: dict[str, Any] = generation.searcher.aggregate(
+        wanted, {field: {"terms": {"field": field, "size": size}}}
+    )
+    values = [
+        FacetValue(str(bucket.get("key_as_string", bucket["key"])), int(bucket["doc_count"]))
+        for bucket in found[field]["buckets"]
+    ]
+    return sorted(values, key=lambda value: (-value.count, value.value))

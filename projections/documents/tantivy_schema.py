@@ -1,0 +1,101 @@
+"""The fields of the embedded search index, and how its words are cut: shared by writer and reader.
+
+One document per SKU that has ever been heard of: `kind` is `product` where it is listed and `hidden` where
+only its stock is known or it was delisted. One more document, of kind `checkpoint`, has the position of
+the last event folded; it is of the same commit as the products.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import tantivy
+
+PRODUCT = "product"
+HIDDEN = "hidden"
+CHECKPOINT = "checkpoint"
+
+POINTER_FILE = "search.json"
+"""Which version readers read: `{"version": n}`, replaced in one step."""
+
+META_FILE = "meta.json"
+"""The engine's own list of what is committed; a commit replaces it."""
+
+ATTRIBUTE_SEPARATOR = "\x1f"
+"""Between an attribute's name and its value in the facet field; no typed text has it."""
+
+WORD_FIELDS = {"title": 4.0, "category_words": 1.5, "attribute_words": 1.5, "description": 1.0}
+"""The fields that words are looked for in, with their weights."""
+
+_WORDS = "english_words"
+_WORD_LENGTH_MAX = 64
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """The content of the pointer file."""
+
+    version: int
+
+
+def version_folder(index_folder: Path, version: int) -> Path:
+    """Where a version of the index lies."""
+    return index_folder / f"search.v{version}"
+
+
+def read_pointer(index_folder: Path) -> Pointer | None:
+    """Which version is live; None where there is none yet."""
+    try:
+        return msgspec.json.decode((index_folder / POINTER_FILE).read_bytes(), type=Pointer)
+    except FileNotFoundError:
+        return None
+
+
+def word_analyzer(*, without_stopwords: bool = False) -> tantivy.TextAnalyzer:
+    """Cuts text into words: lower case, without accents, English stems."""
+    builder = (
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+        .filter(tantivy.Filter.remove_long(_WORD_LENGTH_MAX))
+        .filter(tantivy.Filter.lowercase())
+        .filter(tantivy.Filter.ascii_fold())
+    )
+    if without_stopwords:
+        builder = builder.filter(tantivy.Filter.stopword("english"))
+    return builder.filter(tantivy.Filter.stemmer("english")).build()
+
+
+def build_schema() -> tantivy.Schema:
+    """Every field. A changed field is a new version of the index."""
+    builder = tantivy.SchemaBuilder()
+    for name in ("kind", "code"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("sku", stored=True, fast=True, tokenizer_name="raw", index_option="basic")
+    for name in ("category", "attribute", "currency"):
+        builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
+    for name in WORD_FIELDS:
+        builder.add_text_field(name, tokenizer_name=_WORDS, index_option="freq")
+    for name in ("price", "listed", "sku_number_1", "sku_number_2"):
+        builder.add_unsigned_field(name, indexed=True, fast=True)
+    builder.add_unsigned_field("position", stored=True)
+    builder.add_boolean_field("in_stock", indexed=True, fast=True)
+    builder.add_bytes_field("state", stored=True)
+    builder.add_bytes_field("document", stored=True)
+    return builder.build()
+
+
+def open_index(folder: Path) -> tantivy.Index:
+    """An index that was made before. Raises ValueError where the folder has none."""
+    return _prepared(tantivy.Index.open(str(folder)))
+
+
+def make_index(folder: Path) -> tantivy.Index:
+    """The index in this folder, made empty where there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return _prepared(tantivy.Index(build_schema(), str(folder)))
+
+
+def _prepared(index: tantivy.Index) -> tantivy.Index:
+    index.register_tokenizer(_WORDS, word_analyzer())
+    # Readers look for commits themselves; the engine's own watcher is a thread that polls.
+    index.config_reader("manual", 0)
+    return index
