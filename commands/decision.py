@@ -1,0 +1,99 @@
+"""What travels through the handling loop: the context of a command, what was decided, what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+IMPORT_CHANNEL = "import"
+"""The one channel whose commands may say when their events were true (`valid_at`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: a kind (anonymous, operator, process, import) and an id within it."""
+
+    kind: str
+    id: str = ""
+    roles: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything about a command that is not its own content."""
+
+    actor: Actor
+    channel: str
+    command_id: UUID = field(default_factory=uuid4)
+    key: bytes | None = None  # digest of actor and idempotency key
+    request_hash: bytes | None = None
+    correlation: str | None = None  # W3C trace id
+    causation: str | None = None  # "event:<position>" that led to the command
+    valid_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.valid_at is not None and self.channel != IMPORT_CHANNEL:
+            raise ValueError("only the import channel may set valid_at")
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedStep:
+    """A step of a process that the answer should wait for."""
+
+    stream: str
+    step: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Decision:
+    """What a handler decided: events by stream, in order, and what to tell the caller.
+
+    `stream` is the one whose version is answered; `created` makes the answer 201. No events: nothing
+    was to be done, and the answer is the state as it stands.
+    """
+
+    id: str
+    stream: str
+    events: list[tuple[str, Any]] = field(default_factory=list)
+    created: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    awaited: AwaitedStep | None = None
+
+    def add(self, stream: str, events: Iterable[Any]) -> None:
+        """Appends one aggregate's decision to the whole."""
+        self.events.extend((stream, event) for event in events)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command is answered with.
+
+    `version` is the answered stream's after the command; `position` the command's last event's, or the
+    stream's last where nothing was to be done (0 where the stream has none).
+    """
+
+    id: str
+    version: int
+    position: int
+    created: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    awaited: AwaitedStep | None = None
+    replayed: bool = False
+
+
+class KeyReusedError(Exception):
+    """The idempotency key was used for another request in the last 24 h."""
+
+
+class KeyBusyError(Exception):
+    """The first request with this key has not been answered yet, and the deadline is over."""
+
+
+class BusyError(Exception):
+    """Other writers kept moving what the command reads until its deadline was over."""

@@ -1,0 +1,1 @@
+"""The command API: HTTP in, commands out. Nothing else gives a refusal its status."""

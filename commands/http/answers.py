@@ -1,0 +1,80 @@
+"""Handing a command to the loop and answering what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
+from commands.decision import Answer, Context
+from commands.handling import Handling
+
+PROBLEM = {"description": "A problem", "content": {"application/problem+json": {"schema": {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}}}}
+
+HEADERS = {
+    "Daybook-Position": {
+        "description": "The position the command wrote; a query may wait for it.",
+        "schema": {"type": "integer"},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` where the first answer to this key is repeated.",
+        "schema": {"type": "string"},
+    },
+}
+
+
+def documented(model: type, *, created: bool = True, keyed: bool = False) -> dict[str, Any]:
+    """What a route says of itself in OpenAPI: its answers, its headers, its problems."""
+    answers: dict[int | str, Any] = {
+        200: {"model": model, "description": "Done, or nothing to do", "headers": HEADERS},
+    }
+    if created:
+        answers[201] = {"model": model, "description": "Made", "headers": HEADERS}
+    for status in (400, 401, 404, 405, 409, 413, 415, 422, 503):
+        answers[status] = PROBLEM
+    return {"responses": answers, "response_model": None, "status_code": 201 if created else 200}
+
+
+async def answered(request: Request, command: Any, context: Context) -> Response:
+    """The command's outcome as an HTTP answer."""
+    handling: Handling = request.app.state.handling
+    return response_of(await handling.handle(command, context))
+
+
+async def answered_after_step(
+    request: Request, command: Any, context: Context, *, seconds: float
+) -> Response:
+    """As `answered`, but once the gateway has answered the step that the command began.
+
+    The position is then that of the step's end, on a repeat as on the first answer; where the gateway
+    takes longer than `seconds` it is the command's own.
+    """
+    handling: Handling = request.app.state.handling
+    answer = await handling.handle(command, context)
+    if answer.awaited is not None:
+        position = await handling.step_ended(answer.awaited, timeout_seconds=seconds)
+        answer = replace(answer, position=max(position or 0, answer.position))
+    return response_of(answer)
+
+
+def response_of(answer: Answer) -> Response:
+    """201 where something was made, 200 else; the body with `id`, `version`, `position`."""
+    body = {"id": answer.id, "version": answer.version, "position": answer.position, **answer.facts}
+    headers = {"Daybook-Position": str(answer.position)}
+    if answer.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(
+        msgspec.json.encode(body), 201 if answer.created else 200, headers, "application/json"
+    )

@@ -1,0 +1,145 @@
+"""The command API's application: routes, errors, health and metrics around one handling loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aggregates.kernel import Rejected
+from commands.decision import BusyError, KeyBusyError, KeyReusedError
+from commands.handling import Handling
+from commands.http import cart, catalog, health, inventory, orders
+from commands.http.problems import (
+    BUSY,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    KEY_BUSY,
+    KEY_REUSED,
+    MALFORMED_JSON,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    STORE_UNAVAILABLE,
+    ProblemType,
+    problem,
+    reason_response,
+)
+from commands.http.requests import RefusedRequest
+from commands.http.tracing import TraceMiddleware
+from commands.settings import Settings
+from event_store.errors import StoreUnavailable
+from event_store.records import EventLog
+
+log_lines = structlog.get_logger("commands.http")
+
+DESCRIPTION = """The writing side of Daybook: commands in, events out.
+
+Every answer names the `position` its events have in the log; send it to the query API as
+`Daybook-Min-Position` to read what you wrote. POSTs take an `Idempotency-Key`: a retry with the same key is
+answered as the first time. Errors are `application/problem+json` with a stable `type`."""
+
+
+def build_command_app(
+    settings: Settings,
+    handling: Handling,
+    log: EventLog,
+    *,
+    running: AbstractAsyncContextManager[Any] | None = None,
+) -> FastAPI:
+    """The application over a handling loop; `running` is entered while it serves."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if running is None:
+            yield
+            return
+        async with running:
+            yield
+
+    app = FastAPI(
+        title="Daybook commands",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.handling = handling
+    app.state.log = log
+    app.state.secret = log.installation_secret()
+    for context in (catalog, inventory, cart, orders, health):
+        app.include_router(context.router)
+    for error, answer in _ANSWERS.items():
+        app.add_exception_handler(error, answer)
+    app.add_middleware(TraceMiddleware)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["Daybook-Position", "Idempotency-Replayed", "Retry-After"],
+    )
+    return app
+
+
+async def _rejected(request: Request, error: Rejected) -> Response:
+    return reason_response(error.reason)
+
+
+async def _refused(request: Request, error: RefusedRequest) -> Response:
+    return error.response()
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    found = error.errors()
+    if any(one["type"] == "json_invalid" for one in found):
+        return problem(MALFORMED_JSON)
+    faults = [
+        {"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in found
+    ]
+    said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
+    return problem(INVALID_REQUEST, said, errors=faults)
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    known = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 400: MALFORMED_JSON}
+    kind = known.get(error.status_code, INTERNAL_ERROR)
+    return problem(kind, headers=error.headers)
+
+
+async def _unavailable(request: Request, error: StoreUnavailable) -> Response:
+    return problem(STORE_UNAVAILABLE, headers={"Retry-After": "1"})
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    log_lines.error("request_failed", path=request.url.path, exc_info=error)
+    return problem(INTERNAL_ERROR)
+
+
+def _always(kind: ProblemType, **headers: str) -> Callable[[Request, Any], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        return problem(kind, headers=headers)
+
+    return answer
+
+
+_ANSWERS: dict[Any, Any] = {
+    Rejected: _rejected,
+    RefusedRequest: _refused,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    StoreUnavailable: _unavailable,
+    KeyReusedError: _always(KEY_REUSED),
+    KeyBusyError: _always(KEY_BUSY, **{"Retry-After": "1"}),
+    BusyError: _always(BUSY, **{"Retry-After": "1"}),
+    Exception: _failed,
+}

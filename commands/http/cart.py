@@ -1,0 +1,90 @@
+"""Routes on carts."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from commands.cart import AddItem, OpenCart, RemoveItem, SetQuantity
+from commands.http.answers import answered, documented
+from commands.http.limits import invalid
+from commands.http.requests import RequestContext
+from commands.http.shapes import AnswerBody, Body, Currency, CustomerId, IdPath, Quantity, SkuPath, SkuText
+
+router = APIRouter(prefix="/api/v1/carts", tags=["carts"])
+
+
+class CartBody(Body):
+    """A cart to be taken: every price in it is in one currency."""
+
+    currency: Currency
+    customer_id: CustomerId | None = None
+
+
+class ItemBody(Body):
+    """Units of a product to be put in."""
+
+    sku: SkuText
+    quantity: Quantity = 1
+
+
+class QuantityBody(Body):
+    """How many units the line is to hold; 0 removes it. `sku`, where given, must be the path's."""
+
+    quantity: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    sku: SkuText | None = None
+
+
+@router.post("", summary="Take a cart", **documented(AnswerBody))
+async def open_cart(request: Request, body: CartBody, context: RequestContext) -> Response:
+    """The answer's `id` is the cart's: whoever knows it may use the cart."""
+    command = OpenCart(
+        cart_id=secrets.token_hex(16), currency=body.currency, customer_id=body.customer_id
+    )
+    return await answered(request, command, context)
+
+
+@router.post("/{cart_id}/items", summary="Put units of a product in", **documented(AnswerBody))
+async def add_item(
+    request: Request, cart_id: IdPath, body: ItemBody, context: RequestContext
+) -> Response:
+    """Adds to what is there. Stock is not looked at: checkout reserves."""
+    settings = request.app.state.settings
+    command = AddItem(
+        cart_id=cart_id,
+        sku=body.sku,
+        quantity=body.quantity,
+        lines_max=settings.cart_lines_max,
+        quantity_max=settings.line_quantity_max,
+    )
+    return await answered(request, command, context)
+
+
+@router.put("/{cart_id}/items/{sku}", summary="Set a quantity", **documented(AnswerBody, created=False))
+async def set_quantity(
+    request: Request, cart_id: IdPath, sku: SkuPath, body: QuantityBody, context: RequestContext
+) -> Response:
+    """The line then holds exactly so many units; 0 removes it."""
+    if body.sku not in (None, sku):
+        invalid("sku", "is not the path's")
+    command = SetQuantity(
+        cart_id=cart_id,
+        sku=sku,
+        quantity=body.quantity,
+        quantity_max=request.app.state.settings.line_quantity_max,
+    )
+    return await answered(request, command, context)
+
+
+@router.delete(
+    "/{cart_id}/items/{sku}", summary="Take a product out", **documented(AnswerBody, created=False)
+)
+async def remove_item(
+    request: Request, cart_id: IdPath, sku: SkuPath, context: RequestContext
+) -> Response:
+    """What is not there needs no removing."""
+    return await answered(request, RemoveItem(cart_id=cart_id, sku=sku), context)

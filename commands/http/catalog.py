@@ -1,0 +1,99 @@
+"""Routes on products."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from aggregates.kernel import UnitPrice
+from commands.catalog import ChangePrice, DelistProduct, ListProduct
+from commands.http.answers import answered, documented
+from commands.http.limits import invalid, within
+from commands.http.requests import RequestContext, operator_only
+from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText, Text
+
+router = APIRouter(prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)])
+
+LEVELS_MAX = 8
+
+
+def _category(path: str) -> str:
+    """A path as it is kept: levels trimmed, joined by ` > `."""
+    levels = [level.strip() for level in path.split(">")]
+    if not all(levels) or len(levels) > LEVELS_MAX:
+        raise ValueError(f"must be 1 to {LEVELS_MAX} levels joined by ' > '")
+    return " > ".join(levels)
+
+
+Category = Annotated[Line, AfterValidator(_category), Field(examples=["Kitchen > Mugs"])]
+
+
+class ProductBody(Body):
+    """A product to be put on sale."""
+
+    sku: SkuText
+    title: Line
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    category: Category
+    attributes: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Line], Field(max_length=50)
+    ] = Field(default={}, examples=[{"color": "blue"}])
+    price: PriceBody
+    seller: Line = "main"
+
+
+class NewPriceBody(Body):
+    """The price from now on."""
+
+    price: PriceBody
+
+
+class DelistBody(Body):
+    """Why the product leaves the shop."""
+
+    reason: Reason = "delisted"
+
+
+@router.post("", summary="Put a product on sale", **documented(AnswerBody))
+async def list_product(request: Request, body: ProductBody, context: RequestContext) -> Response:
+    """The same facts again change nothing; other facts of a product on sale are a conflict."""
+    command = ListProduct(
+        sku=body.sku,
+        title=body.title,
+        description=body.description,
+        category=body.category,
+        attributes=body.attributes,
+        price=_price(request, body.price),
+        seller=body.seller,
+    )
+    return await answered(request, command, context)
+
+
+@router.post("/{sku}/price", summary="Change a price", **documented(AnswerBody, created=False))
+async def change_price(
+    request: Request, sku: SkuPath, body: NewPriceBody, context: RequestContext
+) -> Response:
+    """Carts keep the price at which they took the product."""
+    return await answered(
+        request, ChangePrice(sku=sku, price=_price(request, body.price)), context
+    )
+
+
+@router.post("/{sku}/delist", summary="Take a product off sale", **documented(AnswerBody, created=False))
+async def delist_product(
+    request: Request, sku: SkuPath, context: RequestContext, body: DelistBody | None = None
+) -> Response:
+    """What is in carts stays there, but cannot be checked out."""
+    reason = (body or DelistBody()).reason
+    return await answered(request, DelistProduct(sku=sku, reason=reason), context)
+
+
+def _price(request: Request, body: PriceBody) -> UnitPrice:
+    within(request, "price_minor_max", body.amount, "price")
+    try:
+        return body.unit_price()
+    except ValueError as error:
+        invalid("price", str(error))

@@ -1,0 +1,58 @@
+"""Routes on stock."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from aggregates.kernel import MAIN
+from commands.http.answers import answered, documented
+from commands.http.limits import invalid, within
+from commands.http.requests import KeyedContext, operator_only
+from commands.http.shapes import AnswerBody, Body, Quantity, Reason, SkuPath
+from commands.inventory import AdjustStock, ReceiveStock
+
+router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"], dependencies=[Depends(operator_only)])
+
+Location = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class ReceiptBody(Body):
+    """Units that arrived."""
+
+    quantity: Quantity
+    reason: Reason = "received"
+    location: Location = MAIN
+
+
+class AdjustmentBody(Body):
+    """Units found (positive) or missing (negative)."""
+
+    quantity: Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
+    reason: Reason
+    location: Location = MAIN
+
+
+@router.post("/{sku}/receipts", summary="Book arrived units", **documented(AnswerBody))
+async def receive_stock(
+    request: Request, sku: SkuPath, body: ReceiptBody, context: KeyedContext
+) -> Response:
+    """Needs an Idempotency-Key: a delivery booked twice would sell what is not there."""
+    within(request, "stock_quantity_max", body.quantity, "quantity")
+    command = ReceiveStock(sku=sku, quantity=body.quantity, reason=body.reason, location=body.location)
+    return await answered(request, command, context)
+
+
+@router.post("/{sku}/adjustments", summary="Correct the stock", **documented(AnswerBody))
+async def adjust_stock(
+    request: Request, sku: SkuPath, body: AdjustmentBody, context: KeyedContext
+) -> Response:
+    """Down never below what is reserved. Needs an Idempotency-Key."""
+    within(request, "stock_quantity_max", abs(body.quantity), "quantity")
+    if body.quantity == 0:
+        invalid("quantity", "must not be 0")
+    command = AdjustStock(sku=sku, delta=body.quantity, reason=body.reason, location=body.location)
+    return await answered(request, command, context)

@@ -1,0 +1,92 @@
+"""Every problem the command API can answer with: its type, its status, its title.
+
+A refusal's type follows from its reason's name (NotEnoughStock → /problems/not-enough-stock), its title is
+the first line of the reason's docstring, and its facts are the reason's fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from inspect import getdoc
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from aggregates.kernel import Reason
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A stable problem type that no reason stands for: what went wrong around a decision."""
+
+    slug: str
+    status: int
+    title: str
+
+
+INVALID_REQUEST = ProblemType("invalid-request", 422, "The request does not have the form it should have.")
+MALFORMED_JSON = ProblemType("malformed-json", 400, "The body is not JSON.")
+BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is larger than this API takes.")
+KEY_REQUIRED = ProblemType("idempotency-key-required", 400, "This route needs an Idempotency-Key.")
+KEY_UNFIT = ProblemType("idempotency-key-unfit", 400, "The Idempotency-Key is too short or too long.")
+KEY_REUSED = ProblemType(
+    "idempotency-key-reused", 422, "The Idempotency-Key was used for another request in the last 24 hours."
+)
+KEY_BUSY = ProblemType("idempotency-key-busy", 409, "The first request with this key is still under way.")
+TOKEN_REQUIRED = ProblemType("operator-token-required", 401, "This route is for operators.")
+NOT_FOUND = ProblemType("not-found", 404, "There is no such route.")
+METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "This route does not take this method.")
+UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body is to be application/json.")
+BUSY = ProblemType("busy", 503, "Others kept changing what this command is about. Try again.")
+STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
+NOT_READY = ProblemType("not-ready", 503, "The server is not ready yet.")
+INTERNAL_ERROR = ProblemType("internal-error", 500, "Something went wrong on our side.")
+
+PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, ProblemType)
+)
+
+STATUS_OF_REASON: dict[str, int] = {}
+"""The status of a reason, by its class name, where it is not 404 (Unknown…) or 409 (all others)."""
+
+
+@lru_cache
+def type_of_reason(reason: type[Reason]) -> ProblemType:
+    """The problem type a reason is answered with."""
+    slug = re.sub(r"(?<!^)(?=[A-Z])", "-", reason.__name__).lower()
+    status = STATUS_OF_REASON.get(reason.__name__, 404 if slug.startswith("unknown-") else 409)
+    title = (getdoc(reason) or reason.__name__).partition("\n")[0]
+    return ProblemType(slug, status, title)
+
+
+def reason_response(reason: Reason) -> Response:
+    """The answer to a refused command."""
+    facts = {field.name: getattr(reason, field.name) for field in fields(reason)}
+    return problem(type_of_reason(type(reason)), **facts)
+
+
+def problem(
+    kind: ProblemType, detail: str = "", headers: Mapping[str, str] | None = None, **facts: Any
+) -> Response:
+    """A problem+json answer (RFC 9457) with its facts as fields."""
+    body = {
+        "type": f"/problems/{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail or _said(kind, facts),
+        **facts,
+    }
+    return Response(msgspec.json.encode(body), kind.status, dict(headers or {}), MEDIA_TYPE)
+
+
+def _said(kind: ProblemType, facts: Mapping[str, Any]) -> str:
+    if not facts:
+        return kind.title
+    said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
+    return f"{kind.title.rstrip('.')}: {said}."

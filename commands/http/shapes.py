@@ -1,0 +1,91 @@
+"""What requests may say: the shapes of bodies and paths, shared by the routes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from aggregates.currencies import MINOR_DIGITS
+from aggregates.kernel import Money, UnitPrice
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are errors, and no type is guessed from another."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _currency(code: str) -> str:
+    if code not in MINOR_DIGITS:
+        raise ValueError("is no ISO 4217 currency code")
+    return code
+
+
+def _printable(text: str) -> str:
+    if not text.strip() or any(ord(c) < 32 and c not in "\n\t" for c in text) or "\x7f" in text:
+        raise ValueError("must be printable text, not blank")
+    return text
+
+
+SKU = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+ID = r"^[A-Za-z0-9_-]{1,64}$"
+
+SkuText = Annotated[str, Field(pattern=SKU, examples=["MUG-BLUE"])]
+SkuPath = Annotated[str, Path(pattern=SKU, description="The product's SKU.")]
+IdPath = Annotated[str, Path(pattern=ID, description="The id a command answered with.")]
+Currency = Annotated[str, AfterValidator(_currency), Field(pattern="^[A-Z]{3}$", examples=["GBP"])]
+Line = Annotated[str, AfterValidator(_printable), Field(min_length=1, max_length=200)]
+Text = Annotated[str, AfterValidator(_printable), Field(min_length=1, max_length=10_000)]
+Reason = Annotated[str, AfterValidator(_printable), Field(min_length=1, max_length=500)]
+CustomerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,64}$", examples=["17850"])]
+Quantity = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class MoneyBody(Body):
+    """An amount in minor units: {"amount": 1299, "currency": "GBP"} is £12.99."""
+
+    amount: Annotated[int, Field(ge=0, le=2**53)]
+    currency: Currency
+
+    def money(self) -> Money:
+        """The kernel's own."""
+        return Money(self.amount, self.currency)
+
+
+class PriceBody(MoneyBody):
+    """A unit price; `exact`, a decimal in major units, where it is finer than the minor unit."""
+
+    exact: Annotated[str | None, Field(pattern=r"^\d{1,12}(\.\d{1,6})?$", examples=["2.555"])] = None
+
+    def unit_price(self) -> UnitPrice:
+        """The kernel's own. ValueError where `exact` does not round to `amount`."""
+        if self.exact is None:
+            return UnitPrice.of(self.money())
+        price = UnitPrice(Decimal(self.exact), self.currency)
+        if price.times(1).amount != self.amount:
+            raise ValueError("exact does not round to amount")
+        return price
+
+
+class LineQuantityBody(Body):
+    """Some units of one order line."""
+
+    line_id: Annotated[str, Field(min_length=1, max_length=64)]
+    quantity: Quantity
+
+
+class AnswerBody(BaseModel):
+    """What a command is answered with: what it made or changed, and where the log stands."""
+
+    id: str
+    version: int
+    position: int
+
+
+class OrderPartAnswer(AnswerBody):
+    """The answer for a part of an order: its own id, and the order's."""
+
+    order_id: str
