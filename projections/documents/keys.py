@@ -14,10 +14,15 @@ import msgspec
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """Which version of a view readers read, and over how many shards it is cut."""
+    """Which version of a view readers read, and over how many shards it is cut.
+
+    `model` is the version of the read model (its shape and its fold) that drew it up; each rebuild has a
+    `version` of its own.
+    """
 
     version: int
     shards: int
+    model: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +43,27 @@ class ViewKeys:
 
     def document(self, document_key: str) -> str:
         """The key at which the document's bytes lie, or its sorted set where the view keeps one."""
-        return self.prefix(self.shard_of(document_key)) + document_key
+        return self.prefix(self.shard_of(document_key)) + _own(document_key)
 
     def checkpoint(self, shard: int) -> str:
         """The key of the shard's checkpoint: the position of the last event folded, as a decimal."""
-        return self.prefix(shard) + "checkpoint"
+        return self.prefix(shard) + _CHECKPOINT
+
+    def ranking(self, name: str, shard: int) -> str:
+        """The key of a sorted set over all documents of one shard."""
+        return f"{self.prefix(shard)}:{name}"
 
 
 def pointer_key(view: str) -> str:
     """The key of the view's pointer (JSON of `Pointer`)."""
     return f"view:{view}"
+
+
+_CHECKPOINT = "checkpoint"
+
+
+def _own(document_key: str) -> str:
+    # A product may bear the SKU `checkpoint`; no two document keys share a place, and none takes ours.
+    if document_key == _CHECKPOINT or document_key.startswith(":"):
+        return f"::{document_key}"
+    return document_key

@@ -157,6 +157,7 @@ class Payment(msgspec.Struct):
 
     status: str
     method: str | None = None
+    captured: Money | None = None
     refunded: Money | None = None
     decline_code: str | None = None
 

@@ -1,0 +1,246 @@
+"""The reading half of the Redis adapter: documents and sorted sets with the position they stand at.
+
+What is read and its shard's checkpoint are read in one step, so an answer never claims more than it shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
+from projections.documents.keys import Pointer, ViewKeys, pointer_key
+
+Found = TypeVar("Found")
+
+_POLL_SECONDS_FIRST = 0.002
+_POLL_SECONDS_MAX = 0.02
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A document's bytes as they are served, or None; and the position its shard stands at."""
+
+    document: bytes | None
+    position: int
+
+
+class Reads(msgspec.Struct, frozen=True):
+    """The documents in the order they were asked for; the position is the least of their shards'."""
+
+    documents: list[bytes | None]
+    position: int
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """Members of a sorted set with their scores."""
+
+    members: list[tuple[str, int]]
+    position: int
+
+
+class RedisReader:
+    """Reads the live version of each view. Every call may raise ViewNotReady or ReadStoreUnavailable."""
+
+    def __init__(self, url: str, *, pointer_seconds: float = 0.2, timeout_seconds: float = 2.0) -> None:
+        """`pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
+        where the old version is gone, the pointer is read anew)."""
+        self._redis: Redis = Redis.from_url(
+            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
+        )
+        self._pointer_seconds = pointer_seconds
+        self._pointers: dict[str, tuple[float, ViewKeys]] = {}
+        self._polls: dict[str, asyncio.Task[int]] = {}
+
+    async def document(self, view: str, key: str) -> Read:
+        """One document and the position of its shard."""
+
+        async def read(keys: ViewKeys) -> Read:
+            document, checkpoint = await self._mget(keys.document(key), keys.checkpoint(keys.shard_of(key)))
+            return Read(document, _position(view, checkpoint))
+
+        return await self._live(view, read)
+
+    async def documents(self, view: str, document_keys: Sequence[str]) -> Reads:
+        """Several documents of one view."""
+
+        async def read(keys: ViewKeys) -> Reads:
+            by_shard: dict[int, list[int]] = {}
+            for index, key in enumerate(document_keys):
+                by_shard.setdefault(keys.shard_of(key), []).append(index)
+            if not by_shard:
+                return Reads([], await self._least(keys))
+            documents: list[bytes | None] = [None] * len(document_keys)
+            positions = []
+            for shard, indexes in by_shard.items():
+                *found, checkpoint = await self._mget(
+                    *(keys.document(document_keys[index]) for index in indexes), keys.checkpoint(shard)
+                )
+                positions.append(_position(view, checkpoint))
+                for index, document in zip(indexes, found, strict=True):
+                    documents[index] = document
+            return Reads(documents, min(positions))
+
+        return await self._live(view, read)
+
+    async def newest_entries(self, view: str, key: str, *, limit: int, below: int | None = None) -> Entries:
+        """One document key's sorted set by falling score, from the newest or from `below` a score on."""
+
+        async def read(keys: ViewKeys) -> Entries:
+            scores = ("-inf", "+inf" if below is None else f"({below}")
+            place = (keys.shard_of(key), keys.document(key))
+            return Entries(*await self._ranges(keys, [place], scores, limit, falling=True))
+
+        return await self._live(view, read)
+
+    async def ranking(self, view: str, name: str, *, start: int = 0, limit: int) -> Entries:
+        """A page of a ranking over all documents: by falling score, then by falling member."""
+        return await self._ranking(view, name, ("-inf", "+inf"), slice(start, start + limit), falling=True)
+
+    async def ranking_between(self, view: str, name: str, low: int, high: int, *, limit: int) -> Entries:
+        """The members whose score is from `low` to `high`, both included, by rising score."""
+        return await self._ranking(view, name, (str(low), str(high)), slice(0, limit), falling=False)
+
+    async def view_position(self, view: str) -> int:
+        """How far the view is: the least of its shards' checkpoints."""
+        return await self._live(view, self._least)
+
+    async def wait_for(self, view: str, key: str | None, min_position: int, timeout_seconds: float) -> int:
+        """Waits until the key's shard (None: the whole view) stands at `min_position` or beyond.
+
+        Gives the position reached; it is below `min_position` where the time ran out first.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        pause = _POLL_SECONDS_FIRST
+        while True:
+            position = await self._poll(view, key)
+            left = deadline - time.monotonic()
+            if position >= min_position or left <= 0:
+                return position
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, _POLL_SECONDS_MAX)
+
+    async def ping(self) -> None:
+        """Asks the server for a sign of life."""
+        async with _wrapped():
+            await self._redis.ping()
+
+    async def close(self) -> None:
+        """Gives back every connection."""
+        await self._redis.aclose()
+
+    async def pointer(self, view: str, *, fresh: bool = False) -> ViewKeys:
+        """The keys of the live version."""
+        now = time.monotonic()
+        known = self._pointers.get(view)
+        if known is not None and not fresh and now - known[0] < self._pointer_seconds:
+            return known[1]
+        async with _wrapped():
+            raw = await self._redis.get(pointer_key(view))
+        if raw is None:
+            self._pointers.pop(view, None)
+            raise ViewNotReady(view)
+        pointer = msgspec.json.decode(raw, type=Pointer)
+        keys = ViewKeys(view, pointer.version, pointer.shards)
+        self._pointers[view] = (now, keys)
+        return keys
+
+    async def _live(self, view: str, read: Callable[[ViewKeys], Awaitable[Found]]) -> Found:
+        keys = await self.pointer(view)
+        try:
+            return await read(keys)
+        except ViewNotReady:
+            newer = await self.pointer(view, fresh=True)
+            if newer == keys:
+                raise
+            return await read(newer)
+
+    async def _poll(self, view: str, key: str | None) -> int:
+        # All who wait for the same shard share one question.
+        async def read(keys: ViewKeys) -> int:
+            if key is None:
+                return await self._least(keys)
+            (checkpoint,) = await self._mget(keys.checkpoint(keys.shard_of(key)))
+            return _position(view, checkpoint)
+
+        keys = await self.pointer(view)
+        asked = f"{view}:{'' if key is None else keys.shard_of(key)}"
+        poll = self._polls.get(asked)
+        if poll is None:
+            poll = self._polls[asked] = asyncio.create_task(self._live(view, read))
+            poll.add_done_callback(lambda done: self._polled(asked, done))
+        return await asyncio.shield(poll)
+
+    def _polled(self, asked: str, done: asyncio.Task[int]) -> None:
+        del self._polls[asked]
+        if not done.cancelled():
+            done.exception()  # Heard, also where all who waited have gone.
+
+    async def _least(self, keys: ViewKeys) -> int:
+        async with _wrapped():
+            pipeline = self._redis.pipeline(transaction=False)
+            for shard in range(keys.shards):
+                pipeline.get(keys.checkpoint(shard))
+            checkpoints = await pipeline.execute()
+        return min(_position(keys.view, checkpoint) for checkpoint in checkpoints)
+
+    async def _ranking(
+        self, view: str, name: str, scores: tuple[str, str], page: slice, *, falling: bool
+    ) -> Entries:
+        async def read(keys: ViewKeys) -> Entries:
+            places = [(shard, keys.ranking(name, shard)) for shard in range(keys.shards)]
+            members, position = await self._ranges(keys, places, scores, page.stop, falling=falling)
+            return Entries(members[page], position)
+
+        return await self._live(view, read)
+
+    async def _ranges(
+        self,
+        keys: ViewKeys,
+        places: Sequence[tuple[int, str]],
+        scores: tuple[str, str],
+        limit: int,
+        *,
+        falling: bool,
+    ) -> tuple[list[tuple[str, int]], int]:
+        """The first `limit` members over several shards' sorted sets, and the least of the checkpoints."""
+        low, high = scores
+        found: list[tuple[str, int]] = []
+        positions = []
+        for shard, place in places:
+            async with _wrapped():
+                pipeline = self._redis.pipeline(transaction=True)
+                pipeline.get(keys.checkpoint(shard))
+                if falling:
+                    pipeline.zrevrangebyscore(place, high, low, start=0, num=limit, withscores=True)
+                else:
+                    pipeline.zrangebyscore(place, low, high, start=0, num=limit, withscores=True)
+                checkpoint, members = await pipeline.execute()
+            positions.append(_position(keys.view, checkpoint))
+            found += [(member.decode(), int(score)) for member, score in members]
+        found.sort(key=lambda entry: (entry[1], entry[0]), reverse=falling)
+        return found[:limit], min(positions)
+
+    async def _mget(self, *keys: str) -> list[bytes | None]:
+        async with _wrapped():
+            return cast("list[bytes | None]", await self._redis.mget(keys))
+
+
+def _position(view: str, checkpoint: Any) -> int:
+    if checkpoint is None:
+        raise ViewNotReady(view)
+    return int(checkpoint)
+
+
+@asynccontextmanager
+async def _wrapped() -> AsyncIterator[None]:
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise ReadStoreUnavailable(str(error)) from error
