@@ -1,0 +1,78 @@
+"""Rules as given these events, when this is decided, then those events or that refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aggregates.cart import cart
+from aggregates.catalog import product
+from aggregates.inventory import stock
+from aggregates.kernel import Reason, Rejected
+from aggregates.orders import credit_note, fulfilment, order, refund
+from aggregates.payments import payment, process
+
+_FOLD_OF = {
+    module.__name__: module for module in (product, stock, cart, order, credit_note, payment, process)
+}
+_FOLD_OF |= {fulfilment.__name__: order, refund.__name__: order}
+
+
+def state_after(module: Any, *events: Any) -> Any:
+    """The state of an aggregate's module after these events."""
+    state = module.initial()
+    for event in events:
+        state = module.evolve(state, event)
+    return state
+
+
+class given:  # noqa: N801 - reads as a sentence
+    """The events that happened so far."""
+
+    def __init__(self, *events: Any) -> None:
+        self._events = events
+
+    def when(self, decide: Callable[..., Any], **arguments: Any) -> Then:
+        """Runs the decision on the state that the events make."""
+        module = _FOLD_OF[decide.__module__]
+        state = state_after(module, *self._events)
+        try:
+            decided = decide(state, **arguments)
+        except Rejected as rejected:
+            return Then(None, rejected.reason)
+        if isinstance(decided, tuple):  # asked again, nothing is decided a second time
+            for event in decided:
+                state = module.evolve(state, event)
+        return Then(decided, None, lambda: decide(state, **arguments))
+
+
+class Then:
+    """What was decided, or why it was refused."""
+
+    def __init__(self, decided: Any, reason: Reason | None, again: Callable[[], Any] | None = None) -> None:
+        self.decided = decided
+        self._reason = reason
+        self._again = again
+
+    def then(self, *events: Any) -> None:
+        """Exactly these events, in order."""
+        assert self._reason is None, f"refused: {self._reason}"
+        assert self.decided == events
+
+    def then_once(self, *events: Any) -> None:
+        """Exactly these events, and none when it is asked again."""
+        self.then(*events)
+        assert self._again is not None
+        assert self._again() == ()
+
+    def then_nothing(self) -> None:
+        """Nothing was to be done."""
+        self.then()
+
+    def then_rejected(self, reason: Reason) -> None:
+        """The shop said no, for this reason and with these facts."""
+        if self._reason is None:
+            pytest.fail(f"not refused: {self.decided}")
+        assert self._reason == reason

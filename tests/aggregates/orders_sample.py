@@ -1,0 +1,101 @@
+"""An order of three mugs and one pan, with postage and a discount: what the order tests begin with."""
+
+from datetime import date
+from decimal import Decimal
+
+from aggregates.kernel import LINE_HALF_EVEN, Money, UnitPrice
+from aggregates.orders.events import (
+    Charge,
+    LineQuantity,
+    LinesFulfilled,
+    LinesReturned,
+    OrderCanceled,
+    OrderConfirmed,
+    OrderLine,
+    OrderPlaced,
+    OrderRefunded,
+    RefundedLine,
+)
+from aggregates.orders.order import Purchase
+
+ORDER = "d" * 32
+DAY = date(2026, 3, 1)
+POSTAGE = Charge(kind="shipping", label="Postage", amount=Money(450, "GBP"))
+DISCOUNT = Charge(kind="discount", label="Spring", amount=Money(-100, "GBP"))
+MUGS = {"line_id": "1", "sku": "MUG", "title": "Mug", "seller": "shop", "quantity": 3}
+PAN = {"line_id": "2", "sku": "PAN", "title": "Pan", "seller": "shop", "quantity": 1}
+MUG_PRICE = UnitPrice(Decimal("3.335"), "GBP")  # 3 units: 1000.5 pence → 1000
+PAN_PRICE = UnitPrice(Decimal("20.00"), "GBP")
+PURCHASES = (Purchase(**MUGS, unit_price=MUG_PRICE), Purchase(**PAN, unit_price=PAN_PRICE))
+
+PLACED = OrderPlaced(
+    order_id=ORDER,
+    number="D-1",
+    channel="web",
+    currency="GBP",
+    lines=(
+        OrderLine(**MUGS, unit_price=MUG_PRICE, line_total=Money(1000, "GBP")),
+        OrderLine(**PAN, unit_price=PAN_PRICE, line_total=Money(2000, "GBP")),
+    ),
+    charges=(POSTAGE, DISCOUNT),
+    total=Money(3350, "GBP"),
+    rounding=LINE_HALF_EVEN,
+    placed_on=DAY,
+    customer_id="anna",
+)
+CONFIRMED = OrderConfirmed(order_id=ORDER, customer_id="anna")
+
+
+def pounds(minor):
+    return Money(minor, "GBP")
+
+
+def quantities(units):
+    return tuple(
+        LineQuantity(line_id=line_id, sku={"1": "MUG", "2": "PAN"}[line_id], quantity=quantity)
+        for line_id, quantity in units.items()
+    )
+
+
+def canceled(reason):
+    return OrderCanceled(
+        order_id=ORDER,
+        reason=reason,
+        placed_on=DAY,
+        currency="GBP",
+        total=pounds(3350),
+        lines=quantities({"1": 3, "2": 1}),
+        customer_id="anna",
+    )
+
+
+def fulfilled(fulfilment_id, units):
+    return LinesFulfilled(
+        order_id=ORDER, fulfilment_id=fulfilment_id, lines=quantities(units), customer_id="anna"
+    )
+
+
+def returned(return_id, units):
+    return LinesReturned(
+        order_id=ORDER,
+        return_id=return_id,
+        lines=quantities(units),
+        restock=True,
+        reason="too small",
+        customer_id="anna",
+    )
+
+
+def line_refund(line_id, quantity, amount):
+    return RefundedLine(line_id=line_id, quantity=quantity, amount=pounds(amount))
+
+
+def refunded(credit_note_id, amount, *lines):
+    return OrderRefunded(
+        order_id=ORDER,
+        credit_note_id=credit_note_id,
+        amount=pounds(amount),
+        lines=lines,
+        reason="too small",
+        customer_id="anna",
+    )

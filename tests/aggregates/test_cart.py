@@ -1,0 +1,241 @@
+"""The rules of a cart."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import given as forall
+from hypothesis import settings
+from hypothesis import strategies as some
+
+from aggregates.cart import cart
+from aggregates.cart.cart import (
+    CartAlreadyOpened,
+    CartClosed,
+    CartEmpty,
+    CartFull,
+    NotInCart,
+    QuantityOverLimit,
+    UnknownCart,
+    add_item,
+    check_out,
+    open_cart,
+    remove_item,
+    set_quantity,
+)
+from aggregates.cart.events import CartCheckedOut, CartOpened, ItemAdded, ItemRemoved, QuantityChanged
+from aggregates.kernel import (
+    Money,
+    Offer,
+    ProductNotOnSale,
+    Rejected,
+    UnitPrice,
+    UnknownProduct,
+    WrongCurrency,
+)
+from tests.aggregates.given import given, state_after
+
+CART, ORDER = "c" * 32, "d" * 32
+OPENED = CartOpened(cart_id=CART, currency="GBP", customer_id="anna")
+
+
+def offer(sku="MUG", price="9.00", currency="GBP", on_sale=True):
+    return Offer(
+        sku=sku,
+        title=sku.title(),
+        seller="shop",
+        unit_price=UnitPrice(Decimal(price), currency),
+        on_sale=on_sale,
+    )
+
+
+def added(sku="MUG", quantity=1, line_id="1", price="9.00"):
+    return ItemAdded(
+        cart_id=CART,
+        line_id=line_id,
+        sku=sku,
+        title=sku.title(),
+        quantity=quantity,
+        unit_price=UnitPrice(Decimal(price), "GBP"),
+    )
+
+
+def changed(sku="MUG", quantity=1, line_id="1"):
+    return QuantityChanged(cart_id=CART, line_id=line_id, sku=sku, quantity=quantity)
+
+
+def removed(sku="MUG", line_id="1"):
+    return ItemRemoved(cart_id=CART, line_id=line_id, sku=sku)
+
+
+CLOSED = CartCheckedOut(cart_id=CART, order_id=ORDER)
+ADD_MUG = {
+    "cart_id": CART,
+    "sku": "MUG",
+    "quantity": 1,
+    "product": offer(),
+    "lines_max": 3,
+    "quantity_max": 10,
+}
+
+
+def test_a_cart_is_opened_once():
+    given().when(open_cart, cart_id=CART, currency="GBP", customer_id="anna").then_once(OPENED)
+
+
+def test_an_open_cart_keeps_its_currency_and_customer():
+    given(OPENED).when(open_cart, cart_id=CART, currency="EUR", customer_id="anna").then_rejected(
+        CartAlreadyOpened(CART)
+    )
+    given(OPENED).when(open_cart, cart_id=CART, currency="GBP", customer_id=None).then_rejected(
+        CartAlreadyOpened(CART)
+    )
+
+
+def test_an_item_is_added_at_the_title_and_price_of_the_moment():
+    given(OPENED).when(add_item, **ADD_MUG).then(added())
+
+
+def test_adding_what_is_there_raises_its_quantity_and_keeps_its_price():
+    given(OPENED, added(quantity=2)).when(
+        add_item, **(ADD_MUG | {"quantity": 3, "product": offer(price="99.00")})
+    ).then(changed(quantity=5))
+
+
+def test_line_ids_are_never_given_twice():
+    given(OPENED, added(), removed()).when(add_item, **ADD_MUG).then(added(line_id="2"))
+
+
+def test_only_what_the_catalog_sells_can_be_added():
+    given(OPENED).when(add_item, **(ADD_MUG | {"product": None})).then_rejected(UnknownProduct("MUG"))
+    given(OPENED).when(add_item, **(ADD_MUG | {"product": offer(on_sale=False)})).then_rejected(
+        ProductNotOnSale("MUG")
+    )
+
+
+def test_every_price_in_a_cart_is_in_its_currency():
+    given(OPENED).when(add_item, **(ADD_MUG | {"product": offer(currency="EUR")})).then_rejected(
+        WrongCurrency(asked="EUR", expected="GBP")
+    )
+
+
+def test_a_line_holds_no_more_than_the_limit_however_it_gets_there():
+    over = QuantityOverLimit(sku="MUG", asked=11, limit=10)
+    given(OPENED).when(add_item, **(ADD_MUG | {"quantity": 11})).then_rejected(over)
+    given(OPENED).when(add_item, **(ADD_MUG | {"quantity": 10})).then(added(quantity=10))
+    given(OPENED, added(quantity=9)).when(add_item, **(ADD_MUG | {"quantity": 2})).then_rejected(over)
+    given(OPENED, added()).when(
+        set_quantity, cart_id=CART, sku="MUG", quantity=11, quantity_max=10
+    ).then_rejected(over)
+
+
+def test_a_full_cart_takes_no_new_line_but_more_of_an_old_one():
+    full = (OPENED, added(), added("CUP", line_id="2"), added("PAN", line_id="3"))
+    given(*full).when(add_item, **(ADD_MUG | {"sku": "POT", "product": offer("POT")})).then_rejected(
+        CartFull(cart_id=CART, lines_max=3)
+    )
+    given(*full).when(add_item, **ADD_MUG).then(changed(quantity=2))
+
+
+def test_a_quantity_is_set_once():
+    given(OPENED, added(quantity=2)).when(
+        set_quantity, cart_id=CART, sku="MUG", quantity=7, quantity_max=10
+    ).then_once(changed(quantity=7))
+
+
+def test_setting_the_quantity_to_nothing_removes_the_line():
+    given(OPENED, added()).when(set_quantity, cart_id=CART, sku="MUG", quantity=0, quantity_max=10).then_once(
+        removed()
+    )
+
+
+def test_a_quantity_is_set_only_of_what_is_there():
+    given(OPENED, added(), removed()).when(
+        set_quantity, cart_id=CART, sku="MUG", quantity=1, quantity_max=10
+    ).then_rejected(NotInCart(cart_id=CART, sku="MUG"))
+
+
+def test_removing_what_is_not_there_decides_nothing():
+    given(OPENED, added()).when(remove_item, cart_id=CART, sku="MUG").then_once(removed())
+    given(OPENED).when(remove_item, cart_id=CART, sku="MUG").then_nothing()
+
+
+def test_a_cart_is_checked_out_once_for_one_order():
+    products = {"MUG": offer()}
+    given(OPENED, added()).when(check_out, cart_id=CART, order_id=ORDER, products=products).then_once(CLOSED)
+    given(OPENED, added(), CLOSED).when(
+        check_out, cart_id=CART, order_id="e" * 32, products=products
+    ).then_rejected(CartClosed(cart_id=CART, status="checked_out"))
+
+
+def test_an_empty_cart_cannot_be_checked_out():
+    given(OPENED, added(), removed()).when(
+        check_out, cart_id=CART, order_id=ORDER, products={}
+    ).then_rejected(CartEmpty(CART))
+
+
+def test_what_was_delisted_meanwhile_cannot_be_checked_out():
+    given(OPENED, added()).when(
+        check_out, cart_id=CART, order_id=ORDER, products={"MUG": offer(on_sale=False)}
+    ).then_rejected(ProductNotOnSale("MUG"))
+
+
+def test_a_checked_out_cart_changes_no_more():
+    gone = CartClosed(cart_id=CART, status="checked_out")
+    given(OPENED, added(), CLOSED).when(add_item, **ADD_MUG).then_rejected(gone)
+    given(OPENED, added(), CLOSED).when(
+        set_quantity, cart_id=CART, sku="MUG", quantity=1, quantity_max=10
+    ).then_rejected(gone)
+    given(OPENED, added(), CLOSED).when(remove_item, cart_id=CART, sku="MUG").then_rejected(gone)
+
+
+def test_a_cart_nobody_opened_is_unknown():
+    unknown = UnknownCart(CART)
+    given().when(add_item, **ADD_MUG).then_rejected(unknown)
+    given().when(set_quantity, cart_id=CART, sku="MUG", quantity=1, quantity_max=10).then_rejected(unknown)
+    given().when(remove_item, cart_id=CART, sku="MUG").then_rejected(unknown)
+    given().when(check_out, cart_id=CART, order_id=ORDER, products={}).then_rejected(unknown)
+
+
+def test_the_total_sums_lines_that_were_each_rounded():
+    state = state_after(
+        cart,
+        OPENED,
+        added(price="0.125"),  # 12.5 pence → 12
+        added("CUP", line_id="2", price="0.135"),  # 13.5 pence → 14
+    )
+    assert [line.line_total.amount for line in state.lines.values()] == [12, 14]
+    assert state.total == Money(26, "GBP")
+
+
+EDITS = some.tuples(
+    some.sampled_from(["add", "set", "remove"]),
+    some.sampled_from(["MUG", "CUP", "PAN", "POT"]),
+    some.integers(0, 12),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@forall(edits=some.lists(EDITS, max_size=30), price=some.decimals("0", "500", places=3))
+def test_whatever_is_edited_a_cart_holds_what_was_asked_within_its_limits(edits, price):
+    state, asked = state_after(cart, OPENED), {}
+    for kind, sku, quantity in edits:
+        product = replace(offer(sku), unit_price=UnitPrice(price, "GBP"))
+        try:
+            if kind == "add" and quantity:
+                events = add_item(state, **(ADD_MUG | {"sku": sku, "quantity": quantity, "product": product}))
+                asked[sku] = asked.get(sku, 0) + quantity
+            elif kind == "set":
+                events = set_quantity(state, cart_id=CART, sku=sku, quantity=quantity, quantity_max=10)
+                asked[sku] = quantity
+            else:
+                events = remove_item(state, cart_id=CART, sku=sku)
+                asked[sku] = 0
+        except Rejected:
+            continue
+        for event in events:
+            state = cart.evolve(state, event)
+    assert {sku: line.quantity for sku, line in state.lines.items()} == {s: q for s, q in asked.items() if q}
+    assert len(state.lines) <= 3
+    assert all(line.quantity <= 10 for line in state.lines.values())
+    assert len({line.line_id for line in state.lines.values()}) == len(state.lines)
+    assert state.total.amount == sum(UnitPrice(price, "GBP").times(q).amount for q in asked.values())
