@@ -1,0 +1,128 @@
+"""Orders and credit notes add up, and no line is sent, returned or refunded beyond what was bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from sys import intern
+
+from aggregates.kernel import LINE_HALF_EVEN, LineId, Money, OrderId
+from aggregates.orders.events import (
+    CreditNoteIssued,
+    LineQuantity,
+    LinesFulfilled,
+    LinesReturned,
+    OrderCanceled,
+    OrderConfirmed,
+    OrderEvent,
+    OrderPlaced,
+    OrderRefunded,
+)
+from event_store.records import RecordedEvent
+from replays.findings import Report, at
+
+
+@dataclass(slots=True)
+class OrderBook:
+    """What must be remembered of an order; a million events have room for few words each."""
+
+    total: Money
+    to_send: dict[LineId, int]  # units; a line that was sent whole is gone
+    sent: dict[LineId, int]  # units that did not come back
+    refunded: int = 0  # minor units
+    confirmed: bool = False
+    canceled: bool = False
+
+
+class OrdersCheck:
+    """Totals are sums; units and amounts never exceed what they are a part of."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._orders: dict[OrderId, OrderBook] = {}
+
+    def total_of(self, order_id: OrderId) -> Money | None:
+        """The order's total, once it was placed."""
+        order = self._orders.get(order_id)
+        return None if order is None else order.total
+
+    def see(self, recorded: RecordedEvent, event: OrderEvent) -> None:
+        """Holds an order's event against what happened to the order before."""
+        order = self._orders.get(event.order_id)
+        if isinstance(event, OrderPlaced):
+            if order is not None:
+                self._report(at(recorded, "order", "the order was placed before"))
+            self._placed(recorded, event)
+            return
+        if order is None:
+            self._report(at(recorded, "order", "nobody placed the order"))
+            return
+        match event:
+            case OrderConfirmed():
+                order.confirmed = True
+            case OrderCanceled(total=total):
+                if total != order.total:
+                    self._report(at(recorded, "order", f"{total} canceled, {order.total} placed"))
+                order.canceled = True
+            case LinesFulfilled(lines=lines):
+                if order.canceled or not order.confirmed:
+                    self._report(at(recorded, "order", "sent although it was canceled or not confirmed"))
+                self._move(recorded, lines, order.to_send, order.sent, "sent")
+            case LinesReturned(lines=lines):
+                self._move(recorded, lines, order.sent, None, "came back")
+            case OrderRefunded(amount=amount):
+                order.refunded += amount.amount
+                if order.refunded > order.total.amount or amount.currency != order.total.currency:
+                    wrong = f"{order.refunded} {amount.currency} refunded in all, of a total of {order.total}"
+                    self._report(at(recorded, "order", wrong))
+                if amount.amount <= 0 or sum(line.amount.amount for line in event.lines) > amount.amount:
+                    wrong = f"a refund of {amount.amount}, less than nothing or than its lines"
+                    self._report(at(recorded, "order", wrong))
+
+    def see_credit_note(self, recorded: RecordedEvent, event: CreditNoteIssued) -> None:
+        """A credit note's amount is the sum of its lines and charges."""
+        parts = [*(line.amount for line in event.lines), *(charge.amount for charge in event.charges)]
+        self._adds_up(recorded, event.amount, parts, event.currency)
+
+    def _placed(self, recorded: RecordedEvent, event: OrderPlaced) -> None:
+        parts = [*(line.line_total for line in event.lines), *(charge.amount for charge in event.charges)]
+        self._adds_up(recorded, event.total, parts, event.currency)
+        if event.rounding == LINE_HALF_EVEN:
+            for line in event.lines:
+                if line.unit_price.times(line.quantity) != line.line_total:
+                    price = f"{line.quantity} × {line.unit_price.exact}"
+                    wrong = f"line {line.line_id}: {price} is not {line.line_total}"
+                    self._report(at(recorded, "order", wrong))
+        self._orders[event.order_id] = OrderBook(
+            total=event.total,
+            to_send={intern(line.line_id): line.quantity for line in event.lines},
+            sent={},
+        )
+
+    def _adds_up(self, recorded: RecordedEvent, total: Money, parts: Sequence[Money], currency: str) -> None:
+        if any(part.currency != currency for part in (total, *parts)):
+            self._report(at(recorded, "order", "amounts of several currencies"))
+        added = sum(part.amount for part in parts)
+        if added != total.amount:
+            self._report(
+                at(recorded, "order", f"its lines and charges make {added}, its total is {total.amount}")
+            )
+
+    def _move(
+        self,
+        recorded: RecordedEvent,
+        lines: Sequence[LineQuantity],
+        taken_from: dict[LineId, int],
+        put_into: dict[LineId, int] | None,
+        verb: str,
+    ) -> None:
+        for line in lines:
+            line_id = intern(line.line_id)
+            left = taken_from.pop(line_id, 0) - line.quantity
+            if left < 0 or line.quantity < 1:
+                wrong = f"line {line_id}: {line.quantity} {verb}, there were {left + line.quantity}"
+                self._report(at(recorded, "order", wrong))
+            if left > 0:
+                taken_from[line_id] = left
+            if put_into is not None:
+                put_into[line_id] = put_into.get(line_id, 0) + line.quantity

@@ -1,0 +1,54 @@
+"""The log's events as CloudEvents 1.0, personal data left out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from event_store.codec import Codec
+from event_store.records import RecordedEvent
+
+SOURCE = "/daybook"
+"""What wrote the events (CloudEvents `source`): one log, one merchant."""
+
+
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event. `source` and `id` together are unique; `subject` is what the stream is about.
+
+    Beside the standard's attributes: `position` in the log, `stream` and `streamversion`, `recordedat`
+    (`time` is when it was true), `correlation` (a W3C trace id), and the number of the data's schema.
+    """
+
+    specversion: str = "1.0"
+    id: str
+    source: str = SOURCE
+    type: str
+    time: datetime
+    subject: str
+    datacontenttype: str = "application/json"
+    position: int
+    stream: str
+    streamversion: int
+    recordedat: datetime
+    schemanumber: int
+    correlation: str | msgspec.UnsetType = msgspec.UNSET
+    data: dict[str, Any]
+
+
+def cloud_event(codec: Codec, recorded: RecordedEvent) -> CloudEvent:
+    """The event as everyone may see it: personal fields are null."""
+    return CloudEvent(
+        id=str(recorded.position),
+        type=recorded.type,
+        time=recorded.valid_at,
+        subject=recorded.stream.partition("-")[2],
+        position=recorded.position,
+        stream=recorded.stream,
+        streamversion=recorded.version,
+        recordedat=recorded.recorded_at,
+        schemanumber=recorded.schema_number,
+        correlation=msgspec.UNSET if recorded.correlation is None else recorded.correlation,
+        data=codec.decode_public_json(recorded),
+    )

@@ -1,0 +1,161 @@
+"""`/api/v1/events`: the log as CloudEvents, in order, as JSON pages or as an event stream.
+
+`daybook.py` includes `events_router(...)` in the query API's application, which knows nothing of the log:
+
+    app.include_router(events_router(log, Codec(EVENT_TYPES), operator_token=settings.operator_token,
+                                     stopping=lambda: server.should_exit))
+
+`log` is opened read-only. `stopping` is asked every second: an event stream ends by itself when it says
+True, so that a server that waits for its connections to end can stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from event_store.codec import Codec
+from event_store.errors import LogGap, StoreUnavailable
+from event_store.records import EventReader
+from replays.asked import EVENT_STREAM, PARAMETERS, asked, require_token
+from replays.cloud_events import CloudEvent, cloud_event
+from replays.feed import FeedPage, HeadWatch, read_page
+from replays.problems import LOG_DAMAGED, STORE_UNAVAILABLE, TOKEN_REQUIRED, ProblemError
+from replays.server_sent_events import server_sent_events
+
+
+class EventsAnswer(msgspec.Struct, frozen=True):
+    """A page of the log; `next` is the last position looked at: the `after` of the next request."""
+
+    events: list[CloudEvent]
+    next: int
+
+
+def events_router(
+    log: EventReader,
+    codec: Codec,
+    *,
+    operator_token: str | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    heartbeat_seconds: float = 15.0,
+) -> APIRouter:
+    """The route, to be included in an application. With `operator_token` set it asks for it as a bearer."""
+    router = APIRouter(tags=["events"])
+    watch = HeadWatch(log)
+
+    @router.get("/api/v1/events", summary="The log, in order, without personal data", **_DOCUMENTED)
+    async def events(request: Request) -> Response:
+        try:
+            require_token(request, operator_token)
+            wanted = asked(request)
+            page = await asyncio.to_thread(
+                read_page, log, after=wanted.after, limit=wanted.limit, types=wanted.types
+            )
+        except ProblemError as problem:
+            challenge = {"WWW-Authenticate": "Bearer"} if problem.kind is TOKEN_REQUIRED else None
+            return problem.response(challenge)
+        except StoreUnavailable:
+            return ProblemError(STORE_UNAVAILABLE, STORE_UNAVAILABLE.title).response({"Retry-After": "1"})
+        except LogGap as gap:
+            return ProblemError(LOG_DAMAGED, str(gap)).response()
+        if not wanted.as_stream:
+            return _page(request, codec, page)
+        return _stream(
+            server_sent_events(
+                log,
+                codec,
+                watch,
+                first=page,
+                wanted=wanted,
+                stopping=stopping,
+                heartbeat_seconds=heartbeat_seconds,
+            ),
+            page,
+        )
+
+    return router
+
+
+def _page(request: Request, codec: Codec, page: FeedPage) -> Response:
+    answer = EventsAnswer(events=[cloud_event(codec, recorded) for recorded in page.events], next=page.next)
+    body = msgspec.json.encode(answer)
+    etag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {
+        "ETag": etag,
+        "Daybook-View-Position": str(page.head),
+        "Cache-Control": "no-cache",
+        "Vary": "Accept",
+    }
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if known & {etag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, "application/json")
+
+
+def _stream(messages: AsyncIterator[bytes], page: FeedPage) -> Response:
+    headers = {
+        "Daybook-View-Position": str(page.head),
+        "Cache-Control": "no-store",
+        "Vary": "Accept",
+        "X-Accel-Buffering": "no",  # A proxy that buffers would hold the events back.
+    }
+    return StreamingResponse(messages, 200, headers, EVENT_STREAM)
+
+
+def _documented() -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([CloudEvent])
+    answer = {
+        "title": "EventsAnswer",
+        "type": "object",
+        "required": ["events", "next"],
+        "properties": {
+            "events": {"type": "array", "items": components["CloudEvent"]},
+            "next": {"type": "integer", "minimum": 0},
+        },
+    }
+    problem = {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+        },
+    }
+    position = {"description": "The log's head.", "schema": {"type": "integer"}}
+    responses: dict[int, dict[str, Any]] = {
+        200: {
+            "description": "A page of events, or an event stream",
+            "headers": {"Daybook-View-Position": position, "ETag": {"schema": {"type": "string"}}},
+            "content": {
+                "application/json": {"schema": answer},
+                EVENT_STREAM: {"schema": {"type": "string"}},
+            },
+        },
+        304: {"description": "Nothing changed since the answer of this ETag"},
+    }
+    for status, description in {
+        400: "Bad request",
+        401: "Operators only",
+        500: "Damage",
+        503: "Away",
+    }.items():
+        responses[status] = {
+            "description": description,
+            "content": {"application/problem+json": {"schema": problem}},
+        }
+    return {
+        "response_model": None,
+        "responses": responses,
+        "openapi_extra": {"parameters": PARAMETERS},
+    }
+
+
+_DOCUMENTED = _documented()

@@ -1,0 +1,59 @@
+"""The problems that the event feed answers with, as application/problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A stable problem type."""
+
+    slug: str
+    status: int
+    title: str
+
+
+UNKNOWN_PARAMETER = ProblemType("unknown-parameter", 400, "This route has no such parameter.")
+INVALID_PARAMETER = ProblemType("invalid-parameter", 400, "A parameter does not have its form.")
+UNKNOWN_EVENT_TYPE = ProblemType("unknown-event-type", 400, "The log has no events of this type.")
+TOKEN_REQUIRED = ProblemType("operator-token-required", 401, "This route is for operators.")
+LOG_DAMAGED = ProblemType("log-damaged", 500, "A position is missing from the log.")
+STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
+
+PROBLEM_TYPES: tuple[ProblemType, ...] = (
+    UNKNOWN_PARAMETER,
+    INVALID_PARAMETER,
+    UNKNOWN_EVENT_TYPE,
+    TOKEN_REQUIRED,
+    LOG_DAMAGED,
+    STORE_UNAVAILABLE,
+)
+
+
+class ProblemError(Exception):
+    """A request that gets a problem for an answer."""
+
+    def __init__(self, kind: ProblemType, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.facts = facts
+
+    def response(self, headers: Mapping[str, str] | None = None) -> Response:
+        """The answer, its facts as fields."""
+        body = {
+            "type": f"/problems/{self.kind.slug}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            **self.facts,
+        }
+        return Response(
+            msgspec.json.encode(body), self.kind.status, dict(headers or {}), "application/problem+json"
+        )
