@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from pathlib import Path
 
 import click
 
-LAZY_COMMANDS = {  # name: (module, attribute, what `--help` says)
-    "import": ("commands.importing.cli", "import_group", "Load a real shop's books."),
-    "replays": ("replays.cli", "replays_group", "Histories, states as of then, and proofs."),
-    "projections": ("projections.cli", "projections_group", "Read models: where they stand, rebuilding."),
+LAZY_COMMANDS = {  # name: module and attribute
+    "demo": ("deploy.local.cli", "demo_command"),
+    "events": ("deploy.local.cli_events", "events_group"),
+    "import": ("commands.importing.cli", "import_group"),
+    "projections": ("projections.cli", "projections_group"),
+    "replays": ("replays.cli", "replays_group"),
+    "serve": ("deploy.local.cli_serve", "serve_group"),
+    "up": ("deploy.local.cli", "up_command"),
+}
+SUMMARIES = {  # so that `daybook --help` need not load them
+    "demo": "Fill the running shop: sample, retail or retail-year.",
+    "events": "The log itself: tail, migrate.",
+    "import": "Load a real shop's books.",
+    "projections": "The read models: where they stand, rebuilding one.",
+    "replays": "An order's history, its state at any moment, and proof that the log is whole.",
+    "up": "Run the whole system on this machine.",
 }
 
 
@@ -17,18 +31,84 @@ class LazyGroup(click.Group):
     """A group whose sub-commands' modules are imported when one of them is run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *LAZY_COMMANDS})
+        return sorted(SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in LAZY_COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, attribute, _ = LAZY_COMMANDS[cmd_name]
+            return None
+        module, attribute = LAZY_COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{module}.{attribute} is not a click command")
-        return command
+            raise TypeError(f"{module}.{attribute} is not a command")
+        return with_data_option(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(SUMMARIES.items()))
+
+
+def with_data_option(command: click.Command) -> click.Command:
+    """Give a command, and what lies below it, the option `--data` that every sub-command takes."""
+    if not any("--data" in parameter.opts for parameter in command.params):
+        command.params.append(
+            click.Option(
+                ["--data"],
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                expose_value=False,
+                callback=_find_system,
+                help="The data folder; else DAYBOOK_DATA_DIR, else ./.daybook.",
+            )
+        )
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            with_data_option(below)
+    return command
+
+
+def _find_system(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    """Put the addresses of the system on that data folder where the sub-command finds them: `ctx.obj`."""
+    from deploy.local.addresses import data_folder, find_addresses
+
+    if value is not None:
+        ctx.meta["daybook.data"] = value
+    ctx.obj = find_addresses(data_folder(ctx.meta.get("daybook.data")))
 
 
 @click.group(cls=LazyGroup)
+@click.version_option(package_name="daybook")
+def cli() -> None:
+    """Daybook: everything that happens in the shop is written down once, in order."""
+
+
 def main() -> None:
-    """Daybook: the shop's book of original entry."""
+    """Run the command line; an expected failure is one line on standard error."""
+    try:
+        cli()
+    except Exception as error:
+        reason = _expected(error)
+        if reason is None:
+            raise
+        click.echo(f"daybook: {reason}", err=True)
+        sys.exit(1)
+
+
+def _expected(error: Exception) -> str | None:
+    """What a person is told about a failure that is no mistake of ours; None for all others."""
+    from pydantic import ValidationError
+
+    from deploy.local.errors import CannotRun
+    from event_store.errors import EventStoreError
+
+    if isinstance(error, ValidationError):
+        faults = error.errors()
+        return "; ".join(
+            f"DAYBOOK_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in faults
+        )
+    if isinstance(error, CannotRun | EventStoreError | OSError):
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -69,13 +69,31 @@ class PostgresServer:
             death_signal=signal.SIGINT,
         )
 
-    def url(self, database: str = "postgres") -> str:
-        return f"postgresql://{USER}@/{database}?host={quote(str(self._sockets), safe='')}&port={SOCKET_PORT}"
+    def url(self, database: str = "postgres", *, user: str = USER) -> str:
+        return f"postgresql://{user}@/{database}?host={quote(str(self._sockets), safe='')}&port={SOCKET_PORT}"
+
+    def check(self) -> None:
+        """Raises FolderUnusable where what lies there is no cluster that this server can run."""
+        if not self.folder.exists():
+            return
+        try:
+            version = (self.folder / "PG_VERSION").read_text(errors="replace").strip()
+        except OSError as error:
+            raise FolderUnusable(f"{self.folder} is damaged: PG_VERSION: {error.strerror}") from error
+        if version != MAJOR_VERSION:
+            raise FolderUnusable(
+                f"{self.folder} is damaged or another version's: PG_VERSION says {version[:20]!r}, "
+                f"this is PostgreSQL {MAJOR_VERSION}"
+            )
+        if not (self.folder / "global" / "pg_control").is_file():
+            raise FolderUnusable(f"{self.folder} is damaged: global/pg_control is missing")
+        if self.folder.stat().st_uid != self._account.uid:
+            raise FolderUnusable(f"{self.folder} belongs to another user")
 
     def prepare(self) -> None:
         """Make the cluster where there is none; clear away what a kill left. Raises FolderUnusable."""
+        self.check()
         if self.folder.exists():
-            self._check()
             self._end_leftovers()
         else:
             self._initialize()
@@ -137,21 +155,6 @@ class PostgresServer:
             aside.rename(self.folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-
-    def _check(self) -> None:
-        try:
-            version = (self.folder / "PG_VERSION").read_text(errors="replace").strip()
-        except OSError as error:
-            raise FolderUnusable(f"{self.folder} is damaged: PG_VERSION: {error.strerror}") from error
-        if version != MAJOR_VERSION:
-            raise FolderUnusable(
-                f"{self.folder} is damaged or another version's: PG_VERSION says {version[:20]!r}, "
-                f"this is PostgreSQL {MAJOR_VERSION}"
-            )
-        if not (self.folder / "global" / "pg_control").is_file():
-            raise FolderUnusable(f"{self.folder} is damaged: global/pg_control is missing")
-        if self.folder.stat().st_uid != self._account.uid:
-            raise FolderUnusable(f"{self.folder} belongs to another user")
 
     def _end_leftovers(self) -> None:
         """End a server that a killed supervisor left on this folder, and wait for its last process."""

@@ -62,16 +62,22 @@ class RedisServer:
     def url(self) -> str:
         return f"unix://{self.socket}"
 
-    def prepare(self) -> None:
-        """Make the folder where there is none; end what a killed supervisor left. Raises FolderUnusable."""
+    def check(self) -> None:
+        """Raises FolderUnusable where what lies there cannot be this server's."""
         if not self.folder.exists():
-            self.folder.mkdir(mode=0o700)
-            if not self._account.is_us:
-                shutil.chown(self.folder, self._account.uid, self._account.gid)
+            return
         if not self.folder.is_dir():
             raise FolderUnusable(f"{self.folder} is not a folder; move it away")
         if self.folder.stat().st_uid != self._account.uid:
             raise FolderUnusable(f"{self.folder} belongs to another user")
+
+    def prepare(self) -> None:
+        """Make the folder where there is none; end what a killed supervisor left. Raises FolderUnusable."""
+        self.check()
+        if not self.folder.exists():
+            self.folder.mkdir(mode=0o700)
+            if not self._account.is_us:
+                shutil.chown(self.folder, self._account.uid, self._account.gid)
         leftovers = [process for process in psutil.process_iter() if self._works_here(process)]
         for process in leftovers:
             process.terminate()

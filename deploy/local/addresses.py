@@ -1,0 +1,89 @@
+"""Where the running system answers: written by `daybook up`, found by every other sub-command."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deploy.local.errors import NotRunning
+from deploy.local.places import is_held
+
+_FILE = Path("run") / "addresses.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """What a sub-command gets as `ctx.obj`. Asking for an address that nobody knows raises NotRunning."""
+
+    data_dir: Path
+    postgres: str | None = None
+    redis: str | None = None
+    commands: str | None = None  # the command side's root URL
+    read: str | None = None  # the query side's
+
+    @property
+    def postgres_url(self) -> str:
+        return self._known(self.postgres, "DAYBOOK_POSTGRES_URL")
+
+    @property
+    def redis_url(self) -> str:
+        return self._known(self.redis, "DAYBOOK_REDIS_URL")
+
+    @property
+    def commands_url(self) -> str:
+        return self._known(self.commands, "--data of a running system")
+
+    @property
+    def read_url(self) -> str:
+        return self._known(self.read, "--data of a running system")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same, as the variables that settings are read from."""
+        known = {"DAYBOOK_POSTGRES_URL": self.postgres, "DAYBOOK_REDIS_URL": self.redis}
+        found = {name: value for name, value in known.items() if value is not None}
+        return found | {"DAYBOOK_DATA_DIR": str(self.data_dir)}
+
+    def _known(self, address: str | None, instead: str) -> str:
+        if address is None:
+            raise NotRunning(
+                f"nothing runs on the data folder {self.data_dir}: "
+                f"start it with `daybook up --data {self.data_dir}`, or give {instead}"
+            )
+        return address
+
+
+def data_folder(given: Path | None) -> Path:
+    """The data folder that a person means who gave `given`, or nothing."""
+    return given or Path(os.environ.get("DAYBOOK_DATA_DIR") or ".daybook")
+
+
+def write_addresses(addresses: Addresses) -> None:
+    target = addresses.data_dir / _FILE
+    descriptor, aside = tempfile.mkstemp(dir=target.parent, prefix="addresses-")
+    with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor
+        json.dump(asdict(addresses) | {"data_dir": str(addresses.data_dir)}, file, indent=2)
+    Path(aside).rename(target)  # Whole or not at all: others read it at any moment.
+
+
+def forget_addresses(data: Path) -> None:
+    (data / _FILE).unlink(missing_ok=True)
+
+
+def find_addresses(data: Path, environment: Mapping[str, str] = os.environ) -> Addresses:
+    """Those of the system that runs on `data`; each address given in the environment replaces one."""
+    data = data.resolve()
+    running: dict[str, str] = {}
+    if is_held(data) and (data / _FILE).exists():
+        running = json.loads((data / _FILE).read_text())
+    return Addresses(
+        data_dir=data,
+        postgres=environment.get("DAYBOOK_POSTGRES_URL") or running.get("postgres"),
+        redis=environment.get("DAYBOOK_REDIS_URL") or running.get("redis"),
+        commands=running.get("commands"),
+        read=running.get("read"),
+    )

@@ -1,0 +1,35 @@
+"""What `daybook up` tells: lines for a person at a terminal, JSON for anybody else. On standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+
+
+class Display:
+    """Tells how the start comes along, and later what goes wrong."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._for_a_person = sys.stderr.isatty()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def tell(self, event: str, *, process: str | None = None, level: str = "info") -> None:
+        if self._for_a_person:
+            mark = {"info": " ", "warning": "!", "error": "!"}[level]
+            print(f"{mark} {self.seconds:6.1f} s  {process or '':<12} {event}", file=sys.stderr, flush=True)  # noqa: T201
+            return
+        line = {
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": level,
+            "event": event,
+            "seconds": round(self.seconds, 2),
+        }
+        if process is not None:
+            line["process"] = process
+        print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,161 @@
+"""Keeps one program running: started again when it dies, given up when it will not stay up."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+from deploy.local.children import Program, last_line, spawn, stop
+from deploy.local.display import Display
+from deploy.local.errors import CannotRun, ServerFailed
+from deploy.local.leftovers import ProcessRecord
+from deploy.local.logs import bound
+
+PAUSE_FIRST_SECONDS = 0.2
+PAUSE_LONGEST_SECONDS = 10.0
+STEADY_SECONDS = 30.0  # up for this long, it counts as healthy again
+DEATHS_MAX = 6  # within
+DEATHS_SECONDS = 60.0
+
+
+class Keeper:
+    """One program and its process, for as long as the system runs."""
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        record: ProcessRecord,
+        display: Display,
+        prepare: Callable[[], None] = lambda: None,
+        runs_once: bool = False,
+    ) -> None:
+        """`prepare` runs before each start, in a thread. One that `runs_once` is done when it ends with 0."""
+        self.program = program
+        self._record = record
+        self._display = display
+        self._prepare = prepare
+        self._runs_once = runs_once
+        self._process: subprocess.Popen[bytes] | None = None
+        self._exited = asyncio.Event()
+        self._stopping = False
+        self._pause = PAUSE_FIRST_SECONDS
+        self._deaths: collections.deque[float] = collections.deque(maxlen=DEATHS_MAX)
+        self.started = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError(f"{self.program.name} was not started")
+        return self._process
+
+    async def run(self) -> None:
+        """Until stopped, or done. Raises ServerFailed when the program will not stay up."""
+        while True:
+            await asyncio.to_thread(self._prepare)
+            bound(self.program.log)
+            self._exited.clear()
+            self._process = spawn(self.program)
+            self._record.started(self._process.pid)
+            began = time.monotonic()
+            self.started.set()
+            self.notice()
+            await self._exited.wait()
+            self._record.ended(self._process.pid)
+            if self._stopping or (self._runs_once and self._process.returncode == 0):
+                return
+            await self._rest(lasted=time.monotonic() - began)
+
+    def notice(self) -> None:
+        """A child of ours ended: see whether it was this one."""
+        if self._process is not None and self._process.poll() is not None:
+            self._exited.set()
+
+    async def stop(self) -> None:
+        """End the process, and this keeping of it. Returns when it is gone."""
+        self._stopping = True
+        if self.task is None:
+            return
+        if self._process is not None and self._process.poll() is None:
+            await asyncio.to_thread(stop, self.program, self._process)
+            self._exited.set()
+        else:
+            self.task.cancel()
+        await asyncio.wait({self.task})
+
+    async def _rest(self, *, lasted: float) -> None:
+        name = self.program.name
+        reason = f"{_ending(self.process.returncode)}: {last_line(self.program.log)}"
+        if lasted >= STEADY_SECONDS:
+            self._pause = PAUSE_FIRST_SECONDS
+        self._deaths.append(time.monotonic())
+        if len(self._deaths) == DEATHS_MAX and self._deaths[-1] - self._deaths[0] < DEATHS_SECONDS:
+            raise ServerFailed(f"{name} will not stay up, {reason} (log: {self.program.log})")
+        self._display.tell(f"{reason}; starting again in {self._pause:.1f} s", process=name, level="warning")
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, PAUSE_LONGEST_SECONDS)
+
+
+class Keepers:
+    """All programs of one system."""
+
+    def __init__(self, record: ProcessRecord, display: Display) -> None:
+        self.all: list[Keeper] = []
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._record = record
+        self._display = display
+
+    def keep(
+        self, program: Program, *, prepare: Callable[[], None] = lambda: None, runs_once: bool = False
+    ) -> Keeper:
+        """Start it and look after it from now on."""
+        keeper = Keeper(
+            program, record=self._record, display=self._display, prepare=prepare, runs_once=runs_once
+        )
+        self.all.append(keeper)
+        keeper.task = asyncio.create_task(keeper.run(), name=program.name)
+        keeper.task.add_done_callback(self._ended)
+        return keeper
+
+    def notice(self) -> None:
+        for keeper in self.all:
+            keeper.notice()
+
+    async def stop(self, keepers: list[Keeper]) -> None:
+        """End these, all at once."""
+        await asyncio.gather(*(keeper.stop() for keeper in keepers))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self.failure.done():
+            return
+        error = task.exception()
+        if error is not None:
+            self.failure.set_exception(error)
+
+
+async def started_and(keeper: Keeper, check: Callable[[subprocess.Popen[bytes]], None]) -> None:
+    """Wait for the first start, then for `check`, which blocks until the process answers or has ended.
+
+    A process that is killed while starting was started again meanwhile: the new one is waited for.
+    """
+    await keeper.started.wait()
+    while True:
+        process = keeper.process
+        try:
+            return await asyncio.to_thread(check, process)
+        except CannotRun:
+            if process.returncode is None or process.returncode >= 0:
+                raise  # It ended by itself: what it said is the reason.
+            while keeper.process is process:
+                await asyncio.sleep(0.05)
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"it ended with exit code {code}"

@@ -1,0 +1,61 @@
+"""The record of the processes that `up` started, so that the next `up` can end those that outlived it.
+
+A process counts as ours only by number and start time together: numbers are given out again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psutil
+
+
+class ProcessRecord:
+    """Who was started on one data folder and has not been seen to end."""
+
+    def __init__(self, run: Path) -> None:
+        self._file = run / "processes.json"
+        self._started: dict[int, float] = {}
+
+    def started(self, pid: int) -> None:
+        try:
+            self._started[pid] = psutil.Process(pid).create_time()
+        except psutil.NoSuchProcess:
+            return
+        self._write()
+
+    def ended(self, pid: int) -> None:
+        if self._started.pop(pid, None) is not None:
+            self._write()
+
+    def end_leftovers(self) -> int:
+        """End what the record names and is still there, politely first; returns how many that were."""
+        leftovers = [process for pid, time in self._read().items() if (process := _same(pid, time))]
+        for process in leftovers:
+            process.terminate()
+        _, alive = psutil.wait_procs(leftovers, timeout=15)
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive, timeout=5)
+        self._file.unlink(missing_ok=True)
+        return len(leftovers)
+
+    def _read(self) -> dict[int, float]:
+        try:
+            return {int(pid): float(time) for pid, time in json.loads(self._file.read_text()).items()}
+        except (OSError, ValueError, AttributeError):
+            return {}  # None, or cut off by the crash: the kernel's signal to the children stands in for it.
+
+    def _write(self) -> None:
+        aside = self._file.with_suffix(".new")
+        aside.write_text(json.dumps(self._started))
+        aside.replace(self._file)
+
+
+def _same(pid: int, create_time: float) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        return process if abs(process.create_time() - create_time) < 0.02 else None
+    except psutil.Error:
+        return None

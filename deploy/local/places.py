@@ -1,0 +1,175 @@
+"""The data folder: what lies where in it, who holds it, and where the servers' part lies when not in it.
+
+<data>/run/        lock, addresses and recorded processes of the running system
+<data>/logs/       one log for each process
+<data>/postgres, <data>/redis     the servers' own files, or
+<data>/servers     a file that names the folder where they lie instead
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from deploy.local.account import Account, our_account, server_account
+from deploy.local.binaries import shared_folder
+from deploy.local.errors import AlreadyRunning, FolderUnusable
+
+_POINTER = "servers"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where one local system keeps its things."""
+
+    data: Path
+    servers: Path  # holds postgres/ and redis/
+    sockets: Path  # short: a socket's path has room for about 100 bytes
+    account: Account  # whom the servers run as
+
+    @property
+    def run(self) -> Path:
+        return self.data / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+
+class HeldFolder:
+    """A data folder that is ours alone until closed; made where it was missing."""
+
+    def __init__(self, data: Path) -> None:
+        """Raises FolderUnusable or AlreadyRunning."""
+        self.data = data.resolve()
+        self._made: list[Path] = []
+        try:
+            self._make(self.data)
+            self._make(self.data / "run")
+            self._lock = (self.data / "run" / "lock").open("a+")
+        except OSError as error:
+            self._unmake()
+            raise FolderUnusable(f"cannot use the data folder {self.data}: {error.strerror}") from error
+        if not _locked(self._lock):
+            self._lock.close()
+            raise AlreadyRunning(f"another `daybook up` is running on {self.data}")
+
+    @property
+    def is_new(self) -> bool:
+        return self.data in self._made
+
+    def close(self, *, forget: bool = False) -> None:
+        """Let others have it; `forget` takes away what was made, where nothing else came to lie in it."""
+        if forget and self._made:
+            (self.data / "run" / "lock").unlink(missing_ok=True)
+            self._unmake()
+        self._lock.close()
+
+    def _make(self, folder: Path) -> None:
+        missing = [step for step in (folder, *folder.parents) if not step.exists()]
+        for step in reversed(missing):
+            step.mkdir()
+            # Root's servers are somebody else, who must be able to walk through.
+            step.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            self._made.append(step)
+        if not folder.is_dir():
+            raise FolderUnusable(f"cannot use the data folder: {folder} is not a folder")
+
+    def _unmake(self) -> None:
+        for folder in reversed(self._made):
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+
+def _locked(lock: TextIO) -> bool:
+    # Someone who only looks whether the system runs holds the lock for a moment.
+    for _ in range(10):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def is_held(data: Path) -> bool:
+    """Whether an `up` runs on this data folder."""
+    try:
+        with (data / "run" / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise FolderUnusable(f"cannot use the data folder {data}: {error.strerror}") from error
+    return False
+
+
+def open_places(data: Path) -> Places:
+    """Decide where the servers' files lie, and make their folders. `data` exists and is held by us."""
+    servers = _pointed_at(data)
+    if servers is None:
+        own = server_account(data / "postgres")
+        if (data / "postgres").exists() and not own.may_enter(data):
+            raise FolderUnusable(f"{data}/postgres lies where its owner (user {own.uid}) can no longer enter")
+        servers = data if own.may_enter(data) else _place_elsewhere(data)
+    account = server_account(servers / "postgres")
+    return Places(data=data, servers=servers, sockets=_socket_folder(data, account), account=account)
+
+
+def _pointed_at(data: Path) -> Path | None:
+    pointer = data / _POINTER
+    if not pointer.exists():
+        return None
+    try:
+        folder = Path(pointer.read_text().strip())
+    except OSError as error:
+        raise FolderUnusable(f"cannot read {pointer}: {error.strerror}") from error
+    if not folder.is_absolute() or not folder.is_dir():
+        raise FolderUnusable(f"{pointer} names no folder that is there; the servers' files are missing")
+    return folder
+
+
+def _place_elsewhere(data: Path) -> Path:
+    # A new name each time: a data folder that was deleted and made again must not find its old books.
+    folder = shared_folder() / uuid.uuid4().hex
+    folder.mkdir(mode=0o711)
+    folder.chmod(0o711)
+    (folder / "belongs-to").write_text(f"{data}\n")
+    descriptor, aside = tempfile.mkstemp(dir=data, prefix=f"{_POINTER}-")
+    with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor
+        file.write(f"{folder}\n")
+    Path(aside).rename(data / _POINTER)
+    return folder
+
+
+def _socket_folder(data: Path, account: Account) -> Path:
+    """A short folder that only we and the servers' user can enter."""
+    base = Path(tempfile.gettempdir()).resolve()
+    if len(str(base)) > 40 or not account.may_enter(base):
+        base = Path("/tmp")
+    us = our_account()
+    folder = base / f"daybook-{us.uid}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        if not folder.is_dir() or folder.is_symlink() or found.st_uid not in {us.uid, account.uid}:
+            raise FolderUnusable(f"{folder} is somebody else's; remove it, or set TMPDIR") from None
+    folder.chmod(0o700 if account.is_us else 0o770)
+    if not account.is_us:
+        # The servers' user owns it and our group may enter: so neither needs to be almighty.
+        shutil.chown(folder, account.uid, us.gid)
+    return folder

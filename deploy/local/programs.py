@@ -1,0 +1,97 @@
+"""Daybook's own processes: how each is called, what it is told, and how it shows that it works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from psycopg.conninfo import make_conninfo
+
+from deploy.local.addresses import Addresses
+from deploy.local.children import Program, last_line, pause_growing
+from deploy.local.errors import ServerFailed
+
+MARKER_VARIABLE = "DAYBOOK_DEMO_MARKER"
+
+
+class OwnPrograms:
+    """The processes of one local system, as programs to be started."""
+
+    def __init__(self, addresses: Addresses, *, logs: Path, reader_url: str, marker: Path | None) -> None:
+        """`reader_url` reaches the log with a role that can only read; while `marker` names a file that is
+        not there, readiness waits for the demo."""
+        self._logs = logs
+        environment = dict(os.environ) | addresses.environment | {"PYTHONUNBUFFERED": "1"}
+        environment.pop(MARKER_VARIABLE, None)
+        if marker is not None:
+            environment[MARKER_VARIABLE] = str(marker)
+        self._environment = environment
+        self._reader_url = reader_url
+
+    def commands(self, listening: socket.socket, *, number: int, of: int) -> Program:
+        name = "commands" if of == 1 else f"commands-{number}"
+        return self._own(name, "serve", "commands", listening=listening)
+
+    def projector(self) -> Program:
+        return self._own("projector", "serve", "projector")
+
+    def query(self, listening: socket.socket) -> Program:
+        # It holds no address that could write to the log, so no mistake in it can.
+        only_reads = self._environment | {"DAYBOOK_POSTGRES_URL": self._reader_url}
+        return self._own("query", "serve", "query", listening=listening, environment=only_reads)
+
+    def demo(self, name: str) -> Program:
+        return self._own(f"demo-{name}", "demo", name)
+
+    def _own(
+        self,
+        name: str,
+        *arguments: str,
+        listening: socket.socket | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Program:
+        handed = [] if listening is None else [listening.fileno()]
+        options = [part for number in handed for part in ("--socket", str(number))]
+        return Program(
+            name=name,
+            # -P: a folder that happens to be called `commands` where we stand is not our package.
+            command=[sys.executable, "-P", "-m", "daybook", *arguments, *options],
+            log=self._logs / f"{name}.log",
+            environment=environment or self._environment,
+            folder=Path.cwd(),
+            stop_signals=((signal.SIGTERM, 15.0),),
+            inherited=handed,
+        )
+
+
+def only_reading(url: str) -> str:
+    """The same address, in sessions whose transactions can only read."""
+    return make_conninfo(url, options="-c default_transaction_read_only=on")
+
+
+def answering(name: str, url: str, log: Path) -> Callable[[subprocess.Popen[bytes]], None]:
+    """A check that blocks until `url` answers with 200. Raises ServerFailed when the process ends first."""
+
+    def check(process: subprocess.Popen[bytes]) -> None:
+        pauses = pause_growing(0.05, 0.5)
+        while not answers(url):
+            if process.poll() is not None:
+                raise ServerFailed(f"{name} ended while starting: {last_line(log)} (log: {log})")
+            pauses.sleep()
+
+    return check
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,110 @@
+"""The servers of one local system: those of our own, and those whose addresses were given."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import shutil
+from collections.abc import Callable
+
+from deploy.local.binaries import find_binaries
+from deploy.local.display import Display
+from deploy.local.keeper import Keeper, Keepers, started_and
+from deploy.local.places import Places
+from deploy.local.postgres import PostgresServer
+from deploy.local.postgres_database import READER, make_database, make_reader
+from deploy.local.redis import RedisServer
+from deploy.local.settings import LocalSettings
+
+DATABASE = "daybook"
+
+
+class Servers:
+    """PostgreSQL and Redis, each started here unless its address was given."""
+
+    def __init__(self, places: Places, settings: LocalSettings) -> None:
+        self._places = places
+        self._given_postgres = settings.postgres_url
+        self._given_redis = settings.redis_url
+        self.keepers: list[Keeper] = []  # in the order of their start
+        self._postgres: PostgresServer | None = None
+        self._redis: RedisServer | None = None
+        if settings.postgres_url and settings.redis_url:
+            return
+        binaries = find_binaries(places.account)
+        if not settings.postgres_url:
+            self._postgres = PostgresServer(
+                programs=binaries.postgres,
+                folder=places.servers / "postgres",
+                sockets=places.sockets,
+                account=places.account,
+                log=places.logs / "postgres.log",
+            )
+        if not settings.redis_url:
+            self._redis = RedisServer(
+                program=binaries.redis_server,
+                folder=places.servers / "redis",
+                sockets=places.sockets,
+                account=places.account,
+                log=places.logs / "redis.log",
+            )
+
+    @property
+    def postgres_url(self) -> str:
+        if self._postgres is not None:
+            return self._postgres.url(DATABASE)
+        assert self._given_postgres
+        return self._given_postgres
+
+    @property
+    def redis_url(self) -> str:
+        if self._redis is not None:
+            return self._redis.url
+        assert self._given_redis
+        return self._given_redis
+
+    def reader_url(self) -> str | None:
+        """The log's address for a role that can only read; None where the roles are not ours to make."""
+        if self._postgres is None:
+            return None
+        make_reader(self._postgres.url(DATABASE))
+        return self._postgres.url(DATABASE, user=READER)
+
+    def check(self) -> None:
+        """Raises FolderUnusable for a damaged folder, before anything is started or changed."""
+        if self._postgres is not None:
+            self._postgres.check()
+        if self._redis is not None:
+            self._redis.check()
+
+    async def start(self, keepers: Keepers, display: Display) -> None:
+        """Start what is ours and wait until it answers; recovery may take its time."""
+
+        loop = asyncio.get_running_loop()
+
+        def telling(name: str) -> Callable[[str], None]:
+            def tell(text: str) -> None:
+                loop.call_soon_threadsafe(functools.partial(display.tell, text, process=name))
+
+            return tell
+
+        started = []
+        if self._postgres is not None:
+            postgres, tell = self._postgres, telling("postgres")
+            display.tell("starting", process="postgres")
+            keeper = keepers.keep(postgres.program, prepare=postgres.prepare)
+            self.keepers.append(keeper)
+            started.append(started_and(keeper, lambda process: postgres.wait_ready(process, tell)))
+        if self._redis is not None:
+            redis, tell_redis = self._redis, telling("redis")
+            display.tell("starting", process="redis")
+            keeper = keepers.keep(redis.program, prepare=redis.prepare)
+            self.keepers.append(keeper)
+            started.append(started_and(keeper, lambda process: redis.wait_ready(process, tell_redis)))
+        await asyncio.gather(*started)
+        if self._postgres is not None:
+            await asyncio.to_thread(make_database, self._postgres.url(), DATABASE)
+
+    def clear_away(self) -> None:
+        """Take away the sockets' folder: nothing of a stopped system stays outside its data folder."""
+        shutil.rmtree(self._places.sockets, ignore_errors=True)

@@ -1,0 +1,23 @@
+"""What `daybook up` can be told by the environment: variables with the prefix `DAYBOOK_`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]  # 0: a free one
+
+
+class LocalSettings(BaseSettings):
+    """The local system's settings; an address that is given replaces the server of our own."""
+
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
+
+    host: str = "127.0.0.1"
+    commands_port: Port = 8000
+    read_port: Port = 8001
+    postgres_url: str | None = None
+    redis_url: str | None = None
+    operator_token: str | None = None

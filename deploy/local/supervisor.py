@@ -1,0 +1,203 @@
+"""`daybook up`: every process of the local system, from the first start to the orderly stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.addresses import Addresses, forget_addresses, write_addresses
+from deploy.local.display import Display
+from deploy.local.keeper import Keepers, started_and
+from deploy.local.leftovers import ProcessRecord
+from deploy.local.logs import LogWatch
+from deploy.local.migrating import migrate
+from deploy.local.places import HeldFolder, Places, open_places
+from deploy.local.ports import listen, refuse_open_door, root_url
+from deploy.local.programs import OwnPrograms, answering, answers, only_reading
+from deploy.local.servers import Servers
+from deploy.local.settings import LocalSettings
+from deploy.local.welcome import welcome
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TROUBLES_SHOWN_MAX = 10  # lines of one log in one look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the person asked for."""
+
+    data: Path
+    demo: str  # none, sample, retail, retail-year
+    commands: int  # processes on the one port
+
+
+def up(wanted: Wanted, settings: LocalSettings) -> None:
+    """Run the system until a signal asks for its end. Raises CannotRun where it cannot, or cannot go on."""
+    refuse_open_door(settings.host, settings.operator_token)
+    asyncio.run(_up(wanted, settings))
+
+
+async def _up(wanted: Wanted, settings: LocalSettings) -> None:
+    loop = asyncio.get_running_loop()
+    asked_to_stop = asyncio.Event()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, asked_to_stop.set)  # Stays: a second one changes nothing.
+    display = Display()
+    held = HeldFolder(wanted.data)
+    untouched = True
+    try:
+        record = ProcessRecord(held.data / "run")
+        leftovers = await asyncio.to_thread(record.end_leftovers)
+        if leftovers:
+            display.tell(f"ended {leftovers} processes that an earlier run had left", level="warning")
+        with (
+            listen(settings.host, settings.commands_port, setting="DAYBOOK_COMMANDS_PORT") as for_commands,
+            listen(settings.host, settings.read_port, setting="DAYBOOK_READ_PORT") as for_queries,
+        ):
+            places = open_places(held.data)
+            servers = Servers(places, settings)
+            servers.check()
+            untouched = False
+            system = System(Opened(wanted, places, servers, for_commands, for_queries), record, display)
+            loop.add_signal_handler(signal.SIGCHLD, system.keepers.notice)
+            await system.run(asked_to_stop)
+    finally:
+        held.close(forget=untouched)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What is ours before the first process starts."""
+
+    wanted: Wanted
+    places: Places
+    servers: Servers
+    for_commands: socket.socket
+    for_queries: socket.socket
+
+
+class System:
+    """The processes of one local system."""
+
+    def __init__(self, opened: Opened, record: ProcessRecord, display: Display) -> None:
+        self._wanted = opened.wanted
+        self._places = opened.places
+        self._servers = opened.servers
+        self._for_commands = opened.for_commands
+        self._for_queries = opened.for_queries
+        self._display = display
+        self.keepers = Keepers(record, display)
+
+    async def run(self, asked_to_stop: asyncio.Event) -> None:
+        starting = asyncio.create_task(self._start())
+        ending = asyncio.create_task(asked_to_stop.wait())
+        watching = asyncio.create_task(self._watch_logs())
+        try:
+            awaited = (starting, ending, self.keepers.failure)
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done() and not self.keepers.failure.done():
+                starting.result()
+                await asyncio.wait(awaited[1:], return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                self.keepers.failure.result()
+        finally:
+            for task in (starting, watching, ending):
+                task.cancel()
+            await asyncio.gather(starting, watching, ending, return_exceptions=True)
+            await self._stop()
+
+    async def _start(self) -> None:
+        await self._servers.start(self.keepers, self._display)
+        url = self._servers.postgres_url
+        self._display.tell("bringing the log's schema up to date", process="postgres")
+        await asyncio.to_thread(migrate, url)
+        addresses = Addresses(
+            data_dir=self._places.data,
+            postgres=url,
+            redis=self._servers.redis_url,
+            commands=root_url(self._for_commands),
+            read=root_url(self._for_queries),
+        )
+        marker = self._places.run / "demo-done" if self._wanted.demo == "sample" else None
+        if marker is not None:
+            marker.unlink(missing_ok=True)
+        reader_url = await asyncio.to_thread(self._servers.reader_url) or only_reading(url)
+        programs = OwnPrograms(addresses, logs=self._places.logs, reader_url=reader_url, marker=marker)
+        write_addresses(addresses)
+        await self._start_own(programs, addresses)
+        if marker is not None:
+            await self._fill(programs, marker)
+        await self._ready(addresses)
+        if self._wanted.demo.startswith("retail"):
+            self.keepers.keep(programs.demo(self._wanted.demo), runs_once=True)
+            self._display.tell("loading in the background, see its log", process=f"demo-{self._wanted.demo}")
+
+    async def _start_own(self, programs: OwnPrograms, addresses: Addresses) -> None:
+        many = self._wanted.commands
+        commands = [programs.commands(self._for_commands, number=n + 1, of=many) for n in range(many)]
+        query = programs.query(self._for_queries)
+        kept = {program.name: self.keepers.keep(program) for program in (*commands, query)}
+        projector = self.keepers.keep(programs.projector())
+        self._display.tell("starting", process="commands")
+        self._display.tell("starting", process="projector")
+        self._display.tell("starting", process="query")
+        live = [*((one, addresses.commands_url) for one in commands), (query, addresses.read_url)]
+        checks = [
+            started_and(kept[program.name], answering(program.name, f"{url}/health/live", program.log))
+            for program, url in live
+        ]
+        await asyncio.gather(*checks, projector.started.wait())
+        self._display.tell("answering", process="commands")
+        self._display.tell("answering", process="query")
+
+    async def _fill(self, programs: OwnPrograms, marker: Path) -> None:
+        self._display.tell("filling the shop with its sample", process="demo")
+        demo = self.keepers.keep(programs.demo("sample"), runs_once=True)
+        assert demo.task is not None
+        await asyncio.wait({demo.task})
+        demo.task.result()
+        marker.touch()
+        self._display.tell("the sample is in the shop", process="demo")
+
+    async def _ready(self, addresses: Addresses) -> None:
+        told = self._display.seconds
+        for url in (addresses.commands_url, addresses.read_url):
+            while not await asyncio.to_thread(answers, f"{url}/health/ready"):
+                if self._display.seconds - told > 5:
+                    told = self._display.seconds
+                    self._display.tell(f"waiting for {url}/health/ready")
+                await asyncio.sleep(0.1)
+        self._display.tell(f"ready after {self._display.seconds:.1f} s")
+        text = await asyncio.to_thread(welcome, addresses)
+        print(text, flush=True)  # noqa: T201 - the command's answer
+
+    async def _watch_logs(self) -> None:
+        watches: dict[Path, LogWatch] = {}
+        while True:
+            for keeper in self.keepers.all:
+                log = keeper.program.log
+                watch = watches.setdefault(log, LogWatch(log))
+                troubles = list(watch.troubles())
+                for line in troubles[:TROUBLES_SHOWN_MAX]:
+                    self._display.tell(line, process=keeper.program.name, level="warning")
+                if len(troubles) > TROUBLES_SHOWN_MAX:
+                    more = len(troubles) - TROUBLES_SHOWN_MAX
+                    self._display.tell(f"and {more} more lines in {log}", level="warning")
+            await asyncio.sleep(1)
+
+    async def _stop(self) -> None:
+        self._display.tell("stopping")
+        forget_addresses(self._places.data)
+        own = [keeper for keeper in self.keepers.all if keeper not in self._servers.keepers]
+        await self.keepers.stop(own)
+        for server in reversed(self._servers.keepers):  # Redis, then PostgreSQL
+            await self.keepers.stop([server])
+        self._servers.clear_away()
+        self._display.tell("stopped")
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
