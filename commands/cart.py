@@ -9,6 +9,7 @@ from aggregates.cart import cart
 from aggregates.kernel import CartId, Sku
 from commands.books import Books
 from commands.decision import Decision
+from commands.handling import Handlers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class SetQuantity:
     cart_id: CartId
     sku: Sku
     quantity: int
+    lines_max: int
     quantity_max: int
 
 
@@ -91,8 +93,19 @@ def handle_add_item(books: Books, command: AddItem) -> Decision:
 
 
 def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
-    """Sets the line's quantity."""
+    """Sets the line's quantity; a product that is not in the cart yet is added."""
     stream = f"cart-{command.cart_id}"
+    if command.quantity and command.sku not in books.state(stream).lines:
+        return handle_add_item(
+            books,
+            AddItem(
+                cart_id=command.cart_id,
+                sku=command.sku,
+                quantity=command.quantity,
+                lines_max=command.lines_max,
+                quantity_max=command.quantity_max,
+            ),
+        )
     decision = Decision(id=command.cart_id, stream=stream)
     decision.add(
         stream,
@@ -111,13 +124,11 @@ def handle_remove_item(books: Books, command: RemoveItem) -> Decision:
     """Removes the line."""
     stream = f"cart-{command.cart_id}"
     decision = Decision(id=command.cart_id, stream=stream)
-    decision.add(
-        stream, cart.remove_item(books.state(stream), cart_id=command.cart_id, sku=command.sku)
-    )
+    decision.add(stream, cart.remove_item(books.state(stream), cart_id=command.cart_id, sku=command.sku))
     return decision
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     OpenCart: handle_open_cart,
     AddItem: handle_add_item,
     SetQuantity: handle_set_quantity,

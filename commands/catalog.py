@@ -10,6 +10,7 @@ from aggregates.catalog.events import Variant
 from aggregates.kernel import Sku, UnitPrice
 from commands.books import Books
 from commands.decision import Decision
+from commands.handling import Handlers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +72,7 @@ def handle_change_price(books: Books, command: ChangePrice) -> Decision:
     """Changes the price, in the currency the product is listed in."""
     stream = f"product-{command.sku}"
     decision = Decision(id=command.sku, stream=stream)
-    decision.add(
-        stream, product.change_price(books.state(stream), sku=command.sku, price=command.price)
-    )
+    decision.add(stream, product.change_price(books.state(stream), sku=command.sku, price=command.price))
     return decision
 
 
@@ -85,7 +84,7 @@ def handle_delist_product(books: Books, command: DelistProduct) -> Decision:
     return decision
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     ListProduct: handle_list_product,
     ChangePrice: handle_change_price,
     DelistProduct: handle_delist_product,

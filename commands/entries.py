@@ -56,7 +56,9 @@ class Decided:
     decision: Decision | None = None
     reason: Reason | None = None
     version: int = 0
-    stands_at: int | tuple[UUID, int] = 0  # where the answered stream stood: a position, or a batch-mate's nth event
+    stands_at: int | tuple[UUID, int] = (
+        0  # where the answered stream stood: a position, or a batch-mate's nth event
+    )
 
     def answer(self, appended: Mapping[UUID, Appended]) -> Answer:
         """The answer, now that the log has said where everything lies."""
@@ -237,7 +239,7 @@ def _arguments(command: Any, keys: Mapping[str, bytes]) -> bytes:
     for name in personal:
         said[name] = None
         for subject, key in keys.items():
-            said[name] = {"sealed": seal(key, _encode(getattr(command, name))), "subject": subject}
+            said[name] = seal(_encode(getattr(command, name)), subject=subject, key=key)
     return _encode(said)
 
 

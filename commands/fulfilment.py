@@ -14,6 +14,7 @@ from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned
 from aggregates.payments import process
 from commands.books import Books
 from commands.decision import AwaitedStep, Decision
+from commands.handling import Handlers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +54,14 @@ def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
         lines=command.lines,
     )
     decision.add(order_stream, sent)
-    units = _units_by_sku(
-        part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines
-    )
+    units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)
     stocks = books.states(f"stock-{sku}" for sku in units)
     for sku, quantity in units.items():
         decision.add(
             f"stock-{sku}",
             stock.dispatch(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, quantity=quantity),
         )
-    captured = process.begin_capture(
-        states[process_stream], states[f"payment-{order_id}"], order_id=order_id
-    )
+    captured = process.begin_capture(states[process_stream], states[f"payment-{order_id}"], order_id=order_id)
     decision.add(process_stream, captured)
     if captured:
         decision.awaited = AwaitedStep(process_stream, states[process_stream].last_step + 1)
@@ -74,9 +71,7 @@ def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
 def handle_return_lines(books: Books, command: ReturnLines) -> Decision:
     """Books the return, and the units back on the shelf where they are fit for sale."""
     order_id, order_stream = command.order_id, f"order-{command.order_id}"
-    decision = Decision(
-        id=command.return_id, stream=order_stream, created=True, facts={"order_id": order_id}
-    )
+    decision = Decision(id=command.return_id, stream=order_stream, created=True, facts={"order_id": order_id})
     returned = fulfilment.return_lines(
         books.state(order_stream),
         order_id=order_id,
@@ -113,4 +108,4 @@ def _units_by_sku(parts: Iterable[LineQuantity]) -> Counter[Sku]:
     return units
 
 
-HANDLERS = {FulfilOrder: handle_fulfil_order, ReturnLines: handle_return_lines}
+HANDLERS: Handlers = {FulfilOrder: handle_fulfil_order, ReturnLines: handle_return_lines}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from commands import cart, catalog, fulfilment, inventory, orders, payments, refunds
-from commands.handling import Handler
+from commands.handling import Handlers
 
-HANDLERS: dict[type, Handler] = {
+HANDLERS: Handlers = {
     **catalog.HANDLERS,
     **inventory.HANDLERS,
     **cart.HANDLERS,

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -42,6 +43,7 @@ CONFLICTS = Counter("daybook_conflicts_total", "Decisions taken again because an
 
 T = TypeVar("T")
 Handler = Callable[[Books, Any], Decision]
+Handlers = dict[type, Handler]
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +78,7 @@ class Handling:
         self._queue: deque[_Waiting] = deque()
         self._queued = asyncio.Event()
         self._keys: dict[bytes, asyncio.Future[Answer]] = {}
-        self._watchers: dict[str, list[asyncio.Future[None]]] = {}
+        self._watchers: dict[str, asyncio.Event] = {}
         self._thread = ThreadPoolExecutor(1, "append")
         self._loop_task: asyncio.Task[None] | None = None
 
@@ -127,14 +129,16 @@ class Handling:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         while True:
-            written = loop.create_future()
-            self._watchers.setdefault(step.stream, []).append(written)
-            position = await self._in_thread(step_end, self._log, self._codec, step)
+            written = self._watchers.setdefault(step.stream, asyncio.Event())
+            position = await asyncio.to_thread(step_end, self._log, self._codec, step)
             left = deadline - loop.time()
             if position is not None or left <= 0:
                 return position
             # Another process may be the one that ends it: look again now and then.
-            await asyncio.wait((written,), timeout=min(left, WATCH_SECONDS))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(written.wait(), min(left, WATCH_SECONDS))
+            if not written.is_set():
+                self._watchers.pop(step.stream, None)
 
     async def _run(self) -> None:
         while True:
@@ -191,9 +195,7 @@ class Handling:
                 return None
             else:
                 for index, (stream, event) in enumerate(decided.events):
-                    self._books.evolve(
-                        stream, event, writer=waiting.context.command_id, index=index
-                    )
+                    self._books.evolve(stream, event, writer=waiting.context.command_id, index=index)
                 return decided
 
     def _decide_on_loaded(self, waiting: _Waiting) -> Decided:
@@ -221,9 +223,7 @@ class Handling:
             for stream, history in histories.items():
                 self._books.load(stream, history)
         if subjects:
-            self._entries.learn_keys(
-                subjects, await self._in_thread(self._log.subject_keys, list(subjects))
-            )
+            self._entries.learn_keys(subjects, await self._in_thread(self._log.subject_keys, list(subjects)))
 
     async def _answer(self, decided: list[tuple[_Waiting, Decided]], outcomes: list[Outcome]) -> None:
         appended = {
@@ -266,9 +266,8 @@ class Handling:
 
     def _wake(self, streams: Iterable[str]) -> None:
         for stream in streams:
-            for written in self._watchers.pop(stream, ()):
-                if not written.done():
-                    written.set_result(None)
+            if written := self._watchers.pop(stream, None):
+                written.set()
 
     async def _replay(self, waiting: _Waiting, row: Any) -> None:
         try:

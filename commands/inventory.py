@@ -10,6 +10,7 @@ from aggregates.inventory import stock
 from aggregates.kernel import MAIN, Rejected, Sku, UnknownProduct
 from commands.books import Books
 from commands.decision import Decision
+from commands.handling import Handlers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,4 +83,4 @@ def _known(product: Product, sku: Sku) -> None:
         raise Rejected(UnknownProduct(sku))
 
 
-HANDLERS = {ReceiveStock: handle_receive_stock, AdjustStock: handle_adjust_stock}
+HANDLERS: Handlers = {ReceiveStock: handle_receive_stock, AdjustStock: handle_adjust_stock}

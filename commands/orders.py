@@ -17,6 +17,7 @@ from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
 from commands.books import Books
 from commands.decision import AwaitedStep, Decision
+from commands.handling import Handlers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +146,7 @@ def cancel(books: Books, decision: Decision, *, order_id: OrderId, reason: str) 
     states = books.states((order_stream, payment_stream, process_stream))
     placed: OrderPlaced = order.placed_order(states[order_stream], order_id)
     under_way = bool(states[process_stream].refunds_under_way)
-    canceled = order.cancel(
-        states[order_stream], order_id=order_id, reason=reason, refunding=under_way
-    )
+    canceled = order.cancel(states[order_stream], order_id=order_id, reason=reason, refunding=under_way)
     if not canceled:
         return
     decision.add(order_stream, canceled)
@@ -162,4 +161,4 @@ def cancel(books: Books, decision: Decision, *, order_id: OrderId, reason: str) 
         decision.awaited = AwaitedStep(process_stream, states[process_stream].last_step + 1)
 
 
-HANDLERS = {PlaceOrder: handle_place_order, CancelOrder: handle_cancel_order}
+HANDLERS: Handlers = {PlaceOrder: handle_place_order, CancelOrder: handle_cancel_order}

@@ -18,6 +18,7 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.books import Books
 from commands.decision import AwaitedStep, Decision
+from commands.handling import Handlers
 from commands.orders import cancel
 
 
@@ -61,9 +62,7 @@ def handle_refund_order(books: Books, command: RefundOrder) -> Decision:
         amount=command.amount,
         lines=command.lines,
         under_way=[
-            refund_of(step.amount, step.refund)
-            for step in steps.refunds_under_way
-            if step.refund is not None
+            refund_of(step.amount, step.refund) for step in steps.refunds_under_way if step.refund is not None
         ],
     )
     if paid.phase == "authorized" and "capture" not in steps.calls:
@@ -98,9 +97,7 @@ def handle_refund_order(books: Books, command: RefundOrder) -> Decision:
         )
         decision.add(
             process_stream,
-            process.begin_refund(
-                steps, paid, order_id=order_id, amount=planned.amount, request=request
-            ),
+            process.begin_refund(steps, paid, order_id=order_id, amount=planned.amount, request=request),
         )
         decision.awaited = AwaitedStep(process_stream, steps.last_step + 1)
     return decision
@@ -155,4 +152,4 @@ def refund_of(amount: Money, request: RefundRequest) -> Refund:
     )
 
 
-HANDLERS = {RefundOrder: handle_refund_order}
+HANDLERS: Handlers = {RefundOrder: handle_refund_order}

@@ -12,16 +12,23 @@ from starlette.responses import Response
 from commands.decision import Answer, Context
 from commands.handling import Handling
 
-PROBLEM = {"description": "A problem", "content": {"application/problem+json": {"schema": {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
+PROBLEM = {
+    "description": "A problem",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                },
+            }
+        }
     },
-}}}}
+}
 
 HEADERS = {
     "Daybook-Position": {
@@ -35,7 +42,7 @@ HEADERS = {
 }
 
 
-def documented(model: type, *, created: bool = True, keyed: bool = False) -> dict[str, Any]:
+def documented(model: type, *, created: bool = True) -> dict[str, Any]:
     """What a route says of itself in OpenAPI: its answers, its headers, its problems."""
     answers: dict[int | str, Any] = {
         200: {"model": model, "description": "Done, or nothing to do", "headers": HEADERS},
@@ -75,6 +82,4 @@ def response_of(answer: Answer) -> Response:
     headers = {"Daybook-Position": str(answer.position)}
     if answer.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return Response(
-        msgspec.json.encode(body), 201 if answer.created else 200, headers, "application/json"
-    )
+    return Response(msgspec.json.encode(body), 201 if answer.created else 200, headers, "application/json")

@@ -103,9 +103,7 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
         return problem(MALFORMED_JSON)
-    faults = [
-        {"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in found
-    ]
+    faults = [{"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in found]
     said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
     return problem(INVALID_REQUEST, said, errors=faults)
 

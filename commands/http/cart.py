@@ -42,16 +42,12 @@ class QuantityBody(Body):
 @router.post("", summary="Take a cart", **documented(AnswerBody))
 async def open_cart(request: Request, body: CartBody, context: RequestContext) -> Response:
     """The answer's `id` is the cart's: whoever knows it may use the cart."""
-    command = OpenCart(
-        cart_id=secrets.token_hex(16), currency=body.currency, customer_id=body.customer_id
-    )
+    command = OpenCart(cart_id=secrets.token_hex(16), currency=body.currency, customer_id=body.customer_id)
     return await answered(request, command, context)
 
 
 @router.post("/{cart_id}/items", summary="Put units of a product in", **documented(AnswerBody))
-async def add_item(
-    request: Request, cart_id: IdPath, body: ItemBody, context: RequestContext
-) -> Response:
+async def add_item(request: Request, cart_id: IdPath, body: ItemBody, context: RequestContext) -> Response:
     """Adds to what is there. Stock is not looked at: checkout reserves."""
     settings = request.app.state.settings
     command = AddItem(
@@ -68,14 +64,16 @@ async def add_item(
 async def set_quantity(
     request: Request, cart_id: IdPath, sku: SkuPath, body: QuantityBody, context: RequestContext
 ) -> Response:
-    """The line then holds exactly so many units; 0 removes it."""
+    """The line then holds exactly so many units; 0 removes it, and a product not in the cart is added."""
     if body.sku not in (None, sku):
         invalid("sku", "is not the path's")
+    settings = request.app.state.settings
     command = SetQuantity(
         cart_id=cart_id,
         sku=sku,
         quantity=body.quantity,
-        quantity_max=request.app.state.settings.line_quantity_max,
+        lines_max=settings.cart_lines_max,
+        quantity_max=settings.line_quantity_max,
     )
     return await answered(request, command, context)
 
@@ -83,8 +81,6 @@ async def set_quantity(
 @router.delete(
     "/{cart_id}/items/{sku}", summary="Take a product out", **documented(AnswerBody, created=False)
 )
-async def remove_item(
-    request: Request, cart_id: IdPath, sku: SkuPath, context: RequestContext
-) -> Response:
+async def remove_item(request: Request, cart_id: IdPath, sku: SkuPath, context: RequestContext) -> Response:
     """What is not there needs no removing."""
     return await answered(request, RemoveItem(cart_id=cart_id, sku=sku), context)

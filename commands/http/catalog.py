@@ -13,7 +13,7 @@ from commands.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.answers import answered, documented
 from commands.http.limits import invalid, within
 from commands.http.requests import RequestContext, operator_only
-from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText, Text
+from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText
 
 router = APIRouter(prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)])
 
@@ -77,9 +77,7 @@ async def change_price(
     request: Request, sku: SkuPath, body: NewPriceBody, context: RequestContext
 ) -> Response:
     """Carts keep the price at which they took the product."""
-    return await answered(
-        request, ChangePrice(sku=sku, price=_price(request, body.price)), context
-    )
+    return await answered(request, ChangePrice(sku=sku, price=_price(request, body.price)), context)
 
 
 @router.post("/{sku}/delist", summary="Take a product off sale", **documented(AnswerBody, created=False))

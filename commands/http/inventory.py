@@ -37,9 +37,7 @@ class AdjustmentBody(Body):
 
 
 @router.post("/{sku}/receipts", summary="Book arrived units", **documented(AnswerBody))
-async def receive_stock(
-    request: Request, sku: SkuPath, body: ReceiptBody, context: KeyedContext
-) -> Response:
+async def receive_stock(request: Request, sku: SkuPath, body: ReceiptBody, context: KeyedContext) -> Response:
     """Needs an Idempotency-Key: a delivery booked twice would sell what is not there."""
     within(request, "stock_quantity_max", body.quantity, "quantity")
     command = ReceiveStock(sku=sku, quantity=body.quantity, reason=body.reason, location=body.location)

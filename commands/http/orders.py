@@ -91,7 +91,7 @@ class RefundBody(Body):
     reason: Reason = "refunded"
 
 
-@router.post("/carts/{cart_id}/checkout", summary="Check a cart out", **documented(AnswerBody, keyed=True))
+@router.post("/carts/{cart_id}/checkout", summary="Check a cart out", **documented(AnswerBody))
 async def check_out(
     request: Request,
     cart_id: IdPath,
@@ -181,7 +181,7 @@ async def return_lines(
     "/orders/{order_id}/refunds",
     summary="Pay money back",
     dependencies=[Depends(operator_only)],
-    **documented(OrderPartAnswer, keyed=True),
+    **documented(OrderPartAnswer),
 )
 async def refund_order(
     request: Request, order_id: IdPath, context: KeyedContext, body: RefundBody | None = None

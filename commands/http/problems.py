@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from inspect import getdoc
 from typing import Any
 
@@ -52,12 +52,12 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, ProblemType)
 )
 
-STATUS_OF_REASON: dict[str, int] = {}
+STATUS_OF_REASON = {"QuantityOverLimit": 422}
 """The status of a reason, by its class name, where it is not 404 (Unknown…) or 409 (all others)."""
 
 
-@lru_cache
-def type_of_reason(reason: type[Reason]) -> ProblemType:
+@cache
+def type_of_reason(reason: type) -> ProblemType:
     """The problem type a reason is answered with."""
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", reason.__name__).lower()
     status = STATUS_OF_REASON.get(reason.__name__, 404 if slug.startswith("unknown-") else 409)

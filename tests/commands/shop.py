@@ -1,0 +1,117 @@
+"""A shop on a log: the command API in this process, and short words for what its customers do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from commands.processes.manager import ProcessManagers
+from commands.sandbox_gateway import SandboxGateway
+
+from aggregates.event_types import EVENT_TYPES
+from commands.handlers import HANDLERS
+from commands.handling import Handling
+from commands.http.app import build_command_app
+from commands.settings import Settings
+from event_store.codec import Codec
+from event_store.records import EventLog
+
+CODEC = Codec(EVENT_TYPES)
+CHECKOUT = {
+    "email": "anna@example.com",
+    "shipping_address": {
+        "name": "Anna Example",
+        "line1": "1 High Street",
+        "city": "London",
+        "postal_code": "N1 1AA",
+        "country": "GB",
+    },
+    "payment": {"method": "pm_card_visa"},
+}
+
+
+def key() -> dict[str, str]:
+    """The header of a new idempotency key."""
+    return {"Idempotency-Key": secrets.token_hex(16)}
+
+
+@dataclass(slots=True)
+class Shop:
+    """One command process over `log`; `client` speaks HTTP to it."""
+
+    log: EventLog
+    client: httpx.AsyncClient
+    handling: Handling
+    gateway: SandboxGateway
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """POSTs to `/api/v1<path>`; header names with _ for -."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(f"/api/v1{path}", json=body, headers=named)
+
+    async def product(self, sku: str, *, units: int = 0, pence: int = 1299, currency: str = "GBP") -> None:
+        """Lists a product and receives `units` of it."""
+        listed = await self.post(
+            "/products",
+            {
+                "sku": sku,
+                "title": f"Product {sku}",
+                "category": "Kitchen > Mugs",
+                "price": {"amount": pence, "currency": currency},
+            },
+        )
+        assert listed.status_code == 201, listed.text
+        if units:
+            received = await self.client.post(
+                f"/api/v1/inventory/{sku}/receipts", json={"quantity": units}, headers=key()
+            )
+            assert received.status_code == 201, received.text
+
+    async def cart(self, **items: int) -> str:
+        """A cart with these SKUs (named with _ for -) in these quantities."""
+        opened = await self.post("/carts", {"currency": "GBP"})
+        assert opened.status_code == 201, opened.text
+        cart_id: str = opened.json()["id"]
+        for sku, quantity in items.items():
+            added = await self.post(
+                f"/carts/{cart_id}/items", {"sku": sku.replace("_", "-"), "quantity": quantity}
+            )
+            assert added.status_code == 201, added.text
+        return cart_id
+
+    async def checkout(
+        self, cart_id: str, *, method: str = "pm_card_visa", wait: bool = True, **headers: str
+    ) -> httpx.Response:
+        """Checks the cart out, by default waiting for the payment."""
+        said = {**key(), **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if wait:
+            said["Prefer"] = "wait=10"
+        return await self.client.post(
+            f"/api/v1/carts/{cart_id}/checkout",
+            json={**CHECKOUT, "payment": {"method": method}},
+            headers=said,
+        )
+
+    def events(self, *types: str) -> list[Any]:
+        """Every event of the log, decoded; of these stored names only, where there are any."""
+        return [CODEC.decode(one) for one in self.log.read_all(after=0, limit=10_000, types=types)]
+
+
+@asynccontextmanager
+async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterator[Shop]:
+    """A shop on `log`, with the sandbox gateway's ledger in `folder`."""
+    told = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **settings)
+    handling = Handling(log, CODEC, HANDLERS, deadline_seconds=told.deadline_seconds)
+    gateway = SandboxGateway(folder / "sandbox.sqlite")
+    app = build_command_app(told, handling, log)
+    async with (
+        handling,
+        ProcessManagers(log, CODEC, handling, gateway),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop", timeout=30) as client,
+    ):
+        yield Shop(log, client, handling, gateway)
