@@ -15,6 +15,12 @@ _SERVER_TROUBLE = re.compile(r"\b(?:WARNING|ERROR|FATAL|PANIC): ")
 _SERVER_ROUTINE = re.compile(r"FATAL: +(?:the database system is|terminating .* due to administrator)")
 
 
+_REDIS_ROUTINE = re.compile(
+    r"# (?:oO0O|Redis version=|Configuration loaded|Server initialized|User requested shutdown|Redis is now ready"
+    r"|WARNING Memory overcommit|WARNING you have Transparent Huge|WARNING: The TCP backlog)"
+)
+
+
 def bound(log: Path) -> None:
     """Move a log that has grown too large aside. Its writers append, so it can be emptied under them."""
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
@@ -62,5 +68,5 @@ def is_trouble(line: str) -> bool:
     if re.match(r"\d{4}-\d\d-\d\d .* \[\d+\] ", text):  # PostgreSQL
         return bool(_SERVER_TROUBLE.search(text)) and not _SERVER_ROUTINE.search(text)
     if re.match(r"\d+:[A-Z] \d\d ", text):  # Redis: `#` is its warning
-        return " # " in text
+        return " # " in text and not _REDIS_ROUTINE.search(text)
     return False

@@ -53,7 +53,8 @@ class HeldFolder:
         self._made: list[Path] = []
         try:
             self._make(self.data)
-            self._make(self.data / "run")
+            for name in ("run", "logs"):
+                self._make(self.data / name)
             self._lock = (self.data / "run" / "lock").open("a+")
         except OSError as error:
             self._unmake()
@@ -76,10 +77,12 @@ class HeldFolder:
     def _make(self, folder: Path) -> None:
         missing = [step for step in (folder, *folder.parents) if not step.exists()]
         for step in reversed(missing):
-            step.mkdir()
-            # Root's servers are somebody else, who must be able to walk through.
-            step.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            step.mkdir(mode=0o700)
             self._made.append(step)
+            if os.geteuid() == 0 and step.parent != self.data:
+                # Root's servers are somebody else, who must be able to walk through; nobody else need.
+                os.chown(step, 0, server_account().gid)
+                step.chmod(0o710 if step == self.data else 0o711)
         if not folder.is_dir():
             raise FolderUnusable(f"cannot use the data folder: {folder} is not a folder")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-READER = "daybook_reader"
-SCHEMA = "daybook"
+READER = "daybook_reader"  # made by the log's own migrations, with what it may read
 
 
 def make_database(server_url: str, name: str) -> None:
@@ -17,17 +16,9 @@ def make_database(server_url: str, name: str) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def make_reader(database_url: str) -> None:
-    """Make the role that may SELECT from the log's schema and nothing else; the schema is there already."""
-    reader, schema = sql.Identifier(READER), sql.Identifier(SCHEMA)
+def let_reader_in(database_url: str) -> None:
+    """Let the reading role connect by itself: whoever comes as it cannot become more than that."""
+    reader = sql.Identifier(READER)
     with psycopg.connect(database_url) as connection:
-        found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (READER,)).fetchone()
-        if found is None:
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(reader))
-            connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
-        for grant in (
-            "GRANT USAGE ON SCHEMA {schema} TO {reader}",
-            "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}",
-            "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {reader}",
-        ):
-            connection.execute(sql.SQL(grant).format(schema=schema, reader=reader))
+        connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(reader))
+        connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))

@@ -12,7 +12,7 @@ from deploy.local.display import Display
 from deploy.local.keeper import Keeper, Keepers, started_and
 from deploy.local.places import Places
 from deploy.local.postgres import PostgresServer
-from deploy.local.postgres_database import READER, make_database, make_reader
+from deploy.local.postgres_database import READER, let_reader_in, make_database
 from deploy.local.redis import RedisServer
 from deploy.local.settings import LocalSettings
 
@@ -67,7 +67,7 @@ class Servers:
         """The log's address for a role that can only read; None where the roles are not ours to make."""
         if self._postgres is None:
             return None
-        make_reader(self._postgres.url(DATABASE))
+        let_reader_in(self._postgres.url(DATABASE))
         return self._postgres.url(DATABASE, user=READER)
 
     def check(self) -> None:

@@ -1,0 +1,80 @@
+"""Names and sizes: nothing else is called like our packages, and no file outgrows a reader's head."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("aggregates", "commands", "event_store", "projections", "read_api", "replays")
+LINES_MAX = 300
+COMFORTABLE = 200
+MACHINE_PATH = re.compile(r"/(?:home|root|work|Users|mnt)/[\w.-]+")
+LEFT_UNDONE = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
+
+
+def written_files() -> list[Path]:
+    """What is in version control, or will be: text of our own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode == 0:
+        found = [ROOT / name for name in listed.stdout.splitlines()]
+    else:  # a copy without its history
+        found = [
+            file for folder in (*PACKAGES, "deploy", "tests", "docs") for file in (ROOT / folder).rglob("*")
+        ]
+    return [
+        file
+        for file in found
+        if file.is_file() and file.suffix in {".py", ".md", ".sql", ".lua", ".toml", ""}
+    ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_other_distribution_and_no_standard_module_bears_our_names(package: str) -> None:
+    assert package not in sys.stdlib_module_names
+    bearers = set(importlib.metadata.packages_distributions().get(package, []))
+    assert bearers <= {"daybook"}
+    assert package not in {
+        name.metadata["Name"].replace("-", "_") for name in importlib.metadata.distributions()
+    }
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "deploy"])
+def test_no_file_outgrows_a_readers_head(package: str) -> None:
+    lengths = {
+        str(file.relative_to(ROOT)): len(file.read_text().splitlines())
+        for file in (ROOT / package).rglob("*.py")
+    }
+    print("past the comfortable:", {name: n for name, n in lengths.items() if n > COMFORTABLE})
+    assert {name: n for name, n in lengths.items() if n > LINES_MAX} == {}
+
+
+def test_nothing_names_a_place_on_one_machine() -> None:
+    named = [
+        f"{file.relative_to(ROOT)}: {found.group()}"
+        for file in written_files()
+        if file != Path(__file__)
+        for found in MACHINE_PATH.finditer(file.read_text(errors="replace"))
+    ]
+    assert named == []
+
+
+def test_nothing_is_left_undone() -> None:
+    left = [
+        f"{file.relative_to(ROOT)}: {found.group()}"
+        for file in written_files()
+        if file != Path(__file__)
+        for found in LEFT_UNDONE.finditer(file.read_text(errors="replace"))
+    ]
+    assert left == []
