@@ -11,7 +11,6 @@ from time import monotonic
 from typing import Any, get_args
 
 import msgspec
-from event_store.codec import Codec
 
 from aggregates.cart.events import CartEvent
 from aggregates.catalog.events import CatalogEvent
@@ -19,6 +18,7 @@ from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory.events import InventoryEvent
 from aggregates.orders.events import CreditNoteIssued, OrderEvent
 from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent
+from event_store.codec import Codec
 from event_store.errors import DecodingFailed, UnknownEvent
 from event_store.records import EventReader, RecordedEvent
 from replays.checks.commands import CommandCheck
@@ -26,6 +26,7 @@ from replays.checks.inventory import InventoryCheck
 from replays.checks.log import LogCheck
 from replays.checks.orders import OrdersCheck
 from replays.checks.payments import PaymentsCheck
+from replays.checks.personal import PERSONAL_TYPES, PersonalCheck
 from replays.findings import Finding, Report, at
 from replays.reading import pages
 
@@ -79,6 +80,7 @@ class _Verification:
         self._findings = 0
         self._places = LogCheck(log, self._report)
         self._commands = CommandCheck(self._report)
+        self._personal = PersonalCheck(log, codec, self._report)
         self._checks = self._checks_by_type()
 
     def run(self, progress: Progress) -> Verified:
@@ -90,6 +92,8 @@ class _Verification:
         for page in pages(self._log, head=head, known_types=known_types, report=self._report):
             for recorded in page:
                 self._see(recorded)
+            self._personal.check_page()
+            self._personal.check_page()
             self._places.check_journal()
             events += len(page)
             progress(page[-1].position, head)
@@ -123,13 +127,15 @@ class _Verification:
         orders = OrdersCheck(self._report)
         payments = PaymentsCheck(self._report, orders.total_of)
         command = self._commands
-        return {
+        personal = self._personal.see
+        checks: dict[type, tuple[Check, ...]] = {
             **dict.fromkeys(get_args(InventoryEvent), (stock.see, command.see_stock)),
             **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
             **dict.fromkeys(get_args(PaymentEvent), (payments.see,)),
             PaymentRefunded: (payments.see, command.see_payment),
         }
+        return checks | {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
 
     def _report(self, finding: Finding) -> None:
         self._findings += 1
