@@ -16,8 +16,8 @@ _SERVER_ROUTINE = re.compile(r"FATAL: +(?:the database system is|terminating .* 
 
 
 _REDIS_ROUTINE = re.compile(
-    r"# (?:oO0O|Redis version=|Configuration loaded|Server initialized|User requested shutdown|Redis is now ready"
-    r"|WARNING Memory overcommit|WARNING you have Transparent Huge|WARNING: The TCP backlog)"
+    r"# (?:oO0O|Redis version=|Configuration loaded|Server initialized|User requested shutdown"
+    r"|Redis is now ready|WARNING Memory overcommit|WARNING you have Transparent Huge|WARNING: The TCP backlog)"
 )
 
 

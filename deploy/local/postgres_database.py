@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 READER = "daybook_reader"  # made by the log's own migrations, with what it may read
 
@@ -22,3 +23,8 @@ def let_reader_in(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(reader))
         connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
+
+
+def only_reading(url: str) -> str:
+    """The same address, in sessions whose transactions can only read."""
+    return make_conninfo(url, options="-c default_transaction_read_only=on")

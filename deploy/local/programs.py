@@ -12,8 +12,6 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
-
 from deploy.local.addresses import Addresses
 from deploy.local.children import Program, last_line, pause_growing
 from deploy.local.errors import ServerFailed
@@ -69,11 +67,6 @@ class OwnPrograms:
             stop_signals=((signal.SIGTERM, 15.0),),
             inherited=handed,
         )
-
-
-def only_reading(url: str) -> str:
-    """The same address, in sessions whose transactions can only read."""
-    return make_conninfo(url, options="-c default_transaction_read_only=on")
 
 
 def answering(name: str, url: str, log: Path) -> Callable[[subprocess.Popen[bytes]], None]:

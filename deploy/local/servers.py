@@ -12,7 +12,7 @@ from deploy.local.display import Display
 from deploy.local.keeper import Keeper, Keepers, started_and
 from deploy.local.places import Places
 from deploy.local.postgres import PostgresServer
-from deploy.local.postgres_database import READER, let_reader_in, make_database
+from deploy.local.postgres_database import READER, let_reader_in, make_database, only_reading
 from deploy.local.redis import RedisServer
 from deploy.local.settings import LocalSettings
 
@@ -63,10 +63,10 @@ class Servers:
         assert self._given_redis
         return self._given_redis
 
-    def reader_url(self) -> str | None:
-        """The log's address for a role that can only read; None where the roles are not ours to make."""
+    def reader_url(self) -> str:
+        """The log's address for who may only read it: a role of that kind where the roles are ours."""
         if self._postgres is None:
-            return None
+            return only_reading(self.postgres_url)
         let_reader_in(self._postgres.url(DATABASE))
         return self._postgres.url(DATABASE, user=READER)
 

@@ -16,7 +16,7 @@ from deploy.local.logs import LogWatch
 from deploy.local.migrating import migrate
 from deploy.local.places import HeldFolder, Places, open_places
 from deploy.local.ports import listen, refuse_open_door, root_url
-from deploy.local.programs import OwnPrograms, answering, answers, only_reading
+from deploy.local.programs import OwnPrograms, answering, answers
 from deploy.local.servers import Servers
 from deploy.local.settings import LocalSettings
 from deploy.local.welcome import welcome
@@ -124,7 +124,7 @@ class System:
         marker = self._places.run / "demo-done" if self._wanted.demo == "sample" else None
         if marker is not None:
             marker.unlink(missing_ok=True)
-        reader_url = await asyncio.to_thread(self._servers.reader_url) or only_reading(url)
+        reader_url = await asyncio.to_thread(self._servers.reader_url)
         programs = OwnPrograms(addresses, logs=self._places.logs, reader_url=reader_url, marker=marker)
         write_addresses(addresses)
         await self._start_own(programs, addresses)

