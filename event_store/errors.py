@@ -29,3 +29,7 @@ class DecodingFailed(EventStoreError):  # noqa: N818
 
 class SchemaTooNew(EventStoreError):  # noqa: N818
     """The database was migrated by newer code than this."""
+
+
+class SchemaMissing(EventStoreError):  # noqa: N818
+    """The log is not there, or too old for this code, and this connection may not make it."""

@@ -1,0 +1,125 @@
+"""Events into stored bytes and back: by stored name and schema number, never by class path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from event_store.errors import DecodingFailed, UnknownEvent
+from event_store.keys import is_sealed, seal, unseal
+from event_store.records import NewEvent, RecordedEvent
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+"""The JSON of one schema number → of the next. Personal fields come opened, or None without their key."""
+
+NO_KEYS: Mapping[str, bytes] = {}
+
+
+class EventType(Protocol):
+    """What the codec must know of a class of events."""
+
+    @property
+    def name(self) -> str:
+        """The stored name."""
+
+    @property
+    def schema_number(self) -> int:
+        """The number that is written; lower ones are upcast on reading."""
+
+    @property
+    def cls(self) -> type[Any]:
+        """A dataclass that msgspec can encode."""
+
+    @property
+    def personal(self) -> tuple[str, ...]:
+        """The fields that are sealed; each may be None."""
+
+    @property
+    def subject(self) -> Callable[[Any], str] | None:
+        """Whose they are."""
+
+
+class Codec:
+    """Knows every event type, how its old shapes become the present one, and what is personal in it."""
+
+    def __init__(
+        self,
+        event_types: Iterable[EventType],
+        upcasters: Mapping[tuple[str, int], Upcaster] | None = None,
+    ) -> None:
+        """`upcasters` says by name and old schema number how the next number's JSON is made of it."""
+        self._by_name = {event_type.name: event_type for event_type in event_types}
+        self._by_class = {event_type.cls: event_type for event_type in self._by_name.values()}
+        self._upcasters = dict(upcasters or {})
+        self._encoder = msgspec.json.Encoder()
+        self._decoders = {
+            name: msgspec.json.Decoder(event_type.cls) for name, event_type in self._by_name.items()
+        }
+
+    def name_of(self, event_class: type[Any]) -> str:
+        """The stored name of a class of events."""
+        return self._by_class[event_class].name
+
+    def encode(self, stream: str, event: Any, keys: Mapping[str, bytes] = NO_KEYS) -> NewEvent:
+        """The event as it is appended. KeyError when it holds personal data and `keys` not its subject."""
+        event_type = self._by_class[type(event)]
+        data = self._sealed(event_type, event, keys) if event_type.personal else self._encoder.encode(event)
+        return NewEvent(stream, event_type.name, event_type.schema_number, data)
+
+    def decode(self, recorded: RecordedEvent, keys: Mapping[str, bytes] | None = None) -> Any:
+        """The event. Personal fields whose key is not in `keys` are None.
+
+        UnknownEvent for a name or number this code does not know, DecodingFailed for damaged bytes.
+        """
+        event_type = self._type_of(recorded)
+        try:
+            if recorded.schema_number == event_type.schema_number and not event_type.personal:
+                return self._decoders[recorded.type].decode(recorded.data)
+            return msgspec.convert(self._present_json(event_type, recorded, keys or NO_KEYS), event_type.cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise DecodingFailed(f"{_place(recorded)}: {error}") from error
+
+    def decode_public_json(self, recorded: RecordedEvent) -> dict[str, Any]:
+        """The event's JSON in its present shape, personal fields null."""
+        event_type = self._type_of(recorded)
+        try:
+            data = self._present_json(event_type, recorded, NO_KEYS)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise DecodingFailed(f"{_place(recorded)}: {error}") from error
+        return data | dict.fromkeys(event_type.personal)
+
+    def _type_of(self, recorded: RecordedEvent) -> EventType:
+        event_type = self._by_name.get(recorded.type)
+        if event_type is None or not 1 <= recorded.schema_number <= event_type.schema_number:
+            raise UnknownEvent(f"{_place(recorded)}: not known here")
+        return event_type
+
+    def _sealed(self, event_type: EventType, event: Any, keys: Mapping[str, bytes]) -> bytes:
+        data = msgspec.to_builtins(event)
+        for field in event_type.personal:
+            if data[field] is not None:
+                assert event_type.subject is not None, f"{event_type.name} has personal fields but no subject"
+                subject = event_type.subject(event)
+                data[field] = seal(self._encoder.encode(data[field]), subject=subject, key=keys[subject])
+        return self._encoder.encode(data)
+
+    def _present_json(
+        self, event_type: EventType, recorded: RecordedEvent, keys: Mapping[str, bytes]
+    ) -> dict[str, Any]:
+        data = msgspec.json.decode(recorded.data, type=dict[str, Any])
+        for field, value in data.items():
+            if is_sealed(value):
+                key = keys.get(value["subject"])
+                data[field] = None if key is None else msgspec.json.decode(unseal(value, key=key))
+        for number in range(recorded.schema_number, event_type.schema_number):
+            upcast = self._upcasters.get((recorded.type, number))
+            if upcast is None:
+                raise UnknownEvent(f"{_place(recorded)}: no upcaster from number {number}")
+            data = upcast(data)
+        return data
+
+
+def _place(recorded: RecordedEvent) -> str:
+    return f"position {recorded.position}, {recorded.type} number {recorded.schema_number}"

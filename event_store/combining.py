@@ -1,0 +1,133 @@
+"""Flat combining: calls from many threads share one round trip, without a thread of their own.
+
+Whoever comes while nobody leads becomes the leader: it takes everything queued, its own call at the head,
+and executes it at once. What queues meanwhile is the next batch, and its first caller the next leader.
+One caller alone never waits for another thread.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from event_store.errors import StoreUnavailable
+
+
+class Parcel(Protocol):
+    """One call's work."""
+
+    @property
+    def kind(self) -> Hashable:
+        """Only parcels of one kind go together."""
+
+    @property
+    def entries(self) -> Sequence[Any]:
+        """What is counted."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much of it there is."""
+
+    @property
+    def marks(self) -> frozenset[Hashable]:
+        """Parcels that share a mark never go together."""
+
+
+AnyParcel = TypeVar("AnyParcel", bound=Parcel)
+
+
+class _Ticket(Generic[AnyParcel]):
+    __slots__ = ("error", "gate", "leads", "parcel", "result")
+
+    def __init__(self, parcel: AnyParcel) -> None:
+        self.parcel = parcel
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.leads = False
+        self.gate = threading.Lock()  # Taken while there is something to wait for.
+        self.gate.acquire()
+
+
+class Combiner(Generic[AnyParcel]):
+    """Gathers parcels and hands them to `execute`, which gives a result for each, in order."""
+
+    def __init__(
+        self,
+        execute: Callable[[list[AnyParcel]], Sequence[Any]],
+        *,
+        entries_most: int = 2_000,
+        bytes_most: int = 4 * 1024 * 1024,
+    ) -> None:
+        self._execute = execute
+        self._entries_most = entries_most
+        self._bytes_most = bytes_most
+        self._queue: deque[_Ticket[AnyParcel]] = deque()
+        self._mutex = threading.Lock()
+        self._led = False
+
+    def submit(self, parcel: AnyParcel) -> Any:
+        """The parcel's result; what `execute` raised is raised in every caller of the batch."""
+        ticket = _Ticket(parcel)
+        with self._mutex:
+            self._queue.append(ticket)
+            leads = not self._led
+            self._led = True
+        if not leads:
+            ticket.gate.acquire()
+            leads = ticket.leads
+        if leads:
+            self._lead()
+        if ticket.error is not None:
+            raise copy.copy(ticket.error) from ticket.error
+        return ticket.result
+
+    def _lead(self) -> None:
+        batch = self._take()
+        try:
+            results = self._execute([ticket.parcel for ticket in batch])
+            for ticket, result in zip(batch, results, strict=True):
+                ticket.result = result
+        except Exception as error:
+            for ticket in batch:
+                ticket.error = error
+        except BaseException:
+            for ticket in batch:
+                ticket.error = StoreUnavailable("the thread that sent this batch was interrupted")
+            raise
+        finally:
+            # The next leader first: its batch travels while the callers of this one wake up.
+            with self._mutex:
+                if self._queue:
+                    self._queue[0].leads = True
+                    self._queue[0].gate.release()
+                else:
+                    self._led = False
+            for ticket in batch:
+                ticket.gate.release()
+
+    def _take(self) -> list[_Ticket[AnyParcel]]:
+        """The leader's own ticket, and as many after it as go with it."""
+        with self._mutex:
+            queue = self._queue
+            batch = [queue.popleft()]
+            first = batch[0].parcel
+            if not queue:
+                return batch
+            entries, size_bytes, marks = len(first.entries), first.size_bytes, set(first.marks)
+            while queue:
+                parcel = queue[0].parcel
+                entries += len(parcel.entries)
+                size_bytes += parcel.size_bytes
+                if (
+                    parcel.kind != first.kind
+                    or entries > self._entries_most
+                    or size_bytes > self._bytes_most
+                    or not marks.isdisjoint(parcel.marks)
+                ):
+                    break
+                marks |= parcel.marks
+                batch.append(queue.popleft())
+            return batch

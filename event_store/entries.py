@@ -1,0 +1,90 @@
+"""Whether an entry can ever be appended: what is checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from uuid import UUID
+
+from event_store.errors import InvalidEntry
+from event_store.keys import KEY_BYTES
+from event_store.records import Entry
+
+EVENT_DATA_BYTES_MAX = 256 * 1024
+JOURNAL_BYTES_MAX = 1024 * 1024
+STREAM_CHARACTERS_MAX = 255
+
+_TYPE = re.compile(r"[a-z_]+\.[a-z_]+")
+
+
+def check_entries(entries: Sequence[Entry]) -> None:
+    """InvalidEntry for the first that is out of form."""
+    if len(entries) == 1:
+        _check(entries[0], ())
+        return
+    before: dict[UUID, None] = {}
+    for entry in entries:
+        if entry.command_id in before:
+            raise InvalidEntry(f"command {entry.command_id} is twice in one call")
+        _check(entry, before)
+        before[entry.command_id] = None
+
+
+def _check(entry: Entry, before: dict[UUID, None] | tuple[()]) -> None:
+    if entry.events and entry.verdict != "accepted":
+        raise InvalidEntry(f"{entry.name} is {entry.verdict} and yet has events")
+    if (entry.key is None) != (entry.request_hash is None):
+        raise InvalidEntry(f"{entry.name}: a key and its request's hash go together")
+    if len(entry.arguments) > JOURNAL_BYTES_MAX or len(entry.answer) > JOURNAL_BYTES_MAX:
+        raise InvalidEntry(f"{entry.name}: arguments or answer over {JOURNAL_BYTES_MAX} bytes")
+    for event in entry.events:
+        if event.stream not in entry.reads:
+            raise InvalidEntry(f"{entry.name}: {event.stream} is written but not among what was read")
+        _check_type(event.type)
+        if len(event.data) > EVENT_DATA_BYTES_MAX:
+            raise InvalidEntry(f"{event.type}: {len(event.data)} bytes, more than {EVENT_DATA_BYTES_MAX}")
+        if not 1 <= event.schema_number < 2**31:
+            raise InvalidEntry(f"{event.type}: schema number {event.schema_number}")
+    for stream, version in entry.reads.items():
+        if not 0 < len(stream) <= STREAM_CHARACTERS_MAX:
+            raise InvalidEntry(f"a stream's name has 1 to {STREAM_CHARACTERS_MAX} characters: {stream!r}")
+        if not 0 <= version < 2**62:
+            raise InvalidEntry(f"{stream}: version {version}")
+    for mate in entry.decided_on:
+        if mate not in before:
+            raise InvalidEntry(f"{entry.name} was decided on {mate}, which is not before it in the call")
+    for subject, key in entry.new_subject_keys.items():
+        if not subject or len(key) != KEY_BYTES:
+            raise InvalidEntry(f"a subject's key has {KEY_BYTES} bytes")
+    if entry.valid_at is not None and entry.valid_at.tzinfo is None:
+        raise InvalidEntry(f"{entry.name}: valid_at without a time zone")
+    _check_texts(entry)
+
+
+@lru_cache(maxsize=4096)
+def _check_type(name: str) -> None:
+    if not _TYPE.fullmatch(name):
+        raise InvalidEntry(f"a stored name has the form context.name: {name!r}")
+
+
+def _check_texts(entry: Entry) -> None:
+    """The database holds no NUL and nothing that is not Unicode."""
+    texts = "".join(
+        (
+            *(entry.name, entry.verdict, entry.actor, entry.channel),
+            *(entry.correlation or "", entry.causation or ""),
+            *entry.reads,
+            *entry.new_subject_keys,
+        )
+    )
+    if "\0" in texts or not (texts.isascii() or _is_unicode(texts)):
+        raise InvalidEntry(f"{entry.name!r}: a text holds NUL or half a surrogate pair")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,183 @@
+"""The log on PostgreSQL: every promise of EventLog, over one schema of one database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Self
+from uuid import UUID
+
+from event_store.combining import Combiner
+from event_store.entries import check_entries
+from event_store.errors import LogGap, StoreUnavailable
+from event_store.postgres_append import CommandBatch, CommandParcel
+from event_store.postgres_connections import Connections
+from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
+from event_store.postgres_insert import InsertBatch, InsertParcel, VersionedEvent
+from event_store.postgres_migrations import check_schema, migrate
+from event_store.postgres_wakeup import Listener, Waker
+from event_store.postgres_writer import PostgresWriter
+from event_store.records import Entry, JournalRow, Outcome, RecordedEvent
+
+PAGE_MOST = 10_000
+_END = 2**63 - 1
+
+
+class PostgresLog:
+    """See EventLog; every call may be made from any thread."""
+
+    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
+        """Over a schema that is there and up to date: use `open`."""
+        self._url = url
+        self._schema = schema
+        self._reading = Connections(url, schema, read_only=read_only)
+        self._listener = Listener(url, schema, read_only=read_only)
+        self._writer = PostgresWriter(url, schema, read_only=read_only)
+        self._waker = Waker(url, schema)
+        self._combiner: Combiner[CommandParcel | InsertParcel] = Combiner(self._write)
+        self._closed = False
+
+    @classmethod
+    def open(cls, url: str, *, schema: str = "daybook", read_only: bool = False) -> Self:
+        """The log in this database, made or brought up to date where it is not.
+
+        Read-only, nothing is made or written: SchemaMissing where there is no log, SchemaTooNew where
+        newer code made it. StoreUnavailable when the server is away.
+        """
+        if read_only:
+            check_schema(url, schema)
+        else:
+            migrate(url, schema)
+        return cls(url, schema, read_only=read_only)
+
+    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        check_entries(entries)
+        if not entries:
+            return []
+        outcomes: list[Outcome] = self._combiner.submit(CommandParcel(entries))
+        return outcomes
+
+    def insert_events(
+        self, events: Sequence[VersionedEvent], tracking: tuple[str, int] | None = None
+    ) -> list[int] | None:
+        """The library's way in: unique versions are all that is asked, and a tracking position that rises.
+
+        The events' positions, or None when nothing was written because one of that does not hold.
+        """
+        positions: list[int] | None = self._combiner.submit(InsertParcel(events, tracking))
+        return positions
+
+    def read_all(
+        self, *, after: int, limit: int, types: Collection[str] = (), up_to: int | None = None
+    ) -> list[RecordedEvent]:
+        if not 1 <= limit <= PAGE_MOST:
+            raise ValueError(f"limit is 1 to {PAGE_MOST}")
+        page = {"after": after, "limit": limit, "up_to": _END if up_to is None else up_to}
+        if types:
+            return self._reading.rows(
+                "events_after_of_types", page | {"types": list(types)}, make=RecordedEvent
+            )
+        events = self._reading.rows("events_after", page, make=RecordedEvent)
+        self._check_gap(events, after=after, limit=limit, up_to=page["up_to"])
+        return events
+
+    def read_stream(
+        self, stream: str, *, after_version: int = 0, limit: int | None = None
+    ) -> list[RecordedEvent]:
+        return self._reading.rows(
+            "stream_events",
+            {"stream": stream, "after_version": after_version, "limit": limit},
+            make=RecordedEvent,
+        )
+
+    def read_streams(self, streams: Sequence[str]) -> dict[str, list[RecordedEvent]]:
+        found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
+        if found:
+            for event in self._reading.rows("streams_events", {"streams": list(found)}, make=RecordedEvent):
+                found[event.stream].append(event)
+        return found
+
+    def head(self) -> int:
+        row = self._reading.row("head", {})
+        assert row is not None
+        return int(row[0])
+
+    def wait(self, *, after: int, timeout_seconds: float) -> int:
+        until = time.monotonic() + timeout_seconds
+        head = self.head()
+        if head > after or timeout_seconds <= 0:
+            return head
+        head = self._listener.wait(after=after, until=until)
+        return head if head > after else self.head()
+
+    def subject_keys(self, subjects: Collection[str]) -> dict[str, bytes]:
+        return dict(self._reading.rows("subject_keys", {"subjects": list(subjects)})) if subjects else {}
+
+    def journal_row(self, command_id: UUID) -> JournalRow | None:
+        return self._journal([command_id]).get(command_id)
+
+    def journal_rows(self, *, first_position: int, last_position: int) -> list[JournalRow]:
+        return self._reading.rows(
+            "journal_by_positions",
+            {"first_position": first_position, "last_position": last_position},
+            make=JournalRow,
+        )
+
+    def accepted_key(self, key: bytes) -> JournalRow | None:
+        rows = self._reading.rows("journal_by_key", {"key": key}, make=JournalRow)
+        return rows[0] if rows else None
+
+    def installation_secret(self) -> bytes:
+        row = self._reading.row("installation_secret", {})
+        assert row is not None
+        return bytes(row[0])
+
+    def checkpoint(self, name: str) -> int:
+        row = self._reading.row("checkpoint", {"name": name})
+        return 0 if row is None else int(row[0])
+
+    def save_checkpoint(self, name: str, position: int) -> None:
+        self._reading.execute("save_checkpoint", {"name": name, "position": position})
+
+    def try_exclusive(self, name: str) -> PostgresExclusive | None:
+        if self._closed:
+            raise StoreUnavailable("this log is closed")
+        return try_exclusive(self._url, self._schema, name)
+
+    def close(self) -> None:
+        self._closed = True
+        self._listener.close()
+        self._writer.close()
+        self._waker.close()
+        self._reading.close()
+
+    def _write(self, parcels: list[CommandParcel | InsertParcel]) -> Sequence[object]:
+        """One batch, all of one kind, in one call of the database."""
+        results: Sequence[object]
+        if isinstance(parcels[0], CommandParcel):
+            commands = CommandBatch([parcel for parcel in parcels if isinstance(parcel, CommandParcel)])
+            answer = self._writer.call("append", commands.parameters())
+            results, head = commands.outcomes(answer, self._journal)
+        else:
+            inserts = InsertBatch([parcel for parcel in parcels if isinstance(parcel, InsertParcel)])
+            answer = self._writer.call("insert_events", inserts.parameters())
+            results, head = inserts.results(answer)
+        self._waker.tell(head)
+        return results
+
+    def _journal(self, command_ids: list[UUID]) -> dict[UUID, JournalRow]:
+        rows: list[JournalRow] = self._reading.rows("journal_by_id", {"ids": command_ids}, make=JournalRow)
+        return {row.command_id: row for row in rows}
+
+    def _check_gap(self, events: list[RecordedEvent], *, after: int, limit: int, up_to: int) -> None:
+        """LogGap unless the positions follow each other from `after` on."""
+        last = events[-1].position if events else after
+        if last - after != len(events):
+            expected = (position for position in range(after + 1, last + 1))
+            missing = next(p for p, event in zip(expected, events, strict=False) if event.position != p)
+            raise LogGap(f"position {missing} is missing")
+        if len(events) < limit and last < up_to < _END:
+            # The range's own end may be what is missing: then something stands beyond it.
+            row = self._reading.row("next_position", {"after": last})
+            if row is not None and row[0] is not None and row[0] != last + 1:
+                raise LogGap(f"position {last + 1} is missing")

@@ -1,0 +1,131 @@
+"""The one connection that batches are written over, and how long it waits for the server's answer."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from typing import Any
+
+import psycopg
+from psycopg import pq
+
+from event_store.errors import StoreUnavailable
+from event_store.postgres_append import STATEMENT, Parameters
+from event_store.postgres_connections import connect, unavailable_is_typed
+from event_store.postgres_insert import STATEMENT as INSERT_STATEMENT
+
+STATEMENT_TIMEOUT_SECONDS = 5
+LOCK_TIMEOUT_SECONDS = 2  # how long one stalled writer can keep the others waiting
+
+STATEMENTS = {"append": STATEMENT, "insert_events": INSERT_STATEMENT}
+
+
+class PostgresWriter:
+    """Calls one of the writing functions at a time; connects again when the connection was lost.
+
+    Goes below the driver's cursors: binary arrays in, one row out, and a time limit that holds also when
+    the server's machine is gone.
+    """
+
+    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
+        self._url = url
+        self._schema = schema
+        self._read_only = read_only  # Then the server refuses every call.
+        self._connection: psycopg.Connection[Any] | None = None
+        self._closed = False
+        self._mutex = threading.Lock()
+
+    def call(self, function: str, parameters: Parameters) -> list[bytes | None]:
+        """The function's row, each column in binary form.
+
+        StoreUnavailable when the server is away or too slow: it is not known whether the call was done.
+        """
+        with self._mutex, unavailable_is_typed():
+            connection = self._connected()
+            try:
+                result = _send(connection.pgconn, function.encode(), parameters)
+            except BaseException:
+                self._drop()
+                raise
+            if result.status != pq.ExecStatus.TUPLES_OK:
+                if connection.pgconn.status != pq.ConnStatus.OK:
+                    self._drop()
+                raise psycopg.errors.error_from_result(result)
+            return [result.get_value(0, column) for column in range(result.nfields)]
+
+    def close(self) -> None:
+        with self._mutex:
+            self._closed = True
+            self._drop()
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._closed:
+            raise StoreUnavailable("this log is closed")
+        if self._connection is not None and _was_lost(self._connection.pgconn):
+            self._drop()  # While nothing was under way: connect again rather than fail a call.
+        if self._connection is None:
+            self._connection = connect(
+                self._url,
+                self._schema,
+                read_only=self._read_only,
+                settings={
+                    "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+                    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+                    "synchronous_commit": "on",
+                },
+            )
+            for name, statement in STATEMENTS.items():
+                prepared = self._connection.pgconn.prepare(name.encode(), statement)
+                if prepared.status != pq.ExecStatus.COMMAND_OK:
+                    self._drop()
+                    raise psycopg.errors.error_from_result(prepared)
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _send(connection: pq.abc.PGconn, name: bytes, parameters: Parameters) -> pq.abc.PGresult:
+    deadline = time.monotonic() + STATEMENT_TIMEOUT_SECONDS + 1
+    formats = [pq.Format.BINARY] * len(parameters)
+    connection.send_query_prepared(name, parameters, formats, pq.Format.BINARY)
+    poll = select.poll()
+    while connection.flush() == 1:
+        _wait(poll, connection, select.POLLIN | select.POLLOUT, deadline)
+        connection.consume_input()
+    while connection.is_busy():
+        _wait(poll, connection, select.POLLIN, deadline)
+        connection.consume_input()
+    result = connection.get_result()
+    if result is None:
+        raise psycopg.OperationalError("the server sent no answer")
+    while connection.is_busy():
+        _wait(poll, connection, select.POLLIN, deadline)
+        connection.consume_input()
+    while connection.get_result() is not None:
+        pass
+    return result
+
+
+def _wait(poll: select.poll, connection: pq.abc.PGconn, events: int, deadline: float) -> None:
+    poll.register(connection.socket, events)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise psycopg.OperationalError("the server does not answer")
+
+
+def _was_lost(connection: pq.abc.PGconn) -> bool:
+    """Whether the server said goodbye since the last call: nothing else makes an idle socket readable."""
+    if connection.status != pq.ConnStatus.OK:
+        return True
+    poll = select.poll()
+    poll.register(connection.socket, select.POLLIN)
+    if not poll.poll(0):
+        return False
+    try:
+        connection.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return connection.status != pq.ConnStatus.OK

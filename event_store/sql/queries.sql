@@ -1,0 +1,107 @@
+-- events_after --
+-- Every reader's feed. Safe only because append holds the log's lock until it commits: without that, a
+-- slow append could commit a lower position after the reader had passed it, and its event would be lost.
+SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
+       recorded_at, coalesce(valid_at, recorded_at)
+  FROM events
+ WHERE position > %(after)s AND position <= %(up_to)s
+ ORDER BY position
+ LIMIT %(limit)s
+
+-- events_after_of_types --
+SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
+       recorded_at, coalesce(valid_at, recorded_at)
+  FROM events
+ WHERE position > %(after)s AND position <= %(up_to)s AND type = ANY (%(types)s)
+ ORDER BY position
+ LIMIT %(limit)s
+
+-- next_position --
+SELECT min(position) FROM events WHERE position > %(after)s
+
+-- stream_events --
+SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
+       recorded_at, coalesce(valid_at, recorded_at)
+  FROM events
+ WHERE stream = %(stream)s AND version > %(after_version)s
+ ORDER BY version
+ LIMIT %(limit)s
+
+-- streams_events --
+SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
+       recorded_at, coalesce(valid_at, recorded_at)
+  FROM events
+ WHERE stream = ANY (%(streams)s)
+ ORDER BY stream, version
+
+-- head --
+SELECT coalesce(max(position), 0) FROM events
+
+-- subject_keys --
+SELECT subject, key FROM subject_keys WHERE subject = ANY (%(subjects)s)
+
+-- journal_by_id --
+SELECT command_id, name, verdict, actor, channel, arguments, answer, key, request_hash,
+       correlation, causation, first_position, last_position, recorded_at
+  FROM commands
+ WHERE command_id = ANY (%(ids)s)
+
+-- journal_by_positions --
+-- By way of the events, so that the journal needs no index of its own over positions.
+SELECT command_id, name, verdict, actor, channel, arguments, answer, key, request_hash,
+       correlation, causation, first_position, last_position, recorded_at
+  FROM commands
+ WHERE command_id IN (
+           SELECT command_id FROM events WHERE position BETWEEN %(first_position)s AND %(last_position)s)
+ ORDER BY first_position
+
+-- journal_by_key --
+SELECT command_id, name, verdict, actor, channel, arguments, answer, key, request_hash,
+       correlation, causation, first_position, last_position, recorded_at
+  FROM commands
+ WHERE key = %(key)s AND key IS NOT NULL AND verdict <> 'refused'
+   AND recorded_at > clock_timestamp() - interval '24 hours'
+ ORDER BY recorded_at DESC
+ LIMIT 1
+
+-- installation_secret --
+SELECT secret FROM installation
+
+-- checkpoint --
+SELECT position FROM tracking WHERE name = %(name)s
+
+-- save_checkpoint --
+INSERT INTO tracking (name, position) VALUES (%(name)s, %(position)s)
+    ON CONFLICT (name) DO UPDATE SET position = greatest(tracking.position, excluded.position)
+
+-- library_events --
+SELECT stream, version, type, schema_number, data
+  FROM events
+ WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
+ ORDER BY version
+ LIMIT %(limit)s
+
+-- library_events_backwards --
+SELECT stream, version, type, schema_number, data
+  FROM events
+ WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
+ ORDER BY version DESC
+ LIMIT %(limit)s
+
+-- library_snapshots --
+SELECT stream, version, type, 1, data
+  FROM snapshots
+ WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
+ ORDER BY version
+ LIMIT %(limit)s
+
+-- library_snapshots_backwards --
+SELECT stream, version, type, 1, data
+  FROM snapshots
+ WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
+ ORDER BY version DESC
+ LIMIT %(limit)s
+
+-- insert_snapshots --
+INSERT INTO snapshots (stream, version, type, data)
+SELECT * FROM unnest(%(streams)s::text[], %(versions)s::bigint[], %(types)s::text[], %(data)s::bytea[])
