@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from event_store.codec import Codec
-
 from aggregates.event_types import EVENT_TYPES
 from aggregates.orders.events import OrderPlaced
+from event_store.codec import Codec
 from event_store.records import EventReader, JournalRow, RecordedEvent
 
 _PAGE = 10_000

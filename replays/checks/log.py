@@ -43,9 +43,7 @@ class LogCheck:
         self._versions[recorded.stream] = recorded.version
         previous, self._previous = self._previous, recorded
         if previous is not None and recorded.recorded_at < previous.recorded_at:
-            wrong = (
-                f"recorded at {recorded.recorded_at}, before the event ahead of it: {previous.recorded_at}"
-            )
+            wrong = f"recorded at {recorded.recorded_at}, the event before it at {previous.recorded_at}"
             self._report(at(recorded, "time", wrong))
         run = self._run
         if run is not None and run.first.command_id == recorded.command_id:
@@ -92,6 +90,9 @@ class LogCheck:
                 f" its events stand at {first.position} to {last.position}"
             )
             self._report(at(first, "journal", wrong))
+        if not first.recorded_at == last.recorded_at == row.recorded_at:
+            wrong = f"recorded at {first.recorded_at}, its command at {row.recorded_at}"
+            self._report(at(first, "time", wrong))
         if (row.actor, row.correlation) != (first.actor, first.correlation):
             self._report(at(first, "journal", "the command's row names another actor or correlation"))
 

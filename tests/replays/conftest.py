@@ -1,0 +1,22 @@
+"""The shop on a real log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from event_store.postgres_log import PostgresLog
+from tests.replays.shop import Shop
+
+
+@pytest.fixture
+def postgres_log(fresh_postgres: str) -> Iterator[PostgresLog]:
+    log = PostgresLog.open(fresh_postgres)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def postgres_shop(postgres_log: PostgresLog) -> Shop:
+    return Shop(postgres_log)
