@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 VIEW = "search"
-VERSION = 1
 
 Sort = Literal["relevance", "sku", "price_asc", "price_desc", "newest"]
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import tantivy
 
+from projections.documents.errors import ViewNotReady
 from projections.documents.search import (
     DEPTH_MAX,
     FACET_VALUES_MAX,
+    VIEW,
     After,
     FacetValue,
     Offset,
@@ -45,10 +47,6 @@ a commit, and their files are shared."""
 _ATTRIBUTE_BUCKETS_MAX = 2_000
 
 
-class IndexNotReadyError(Exception):
-    """There is no index to read yet."""
-
-
 class TantivyReader:
     """The reading side of the index in this folder. Every call may be made from any thread."""
 
@@ -64,13 +62,13 @@ class TantivyReader:
         self._kept: OrderedDict[str, Generation] = OrderedDict()
 
     def position(self) -> int:
-        """The position of the last event in the index. Raises IndexNotReadyError."""
+        """The position of the last event in the index. Raises ViewNotReady."""
         return self._generation().position
 
     def search(self, query: ProductQuery, *, limit: int, place: After | Offset | None = None) -> Page:
         """A page of what was asked for, from `place` on.
 
-        Raises IndexNotReadyError, and PlaceExpiredError for a place by relevance that is too deep or in
+        Raises ViewNotReady, and PlaceExpiredError for a place by relevance that is too deep or in
         a generation that is gone. A place of the other kind of sorting is the caller's mistake.
         """
         if query.sort == "relevance" and query.words is not None:
@@ -155,12 +153,12 @@ class TantivyReader:
         try:
             return self._opened()
         except (ValueError, OSError) as error:
-            raise IndexNotReadyError from error
+            raise ViewNotReady(VIEW) from error
 
     def _opened(self) -> Generation:
         pointer = read_pointer(self._index_folder)
         if pointer is None:
-            raise IndexNotReadyError
+            raise ViewNotReady(VIEW)
         if self._index is None or pointer.version != self._version:
             self._folder = version_folder(self._index_folder, pointer.version)
             self._index = open_index(self._folder)

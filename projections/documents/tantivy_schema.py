@@ -12,12 +12,16 @@ from pathlib import Path
 import msgspec
 import tantivy
 
+from projections.documents.keys import Pointer
+
 PRODUCT = "product"
 HIDDEN = "hidden"
 CHECKPOINT = "checkpoint"
 
 POINTER_FILE = "search.json"
-"""Which version readers read: `{"version": n}`, replaced in one step."""
+"""Which version readers read (JSON of `Pointer`), replaced in one step."""
+
+FOLDER_PREFIX = "search.v"
 
 META_FILE = "meta.json"
 """The engine's own list of what is committed; a commit replaces it."""
@@ -32,15 +36,9 @@ _WORDS = "english_words"
 _WORD_LENGTH_MAX = 64
 
 
-class Pointer(msgspec.Struct, frozen=True):
-    """The content of the pointer file."""
-
-    version: int
-
-
 def version_folder(index_folder: Path, version: int) -> Path:
     """Where a version of the index lies."""
-    return index_folder / f"search.v{version}"
+    return index_folder / f"{FOLDER_PREFIX}{version}"
 
 
 def read_pointer(index_folder: Path) -> Pointer | None:
