@@ -17,7 +17,7 @@ _SERVER_ROUTINE = re.compile(r"FATAL: +(?:the database system is|terminating .* 
 
 _REDIS_ROUTINE = re.compile(
     r"# (?:oO0O|Redis version=|Configuration loaded|Server initialized|User requested shutdown"
-    r"|Redis is now ready|WARNING Memory overcommit|WARNING you have Transparent Huge|WARNING: The TCP backlog)"
+    r"|Redis is now ready|WARNING Memory overcommit|WARNING you have Transparent Huge|WARNING: The TCP)"
 )
 
 

@@ -55,6 +55,13 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The one that `start` started."""
+        if self._process is None:
+            raise RuntimeError("the server was not started here")
+        return self._process
+
+    @property
     def program(self) -> Program:
         settings = SETTINGS | {"unix_socket_directories": str(self._sockets)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

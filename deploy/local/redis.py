@@ -46,6 +46,13 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The one that `start` started."""
+        if self._process is None:
+            raise RuntimeError("the server was not started here")
+        return self._process
+
+    @property
     def program(self) -> Program:
         settings = SETTINGS | {"unixsocket": str(self.socket), "dir": str(self.folder)}
         options = [part for name, value in settings.items() for part in (f"--{name}", value)]

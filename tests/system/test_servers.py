@@ -2,29 +2,80 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
 import psycopg
+import pytest
 from redis import Redis
+
+from deploy.local.account import Account
+from deploy.local.errors import FolderUnusable, ServerFailed
+from deploy.local.postgres import PostgresServer
+from deploy.local.redis import RedisServer
+from tests.conftest import ServerPlace
+
+
+@pytest.fixture
+def place(server_place: ServerPlace) -> Iterator[ServerPlace]:
+    """A folder of its own for servers that are hurt."""
+    folder = server_place.folder / uuid4().hex[:8]
+    folder.mkdir()
+    folder.chmod(0o711)
+    sockets = folder / "s"
+    sockets.mkdir()
+    if not server_place.account.is_us:
+        shutil.chown(sockets, server_place.account.uid)
+    yield ServerPlace(folder, sockets, server_place.account, server_place.binaries)
+    shutil.rmtree(folder)
+
+
+def postgres_in(place: ServerPlace) -> PostgresServer:
+    return PostgresServer(
+        programs=place.binaries.postgres,
+        folder=place.folder / "postgres",
+        sockets=place.sockets,
+        account=place.account,
+        log=place.folder / "postgres.log",
+    )
+
+
+def redis_in(place: ServerPlace) -> RedisServer:
+    return RedisServer(
+        program=place.binaries.redis_server,
+        folder=place.folder / "redis",
+        sockets=place.sockets,
+        account=place.account,
+        log=place.folder / "redis.log",
+    )
+
+
+def shown(connection: psycopg.Connection, name: str) -> str:
+    row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def test_postgres_is_durable_checksummed_and_on_no_port(postgres_url: str) -> None:
-    def shown(name: str) -> str:
-        row = connection.execute(f"SHOW {name}").fetchone()  # type: ignore[call-overload]
-        assert row is not None
-        return str(row[0])
-
     with psycopg.connect(postgres_url) as connection:
-        assert shown("fsync") == "on"
-        assert shown("synchronous_commit") == "on"
-        assert shown("data_checksums") == "on"
-        assert shown("listen_addresses") == ""
-        assert shown("server_encoding") == "UTF8"
+        assert shown(connection, "fsync") == "on"
+        assert shown(connection, "synchronous_commit") == "on"
+        assert shown(connection, "data_checksums") == "on"
+        assert shown(connection, "listen_addresses") == ""
+        assert shown(connection, "server_encoding") == "UTF8"
+        # Sorted by code point, upper and lower case by Unicode: the same on every machine.
         assert connection.execute("SELECT 'a' > 'B', lower('Ä')").fetchone() == (True, "ä")
 
 
 def test_each_test_gets_an_empty_database(fresh_postgres: str) -> None:
     with psycopg.connect(fresh_postgres) as connection:
         assert connection.execute("SELECT count(*) FROM pg_stat_user_tables").fetchone() == (0,)
-    assert len(fresh_postgres.split("host=")[1]) < 100
 
 
 def test_redis_never_evicts_and_is_emptied(fresh_redis: str) -> None:
@@ -32,3 +83,133 @@ def test_redis_never_evicts_and_is_emptied(fresh_redis: str) -> None:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         assert client.config_get("port") == {"port": "0"}
         assert client.dbsize() == 0
+
+
+def test_what_postgres_committed_survives_a_kill_of_all_its_processes(place: ServerPlace) -> None:
+    server = postgres_in(place)
+    server.start()
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (n integer)")
+        connection.execute("INSERT INTO kept VALUES (7)")
+    postmaster = server.process
+    everyone = [postmaster.pid, *(child.pid for child in psutil.Process(postmaster.pid).children())]
+    for pid in everyone:
+        os.kill(pid, signal.SIGKILL)
+    postmaster.wait()
+    assert (server.folder / "postmaster.pid").exists()
+
+    again = postgres_in(place)
+    again.start()
+    try:
+        with psycopg.connect(again.url()) as connection:
+            assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+    finally:
+        again.stop()
+
+
+def test_a_server_left_running_is_ended_before_a_new_one_starts(place: ServerPlace) -> None:
+    left = postgres_in(place)
+    left.start()
+    new = postgres_in(place)
+    new.start()
+    try:
+        assert left.process.poll() is not None
+        psycopg.connect(new.url()).close()
+    finally:
+        new.stop()
+
+
+def test_a_pid_file_that_names_a_stranger_hurts_neither(place: ServerPlace) -> None:
+    server = postgres_in(place)
+    server.start()
+    server.stop()
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        try:
+            (server.folder / "postmaster.pid").write_text(f"{stranger.pid}\n{server.folder}\n")
+            server.start()
+            server.stop()
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+def test_a_cluster_without_its_version_is_left_as_it_is(place: ServerPlace) -> None:
+    server = postgres_in(place)
+    server.start()
+    server.stop()
+    version = server.folder / "PG_VERSION"
+    version.write_text("garbage")
+    with pytest.raises(FolderUnusable, match="PG_VERSION says 'garbage'"):
+        server.start()
+    assert version.read_text() == "garbage"
+    version.unlink()
+    with pytest.raises(FolderUnusable, match="PG_VERSION"):
+        server.start()
+    assert not version.exists()
+
+
+def test_an_interrupted_setting_up_leaves_nothing_that_looks_like_a_cluster(place: ServerPlace) -> None:
+    server = postgres_in(place)
+    broken = PostgresServer(
+        programs=place.folder,
+        folder=server.folder,
+        sockets=place.sockets,
+        account=place.account,
+        log=place.folder / "broken.log",
+    )
+    (place.folder / "initdb").write_text('#!/bin/sh\ntouch "$2/PG_VERSION"\necho no space left >&2\nexit 1\n')
+    (place.folder / "initdb").chmod(0o755)
+    with pytest.raises(ServerFailed, match="no space left"):
+        broken.start()
+    assert not server.folder.exists()
+    assert not list(place.folder.glob("postgres-making-*"))
+
+
+def test_redis_keeps_what_it_was_given_through_a_kill(place: ServerPlace) -> None:
+    server = redis_in(place)
+    server.start()
+    with Redis.from_url(server.url) as client:
+        for number in range(100):
+            client.set(f"key-{number}", number)
+    server.process.kill()
+    server.process.wait()
+    again = redis_in(place)
+    again.start()
+    try:
+        with Redis.from_url(again.url) as client:
+            assert client.dbsize() == 100
+    finally:
+        again.stop()
+
+
+def test_a_redis_left_running_is_ended_before_a_new_one_starts(place: ServerPlace) -> None:
+    left = redis_in(place)
+    left.start()
+    new = redis_in(place)
+    new.start()
+    try:
+        assert left.process.poll() is not None
+    finally:
+        new.stop()
+
+
+def test_servers_open_no_port(postgres_server: PostgresServer, redis_url: str) -> None:
+    with Redis.from_url(redis_url) as client:
+        redis_pid = int(client.info("server")["process_id"])
+    for pid in (postgres_server.process.pid, redis_pid):
+        sockets = psutil.Process(pid).net_connections(kind="inet")
+        assert [one for one in sockets if one.status == psutil.CONN_LISTEN] == []
+
+
+def test_reach_goes_by_the_bits_that_count_for_the_user(tmp_path: Path) -> None:
+    closed = tmp_path / "home" / "project"
+    closed.mkdir(parents=True)
+    for folder in (tmp_path, closed):
+        folder.chmod(0o755)
+    closed.parent.chmod(0o700)
+    owner = closed.parent.stat()
+    assert not Account(uid=owner.st_uid + 4242, gid=owner.st_gid + 4242).may_enter(closed)
+    closed.parent.chmod(0o710)
+    stranger = Account(uid=owner.st_uid + 4242, gid=owner.st_gid + 4242)
+    assert not stranger.may_enter(closed)
+    assert closed.parent.stat().st_mode & 0o777 == 0o710

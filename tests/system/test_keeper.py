@@ -1,0 +1,186 @@
+"""What happens to a process that dies, that will not stay up, and that outlives its supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local import keeper as keeping
+from deploy.local.children import Program
+from deploy.local.display import Display
+from deploy.local.errors import ServerFailed
+from deploy.local.keeper import Keepers
+from deploy.local.leftovers import ProcessRecord
+
+STAYS = "import time; time.sleep(60)"
+
+
+def program(folder: Path, code: str, *, seconds_to_obey: float = 5.0) -> Program:
+    return Program(
+        name="tried",
+        command=[sys.executable, "-c", code],
+        log=folder / "tried.log",
+        environment=dict(os.environ),
+        stop_signals=((signal.SIGTERM, seconds_to_obey),),
+    )
+
+
+@asynccontextmanager
+async def keeping_in(folder: Path) -> AsyncIterator[Keepers]:
+    keepers = Keepers(ProcessRecord(folder), Display())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, keepers.notice)
+    try:
+        yield keepers
+    finally:
+        await keepers.stop(keepers.all)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
+
+
+def run(folder: Path, test: Callable[[Keepers], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with keeping_in(folder) as keepers:
+            await asyncio.wait_for(test(keepers), timeout=30)
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
+    async def test(keepers: Keepers) -> None:
+        kept = keepers.keep(program(tmp_path, STAYS))
+        await kept.started.wait()
+        first = kept.process
+        first.kill()
+        await until(lambda: kept.process is not first)
+        assert kept.process.poll() is None
+        assert not keepers.failure.done()
+
+    run(tmp_path, test)
+
+
+def test_what_will_not_stay_up_is_given_up_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.3)
+
+    async def test(keepers: Keepers) -> None:
+        keepers.keep(
+            program(tmp_path, "import sys; print('started', flush=True); sys.exit('the disk is full')")
+        )
+        with pytest.raises(ServerFailed, match=r"will not stay up.*exit code 1: the disk is full"):
+            await keepers.failure
+
+    run(tmp_path, test)
+    starts = (tmp_path / "tried.log").read_text().count("started")
+    assert starts == keeping.DEATHS_MAX
+
+
+def test_pauses_between_starts_grow(tmp_path: Path) -> None:
+    code = "import time; print(time.time(), flush=True)"
+
+    async def test(keepers: Keepers) -> None:
+        keepers.keep(program(tmp_path, code))
+        log = tmp_path / "tried.log"
+        await until(lambda: log.exists() and log.read_text().count("\n") == 4)
+
+    run(tmp_path, test)
+    times = [float(line) for line in (tmp_path / "tried.log").read_text().split()]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert pauses[0] >= 0.2
+    assert pauses[1] >= 0.4
+    assert pauses[2] >= 0.8
+
+
+def test_what_runs_once_is_done_when_it_ends_well(tmp_path: Path) -> None:
+    async def test(keepers: Keepers) -> None:
+        kept = keepers.keep(program(tmp_path, "print('once')"), runs_once=True)
+        assert kept.task is not None
+        await kept.task
+
+    run(tmp_path, test)
+    assert (tmp_path / "tried.log").read_text() == "once\n"
+
+
+def test_one_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
+    code = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {STAYS}"
+
+    async def test(keepers: Keepers) -> None:
+        kept = keepers.keep(program(tmp_path, code, seconds_to_obey=0.3))
+        await until(
+            lambda: (tmp_path / "tried.log").exists() and "deaf" in (tmp_path / "tried.log").read_text()
+        )
+        await kept.stop()
+        assert kept.process.returncode == -signal.SIGKILL
+
+    run(tmp_path, test)
+
+
+def test_stopping_during_a_pause_starts_nothing_more(tmp_path: Path) -> None:
+    async def test(keepers: Keepers) -> None:
+        kept = keepers.keep(program(tmp_path, "print('started')"))
+        await until(lambda: kept.started.is_set() and kept.process.poll() is not None)
+        await kept.stop()
+        await asyncio.sleep(0.5)
+
+    run(tmp_path, test)
+    assert (tmp_path / "tried.log").read_text().count("started") == 1
+
+
+def test_children_have_their_own_session_and_end_with_a_killed_supervisor(tmp_path: Path) -> None:
+    parent = f"""
+import time
+from pathlib import Path
+from deploy.local.children import Program, spawn
+import os, sys
+command = [sys.executable, "-c", {STAYS!r}]
+child = spawn(Program(name="child", command=command, log=Path({str(tmp_path / "log")!r}), environment=dict(os.environ)))
+print(child.pid, os.getsid(child.pid), flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        pid, session = map(int, supervisor.stdout.readline().split())
+        assert session == pid
+        child = psutil.Process(pid)
+        supervisor.kill()
+        supervisor.wait()
+    child_gone, _ = psutil.wait_procs([child], timeout=10)
+    assert child_gone
+
+
+def test_leftovers_are_ended_by_number_and_start_time_only(tmp_path: Path) -> None:
+    with (
+        subprocess.Popen([sys.executable, "-c", STAYS]) as left,
+        subprocess.Popen([sys.executable, "-c", STAYS]) as stranger,
+    ):
+        try:
+            record = ProcessRecord(tmp_path)
+            record.started(left.pid)
+            record.started(stranger.pid)
+            file = tmp_path / "processes.json"
+            recorded = json.loads(file.read_text())
+            recorded[str(stranger.pid)] -= 5
+            file.write_text(json.dumps(recorded))
+            assert ProcessRecord(tmp_path).end_leftovers() == 1
+            assert left.wait(timeout=10) == -signal.SIGTERM
+            time.sleep(0.1)
+            assert stranger.poll() is None
+        finally:
+            left.kill()
+            stranger.kill()
