@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import uvicorn
-from event_store.postgres_log import PostgresLog
 
 from aggregates.event_types import EVENT_TYPES
 from commands.handlers import HANDLERS
@@ -19,6 +18,7 @@ from commands.processes.manager import ProcessManagers
 from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
 from event_store.codec import Codec
+from event_store.postgres_log import PostgresLog
 
 
 class UnsafeAddress(Exception):  # noqa: N818

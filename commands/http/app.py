@@ -18,6 +18,7 @@ from aggregates.kernel import Rejected
 from commands.decision import BusyError, KeyBusyError, KeyReusedError
 from commands.handling import Handling
 from commands.http import cart, catalog, health, inventory, orders
+from commands.http.body_limit import BodyLimit
 from commands.http.problems import (
     BUSY,
     INTERNAL_ERROR,
@@ -80,6 +81,7 @@ def build_command_app(
         app.include_router(context.router)
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
+    app.add_middleware(BodyLimit)
     app.add_middleware(TraceMiddleware)
     app.add_middleware(
         CORSMiddleware,

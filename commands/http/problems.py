@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from inspect import getdoc
 from typing import Any
 
@@ -42,7 +41,6 @@ KEY_BUSY = ProblemType("idempotency-key-busy", 409, "The first request with this
 TOKEN_REQUIRED = ProblemType("operator-token-required", 401, "This route is for operators.")
 NOT_FOUND = ProblemType("not-found", 404, "There is no such route.")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "This route does not take this method.")
-UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body is to be application/json.")
 BUSY = ProblemType("busy", 503, "Others kept changing what this command is about. Try again.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
 NOT_READY = ProblemType("not-ready", 503, "The server is not ready yet.")
@@ -56,7 +54,6 @@ STATUS_OF_REASON = {"QuantityOverLimit": 422}
 """The status of a reason, by its class name, where it is not 404 (Unknown…) or 409 (all others)."""
 
 
-@cache
 def type_of_reason(reason: type) -> ProblemType:
     """The problem type a reason is answered with."""
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", reason.__name__).lower()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
-
 from event_store.records import EventLog
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from commands.processes.manager import ProcessManagers
-from commands.sandbox_gateway import SandboxGateway
 
 from aggregates.event_types import EVENT_TYPES
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.http.app import build_command_app
+from commands.processes.manager import ProcessManagers
+from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
 from event_store.codec import Codec
 from event_store.records import EventLog

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from event_store.memory_log import MemoryLog
 
+from event_store.memory_log import MemoryLog
 from tests.commands.shop import CHECKOUT, Shop, key, open_shop
 
 PRODUCT = {

@@ -12,16 +12,16 @@ import httpx
 import pytest
 import schemathesis
 import uvicorn
-from commands.processes.manager import ProcessManagers
-from commands.sandbox_gateway import SandboxGateway
-from event_store.memory_log import MemoryLog
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import unsupported_method
 
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.http.app import build_command_app
+from commands.processes.manager import ProcessManagers
+from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
+from event_store.memory_log import MemoryLog
 from tests.commands.shop import CODEC
 
 
