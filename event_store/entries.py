@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from uuid import UUID
 
 from event_store.errors import InvalidEntry
 from event_store.keys import KEY_BYTES
-from event_store.records import Entry
+from event_store.records import Entry, NewEvent
 
 EVENT_DATA_BYTES_MAX = 256 * 1024
 JOURNAL_BYTES_MAX = 1024 * 1024
 STREAM_CHARACTERS_MAX = 255
 
+_VERSION_END = 2**62
+_NUMBER_END = 2**31
 _TYPE = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
@@ -31,35 +33,37 @@ def check_entries(entries: Sequence[Entry]) -> None:
         before[entry.command_id] = None
 
 
-def _check(entry: Entry, before: dict[UUID, None] | tuple[()]) -> None:
+def _check(entry: Entry, before: Collection[UUID]) -> None:
     if entry.events and entry.verdict != "accepted":
         raise InvalidEntry(f"{entry.name} is {entry.verdict} and yet has events")
     if (entry.key is None) != (entry.request_hash is None):
         raise InvalidEntry(f"{entry.name}: a key and its request's hash go together")
     if len(entry.arguments) > JOURNAL_BYTES_MAX or len(entry.answer) > JOURNAL_BYTES_MAX:
         raise InvalidEntry(f"{entry.name}: arguments or answer over {JOURNAL_BYTES_MAX} bytes")
+    if entry.valid_at is not None and entry.valid_at.tzinfo is None:
+        raise InvalidEntry(f"{entry.name}: valid_at without a time zone")
     for event in entry.events:
         if event.stream not in entry.reads:
             raise InvalidEntry(f"{entry.name}: {event.stream} is written but not among what was read")
-        _check_type(event.type)
-        if len(event.data) > EVENT_DATA_BYTES_MAX:
-            raise InvalidEntry(f"{event.type}: {len(event.data)} bytes, more than {EVENT_DATA_BYTES_MAX}")
-        if not 1 <= event.schema_number < 2**31:
-            raise InvalidEntry(f"{event.type}: schema number {event.schema_number}")
+        _check_event(event)
     for stream, version in entry.reads.items():
-        if not 0 < len(stream) <= STREAM_CHARACTERS_MAX:
-            raise InvalidEntry(f"a stream's name has 1 to {STREAM_CHARACTERS_MAX} characters: {stream!r}")
-        if not 0 <= version < 2**62:
-            raise InvalidEntry(f"{stream}: version {version}")
+        if not 0 < len(stream) <= STREAM_CHARACTERS_MAX or not 0 <= version < _VERSION_END:
+            raise InvalidEntry(f"{entry.name}: no stream or version: {stream[:300]!r}, {version}")
     for mate in entry.decided_on:
         if mate not in before:
             raise InvalidEntry(f"{entry.name} was decided on {mate}, which is not before it in the call")
     for subject, key in entry.new_subject_keys.items():
         if not subject or len(key) != KEY_BYTES:
-            raise InvalidEntry(f"a subject's key has {KEY_BYTES} bytes")
-    if entry.valid_at is not None and entry.valid_at.tzinfo is None:
-        raise InvalidEntry(f"{entry.name}: valid_at without a time zone")
+            raise InvalidEntry(f"{entry.name}: a subject's key has {KEY_BYTES} bytes")
     _check_texts(entry)
+
+
+def _check_event(event: NewEvent) -> None:
+    _check_type(event.type)
+    if len(event.data) > EVENT_DATA_BYTES_MAX:
+        raise InvalidEntry(f"{event.type}: {len(event.data)} bytes, more than {EVENT_DATA_BYTES_MAX}")
+    if not 1 <= event.schema_number < _NUMBER_END:
+        raise InvalidEntry(f"{event.type}: schema number {event.schema_number}")
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,218 @@
+"""The log in memory, for tests: the same promises as PostgresLog, in one process and gone with it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from event_store.entries import check_entries
+from event_store.errors import StoreUnavailable
+from event_store.records import (
+    Appended,
+    Entry,
+    JournalRow,
+    KeyReused,
+    Moved,
+    Outcome,
+    RecordedEvent,
+    Replayed,
+)
+
+KEY_LASTS = timedelta(hours=24)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class MemoryLog:
+    """See EventLog. `clock` gives recorded_at, and the age of keys."""
+
+    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
+        self._changed = threading.Condition(threading.RLock())
+        self._events: list[RecordedEvent] = []
+        self._streams: dict[str, list[RecordedEvent]] = {}
+        self._journal: dict[UUID, JournalRow] = {}
+        self._keys: dict[bytes, JournalRow] = {}
+        self._subject_keys: dict[str, bytes] = {}
+        self._checkpoints: dict[str, int] = {}
+        self._exclusives: set[str] = set()
+        self._secret = os.urandom(32)
+        self._closed = False
+
+    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        check_entries(entries)
+        with self._open():
+            now = max(self._clock(), self._events[-1].recorded_at) if self._events else self._clock()
+            fell: set[UUID] = set()
+            outcomes: list[Outcome] = []
+            for entry in entries:
+                outcome = self._refusal(entry, now, fell) or self._write(entry, now)
+                if not isinstance(outcome, Appended):
+                    fell.add(entry.command_id)
+                outcomes.append(outcome)
+            self._changed.notify_all()
+            return outcomes
+
+    def read_all(
+        self, *, after: int, limit: int, types: Collection[str] = (), up_to: int | None = None
+    ) -> list[RecordedEvent]:
+        if not 1 <= limit <= 10_000:
+            raise ValueError("limit is 1 to 10000")
+        with self._open():
+            if not types:
+                return self._events[after : min(after + limit, len(self._events) if up_to is None else up_to)]
+            return [event for event in self._events[after:up_to] if event.type in types][:limit]
+
+    def read_stream(
+        self, stream: str, *, after_version: int = 0, limit: int | None = None
+    ) -> list[RecordedEvent]:
+        with self._open():
+            return self._streams.get(stream, [])[after_version:][:limit]
+
+    def read_streams(self, streams: Sequence[str]) -> dict[str, list[RecordedEvent]]:
+        with self._open():
+            return {stream: self.read_stream(stream) for stream in streams}
+
+    def head(self) -> int:
+        with self._open():
+            return len(self._events)
+
+    def wait(self, *, after: int, timeout_seconds: float) -> int:
+        with self._open():
+            self._changed.wait_for(lambda: len(self._events) > after or self._closed, timeout_seconds)
+            return self.head()
+
+    def subject_keys(self, subjects: Collection[str]) -> dict[str, bytes]:
+        with self._open():
+            return {s: self._subject_keys[s] for s in subjects if s in self._subject_keys}
+
+    def journal_row(self, command_id: UUID) -> JournalRow | None:
+        with self._open():
+            return self._journal.get(command_id)
+
+    def journal_rows(self, *, first_position: int, last_position: int) -> list[JournalRow]:
+        with self._open():
+            commands = dict.fromkeys(e.command_id for e in self._events[first_position - 1 : last_position])
+            return [self._journal[command_id] for command_id in commands]
+
+    def accepted_key(self, key: bytes) -> JournalRow | None:
+        with self._open():
+            return self._row_of_key(key, self._clock())
+
+    def installation_secret(self) -> bytes:
+        return self._secret
+
+    def checkpoint(self, name: str) -> int:
+        with self._open():
+            return self._checkpoints.get(name, 0)
+
+    def save_checkpoint(self, name: str, position: int) -> None:
+        with self._open():
+            self._checkpoints[name] = max(position, self.checkpoint(name))
+
+    def try_exclusive(self, name: str) -> MemoryExclusive | None:
+        with self._open():
+            if name in self._exclusives:
+                return None
+            self._exclusives.add(name)
+            return MemoryExclusive(name, self._exclusives)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _open(self) -> threading.Condition:
+        if self._closed:
+            raise StoreUnavailable("this log is closed")
+        return self._changed
+
+    def _refusal(self, entry: Entry, now: datetime, fell: set[UUID]) -> Outcome | None:
+        """Why the entry cannot be written now, or None."""
+        earlier = self._journal.get(entry.command_id)
+        if earlier is not None:
+            return Replayed(earlier)
+        earlier = None if entry.key is None else self._row_of_key(entry.key, now)
+        if earlier is not None:
+            return Replayed(earlier) if earlier.request_hash == entry.request_hash else KeyReused()
+        mate_fell = not fell.isdisjoint(entry.decided_on)
+        streams = tuple(s for s, v in entry.reads.items() if mate_fell or self._version(s) != v)
+        subjects = tuple(s for s, k in entry.new_subject_keys.items() if self._subject_keys.get(s, k) != k)
+        return Moved(streams, subjects) if mate_fell or streams or subjects else None
+
+    def _row_of_key(self, key: bytes, now: datetime) -> JournalRow | None:
+        row = self._keys.get(key)
+        return row if row is not None and row.recorded_at > now - KEY_LASTS else None
+
+    def _write(self, entry: Entry, now: datetime) -> Appended:
+        head = len(self._events)
+        for event in entry.events:
+            recorded = RecordedEvent(
+                position=len(self._events) + 1,
+                stream=event.stream,
+                version=self._version(event.stream) + 1,
+                type=event.type,
+                schema_number=event.schema_number,
+                data=event.data,
+                command_id=entry.command_id,
+                correlation=entry.correlation,
+                causation=entry.causation,
+                actor=entry.actor,
+                recorded_at=now,
+                valid_at=entry.valid_at or now,
+            )
+            self._events.append(recorded)
+            self._streams.setdefault(event.stream, []).append(recorded)
+        self._subject_keys.update(entry.new_subject_keys)
+        appended = Appended(
+            head + 1 if entry.events else None, len(self._events) if entry.events else None, now
+        )
+        self._note(entry, appended)
+        return appended
+
+    def _note(self, entry: Entry, appended: Appended) -> None:
+        row = JournalRow(
+            command_id=entry.command_id,
+            name=entry.name,
+            verdict=entry.verdict,
+            actor=entry.actor,
+            channel=entry.channel,
+            arguments=entry.arguments,
+            answer=entry.answer,
+            key=entry.key,
+            request_hash=entry.request_hash,
+            correlation=entry.correlation,
+            causation=entry.causation,
+            first_position=appended.first_position,
+            last_position=appended.last_position,
+            recorded_at=appended.recorded_at,
+        )
+        self._journal[entry.command_id] = row
+        if entry.key is not None and entry.verdict != "refused":
+            self._keys[entry.key] = row
+
+    def _version(self, stream: str) -> int:
+        return len(self._streams.get(stream, ()))
+
+
+@dataclass
+class MemoryExclusive:
+    """A held name."""
+
+    _name: str
+    _all: set[str]
+    _held: bool = field(default=True)
+
+    def still_held(self) -> bool:
+        return self._held
+
+    def release(self) -> None:
+        if self._held:
+            self._held = False
+            self._all.discard(self._name)
