@@ -1,0 +1,17 @@
+"""A shop per test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.search.shop import SearchShop
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[SearchShop]:
+    shop = SearchShop(tmp_path / "index")
+    yield shop
+    shop.sink.close()

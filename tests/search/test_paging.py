@@ -1,0 +1,132 @@
+"""Pages visit every product once, in order, whatever ties there are and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aggregates.catalog.events import PriceChanged
+from aggregates.kernel import Money, UnitPrice
+from projections.documents.search import (
+    After,
+    Offset,
+    Place,
+    PlaceExpiredError,
+    ProductQuery,
+    Sort,
+    sku_numbers,
+)
+from tests.search.shop import SearchShop, listed, received, skus
+
+SKU = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
+ALIKE = "A-SKU-THAT-BEGINS-LIKE-MANY-OTHERS-"
+
+
+def walk(shop: SearchShop, sort: Sort, limit: int, **asked: object) -> list[str]:
+    """Every page one after another."""
+    found: list[str] = []
+    place: Place | None = None
+    while True:
+        page = shop.reader.search(ProductQuery(sort=sort, **asked), limit=limit, place=place)  # type: ignore[arg-type]
+        assert len(page.items) <= limit
+        found += skus(page.items)
+        place = page.next
+        if place is None:
+            return found
+
+
+@pytest.fixture
+def stocked(shop: SearchShop) -> dict[str, int]:
+    """120 products in several commits, many at one price, many with long SKUs alike; price by SKU."""
+    order = random.Random(7)
+    names = [f"{ALIKE}{n:02}" for n in range(60)] + [f"{n:05}" for n in range(60)]
+    order.shuffle(names)
+    prices = {name: order.choice([0, 100, 100, 100, 250]) for name in names}
+    for start in range(0, len(names), 17):
+        shop.happens(
+            *(listed(name, "Mug", price=f"{prices[name] / 100:.2f}") for name in names[start : start + 17])
+        )
+    shop.happens(*(received(name, 1) for name in names[::3]))
+    return prices
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50, 200])
+def test_every_sort_visits_each_product_once_and_in_order(
+    shop: SearchShop, stocked: dict[str, int], limit: int
+) -> None:
+    assert walk(shop, "sku", limit) == sorted(stocked)
+    assert walk(shop, "price_asc", limit) == sorted(stocked, key=lambda sku: (stocked[sku], sku))
+    assert walk(shop, "price_desc", limit) == sorted(stocked, key=lambda sku: (-stocked[sku], sku))
+    assert walk(shop, "newest", limit) == list(reversed(list(stocked)))
+    found = walk(shop, "relevance", limit, words="mug")
+    assert sorted(found) == sorted(stocked)
+
+
+def test_a_filter_holds_on_every_page(shop: SearchShop, stocked: dict[str, int]) -> None:
+    cheap = sorted(sku for sku, price in stocked.items() if price == 100)
+    assert walk(shop, "price_asc", 9, price_min=1, price_max=100) == cheap
+
+
+def test_what_changes_behind_or_before_the_page_moves_no_other(
+    shop: SearchShop, stocked: dict[str, int]
+) -> None:
+    query = ProductQuery(sort="sku")
+    first = shop.reader.search(query, limit=40)
+    gone, changed = skus(first.items)[3], skus(first.items)[5]
+    shop.happens(PriceChanged(sku=changed, price=UnitPrice.of(Money(9, "GBP"))), listed("0", "Mug"))
+    second = shop.reader.search(query, limit=200, place=first.next)
+    assert gone not in skus(second.items)
+    assert skus(first.items) + skus(second.items) == sorted(stocked)
+
+
+def test_pages_by_relevance_stay_in_the_commit_they_began_in(
+    shop: SearchShop, stocked: dict[str, int]
+) -> None:
+    query = ProductQuery(words="mug", sort="relevance")
+    first = shop.reader.search(query, limit=50)
+    shop.happens(*(listed(f"NEW-{n}", "Mug mug mug") for n in range(30)))
+    second = shop.reader.search(query, limit=200, place=first.next)
+    assert sorted(skus(first.items) + skus(second.items)) == sorted(stocked)
+    assert second.position == first.position
+
+
+def test_pages_by_relevance_end_where_their_commit_is_forgotten(shop: SearchShop) -> None:
+    shop.happens(listed("A", "Mug"), listed("B", "Mug"))
+    with pytest.raises(PlaceExpiredError):
+        shop.reader.search(ProductQuery(words="mug", sort="relevance"), limit=1, place=Offset(1, "1.99999"))
+
+
+def test_pages_by_relevance_are_a_thousand_hits_deep(shop: SearchShop) -> None:
+    shop.happens(*(listed(f"S{n:04}", "Mug") for n in range(1_005)))
+    query = ProductQuery(words="mug", sort="relevance")
+    page = shop.reader.search(query, limit=999)
+    page = shop.reader.search(query, limit=100, place=page.next)
+    assert (len(page.items), page.total) == (1, 1_005)
+    assert page.next is not None
+    with pytest.raises(PlaceExpiredError):
+        shop.reader.search(query, limit=1, place=page.next)
+
+
+def test_a_place_that_no_page_gave_is_only_another_place(shop: SearchShop, stocked: dict[str, int]) -> None:
+    page = shop.reader.search(ProductQuery(sort="price_desc"), limit=500, place=After(0, "zzz"))
+    assert page.items == []
+    page = shop.reader.search(ProductQuery(sort="price_asc"), limit=500, place=After(2**63 - 1, "A"))
+    assert page.items == []
+
+
+@given(one=SKU, other=SKU)
+def test_the_numbers_of_skus_sort_as_the_skus_do(one: str, other: str) -> None:
+    if sku_numbers(one) < sku_numbers(other):
+        assert one < other
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.sets(SKU, min_size=1, max_size=8), limit=st.integers(1, 4))
+def test_any_skus_are_walked_in_their_order(shop: SearchShop, names: set[str], limit: int) -> None:
+    shop.happens(*(listed(name) for name in names))
+    everything = set(shop.finds())
+    assert names <= everything
+    assert walk(shop, "sku", limit) == sorted(everything)
