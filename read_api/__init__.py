@@ -1,0 +1,1 @@
+"""The query API: serves the storefront from the read models, and from nothing else."""

@@ -1,0 +1,134 @@
+"""The query API's application: routes, problems, health and metrics over two read-only stores."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
+from projections.documents.redis_reader import RedisReader
+from projections.documents.tantivy_reader import TantivyReader
+from read_api import bestsellers, cart, catalog, dashboards, health, inventory, orders
+from read_api.documenting import install_openapi
+from read_api.health import ReadyPosition
+from read_api.observing import TRACE_ID, ObservingMiddleware
+from read_api.problems import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    RETRY_SOON,
+    STORE_UNAVAILABLE,
+    VIEW_NOT_READY,
+    ProblemError,
+    problem,
+)
+from read_api.product_page import ProductPageRoute
+from read_api.requests import refuse_unknown_parameters
+from read_api.settings import QuerySettings
+from read_api.stores import Stores
+
+log_lines = structlog.get_logger("read_api")
+
+DESCRIPTION = """The reading side of Daybook: what storefronts ask for, from read models alone.
+
+Every answer names its `ETag` and, as `Daybook-View-Position`, the position of the last event its view had
+seen. Send a command's `Daybook-Position` as `Daybook-Min-Position` to read what you wrote. Lists page by
+cursor: ask again with `next` as `cursor` and the same parameters. Errors are `application/problem+json` with
+a stable `type`."""
+
+
+def build_query_app(
+    settings: QuerySettings,
+    *,
+    ready_position: ReadyPosition,
+    mounts: Mapping[str, ASGIApp] | None = None,
+) -> FastAPI:
+    """The application over the stores that the settings name.
+
+    `ready_position` gives the position that the views must reach before this process calls itself ready, or
+    None while that is not known. `mounts` are other owners' applications by path, such as `/api/v1/events`.
+    """
+    stores = Stores(
+        settings,
+        RedisReader(settings.redis_url),
+        TantivyReader(settings.index_folder),
+        ThreadPoolExecutor(settings.search_threads, "search"),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await stores.documents.close()
+        stores.search_threads.shutdown()
+
+    app = FastAPI(
+        title="Daybook queries",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.stores = stores
+    app.state.ready_position = ready_position
+    app.router.routes.append(ProductPageRoute())
+    for context in (catalog, bestsellers, cart, orders, inventory, dashboards, health):
+        app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
+    for path, mounted in (mounts or {}).items():
+        app.mount(path, mounted)
+    _answer_errors(app)
+    install_openapi(app)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET"],
+        allow_headers=["*"],
+        expose_headers=["Daybook-View-Position", "ETag", "Retry-After", "Trace-Id"],
+    )
+    app.add_middleware(ObservingMiddleware, access_log=settings.access_log)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(ProblemError)
+    async def _problem(request: Request, error: ProblemError) -> Response:
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        faults = [
+            {"field": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"]}
+            for one in error.errors()
+        ]
+        said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
+        return problem(INVALID_REQUEST, said, field=faults[0]["field"], errors=faults)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        known = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+        return problem(known.get(error.status_code, INTERNAL_ERROR), headers=error.headers)
+
+    @app.exception_handler(ViewNotReady)
+    async def _not_ready(request: Request, error: ViewNotReady) -> Response:
+        return problem(VIEW_NOT_READY, headers=RETRY_SOON, view=error.view)
+
+    @app.exception_handler(ReadStoreUnavailable)
+    async def _away(request: Request, error: ReadStoreUnavailable) -> Response:
+        log_lines.warning("read_store_unavailable", reason=str(error), trace_id=TRACE_ID.get())
+        return problem(STORE_UNAVAILABLE, headers=RETRY_SOON)
+
+    @app.exception_handler(Exception)
+    async def _failed(request: Request, error: Exception) -> Response:
+        log_lines.error("request_failed", path=request.url.path, trace_id=TRACE_ID.get(), exc_info=error)
+        return problem(INTERNAL_ERROR)

@@ -1,0 +1,53 @@
+"""What sells best."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from read_api.answers import answer, listing, with_field
+from read_api.cursors import cursor_of_rank, rank_of_cursor
+from read_api.documenting import Bestseller, documented_list
+from read_api.freshness import read_fresh
+from read_api.requests import Asked, Cursor, Limit
+from read_api.stores import Stores, stores_of
+
+router = APIRouter(prefix="/api/v1", tags=["catalog"])
+
+_QUERY = "bestsellers"
+
+
+class _Ranked(msgspec.Struct, frozen=True):
+    items: list[bytes]
+    is_last: bool
+    position: int
+
+
+@router.get("/bestsellers", summary="What sells best", **documented_list(Bestseller))
+async def bestsellers(request: Request, asked: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
+    """Products by units ordered, canceled orders out. What was never listed has no page, and is left out."""
+    stores = stores_of(request)
+    start = rank_of_cursor(cursor, _QUERY)
+
+    async def wait(position: int, seconds: float) -> None:
+        await stores.documents.wait_for("bestsellers", None, position, seconds)
+        await stores.documents.wait_for("product", None, position, seconds)
+
+    ranked = await read_fresh(
+        lambda: _ranked(stores, start, limit), wait, asked, stores.settings.min_position_wait_seconds
+    )
+    following = cursor_of_rank(None if ranked.is_last else start + limit, _QUERY)
+    return answer(listing(ranked.items, following), ranked.position, request.headers)
+
+
+async def _ranked(stores: Stores, start: int, limit: int) -> _Ranked:
+    entries = await stores.documents.ranking("bestsellers", "units", start=start, limit=limit + 1)
+    shown = entries.members[:limit]
+    pages = await stores.documents.documents("product", [sku for sku, _ in shown])
+    items = [
+        with_field(page, "units", units)
+        for (_, units), page in zip(shown, pages.documents, strict=True)
+        if page is not None and b'"price":null' not in page
+    ]
+    return _Ranked(items, len(entries.members) <= limit, min(entries.position, pages.position))

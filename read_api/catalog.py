@@ -1,0 +1,115 @@
+"""Products: the page, the listing, the search."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from projections.documents.search import (
+    CATEGORY_SEPARATOR,
+    Page,
+    PlaceExpiredError,
+    ProductQuery,
+    category_levels,
+)
+from projections.documents.shapes import ProductDocument
+from read_api.answers import answer, listing
+from read_api.cursors import cursor_of_place, place_of_cursor
+from read_api.documenting import documented, documented_list
+from read_api.freshness import Freshness, read_fresh
+from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT, ProblemError
+from read_api.product_page import answer_product
+from read_api.requests import Asked, Cursor, Limit, Sku
+from read_api.stores import stores_of
+
+router = APIRouter(prefix="/api/v1", tags=["catalog"])
+
+_PRICE_MAX = 2**53 - 1  # what every JSON reader can hold exactly
+
+Category = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=500,
+        description=f'A path from the root: "Kitchen {CATEGORY_SEPARATOR} Mugs"; those below it count.',
+    ),
+]
+Price = Annotated[int | None, Query(ge=0, le=_PRICE_MAX, description="Minor units, included.")]
+Words = Annotated[
+    str | None,
+    Query(max_length=500, description="Words, as typed. All must be there; a slip of the keys is forgiven."),
+]
+ListingSort = Literal["sku", "price_asc", "price_desc", "newest"]
+SearchSort = Literal["relevance", "price_asc", "price_desc", "newest"]
+
+
+@router.get("/products/{sku}", summary="A product page", **documented(ProductDocument, UNKNOWN_PRODUCT))
+async def product(request: Request, sku: Sku, asked: Asked) -> Response:
+    """The product with its price and the units for sale now."""
+    return await answer_product(request, sku, asked)
+
+
+@router.get("/products", summary="Products", **documented_list(ProductDocument, searched=True))
+async def products(
+    request: Request,
+    asked: Asked,
+    category: Category = None,
+    sort: ListingSort = "sku",
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """Listed products, those of a category and below it where one is named."""
+    query = ProductQuery(category=_spelt(category), sort=sort)
+    return await _page(request, query, asked, cursor, limit)
+
+
+@router.get("/search", summary="Search for products", **documented_list(ProductDocument, searched=True))
+async def search(
+    request: Request,
+    asked: Asked,
+    q: Words = None,
+    category: Category = None,
+    price_min: Price = None,
+    price_max: Price = None,
+    in_stock: bool | None = None,
+    sort: SearchSort = "relevance",
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """Each facet counts what there would be without its own filter, but with all the others."""
+    words = q.strip() if q is not None else None
+    query = ProductQuery(
+        words=words or None,
+        category=_spelt(category),
+        price_min=price_min,
+        price_max=price_max,
+        in_stock=in_stock,
+        sort="sku" if sort == "relevance" and not words else sort,
+    )
+    return await _page(request, query, asked, cursor, limit)
+
+
+async def _page(
+    request: Request, query: ProductQuery, asked: Freshness | None, cursor: str | None, limit: int
+) -> Response:
+    stores = stores_of(request)
+    place = place_of_cursor(cursor, query, by_relevance=query.sort == "relevance")
+
+    async def read() -> Page:
+        return await stores.search(query, limit=limit, place=place)
+
+    try:
+        page = await read_fresh(read, stores.wait_for_index, asked, stores.settings.min_position_wait_seconds)
+    except PlaceExpiredError as error:
+        raise ProblemError(CURSOR_EXPIRED) from error
+    following = cursor_of_place(page.next, query)
+    body = listing(page.items, following, total=page.total, facets=page.facets)
+    return answer(body, page.position, request.headers)
+
+
+def _spelt(category: str | None) -> str | None:
+    """The category as the index spells it, whatever the spaces around its separators."""
+    levels = category_levels(category or "")
+    return levels[-1] if levels else category

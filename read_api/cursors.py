@@ -1,0 +1,93 @@
+"""Cursors: where the next page begins, as text that only this API reads.
+
+A cursor is base64url of JSON: a check of the query it belongs to, and a place. It holds nothing secret and
+is not signed: a forged one shows what anyone may see.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from typing import Annotated, Any, TypeVar
+from zlib import crc32
+
+import msgspec
+
+from projections.documents.search import After, Offset, Place
+from read_api.problems import INVALID_CURSOR, ProblemError
+
+LENGTH_MAX = 512
+
+_Key = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Sku = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class _ProductPlace(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    check: int
+    key: _Key
+    sku: _Sku
+
+
+class _HitsPlace(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    check: int
+    offset: _Key
+    generation: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class _Rank(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    check: int
+    rank: _Key
+
+
+_Cursor = TypeVar("_Cursor", _ProductPlace, _HitsPlace, _Rank)
+
+
+def cursor_of_place(place: Place | None, query: Any) -> str | None:
+    """The cursor for a place among the products found by `query`."""
+    match place:
+        case After(key=key, sku=sku):
+            return _text(_ProductPlace(_check(query), key, sku))
+        case Offset(offset=offset, generation=generation):
+            return _text(_HitsPlace(_check(query), offset, generation))
+        case None:
+            return None
+
+
+def place_of_cursor(cursor: str | None, query: Any, *, by_relevance: bool) -> Place | None:
+    """The place a cursor tells. Raises invalid-cursor where it is not one of this query's."""
+    if cursor is None:
+        return None
+    if by_relevance:
+        hits = _read(cursor, query, _HitsPlace)
+        return Offset(hits.offset, hits.generation)
+    product = _read(cursor, query, _ProductPlace)
+    return After(product.key, product.sku)
+
+
+def cursor_of_rank(rank: int | None, query: Any) -> str | None:
+    """The cursor for a rank in a ranking or list: so many were seen."""
+    return None if rank is None else _text(_Rank(_check(query), rank))
+
+
+def rank_of_cursor(cursor: str | None, query: Any) -> int:
+    """The rank a cursor tells, 0 without one. Raises invalid-cursor where it is not this query's."""
+    return 0 if cursor is None else _read(cursor, query, _Rank).rank
+
+
+def _check(query: Any) -> int:
+    return crc32(msgspec.json.encode(query))
+
+
+def _text(cursor: msgspec.Struct) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
+
+
+def _read(text: str, query: Any, kind: type[_Cursor]) -> _Cursor:
+    try:
+        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        cursor = msgspec.json.decode(raw, type=kind)
+    except (NotBase64, UnicodeError, msgspec.DecodeError) as error:
+        raise ProblemError(INVALID_CURSOR) from error
+    if cursor.check != _check(query):
+        raise ProblemError(INVALID_CURSOR, "The cursor belongs to another query: start that one anew.")
+    return cursor

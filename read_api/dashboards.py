@@ -1,0 +1,86 @@
+"""The merchant's figures."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from projections.documents.shapes import Money, SalesDocument, SalesRow
+from read_api.answers import answer
+from read_api.documenting import DashboardDay, documented_days
+from read_api.freshness import read_fresh
+from read_api.requests import Asked
+from read_api.stores import Stores, stores_of
+
+router = APIRouter(prefix="/api/v1/dashboards", tags=["dashboards"])
+
+DAYS_SHOWN = 30
+"""The last days that have data, where no dates are given."""
+
+_DAYS_MAX = 10_000  # 27 years; more than any range of dates that has data
+
+_sales = msgspec.json.Decoder(SalesDocument)
+
+
+class _Days(msgspec.Struct, frozen=True):
+    days: list[DashboardDay]
+    position: int
+
+
+First = Annotated[date | None, Query(alias="from", description="The first day, UTC, by valid time.")]
+Last = Annotated[date | None, Query(alias="to", description="The last day, included.")]
+
+
+@router.get("/sales", summary="Sales by day and currency", **documented_days())
+async def sales(request: Request, asked: Asked, first: First = None, last: Last = None) -> Response:
+    """A row per day and currency that has data. A bound not given is open; of all days the last 30 are shown
+    where neither is."""
+    stores = stores_of(request)
+
+    async def wait(position: int, seconds: float) -> int:
+        return await stores.documents.wait_for("sales", None, position, seconds)
+
+    found = await read_fresh(
+        lambda: _days(stores, first, last), wait, asked, stores.settings.min_position_wait_seconds
+    )
+    return answer(msgspec.json.encode({"days": found.days}), found.position, request.headers)
+
+
+async def _days(stores: Stores, first: date | None, last: date | None) -> _Days:
+    if first is None and last is None:
+        newest = await stores.documents.ranking("sales", "days", limit=DAYS_SHOWN)
+        entries = newest.members[::-1]
+        position = newest.position
+    else:
+        between = await stores.documents.ranking_between(
+            "sales", "days", _number(first or date.min), _number(last or date.max), limit=_DAYS_MAX
+        )
+        entries, position = between.members, between.position
+    documents = await stores.documents.documents("sales", [day for day, _ in entries])
+    rows = [
+        _shown(row)
+        for document in documents.documents
+        if document is not None
+        for row in _sales.decode(document).rows
+    ]
+    return _Days(rows, min(position, documents.position))
+
+
+def _number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def _shown(row: SalesRow) -> DashboardDay:
+    return DashboardDay(
+        date=row.date,
+        currency=row.currency,
+        orders=row.orders,
+        units=row.units,
+        gross=Money(row.gross, row.currency),
+        returns=Money(row.returns, row.currency),
+        net=Money(row.net, row.currency),
+    )

@@ -1,0 +1,163 @@
+"""What the OpenAPI document tells beside what FastAPI finds out by itself."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from projections.documents import shapes
+from projections.documents.search import FacetValue
+from read_api.problems import (
+    CURSOR_EXPIRED,
+    INTERNAL_ERROR,
+    INVALID_CURSOR,
+    INVALID_MIN_POSITION,
+    INVALID_REQUEST,
+    MEDIA_TYPE,
+    STORE_UNAVAILABLE,
+    UNKNOWN_PARAMETER,
+    VIEW_BEHIND,
+    VIEW_NOT_READY,
+    ProblemType,
+)
+
+_COMPONENTS = "#/components/schemas/{name}"
+
+_HEADERS: dict[str, Any] = {
+    "ETag": {"description": "Names exactly these bytes.", "schema": {"type": "string"}},
+    "Daybook-View-Position": {
+        "description": "The position of the last event that the view has seen.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+
+_EVERYWHERE = (
+    UNKNOWN_PARAMETER,
+    INVALID_MIN_POSITION,
+    VIEW_BEHIND,
+    INVALID_REQUEST,
+    INTERNAL_ERROR,
+    VIEW_NOT_READY,
+    STORE_UNAVAILABLE,
+)
+
+_PAGED = (INVALID_CURSOR, CURSOR_EXPIRED)
+
+
+class DashboardDay(msgspec.Struct):
+    """One day's books in one currency: gross are the orders placed, returns the credit notes."""
+
+    date: str
+    currency: str
+    orders: int
+    units: int
+    gross: shapes.Money
+    returns: shapes.Money
+    net: shapes.Money
+
+
+class Bestseller(shapes.ProductDocument, kw_only=True):
+    """A product, and how many units of it were ordered."""
+
+    units: int
+
+
+_DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
+    shapes.ProductDocument,
+    shapes.InventoryDocument,
+    shapes.CartDocument,
+    shapes.OrderDocument,
+    Bestseller,
+    DashboardDay,
+    FacetValue,
+)
+
+
+def documented(document: type[msgspec.Struct], *problems: ProblemType) -> dict[str, Any]:
+    """The answers of a route that serves one document."""
+    schema = {"$ref": _COMPONENTS.format(name=document.__name__)}
+    return _answers(schema, (*_EVERYWHERE, *problems))
+
+
+def documented_list(
+    document: type[msgspec.Struct], *problems: ProblemType, searched: bool = False
+) -> dict[str, Any]:
+    """The answers of a route that serves a page of documents."""
+    properties: dict[str, Any] = {
+        "items": {"type": "array", "items": {"$ref": _COMPONENTS.format(name=document.__name__)}},
+        "next": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "The next page's cursor."},
+    }
+    if searched:
+        values = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=FacetValue.__name__)}}
+        properties["total"] = {"type": "integer", "minimum": 0}
+        properties["facets"] = {"type": "object", "additionalProperties": values}
+    schema = {"type": "object", "required": sorted(properties), "properties": properties}
+    return _answers(schema, (*_EVERYWHERE, *_PAGED, *problems))
+
+
+def documented_days() -> dict[str, Any]:
+    """The answers of the sales dashboard."""
+    days = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=DashboardDay.__name__)}}
+    return _answers({"type": "object", "required": ["days"], "properties": {"days": days}}, _EVERYWHERE)
+
+
+def problem_answers(*problems: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """One answer per status, naming the problem types it may have."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for kind in problems:
+        told = answers.setdefault(
+            kind.status,
+            {
+                "description": "",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": _COMPONENTS.format(name="Problem")}}},
+            },
+        )
+        told["description"] = f"{told['description']} `/problems/{kind.slug}`: {kind.title}".strip()
+        if kind.status == 503:
+            told["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
+    return answers
+
+
+def _answers(schema: dict[str, Any], problems: tuple[ProblemType, ...]) -> dict[str, Any]:
+    found = {"description": "Found", "headers": _HEADERS, "content": {"application/json": {"schema": schema}}}
+    unchanged = {"description": "The asker has it already", "headers": _HEADERS}
+    return {"responses": {200: found, 304: unchanged, **problem_answers(*problems)}, "response_model": None}
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Makes `/openapi.json` tell the shapes of the stored documents too."""
+    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        _, components = msgspec.json.schema_components(_DOCUMENTS, ref_template=_COMPONENTS)
+        document.setdefault("components", {})["schemas"] = {**components, "Problem": _PROBLEM}
+        for path in document["paths"].values():
+            for operation in path.values():
+                answer = operation["responses"].get("422", {})
+                if "application/json" in answer.get("content", {}):
+                    del answer["content"]["application/json"]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+_PROBLEM: dict[str, Any] = {
+    "title": "Problem",
+    "description": "RFC 9457; a type's facts are further fields.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "description": "Stable: programs may rely on it."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}

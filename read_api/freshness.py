@@ -1,0 +1,88 @@
+"""Reading what one has just written: `Daybook-Min-Position`, and how long a query waits for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from projections.documents.redis_reader import Read
+from read_api.problems import INVALID_MIN_POSITION, RETRY_SOON, VIEW_BEHIND, ProblemError
+from read_api.stores import Stores
+
+MIN_POSITION = "daybook-min-position"
+VIEW_POSITION = "Daybook-View-Position"
+
+POSITION_MAX = 2**63 - 1
+
+_POSITION = re.compile(r"[0-9]{1,19}")
+_STRICT = re.compile(r"(?:^|[,;])\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IGNORECASE)
+
+
+class Positioned(Protocol):
+    """Something read, and where the view stood that it was read from."""
+
+    @property
+    def position(self) -> int:
+        """The last position that the view had seen."""
+
+
+Found = TypeVar("Found", bound=Positioned)
+Wait = Callable[[int, float], Awaitable[object]]
+"""Waits until the view stands at a position, but no longer than so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """What the asker wants to see: events up to `position`, and whether less will do."""
+
+    position: int
+    strict: bool = False
+
+
+def asked_freshness(headers: Mapping[str, str]) -> Freshness | None:
+    """What the headers ask for; None is the usual case. Raises invalid-min-position."""
+    text = headers.get(MIN_POSITION)
+    if text is None:
+        return None
+    if not _POSITION.fullmatch(text) or int(text) > POSITION_MAX:
+        raise ProblemError(INVALID_MIN_POSITION, f"Not a whole number from 0 to {POSITION_MAX}.")
+    return Freshness(int(text), _STRICT.search(headers.get("prefer", "")) is not None)
+
+
+async def read_fresh(
+    read: Callable[[], Awaitable[Found]], wait: Wait, asked: Freshness | None, wait_seconds: float
+) -> Found:
+    """Reads, and where that is older than what was asked for, waits for the view and reads again.
+
+    Raises view-behind where the asker would rather have nothing than the past.
+    """
+    found = await read()
+    if asked is None or found.position >= asked.position:
+        return found
+    await wait(asked.position, wait_seconds)
+    found = await read()
+    if found.position < asked.position and asked.strict:
+        raise ProblemError(
+            VIEW_BEHIND,
+            f"The view stands at position {found.position}, not yet at {asked.position}.",
+            headers={VIEW_POSITION: str(found.position), **RETRY_SOON},
+            view_position=found.position,
+            min_position=asked.position,
+        )
+    return found
+
+
+async def fresh_document(stores: Stores, view: str, key: str, asked: Freshness | None) -> Read:
+    """One document, as fresh as asked, or as it is when the time is over."""
+    documents = stores.documents
+    if asked is None:
+        return await documents.document(view, key)
+
+    async def wait(position: int, seconds: float) -> int:
+        return await documents.wait_for(view, key, position, seconds)
+
+    return await read_fresh(
+        lambda: documents.document(view, key), wait, asked, stores.settings.min_position_wait_seconds
+    )

@@ -1,0 +1,25 @@
+"""Stock."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from projections.documents.shapes import InventoryDocument
+from read_api.answers import answer
+from read_api.documenting import documented
+from read_api.freshness import fresh_document
+from read_api.problems import UNKNOWN_SKU, unknown
+from read_api.requests import Asked, Sku
+from read_api.stores import stores_of
+
+router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
+
+
+@router.get("/{sku}", summary="The stock of a SKU", **documented(InventoryDocument, UNKNOWN_SKU))
+async def inventory(request: Request, sku: Sku, asked: Asked) -> Response:
+    """Units on hand, those reserved of them, and what is left to sell."""
+    found = await fresh_document(stores_of(request), "inventory", sku, asked)
+    if found.document is None:
+        raise unknown(UNKNOWN_SKU, found.position, sku=sku)
+    return answer(found.document, found.position, request.headers)

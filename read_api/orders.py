@@ -1,0 +1,75 @@
+"""Orders, one by one and by customer."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from projections.documents.shapes import OrderDocument
+from read_api.answers import answer, listing
+from read_api.cursors import cursor_of_rank, rank_of_cursor
+from read_api.documenting import documented, documented_list
+from read_api.freshness import fresh_document, read_fresh
+from read_api.problems import UNKNOWN_ORDER, unknown
+from read_api.requests import Asked, Cursor, Identifier, Limit
+from read_api.stores import Stores, stores_of
+
+router = APIRouter(prefix="/api/v1", tags=["orders"])
+
+
+class _Orders(msgspec.Struct, frozen=True):
+    items: list[bytes]
+    next_below: int | None
+    position: int
+
+
+@router.get("/orders/{order_id}", summary="An order", **documented(OrderDocument, UNKNOWN_ORDER))
+async def order(request: Request, order_id: Identifier, asked: Asked) -> Response:
+    """With its payment, what was sent, came back and was refunded. Who knows the id may see the order."""
+    found = await fresh_document(stores_of(request), "order", order_id, asked)
+    if found.document is None:
+        raise unknown(UNKNOWN_ORDER, found.position, order_id=order_id)
+    return answer(found.document, found.position, request.headers)
+
+
+@router.get(
+    "/customers/{customer_id}/orders", summary="A customer's orders", **documented_list(OrderDocument)
+)
+async def orders_of_customer(
+    request: Request,
+    customer_id: Identifier,
+    asked: Asked,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """The newest first. A customer without orders, known or not, has an empty list."""
+    stores = stores_of(request)
+    query = ("orders of", customer_id)
+    below = rank_of_cursor(cursor, query) if cursor is not None else None
+
+    async def wait(position: int, seconds: float) -> None:
+        await stores.documents.wait_for("customer_orders", customer_id, position, seconds)
+        await stores.documents.wait_for("order", None, position, seconds)
+
+    found = await read_fresh(
+        lambda: _orders(stores, customer_id, below, limit),
+        wait,
+        asked,
+        stores.settings.min_position_wait_seconds,
+    )
+    body = listing(found.items, cursor_of_rank(found.next_below, query))
+    return answer(body, found.position, request.headers)
+
+
+async def _orders(stores: Stores, customer_id: str, below: int | None, limit: int) -> _Orders:
+    """Orders placed at a position below `below`. Positions are the scores, and none is shared."""
+    entries = await stores.documents.newest_entries(
+        "customer_orders", customer_id, limit=limit + 1, below=below
+    )
+    shown = entries.members[:limit]
+    orders = await stores.documents.documents("order", [order_id for order_id, _ in shown])
+    # The list may have seen an order that the order's own view has not: it is there on the next reading.
+    items = [document for document in orders.documents if document is not None]
+    next_below = shown[-1][1] if len(entries.members) > limit else None
+    return _Orders(items, next_below, min(entries.position, orders.position))

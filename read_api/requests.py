@@ -1,0 +1,77 @@
+"""What every route takes: the freshness headers, pages, and no parameter that it does not know."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryParameter
+from pydantic import WithJsonSchema
+
+from read_api.cursors import LENGTH_MAX
+from read_api.freshness import POSITION_MAX, Freshness, asked_freshness
+from read_api.problems import UNKNOWN_PARAMETER, ProblemError
+
+_MinPosition = Annotated[
+    str | None,
+    Header(
+        alias="Daybook-Min-Position",
+        description="A command's `Daybook-Position`: wait, up to a limit, until the view has seen it.",
+    ),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": POSITION_MAX}),
+]
+_Prefer = Annotated[
+    str | None,
+    Header(description="`handling=strict`: rather 412 than an answer from before Daybook-Min-Position."),
+]
+_IfNoneMatch = Annotated[
+    str | None, Header(description="Entity tags the asker has: 304 where the answer is one of them.")
+]
+
+
+def freshness(
+    request: Request,
+    daybook_min_position: _MinPosition = None,
+    prefer: _Prefer = None,
+    if_none_match: _IfNoneMatch = None,
+) -> Freshness | None:
+    """The headers as what is asked of the view; declared here so that OpenAPI tells of them."""
+    return asked_freshness(request.headers)
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """A misspelt filter must not silently find everything. Raises unknown-parameter."""
+    if not request.scope["query_string"]:
+        return
+    known = {
+        parameter.alias
+        for parameter in get_flat_params(request.scope["route"].dependant)
+        if isinstance(parameter.field_info, QueryParameter)
+    }
+    refuse_parameters_but(request, known)
+
+
+def refuse_parameters_but(request: Request, known: set[str]) -> None:
+    """Raises unknown-parameter where the request names another one, or one of these twice."""
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            raise ProblemError(UNKNOWN_PARAMETER, f"Unknown parameter {name!r}.", field=name)
+        if name in seen:
+            raise ProblemError(UNKNOWN_PARAMETER, f"Parameter {name!r} was given twice.", field=name)
+        seen.add(name)
+
+
+Asked = Annotated[Freshness | None, Depends(freshness)]
+Limit = Annotated[int, Query(ge=1, le=1_000, description="Items per page.")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=LENGTH_MAX,
+        description="`next` of the page before, with the same parameters.",
+    ),
+]
+Identifier = Annotated[str, Path(min_length=1, description="An identifier: opaque text.")]
+Sku = Annotated[str, Path(min_length=1, description="A stock keeping unit; case matters.")]

@@ -1,0 +1,40 @@
+"""What the query side can be told: environment variables with the prefix `DAYBOOK_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class QuerySettings(BaseSettings):
+    """The query process's settings. `DAYBOOK_READ_PORT=9001` sets `read_port`."""
+
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
+
+    redis_url: str
+    data_dir: Path = Path(".daybook")
+    """The search index lies in its folder `index`."""
+    host: str = "127.0.0.1"
+    read_port: Annotated[int, Field(ge=0, le=65_535)] = 8001
+    cors_origins: str = "*"
+    """Origins of the shop's pages, separated by commas."""
+
+    min_position_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
+    """How long a query waits for its view to reach `Daybook-Min-Position`."""
+    access_log: bool = True
+    """Whether each request is a log line. It costs about a tenth of the product page's throughput."""
+    search_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    """Searches that run at once; the index is read in threads."""
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the search index lies."""
+        return self.data_dir / "index"
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins one by one."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
