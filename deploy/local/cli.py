@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
+
+from deploy.local.addresses import Addresses, data_folder
+from deploy.local.errors import CannotRun
 
 DEMOS = ("sample", "retail", "retail-year")
 
@@ -28,8 +32,37 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
     Each server whose address is given (DAYBOOK_POSTGRES_URL, DAYBOOK_REDIS_URL) is used instead of one of
     our own. What was written stays in the data folder; the next `up` goes on from there.
     """
-    from deploy.local.addresses import data_folder
     from deploy.local.settings import LocalSettings
     from deploy.local.supervisor import Wanted, up
 
+    if demo.startswith("retail"):
+        retail_file(demo)
     up(Wanted(data=data_folder(data), demo=demo, commands=commands), LocalSettings())
+
+
+@click.command("demo")
+@click.argument("name", type=click.Choice(DEMOS))
+@click.pass_obj
+def demo_command(addresses: Addresses, name: str) -> None:
+    """Fill the running shop: `sample` is the project's own; `retail` and `retail-year` are a real shop's
+    first day and year, read from DAYBOOK_DATASETS."""
+    if name == "sample":
+        from deploy.local.sample import fill_shop
+
+        fill_shop(addresses)
+        return
+    from commands.importing.cli import import_group
+
+    file = retail_file(name)
+    import_group.main(args=["online-retail", str(file)], obj=addresses, standalone_mode=False)
+
+
+def retail_file(demo: str) -> Path:
+    """Where the data set of that demo lies. Raises CannotRun where it does not."""
+    given = os.environ.get("DAYBOOK_DATASETS")
+    datasets = Path(given) if given else Path(__file__).parents[2] / ".." / "shared" / "data"
+    names = {"retail": "online_retail_2010-12-01.csv.gz", "retail-year": "online_retail.csv.gz"}
+    file = (datasets / "online_retail" / names[demo]).resolve()
+    if not file.is_file():
+        raise CannotRun(f"--demo {demo} needs {file}; set DAYBOOK_DATASETS to the folder of the data sets")
+    return file

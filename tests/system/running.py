@@ -1,0 +1,143 @@
+"""A real `daybook up`, started by a test in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+READY_SECONDS = 60.0  # generous: the tests' machine may be busy with everything else
+
+
+class RunningSystem:
+    """`daybook up` as its own process, started `through` another program where one is given; what it says
+    goes to files in `output`, else beside the data folder."""
+
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        through: Sequence[str] = (),
+        output: Path | None = None,
+    ) -> None:
+        self.data = data
+        output = output or data.parent
+        self._out, self._err = output / f"{data.name}.out", output / f"{data.name}.err"
+        own = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+        free_ports = {"DAYBOOK_COMMANDS_PORT": "0", "DAYBOOK_READ_PORT": "0"}
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [*through, sys.executable, "-P", "-m", "daybook", "up", "--data", str(data), *options],
+                env=own | free_ports | dict(environment or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd="/",
+            )
+
+    @property
+    def said(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def complained(self) -> str:
+        return self._err.read_text()
+
+    @property
+    def addresses(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.data / "run" / "addresses.json").read_text())
+        return found
+
+    def wait_ready(self) -> None:
+        def ready() -> bool:
+            assert self.process.poll() is None, f"it ended: {self.complained}"
+            return "Daybook is ready." in self.said
+
+        wait_until(ready, seconds=READY_SECONDS, why=lambda: self.complained)
+
+    def children(self) -> dict[str, psutil.Process]:
+        """Its processes by what they are: postgres, redis, commands, projector, query."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            words = child.cmdline()
+            if words and Path(words[0]).name == "postgres":
+                found["postgres"] = child
+            elif words and "redis-server" in words[0]:
+                found["redis"] = child
+            elif "serve" in words:
+                found[words[words.index("serve") + 1]] = child
+        return found
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout=60)
+
+    def end(self) -> None:
+        """After a test, whatever happened in it."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def refused(
+    data: Path, *options: str, environment: Mapping[str, str] | None = None, output: Path | None = None
+) -> str:
+    """Run an `up` that must not start; its one line on standard error."""
+    system = RunningSystem(data, *options, environment=environment, output=output)
+    try:
+        code = system.process.wait(timeout=30)
+    finally:
+        system.end()
+    assert code != 0
+    assert system.said == ""
+    lines = [line for line in system.complained.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, system.complained
+    return lines[0]
+
+
+def call(url: str, body: dict[str, Any] | None = None, *, key: str | None = None) -> tuple[int, Any]:
+    """GET, or POST with a body; the status and the JSON."""
+    headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+    request = urllib.request.Request(url, json.dumps(body).encode() if body is not None else None, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def daybook(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+    words: Sequence[str] = [sys.executable, "-P", "-m", "daybook", *arguments]
+    return subprocess.run(
+        words, env=own | dict(environment or {}), capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def wait_until(
+    condition: Callable[[], bool], *, seconds: float = 30.0, why: Callable[[], str] = lambda: "too slow"
+) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.05)

@@ -1,0 +1,179 @@
+"""`daybook up`: one command runs everything, and whatever dies comes back where it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.system.running import RunningSystem, call, daybook, refused, wait_until
+
+pytestmark = pytest.mark.slow
+
+EVERYONE = {"postgres", "redis", "commands", "projector", "query"}
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Where other users may walk through, as in an ordinary home or a container."""
+    folder = Path(tempfile.mkdtemp(prefix="daybook-system-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def system(folder: Path) -> Iterator[RunningSystem]:
+    """One that runs through the tests of this file, killed parts and all."""
+    system = RunningSystem(folder / "data", "--commands", "2")
+    try:
+        system.wait_ready()
+        yield system
+    finally:
+        system.end()
+
+
+def list_product(system: RunningSystem) -> str:
+    sku = f"MUG-{uuid4().hex[:8]}"
+    product = {"sku": sku, "title": "Mug", "description": "", "category": "Kitchen > Mugs", "attributes": {}}
+    body = product | {"price": {"amount": 1299, "currency": "GBP"}}
+    status, answer = call(f"{system.addresses['commands']}/api/v1/products", body)
+    assert status == 201, answer
+    return sku
+
+
+def can_be_read(system: RunningSystem, sku: str) -> bool:
+    return call(f"{system.addresses['read']}/api/v1/products/{sku}")[0] == 200
+
+
+def test_it_is_ready_and_answers_on_both_sides(system: RunningSystem) -> None:
+    assert set(system.children()) == EVERYONE
+    for side in ("commands", "read"):
+        assert call(f"{system.addresses[side]}/health/ready")[0] == 200
+    sku = list_product(system)
+    wait_until(lambda: can_be_read(system, sku))
+
+
+def test_every_child_has_its_own_session(system: RunningSystem) -> None:
+    own = os.getsid(system.process.pid)
+    assert all(os.getsid(child.pid) == child.pid != own for child in system.children().values())
+
+
+def test_the_query_process_cannot_write_to_the_log(system: RunningSystem) -> None:
+    url = system.children()["query"].environ()["DAYBOOK_POSTGRES_URL"]
+    assert url.startswith("postgresql://daybook_reader@")
+
+
+def test_other_commands_find_it_by_its_folder(system: RunningSystem) -> None:
+    sku = list_product(system)
+    done = daybook("events", "tail", "--after", "0", "--no-follow", "--data", str(system.data))
+    assert done.returncode == 0, done.stderr
+    assert sku in done.stdout
+    by_variable = daybook("replays", "verify", environment={"DAYBOOK_DATA_DIR": str(system.data)})
+    assert by_variable.returncode == 0, by_variable.stderr
+
+
+def test_a_second_one_on_the_same_folder_is_refused(system: RunningSystem) -> None:
+    assert "another `daybook up` is running" in refused(system.data)
+    assert call(f"{system.addresses['commands']}/health/ready")[0] == 200
+
+
+@pytest.mark.parametrize("name", sorted(EVERYONE))
+def test_a_killed_child_is_started_again_and_nothing_is_lost(system: RunningSystem, name: str) -> None:
+    sku = list_product(system)
+    child = system.children()[name]
+    child.kill()
+    wait_until(lambda: system.children().get(name, child) != child)
+
+    def works() -> bool:
+        return call(f"{system.addresses['read']}/health/ready")[0] == 200 and can_be_read(system, sku)
+
+    wait_until(works)
+    wait_until(lambda: call(f"{system.addresses['commands']}/health/ready")[0] == 200)
+    after = list_product(system)
+    wait_until(lambda: can_be_read(system, after))
+
+
+def test_stopping_it_stops_all_and_only_its_own(folder: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        system = RunningSystem(folder / "stopped")
+        try:
+            system.wait_ready()
+            sku = list_product(system)
+            family = system.family()
+            assert len(family) > len(EVERYONE)
+            system.process.send_signal(signal.SIGTERM)
+            system.process.send_signal(signal.SIGTERM)
+            assert system.stop(signal.SIGINT) == 0
+            assert [one for one in family if one.is_running()] == []
+            assert stranger.poll() is None
+            assert not (folder / "stopped" / "run" / "addresses.json").exists()
+
+            again = RunningSystem(folder / "stopped")
+            try:
+                again.wait_ready()
+                wait_until(lambda: can_be_read(again, sku))
+            finally:
+                again.end()
+        finally:
+            stranger.kill()
+            system.end()
+
+
+def test_a_killed_supervisor_takes_its_children_along_and_a_new_one_goes_on(folder: Path) -> None:
+    data = folder / "killed"
+    first = RunningSystem(data)
+    try:
+        first.wait_ready()
+        sku = list_product(first)
+        family = first.family()
+        first.process.kill()
+        first.process.wait()
+        second = RunningSystem(data)
+        try:
+            second.wait_ready()
+            wait_until(lambda: can_be_read(second, sku))
+            assert [one for one in family if one.is_running()] == []
+        finally:
+            second.end()
+    finally:
+        first.end()
+
+
+def test_all_of_it_killed_at_once_goes_on_where_it_was(folder: Path) -> None:
+    data = folder / "all-killed"
+    first = RunningSystem(data)
+    try:
+        first.wait_ready()
+        sku = list_product(first)
+        everyone = [first.process.pid, *(one.pid for one in first.family())]
+        for pid in everyone:
+            os.kill(pid, signal.SIGKILL)
+        first.process.wait()
+        second = RunningSystem(data)
+        try:
+            second.wait_ready()
+            wait_until(lambda: can_be_read(second, sku))
+        finally:
+            second.end()
+    finally:
+        first.end()
+
+
+def test_what_runs_leaves_no_port_open_but_its_two(system: RunningSystem) -> None:
+    listening = {
+        (one.laddr.ip, one.laddr.port)
+        for process in [psutil.Process(system.process.pid), *system.family()]
+        for one in process.net_connections(kind="inet")
+        if one.status == psutil.CONN_LISTEN
+    }
+    wanted = {("127.0.0.1", int(system.addresses[side].rpartition(":")[2])) for side in ("commands", "read")}
+    assert listening == wanted
