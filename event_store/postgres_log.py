@@ -14,6 +14,7 @@ from event_store.postgres_append import CommandBatch, CommandParcel
 from event_store.postgres_connections import Connections
 from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
 from event_store.postgres_insert import InsertBatch, InsertParcel, VersionedEvent
+from event_store.postgres_library import StoredEvents
 from event_store.postgres_migrations import check_schema, migrate
 from event_store.postgres_wakeup import Listener, Waker
 from event_store.postgres_writer import PostgresWriter
@@ -31,6 +32,7 @@ class PostgresLog:
         self._url = url
         self._schema = schema
         self._reading = Connections(url, schema, read_only=read_only)
+        self.stored = StoredEvents(self._reading)
         self._listener = Listener(url, schema, read_only=read_only)
         self._writer = PostgresWriter(url, schema, read_only=read_only)
         self._waker = Waker(url, schema)
@@ -133,8 +135,12 @@ class PostgresLog:
         return bytes(row[0])
 
     def checkpoint(self, name: str) -> int:
+        return self.tracked(name) or 0
+
+    def tracked(self, name: str) -> int | None:
+        """The named reader's checkpoint; None before its first."""
         row = self._reading.row("checkpoint", {"name": name})
-        return 0 if row is None else int(row[0])
+        return None if row is None else int(row[0])
 
     def save_checkpoint(self, name: str, position: int) -> None:
         self._reading.execute("save_checkpoint", {"name": name, "position": position})

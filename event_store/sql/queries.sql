@@ -75,28 +75,28 @@ INSERT INTO tracking (name, position) VALUES (%(name)s, %(position)s)
     ON CONFLICT (name) DO UPDATE SET position = greatest(tracking.position, excluded.position)
 
 -- library_events --
-SELECT stream, version, type, schema_number, data
+SELECT version, type, schema_number, data
   FROM events
  WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
  ORDER BY version
  LIMIT %(limit)s
 
 -- library_events_backwards --
-SELECT stream, version, type, schema_number, data
+SELECT version, type, schema_number, data
   FROM events
  WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
  ORDER BY version DESC
  LIMIT %(limit)s
 
 -- library_snapshots --
-SELECT stream, version, type, 1, data
+SELECT version, type, 1, data
   FROM snapshots
  WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
  ORDER BY version
  LIMIT %(limit)s
 
 -- library_snapshots_backwards --
-SELECT stream, version, type, 1, data
+SELECT version, type, 1, data
   FROM snapshots
  WHERE stream = %(stream)s AND version > %(gt)s AND version <= %(lte)s
  ORDER BY version DESC
@@ -105,3 +105,17 @@ SELECT stream, version, type, 1, data
 -- insert_snapshots --
 INSERT INTO snapshots (stream, version, type, data)
 SELECT * FROM unnest(%(streams)s::text[], %(versions)s::bigint[], %(types)s::text[], %(data)s::bytea[])
+
+-- library_notifications --
+SELECT position, stream, version, type, schema_number, data
+  FROM events
+ WHERE position > %(after)s AND position <= %(up_to)s
+ ORDER BY position
+ LIMIT %(limit)s
+
+-- library_notifications_of_types --
+SELECT position, stream, version, type, schema_number, data
+  FROM events
+ WHERE position > %(after)s AND position <= %(up_to)s AND type = ANY (%(types)s)
+ ORDER BY position
+ LIMIT %(limit)s
