@@ -1,0 +1,16 @@
+"""Each test has its own log and ledger."""
+
+import pytest
+
+from commands.sandbox_gateway import SandboxGateway
+from event_store.memory_log import MemoryLog
+from tests.processes.shop import Shop
+
+
+@pytest.fixture
+def shop(tmp_path):
+    gateway = SandboxGateway(tmp_path / "sandbox.sqlite")
+    log = MemoryLog()
+    yield Shop(log, gateway)
+    log.close()
+    gateway.close()

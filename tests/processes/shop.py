@@ -1,0 +1,204 @@
+"""A small shop for the process tests: the real handling loop, log and sandbox ledger, a clock set by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from aggregates.event_types import EVENT_TYPES
+from aggregates.inventory.stock import Stock
+from aggregates.kernel import UnitPrice
+from aggregates.orders.events import Address
+from commands import cart, catalog, inventory, orders
+from commands.books import fold_of
+from commands.decision import Actor, Answer, Context
+from commands.gateway import Gateway, GatewayTimeout, GatewayUnavailable
+from commands.handlers import HANDLERS
+from commands.handling import Handling
+from commands.processes.calls import Patience
+from commands.processes.manager import ProcessManagers
+from commands.sandbox_gateway import VISA, SandboxGateway
+from event_store.codec import Codec
+from event_store.records import EventLog
+
+ORDER = "d" * 32
+TRACE = "ab" * 16
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEPT = timedelta(minutes=15)
+SHORT = Patience(call_max=5.0, pause_first=0.01, pause_max=0.05)
+
+
+@dataclass
+class Shop:
+    """Everything but the process managers, which each test starts and stops as it needs."""
+
+    log: EventLog
+    gateway: SandboxGateway
+    codec: Codec = field(default_factory=lambda: Codec(EVENT_TYPES))
+    now: datetime = NOON
+    handling: Handling = field(init=False)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Shop]:
+        """A command process's handling loop; another `open` on the same log is another process."""
+        shop = Shop(self.log, self.gateway, self.codec, self.now)
+        shop.handling = Handling(self.log, self.codec, HANDLERS)
+        async with shop.handling:
+            yield shop
+
+    def managers(self, gateway: Gateway | None = None, patience: Patience = SHORT) -> ProcessManagers:
+        """The process managers of this process."""
+        return ProcessManagers(
+            self.log,
+            self.codec,
+            self.handling,
+            gateway or self.gateway,
+            clock=lambda: self.now,
+            patience=patience,
+            failed=lambda: None,
+        )
+
+    async def do(self, command: Any) -> Answer:
+        """Has a command of the API handled."""
+        context = Context(actor=Actor("operator", "test"), channel="web", correlation=TRACE)
+        return await self.handling.handle(command, context)
+
+    async def sell(self, order_id: str = ORDER, method: str = VISA, capture: Any = "fulfilment") -> None:
+        """An order of two mugs and one pan, 29.00 in all; ten of each are in stock at first."""
+        for sku, price in (("MUG", "4.50"), ("PAN", "20.00")):
+            await self.do(
+                catalog.ListProduct(
+                    sku=sku,
+                    title=sku.title(),
+                    description="",
+                    category="Kitchen",
+                    attributes={},
+                    price=UnitPrice(Decimal(price), "GBP"),
+                    seller="shop",
+                )
+            )
+            await self.do(inventory.ReceiveStock(sku=sku, quantity=10, reason="", source="first"))
+        await self.do(cart.OpenCart(cart_id=order_id, currency="GBP"))
+        for sku, quantity in (("MUG", 2), ("PAN", 1)):
+            await self.do(
+                cart.AddItem(cart_id=order_id, sku=sku, quantity=quantity, lines_max=10, quantity_max=99)
+            )
+        await self.do(
+            orders.PlaceOrder(
+                cart_id=order_id,
+                order_id=order_id,
+                email="anna@example.org",
+                shipping_address=Address(
+                    name="Anna", line1="1 High St", city="York", postal_code="YO1", country="GB"
+                ),
+                payment_method=method,
+                capture=capture,
+                placed_on=self.now.date(),
+                expires_at=self.now + KEPT,
+            )
+        )
+
+    def state(self, stream: str) -> Any:
+        """The stream's state as the log has it."""
+        initial, evolve = fold_of(stream)
+        state = initial()
+        for recorded in self.log.read_stream(stream):
+            state = evolve(state, self.codec.decode(recorded))
+        return state
+
+    def statuses(self, order_id: str = ORDER) -> tuple[str, str]:
+        """Of the order and of its payment."""
+        return self.state(f"order-{order_id}").status, self.state(f"payment-{order_id}").status
+
+    def stock(self, sku: str = "MUG") -> tuple[int, int]:
+        """On hand and reserved."""
+        stock: Stock = self.state(f"stock-{sku}")
+        return stock.on_hand, stock.reserved
+
+    def story(self) -> dict[str, list[Any]]:
+        """Every stream's events."""
+        events: dict[str, list[Any]] = {}
+        for recorded in self.log.read_all(after=0, limit=10_000):
+            events.setdefault(recorded.stream, []).append(self.codec.decode(recorded))
+        return events
+
+    def names(self, *, after: int = 0) -> list[str]:
+        """What happened, in order, by stored names."""
+        return [recorded.type for recorded in self.log.read_all(after=after, limit=10_000)]
+
+    def charged(self) -> list[tuple[str, int, int]]:
+        """The ledger: status, captured and refunded of every charge."""
+        return [(charge.status, charge.captured, charge.refunded) for charge in self.gateway.charges()]
+
+    async def until(
+        self, *statuses: str, order_id: str = ORDER, unless: threading.Event | None = None
+    ) -> None:
+        """Waits for the order and its payment to stand so, or for what happens instead."""
+        await eventually(
+            lambda: self.statuses(order_id) == statuses or (unless is not None and unless.is_set()),
+            lambda: self.statuses(order_id),
+        )
+
+    async def settled(self) -> None:
+        """Waits until no step is open."""
+        await eventually(lambda: not self.open_steps(), self.open_steps)
+
+    def open_steps(self, order_id: str = ORDER) -> Any:
+        """Calls without an answer."""
+        return self.state(f"checkout-{order_id}").open_steps
+
+
+async def eventually(holds: Callable[[], bool], seen: Callable[[], Any]) -> None:
+    """Waits until it holds, up to 10 s."""
+    for _ in range(1_000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"still {seen()}")
+
+
+class DyingGateway:
+    """The real gateway until the call `at`: there the process loses it, before or after it is done."""
+
+    def __init__(self, gateway: Gateway, *, at: str, done: bool) -> None:
+        self._gateway = gateway
+        self._at = at
+        self._done = done
+        self.dead = threading.Event()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            if name != self._at:
+                return getattr(self._gateway, name)(**arguments)
+            if self._done:
+                getattr(self._gateway, name)(**arguments)
+            self.dead.set()
+            raise GatewayTimeout("the process dies here")
+
+        return call
+
+
+class AwayGateway:
+    """The real gateway after `times` calls in vain, of which every other one was done all the same."""
+
+    def __init__(self, gateway: Gateway, times: int) -> None:
+        self._gateway = gateway
+        self.left = times
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            if self.left == 0:
+                return getattr(self._gateway, name)(**arguments)
+            self.left -= 1
+            if self.left % 2:
+                raise GatewayUnavailable("connection refused")
+            getattr(self._gateway, name)(**arguments)
+            raise GatewayTimeout("no answer")
+
+        return call

@@ -1,0 +1,156 @@
+"""A process that dies at any step of a payment: another ends the same story, and the card is charged once."""
+
+import asyncio
+
+import pytest
+
+from aggregates.kernel import Money
+from commands.fulfilment import FulfilOrder
+from commands.orders import CancelOrder
+from commands.processes.calls import Patience
+from commands.refunds import RefundOrder
+from commands.sandbox_gateway import SandboxGateway
+from event_store.memory_log import MemoryLog
+from tests.processes.shop import NOON, ORDER, DyingGateway, Shop, eventually
+
+LONG = Patience(pause_first=60.0)  # whoever lost a call is dead before it asks again
+
+
+def paid_and_refunded():
+    return [
+        (lambda shop: shop.sell(), ("confirmed", "authorized")),
+        (lambda shop: shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1")), ("fulfilled", "captured")),
+        (
+            lambda shop: shop.do(
+                RefundOrder(
+                    order_id=ORDER,
+                    credit_note_id="n1",
+                    reason="late",
+                    issued_on=NOON.date(),
+                    amount=Money(900, "GBP"),
+                )
+            ),
+            ("fulfilled", "partially_refunded"),
+        ),
+    ]
+
+
+def canceled():
+    return [
+        (lambda shop: shop.sell(), ("confirmed", "authorized")),
+        (lambda shop: shop.do(CancelOrder(order_id=ORDER, reason="")), ("canceled", "voided")),
+    ]
+
+
+async def live(shop, stages, dying=None):
+    """Goes through the stages; where the process dies, a new one goes on from the log."""
+    left = list(stages)
+    if dying is not None:
+        async with shop.open() as first, first.managers(dying, LONG):
+            while not dying.dead.is_set():
+                do, statuses = left.pop(0)
+                await do(first)
+                await first.until(*statuses, unless=dying.dead)
+        left.insert(0, (None, statuses))
+    async with shop.open() as second, second.managers():
+        for do, statuses in left:
+            if do is not None:
+                await do(second)
+            await second.until(*statuses)
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["before the call", "after the call"])
+@pytest.mark.parametrize(
+    ("at", "stages"),
+    [
+        ("authorize", paid_and_refunded()),
+        ("capture", paid_and_refunded()),
+        ("refund", paid_and_refunded()),
+        ("void", canceled()),
+    ],
+    ids=["authorize", "capture", "refund", "void"],
+)
+def test_a_process_that_dies_around_a_call_is_followed_by_one_that_ends_the_story_the_same(
+    shop, tmp_path, at, stages, done
+):
+    smooth = Shop(MemoryLog(), SandboxGateway(tmp_path / "smooth.sqlite"))
+    asyncio.run(live(smooth, stages))
+    dying = DyingGateway(shop.gateway, at=at, done=done)
+    asyncio.run(live(shop, stages, dying))
+    assert dying.dead.is_set()
+    assert shop.story() == smooth.story()
+    assert shop.charged() == smooth.charged()
+    assert len(shop.charged()) == 1
+    smooth.gateway.close()
+
+
+class Deaf:
+    """A handling loop that dies with every command in its hands."""
+
+    def __init__(self):
+        self.told = asyncio.Event()
+
+    async def handle(self, command, context):
+        self.told.set()
+        await asyncio.Event().wait()
+
+
+def test_an_answer_that_was_never_recorded_is_asked_for_again_and_the_card_charged_once(shop):
+    async def run():
+        async with shop.open() as first:
+            await first.sell(capture="checkout")
+            first.handling, handling = Deaf(), first.handling
+            async with first.managers():
+                await asyncio.wait_for(first.handling.told.wait(), 5)
+            first.handling = handling
+            assert first.statuses() == ("placed", "pending")
+            assert first.charged() == [("authorized", 0, 0)]
+        async with shop.open() as second, second.managers():
+            await second.until("confirmed", "captured")
+
+    asyncio.run(run())
+    assert shop.charged() == [("captured", 2900, 0)]
+
+
+def test_one_process_leads_and_the_other_takes_over_when_it_is_gone(shop):
+    async def run():
+        async with shop.open() as first, shop.open() as second:
+            async with first.managers():
+                await first.sell("1" * 32)
+                await first.until("confirmed", "authorized", order_id="1" * 32)
+                async with second.managers():
+                    await first.sell("2" * 32)
+                    await first.until("confirmed", "authorized", order_id="2" * 32)
+            async with second.managers():
+                await first.sell("3" * 32)
+                await first.until("confirmed", "authorized", order_id="3" * 32)
+
+    asyncio.run(run())
+    assert shop.charged() == [("authorized", 0, 0)] * 3
+
+
+def test_what_waits_for_expiry_is_found_again_behind_the_checkpoint(shop):
+    async def run():
+        async with shop.open() as first, first.managers():
+            await first.sell(method="pm_card_authenticationRequired")
+            reserved_at = next(
+                event.position
+                for event in first.log.read_all(after=0, limit=1000)
+                if event.type == "inventory.stock_reserved"
+            )
+            await first.until("placed", "action_required")
+            await eventually(
+                lambda: shop.log.checkpoint("processes") == reserved_at - 1,
+                lambda: shop.log.checkpoint("processes"),
+            )
+        async with shop.open() as second:
+            second.now = NOON.replace(hour=13)
+            async with second.managers():
+                await second.until("canceled", "voided")
+                await second.do(CancelOrder(order_id=ORDER, reason=""))  # already
+                await eventually(
+                    lambda: shop.log.checkpoint("processes") == shop.log.head(),
+                    lambda: (shop.log.checkpoint("processes"), shop.log.head()),
+                )
+
+    asyncio.run(run())

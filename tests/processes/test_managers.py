@@ -1,0 +1,137 @@
+"""Who runs the process managers, and what becomes of their failures; on PostgreSQL where its lock matters."""
+
+import asyncio
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from aggregates.kernel import Money
+from aggregates.payments.events import ProcessStarted, StepBegun
+from commands.fulfilment import FulfilOrder
+from commands.processes.manager import ProcessManagers
+from event_store.errors import DecodingFailed
+from event_store.postgres_log import PostgresLog
+from event_store.records import Entry, NewEvent
+from tests.processes.shop import NOON, ORDER, Shop, eventually
+
+STRAY = "e" * 32
+
+
+@pytest.fixture
+def postgres_shop(shop, fresh_postgres):
+    log = PostgresLog.open(fresh_postgres)
+    yield Shop(log, shop.gateway)
+    log.close()
+
+
+def write(log, stream, *events):
+    """Appends events as no command of the shop would."""
+    entry = Entry(
+        command_id=uuid4(),
+        name="by_hand",
+        verdict="accepted",
+        reads={stream: 0},
+        events=events,
+        actor="test:",
+        channel="test",
+    )
+    (outcome,) = log.append([entry])
+    assert outcome.last_position is not None
+
+
+def test_the_story_is_the_same_on_postgres(postgres_shop):
+    async def run():
+        async with postgres_shop.open() as shop, shop.managers():
+            await shop.sell()
+            await shop.until("confirmed", "authorized")
+            await shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
+            await shop.until("fulfilled", "captured")
+
+    asyncio.run(run())
+    assert postgres_shop.charged() == [("captured", 2900, 0)]
+
+
+def test_a_leader_whose_connection_is_cut_is_followed_by_another(postgres_shop, fresh_postgres):
+    def cut_the_locks_connection():
+        with psycopg.connect(fresh_postgres, autocommit=True) as connection:
+            rows = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            ).fetchall()
+            assert rows == [(True,)]
+
+    async def run():
+        async with postgres_shop.open() as shop, shop.managers():
+            await shop.sell()
+            await shop.until("confirmed", "authorized")
+            await asyncio.to_thread(cut_the_locks_connection)
+            async with shop.managers():  # whichever of the two takes it now
+                await shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
+                await shop.until("fulfilled", "captured")
+                await shop.sell("2" * 32)
+                await shop.until("confirmed", "authorized", order_id="2" * 32)
+
+    asyncio.run(run())
+    assert sorted(postgres_shop.charged()) == [("authorized", 0, 0), ("captured", 2900, 0)]
+
+
+def test_work_that_fails_by_our_mistake_holds_nobody_else_up(shop):
+    stream = f"checkout-{STRAY}"
+    begun = StepBegun(
+        order_id=STRAY, step=1, call="authorize", amount=Money(5, "GBP"), method="pm_card_visa"
+    )  # of an order that nobody placed
+    write(
+        shop.log,
+        stream,
+        shop.codec.encode(stream, ProcessStarted(order_id=STRAY, kind="checkout")),
+        shop.codec.encode(stream, begun),
+    )
+
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell()
+            await open_shop.until("confirmed", "authorized")
+            assert list(open_shop.open_steps(STRAY)) == [1]
+            await open_shop.sell("2" * 32)
+            await eventually(  # the open step stays in sight
+                lambda: shop.log.checkpoint("processes") == 1, lambda: shop.log.checkpoint("processes")
+            )
+
+    asyncio.run(run())
+
+
+def test_a_damaged_log_stops_the_managers_and_says_so(shop):
+    write(shop.log, f"checkout-{STRAY}", NewEvent(f"checkout-{STRAY}", "payments.step_begun", 1, b"{}"))
+    stopped = []
+
+    async def run():
+        async with shop.open() as open_shop:
+            managers = ProcessManagers(
+                shop.log,
+                shop.codec,
+                open_shop.handling,
+                shop.gateway,
+                clock=lambda: NOON,
+                failed=lambda: stopped.append(True),
+            )
+            with pytest.raises(DecodingFailed):
+                async with managers:
+                    await eventually(lambda: bool(stopped), lambda: "running")
+
+    asyncio.run(run())
+    assert shop.log.try_exclusive("processes") is not None  # for whoever comes next
+
+
+def test_a_stop_gives_the_lock_back(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            for _ in range(3):
+                async with open_shop.managers():
+                    pass
+                lock = shop.log.try_exclusive("processes")
+                assert lock is not None
+                lock.release()
+
+    asyncio.run(run())

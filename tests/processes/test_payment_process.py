@@ -1,0 +1,335 @@
+"""Payment as a process: what follows from each answer of the gateway, and from none in time."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from aggregates.kernel import Money
+from commands.fulfilment import FulfilOrder
+from commands.orders import CancelOrder
+from commands.payments import ExpireOrder, RecordGatewayOutcome
+from commands.processes.calls import Patience
+from commands.refunds import RefundOrder
+from commands.sandbox_gateway import AUTHENTICATION_REQUIRED, CHARGE_DECLINED
+from tests.processes.shop import KEPT, NOON, ORDER, TRACE, AwayGateway
+
+TOTAL = 2900
+
+
+def refund_all(credit_note_id="n1"):
+    return RefundOrder(order_id=ORDER, credit_note_id=credit_note_id, reason="late", issued_on=NOON.date())
+
+
+def cancel():
+    return CancelOrder(order_id=ORDER, reason="changed my mind")
+
+
+def test_an_authorized_payment_confirms_the_order_and_keeps_its_units(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell()
+            before = open_shop.log.head()
+            async with open_shop.managers():
+                await open_shop.until("confirmed", "authorized")
+            assert open_shop.names(after=before) == [
+                "payments.step_ended",
+                "payments.payment_authorized",
+                "orders.order_confirmed",
+                "inventory.reservation_confirmed",
+                "inventory.reservation_confirmed",
+            ]
+            assert all(
+                reservation.confirmed
+                for sku in ("MUG", "PAN")
+                for reservation in open_shop.state(f"stock-{sku}").reservations.values()
+            )
+
+    asyncio.run(run())
+    assert shop.stock("MUG") == (10, 2)
+    assert shop.charged() == [("authorized", 0, 0)]
+
+
+def test_what_a_process_does_is_traced_to_the_event_and_the_request_it_follows_from(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell()
+            async with open_shop.managers():
+                await open_shop.until("confirmed", "authorized")
+
+    asyncio.run(run())
+    events = shop.log.read_all(after=0, limit=1000)
+    (begun,) = (event for event in events if event.type == "payments.step_begun")
+    (confirmed,) = (event for event in events if event.type == "orders.order_confirmed")
+    assert confirmed.causation == f"event:{begun.position}"
+    assert confirmed.correlation == TRACE
+    assert confirmed.actor == "process:payment"
+
+
+@pytest.mark.parametrize("method", [CHARGE_DECLINED, "pm_card_nobody_knows"])
+def test_a_declined_payment_cancels_the_order_and_puts_its_units_back_on_sale(shop, method):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell(method=method)
+            before = open_shop.log.head()
+            async with open_shop.managers():
+                await open_shop.until("canceled", "declined")
+            assert open_shop.names(after=before) == [
+                "payments.step_ended",
+                "payments.payment_declined",
+                "orders.order_canceled",
+                "inventory.reservation_released",
+                "inventory.reservation_released",
+            ]
+
+    asyncio.run(run())
+    assert shop.stock("MUG") == (10, 0)
+    assert {e.cause for e in shop.story()["stock-PAN"] if hasattr(e, "cause")} == {"declined"}
+    assert shop.story()[f"order-{ORDER}"][-1].reason == "declined"
+
+
+def test_money_is_taken_at_the_first_fulfilment(shop):
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell()
+            await open_shop.until("confirmed", "authorized")
+            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1", lines={"1": 1}))
+            await open_shop.until("partially_fulfilled", "captured")
+            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f2"))
+            await open_shop.until("fulfilled", "captured")
+            await open_shop.settled()
+
+    asyncio.run(run())
+    assert shop.charged() == [("captured", TOTAL, 0)]
+    assert shop.stock("MUG") == (8, 0)
+
+
+def test_money_is_taken_at_once_where_the_shop_captures_at_checkout(shop):
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell(capture="checkout")
+            await open_shop.until("confirmed", "captured")
+
+    asyncio.run(run())
+    assert shop.charged() == [("captured", TOTAL, 0)]
+
+
+def test_a_refund_pays_back_and_writes_its_credit_note(shop):
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell(capture="checkout")
+            await open_shop.until("confirmed", "captured")
+            await open_shop.do(
+                RefundOrder(
+                    order_id=ORDER,
+                    credit_note_id="n1",
+                    reason="late",
+                    issued_on=NOON.date(),
+                    lines={"1": 1},
+                )
+            )
+            await open_shop.until("confirmed", "partially_refunded")
+            await open_shop.do(refund_all("n2"))
+            await open_shop.until("confirmed", "refunded")
+
+    asyncio.run(run())
+    assert shop.charged() == [("captured", TOTAL, TOTAL)]
+    first, rest = (shop.state(f"credit_note-{note}").issued for note in ("n1", "n2"))
+    assert (first.amount, rest.amount) == (Money(450, "GBP"), Money(2450, "GBP"))
+    assert [(line.sku, line.quantity) for line in rest.lines] == [("MUG", 1), ("PAN", 1)]
+    assert first.number != rest.number
+    assert shop.state(f"order-{ORDER}").refunded == Money(TOTAL, "GBP")
+
+
+def test_a_refund_asked_for_while_the_money_is_being_taken_follows_it(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell()
+            async with open_shop.managers():
+                await open_shop.until("confirmed", "authorized")
+            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
+            await open_shop.do(refund_all())
+            assert [step.call for step in open_shop.open_steps().values()] == ["capture", "refund"]
+            async with open_shop.managers():
+                await open_shop.until("fulfilled", "refunded")
+
+    asyncio.run(run())
+    assert shop.charged() == [("captured", TOTAL, TOTAL)]
+
+
+def test_canceling_gives_up_the_hold(shop):
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell()
+            await open_shop.until("confirmed", "authorized")
+            await open_shop.do(cancel())
+            await open_shop.until("canceled", "voided")
+
+    asyncio.run(run())
+    assert shop.charged() == [("voided", 0, 0)]
+    assert shop.stock() == (10, 0)
+
+
+def test_canceling_what_was_paid_gives_it_back_without_a_credit_note(shop):
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell(capture="checkout")
+            await open_shop.until("confirmed", "captured")
+            await open_shop.do(cancel())
+            await open_shop.until("canceled", "refunded")
+
+    asyncio.run(run())
+    assert shop.charged() == [("captured", TOTAL, TOTAL)]
+    assert not any(stream.startswith("credit_note-") for stream in shop.story())
+
+
+def test_an_authorization_that_comes_after_the_order_was_canceled_is_voided(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell()
+            await open_shop.do(cancel())
+            assert open_shop.statuses() == ("canceled", "pending")
+            async with open_shop.managers():
+                await open_shop.until("canceled", "voided")
+
+    asyncio.run(run())
+    assert shop.charged() == [("voided", 0, 0)]
+    assert shop.stock() == (10, 0)
+
+
+def test_money_taken_after_the_order_was_canceled_is_given_back(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell(capture="checkout")
+            authorized = RecordGatewayOutcome(
+                order_id=ORDER,
+                step=1,
+                outcome="authorized",
+                answered_on=NOON.date(),
+                reference=shop.gateway.authorize(
+                    key=f"checkout-{ORDER}/1",
+                    method="pm_card_visa",
+                    amount=Money(TOTAL, "GBP"),
+                    order_id=ORDER,
+                ).reference,
+            )
+            await open_shop.do(authorized)
+            await open_shop.do(cancel())
+            assert open_shop.statuses() == ("canceled", "authorized")
+            async with open_shop.managers():
+                await open_shop.until("canceled", "refunded")
+
+    asyncio.run(run())
+    assert shop.charged() == [("captured", TOTAL, TOTAL)]
+
+
+def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not_before(shop):
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell(method=AUTHENTICATION_REQUIRED)
+            await open_shop.until("placed", "action_required")
+            open_shop.now = NOON + KEPT - timedelta(milliseconds=1)
+            await asyncio.sleep(1.2)  # longer than the managers ever wait
+            assert open_shop.statuses() == ("placed", "action_required")
+            open_shop.now = NOON + KEPT
+            await open_shop.until("canceled", "voided")
+
+    asyncio.run(run())
+    assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
+    assert {e.cause for e in shop.story()["stock-MUG"] if hasattr(e, "cause")} == {"expired"}
+    assert shop.story()[f"order-{ORDER}"][-1].reason == "expired"
+    assert shop.charged() == [("voided", 0, 0)]
+
+
+def test_an_authorization_that_comes_after_the_time_was_over_is_voided(shop):
+    away = AwayGateway(shop.gateway, times=1_000_000)
+
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers(away):
+            await open_shop.sell()
+            open_shop.now = NOON + KEPT
+            await open_shop.until("canceled", "pending")
+            away.left = 0
+            await open_shop.until("canceled", "voided")
+
+    asyncio.run(run())
+    assert shop.charged() == [("voided", 0, 0)]
+    assert shop.stock() == (10, 0)
+
+
+def test_a_confirmed_order_expires_no_more(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell()
+            async with open_shop.managers():
+                await open_shop.until("confirmed", "authorized")
+            before = open_shop.log.head()
+            await open_shop.do(ExpireOrder(order_id=ORDER, now=NOON + 2 * KEPT))
+            assert open_shop.log.head() == before
+
+    asyncio.run(run())
+
+
+def test_an_order_is_not_expired_early_even_if_asked(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell()
+            before = open_shop.log.head()
+            await open_shop.do(ExpireOrder(order_id=ORDER, now=NOON + KEPT - timedelta(microseconds=1)))
+            assert open_shop.log.head() == before
+
+    asyncio.run(run())
+
+
+def test_the_same_outcome_told_twice_decides_nothing_the_second_time(shop):
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell(capture="checkout")
+            for step, outcome, reference in ((1, "authorized", "ref"), (2, "captured", None)):
+                told = RecordGatewayOutcome(
+                    order_id=ORDER,
+                    step=step,
+                    outcome=outcome,
+                    answered_on=NOON.date(),
+                    reference=reference,
+                )
+                await open_shop.do(told)
+                before = open_shop.log.head()
+                await open_shop.do(told)
+                assert open_shop.log.head() == before
+            assert open_shop.statuses() == ("confirmed", "captured")
+
+    asyncio.run(run())
+
+
+def test_a_gateway_that_is_away_is_asked_again_under_the_same_key(shop):
+    away = AwayGateway(shop.gateway, times=5)
+
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers(away):
+            await open_shop.sell(capture="checkout")
+            await open_shop.until("confirmed", "captured")
+
+    asyncio.run(run())
+    assert away.left == 0
+    assert shop.charged() == [("captured", TOTAL, 0)]
+
+
+def test_a_call_the_gateway_refuses_ends_its_step_and_books_nothing(shop):
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers():
+            await open_shop.sell()
+            await open_shop.until("confirmed", "authorized")
+            (charge,) = shop.gateway.charges()
+            shop.gateway.void(key="by hand", reference=charge.reference)
+            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
+            await open_shop.settled()
+            assert open_shop.statuses() == ("fulfilled", "authorized")
+            assert open_shop.state(f"checkout-{ORDER}").outcomes == {1: "authorized", 2: "refused"}
+
+    asyncio.run(run())
+
+
+def test_pauses_grow_up_to_the_most():
+    patience = Patience(pause_first=0.5, pause_max=3.0)
+    assert [patience.pause(tries) for tries in (1, 2, 3, 4, 10_000)] == [0.5, 1.0, 2.0, 3.0, 3.0]
