@@ -7,7 +7,7 @@ in the same step as the documents, so that what is half applied counts once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from event_store.records import RecordedEvent
 
@@ -99,10 +99,10 @@ class Sink(Protocol):
     def reset(self) -> None:
         """Withdraws this version from readers, deletes it whole, and begins at position 0."""
 
-    def beside(self) -> Sink:
+    def beside(self) -> Self:
         """A new, empty, unpublished version next to this one, opened, at position 0."""
 
-    def compare(self, other: Sink) -> Comparison:
+    def compare(self, other: Self) -> Comparison:
         """Compares every document, byte for byte, with those of `other`, another version of the same view.
 
         Both are settled, at the same position, and stand still meanwhile. May run in another thread.

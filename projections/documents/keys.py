@@ -54,16 +54,25 @@ class ViewKeys:
         return f"{self.prefix(shard)}:{name}"
 
 
+def document_key_at(redis_key: str) -> str | None:
+    """The document key of what lies at a shard's key; None for a checkpoint or a ranking."""
+    own = redis_key.partition("}:")[2]
+    if own.startswith(_ESCAPE):
+        return own.removeprefix(_ESCAPE)
+    return None if own == _CHECKPOINT or own.startswith(":") else own
+
+
 def pointer_key(view: str) -> str:
     """The key of the view's pointer (JSON of `Pointer`)."""
     return f"view:{view}"
 
 
 _CHECKPOINT = "checkpoint"
+_ESCAPE = "::"
 
 
 def _own(document_key: str) -> str:
     # A product may bear the SKU `checkpoint`; no two document keys share a place, and none takes ours.
     if document_key == _CHECKPOINT or document_key.startswith(":"):
-        return f"::{document_key}"
+        return _ESCAPE + document_key
     return document_key

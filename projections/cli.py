@@ -1,0 +1,144 @@
+"""`daybook projections`: where the views stand, and drawing one up anew.
+
+The context object bears `postgres_url`, `redis_url` and `data_dir`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import click
+import msgspec
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from event_store.errors import EventStoreError
+from event_store.postgres_log import PostgresLog
+from projections.documents.search import VIEW as SEARCH
+from projections.operate import rebuild_views
+from projections.rebuild import Progress
+from projections.redis_store import EvictingStore
+from projections.sink import SinkUnavailable
+from projections.status import ViewStatus, view_statuses
+from projections.views import VIEWS
+
+NAMES = (*(view.name for view in VIEWS), SEARCH)
+
+_DIFFERENCES_SHOWN = 20
+
+
+class Addresses(Protocol):
+    """Where the shop's log and views are."""
+
+    @property
+    def postgres_url(self) -> str:
+        """The log's database."""
+
+    @property
+    def redis_url(self) -> str:
+        """The views' Redis."""
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder with the search index."""
+
+
+@click.group("projections")
+def projections_group() -> None:
+    """Read models: where they stand, rebuilding."""
+
+
+@projections_group.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of the table.")
+@click.pass_obj
+def status(addresses: Addresses, as_json: bool) -> None:
+    """Version, position and lag of every view."""
+    try:
+        log = PostgresLog.open(addresses.postgres_url)
+        try:
+            statuses = view_statuses(log, addresses.redis_url, addresses.data_dir)
+        finally:
+            log.close()
+    except (EventStoreError, SinkUnavailable) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(msgspec.json.encode(statuses).decode() if as_json else _table(statuses))
+
+
+@projections_group.command()
+@click.argument("name", type=click.Choice([*NAMES, "all"]))
+@click.option("--shards", default=1, show_default=True, help="As the projector is set, where none runs.")
+@click.pass_obj
+def rebuild(addresses: Addresses, name: str, shards: int) -> None:
+    """Draw a view up anew beside the live one, compare the two, and switch."""
+    views = NAMES if name == "all" else (name,)
+    bars = _Bars()
+    try:
+        ended = rebuild_views(
+            views,
+            postgres_url=addresses.postgres_url,
+            redis_url=addresses.redis_url,
+            data_dir=addresses.data_dir,
+            shards=shards,
+            hear=bars.hear,
+        )
+    except (EventStoreError, SinkUnavailable, EvictingStore) as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        bars.close()
+    for progress in ended:
+        click.echo(_outcome(progress))
+    if len(ended) < len(views) or any(progress.state == "failed" for progress in ended):
+        sys.exit(1)
+
+
+class _Bars:
+    """A progress bar per view, on standard error."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, tqdm] = {}
+
+    def hear(self, progress: Progress) -> None:
+        bar = self._bars.get(progress.view)
+        if bar is None:
+            bar = tqdm(desc=progress.view, unit=" events", file=sys.stderr, position=len(self._bars))
+            self._bars[progress.view] = bar
+        if progress.target:
+            bar.total = progress.target
+            bar.n = progress.position
+        bar.set_postfix_str(progress.state)
+
+    def close(self) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+
+def _outcome(progress: Progress) -> str:
+    if progress.state == "failed":
+        return f"{progress.view}: not rebuilt: {progress.reason}"
+    differing = progress.differing_keys or []
+    line = (
+        f"{progress.view}: version {progress.version} at position {progress.position},"
+        f" {progress.documents} documents compared, {len(differing)} differ from the version before"
+    )
+    shown = ", ".join(differing[:_DIFFERENCES_SHOWN])
+    more = ", …" if len(differing) > _DIFFERENCES_SHOWN else ""
+    return f"{line}: {shown}{more}" if differing else line
+
+
+def _table(statuses: list[ViewStatus]) -> str:
+    rows = [("view", "version", "shards", "position", "lag")]
+    for each in statuses:
+        if each.version is None:
+            rows.append((each.view, "not ready", "", "", ""))
+        else:
+            numbers = (each.version, each.shards, each.position, each.lag)
+            rows.append((each.view, *map(str, numbers)))  # type: ignore[arg-type]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

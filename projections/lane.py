@@ -1,0 +1,103 @@
+"""One sink on its way along the log: opened, away for a while, or standing still."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from event_store.records import EventReader
+from projections.sink import Sink, SinkMoved, SinkUnavailable
+
+_PAUSE_SECONDS_FIRST = 0.1
+_PAUSE_SECONDS_MAX = 5.0
+
+logger = structlog.get_logger(__name__)
+
+
+class Lane:
+    """Keeps a sink going: opens it again when its store moved, and after a growing pause when it is away."""
+
+    def __init__(self, sink: Sink, *, is_rebuild: bool = False) -> None:
+        """`is_rebuild`: it comes opened, and is published by whoever asked for it, once compared."""
+        self.sink = sink
+        self.is_rebuild = is_rebuild
+        self.is_open = is_rebuild
+        self.is_held = False
+        self.has_moved = False
+        self._publish_at: int | None = None
+        self._retry_at = 0.0
+        self._pause_seconds = _PAUSE_SECONDS_FIRST
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it takes events now."""
+        return self.is_open and not self.is_held
+
+    @property
+    def is_current_view(self) -> bool:
+        """Whether readers see what it writes."""
+        return self.is_open and self.sink.is_published
+
+    def open_when_due(self, log: EventReader) -> None:
+        """Opens the sink, unless it is open or its pause lasts. Raises StoreUnavailable."""
+        if self.is_open or time.monotonic() < self._retry_at:
+            return
+        head = log.head()
+
+        def opened() -> None:
+            if self.sink.open() > head:
+                logger.warning("view is ahead of the log: drawn up anew", view=self.sink.name, head=head)
+                self.sink.reset()
+            self._publish_at = None if self.is_rebuild or self.sink.is_published else head
+            self.is_open = True
+            logger.info(
+                "view opened",
+                view=self.sink.name,
+                version=self.sink.version,
+                position=self.sink.position,
+                published=self.sink.is_published,
+            )
+            self._publish_if_due()
+
+        self.guard(opened)
+
+    def settle(self, *, may_hold_back: bool) -> None:
+        """Ends the writes under way; publishes a view that has reached the head it was to reach."""
+        if not self.is_open:
+            return
+        self.guard(lambda: self.sink.settle(may_hold_back=may_hold_back))
+        if self.is_open:
+            self.guard(self._publish_if_due)
+
+    def guard(self, step: Callable[[], None]) -> None:
+        """Does the step; where the store moved or is away, the sink is closed until it is due again."""
+        try:
+            step()
+        except SinkMoved as error:
+            logger.warning("view moved", view=self.sink.name, reason=str(error))
+            self.has_moved = True
+            self._away(0.0)
+        except SinkUnavailable as error:
+            logger.warning("view's store is away", view=self.sink.name, reason=str(error))
+            self._away(self._pause_seconds)
+            self._pause_seconds = min(self._pause_seconds * 2, _PAUSE_SECONDS_MAX)
+        else:
+            self._pause_seconds = _PAUSE_SECONDS_FIRST
+
+    def close(self) -> None:
+        """Gives back what the sink holds."""
+        self.is_open = False
+        self.sink.close()
+
+    def _publish_if_due(self) -> None:
+        if self._publish_at is not None and self.sink.position >= self._publish_at:
+            self.sink.settle(may_hold_back=False)
+            self.sink.publish()
+            self._publish_at = None
+            logger.info("view published", view=self.sink.name, version=self.sink.version)
+
+    def _away(self, seconds: float) -> None:
+        self.is_open = False
+        self._retry_at = time.monotonic() + seconds

@@ -1,0 +1,67 @@
+"""How an operator's command asks the running projector for a rebuild, and hears how it goes."""
+
+from __future__ import annotations
+
+from typing import cast
+from uuid import uuid4
+
+import msgspec
+from redis import Redis
+
+from projections.rebuild import Progress
+from projections.redis_store import wrapped
+
+_REQUESTS = "rebuild:requests"
+_PROGRESS_SECONDS_KEPT = 3_600
+_TIMEOUT_SECONDS = 5.0
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One view to be rebuilt; progress is told under the id."""
+
+    id: str
+    view: str
+
+
+class RedisRequests:
+    """Both ends. Every call may raise SinkUnavailable."""
+
+    def __init__(self, url: str) -> None:
+        self._redis: Redis = Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS)
+
+    def ask(self, view: str) -> Request:
+        """Asks for a rebuild; whoever runs the projector takes it up within a second."""
+        request = Request(uuid4().hex, view)
+        with wrapped():
+            self._redis.rpush(_REQUESTS, msgspec.json.encode(request))
+        return request
+
+    def withdraw(self, request: Request) -> bool:
+        """Takes the request back; False where somebody took it up already."""
+        with wrapped():
+            return self._redis.lrem(_REQUESTS, 1, msgspec.json.encode(request).decode()) == 1
+
+    def take(self) -> list[Request]:
+        """Every request made since."""
+        with wrapped():
+            raw = cast("list[bytes] | None", self._redis.lpop(_REQUESTS, 100))
+        return [msgspec.json.decode(request, type=Request) for request in raw or ()]
+
+    def tell(self, request: Request, progress: Progress) -> None:
+        """Tells how it goes."""
+        with wrapped():
+            self._redis.set(_progress_key(request), msgspec.json.encode(progress), ex=_PROGRESS_SECONDS_KEPT)
+
+    def hear(self, request: Request) -> Progress | None:
+        """The last that was told; None before it was taken up."""
+        with wrapped():
+            raw = cast("bytes | None", self._redis.get(_progress_key(request)))
+        return None if raw is None else msgspec.json.decode(raw, type=Progress)
+
+    def close(self) -> None:
+        """Gives back the connection."""
+        self._redis.close()
+
+
+def _progress_key(request: Request) -> str:
+    return f"rebuild:{request.id}"

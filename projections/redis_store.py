@@ -1,0 +1,184 @@
+"""The writing half of the Redis adapter: fenced writes of a shard, the pointers, and whole versions of views.
+
+Writes are pipelined: `begin_write` sends, `end_writes` reads the answers, and Redis works meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+
+from projections.documents.keys import ViewKeys, pointer_key
+from projections.folding import Changes
+from projections.sink import SinkUnavailable
+
+_KEYS_PER_CALL = 1_000
+
+
+class EvictingStore(Exception):  # noqa: N818
+    """The server drops keys when its memory is full: a read model with holes would be a wrong one."""
+
+
+class Script:
+    """A Lua script beside this file."""
+
+    def __init__(self, name: str) -> None:
+        self.text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+_WRITE_SHARD = Script("write_shard.lua")
+_SWITCH_POINTER = Script("switch_pointer.lua")
+
+
+class _Wire(Protocol):
+    """A connection, as far as pipelining needs it; the driver leaves it untyped."""
+
+    def send_command(self, *parts: Any) -> None:
+        """Sends a command without reading its answer."""
+
+    def read_response(self) -> Any:
+        """The next answer."""
+
+    def disconnect(self) -> None:
+        """Closes it."""
+
+
+class RedisStore:
+    """One worker's door to Redis. Every call may raise SinkUnavailable; then `reconnect` before the next."""
+
+    def __init__(self, url: str, *, timeout_seconds: float = 30.0) -> None:
+        # Never retried within a call: whether a write was done is told by its checkpoint alone.
+        self._redis: Redis = Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+        )
+        self._connection: _Wire | None = None
+        self._sent: list[Sequence[Any]] = []
+
+    def reconnect(self) -> None:
+        """Gives up writes under way, and checks the server's settings. Raises EvictingStore."""
+        self.close()
+        with wrapped():
+            memory = self._redis.info("memory")
+        policy = memory.get("maxmemory_policy")
+        if policy != "noeviction":
+            raise EvictingStore(f"Redis must be set to `maxmemory-policy noeviction`; it is {policy!r}")
+
+    def close(self) -> None:
+        """Gives back every connection."""
+        self._sent.clear()
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._connection = None
+        self._redis.close()
+
+    def begin_write(
+        self, keys: ViewKeys, shard: int, *, expected: int | None, position: int, changes: Changes
+    ) -> None:
+        """Sends a shard's changes, for the checkpoint to go from `expected` (None: no checkpoint) on."""
+        places = [keys.checkpoint(shard)]
+        arguments: list[str | int | bytes] = ["" if expected is None else expected, position]
+        arguments.append(len(changes.documents))
+        for key, document in changes.documents.items():
+            places.append(keys.document(key))
+            arguments.append(document)
+        for entry in changes.entries:
+            places.append(keys.document(entry.key))
+            arguments += (entry.score, entry.member)
+        for name, member, score in changes.rankings:
+            places.append(keys.ranking(name, shard))
+            arguments += ("" if score is None else score, member)
+        with wrapped():
+            if self._connection is None:
+                self._connection = cast("_Wire", self._redis.connection_pool.get_connection())
+            rest = (len(places), *places, *arguments)
+            self._connection.send_command("EVALSHA", _WRITE_SHARD.digest, *rest)
+            self._sent.append(rest)
+
+    def end_writes(self) -> list[bool]:
+        """For each write begun, in order: whether it was done (or refused, by its checkpoint)."""
+        sent, self._sent = self._sent, []
+        if self._connection is None:
+            return []
+        done = []
+        with wrapped():
+            unknown = []
+            for index in range(len(sent)):
+                try:
+                    done.append(self._connection.read_response() == 1)
+                except NoScriptError:
+                    done.append(False)
+                    unknown.append(index)
+            for index in unknown:
+                self._connection.send_command("EVAL", _WRITE_SHARD.text, *sent[index])
+                done[index] = self._connection.read_response() == 1
+        return done
+
+    def get_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What lies at each key."""
+        found: list[bytes | None] = []
+        with wrapped():
+            for start in range(0, len(keys), _KEYS_PER_CALL):
+                found += cast("list[bytes | None]", self._redis.mget(keys[start : start + _KEYS_PER_CALL]))
+        return found
+
+    def sorted_sets(self, keys: Sequence[str]) -> list[list[tuple[bytes, float]]]:
+        """The members and scores of each sorted set; [] where there is none."""
+        with wrapped():
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                pipeline.zrange(key, 0, -1, withscores=True)
+            return [[tuple(entry) for entry in entries] for entries in pipeline.execute()]
+
+    def set(self, key: str, value: bytes) -> None:
+        """Sets one key."""
+        with wrapped():
+            self._redis.set(key, value)
+
+    def delete(self, keys: Collection[str | bytes]) -> None:
+        """Deletes keys."""
+        with wrapped():
+            if keys:
+                self._redis.unlink(*keys)
+
+    def switch_pointer(self, view: str, *, expected: bytes | None, pointer: bytes | None) -> bool:
+        """Sets the pointer (None: deletes it) where it still is `expected`; False where it is not."""
+        with wrapped():
+            done: object = self._redis.eval(
+                _SWITCH_POINTER.text, 1, pointer_key(view), expected or b"", pointer or b""
+            )
+        return done == 1
+
+    def keys_of(self, view: str, version: int | None = None) -> Iterator[list[bytes]]:
+        """Every key of a version of a view (None: of all versions), in lists; some may come twice."""
+        pattern = f"{{{view}.v{'*' if version is None else version}.*}}:*"
+        cursor = 0
+        while True:
+            with wrapped():
+                cursor, found = cast(
+                    "tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=_KEYS_PER_CALL)
+                )
+            if found:
+                yield found
+            if cursor == 0:
+                return
+
+
+@contextmanager
+def wrapped() -> Iterator[None]:
+    """The driver's errors as ours."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise SinkUnavailable(f"Redis: {error}") from error

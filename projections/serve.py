@@ -1,0 +1,145 @@
+"""The projector process: the one writer of every view, under the log's session lock `projector`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from prometheus_client import start_http_server
+
+from aggregates.event_types import EVENT_TYPES
+from event_store.codec import Codec
+from event_store.errors import StoreUnavailable
+from event_store.postgres_log import PostgresLog
+from event_store.records import EventLog, Exclusive
+from projections.metrics import ProjectorMetrics
+from projections.rebuild import Progress
+from projections.redis_requests import RedisRequests, Request
+from projections.runner import Runner
+from projections.settings import Settings
+from projections.sink import SinkUnavailable
+from projections.sinks import all_sinks
+
+LOCK = "projector"
+"""The session lock that whoever writes views holds."""
+
+_LOCK_PAUSE_SECONDS = 0.5
+_TOLD_EVERY_SECONDS = 0.2
+
+logger = structlog.get_logger(__name__)
+
+
+def run_projector(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT; the batch under way ends first.
+
+    Raises LogGap, UnknownEvent and DecodingFailed: nothing may be folded past such an event.
+    """
+    stopping = threading.Event()
+    runners: list[Runner] = []
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        for runner in runners:
+            runner.stop()
+
+    with _on_signals(stop):
+        metrics = ProjectorMetrics()
+        if settings.projector_metrics_port is not None:
+            start_http_server(settings.projector_metrics_port, settings.host)
+        log = _opened_log(settings.postgres_url, stopping)
+        while log is not None and not stopping.is_set():
+            lock = _taken_lock(log, stopping)
+            if lock is None:
+                break
+            runner = Runner(
+                log,
+                Codec(EVENT_TYPES),
+                all_sinks(settings.redis_url, settings.data_dir, shards=settings.projector_shards),
+                metrics,
+                log_each_event=settings.log_level == "debug",
+            )
+            runners[:] = [runner]
+            if stopping.is_set():
+                runner.stop()
+            requests = RedisRequests(settings.redis_url)
+            try:
+                runner.run(_look_round(runner, requests, lock))
+            finally:
+                requests.close()
+                lock.release()
+        if log is not None:
+            log.close()
+
+
+def _look_round(runner: Runner, requests: RedisRequests, lock: Exclusive) -> Callable[[], bool]:
+    def look_round() -> bool:
+        try:
+            for request in requests.take():
+                runner.rebuild(request.view, _teller(requests, request))
+        except SinkUnavailable:
+            pass  # The views in Redis are away too, and that is told; requests wait for its return.
+        held = lock.still_held()
+        if not held:
+            logger.warning("session lock lost", lock=LOCK)
+        return held
+
+    return look_round
+
+
+def _teller(requests: RedisRequests, request: Request) -> Callable[[Progress], None]:
+    told_at, told = 0.0, ""
+
+    def tell(progress: Progress) -> None:
+        nonlocal told_at, told
+        now = time.monotonic()
+        if progress.state == told and now - told_at < _TOLD_EVERY_SECONDS:
+            return
+        told_at, told = now, progress.state
+        try:
+            requests.tell(request, progress)
+        except SinkUnavailable as error:
+            logger.warning("progress not told", view=progress.view, reason=str(error))
+
+    return tell
+
+
+def _opened_log(url: str, stopping: threading.Event) -> PostgresLog | None:
+    while not stopping.is_set():
+        try:
+            return PostgresLog.open(url)
+        except StoreUnavailable as error:
+            logger.warning("the log is away", reason=str(error))
+            stopping.wait(_LOCK_PAUSE_SECONDS)
+    return None
+
+
+def _taken_lock(log: EventLog, stopping: threading.Event) -> Exclusive | None:
+    waited = False
+    while not stopping.is_set():
+        try:
+            lock = log.try_exclusive(LOCK)
+        except StoreUnavailable as error:
+            logger.warning("the log is away", reason=str(error))
+        else:
+            if lock is not None:
+                logger.info("projector runs", lock=LOCK)
+                return lock
+            if not waited:
+                logger.info("another projector runs: waiting for its lock", lock=LOCK)
+                waited = True
+        stopping.wait(_LOCK_PAUSE_SECONDS)
+    return None
+
+
+@contextmanager
+def _on_signals(stop: Callable[..., None]) -> Iterator[None]:
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

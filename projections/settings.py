@@ -1,0 +1,25 @@
+"""What the projector can be told: environment variables with the prefix `DAYBOOK_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The projector's settings. `DAYBOOK_PROJECTOR_SHARDS=16` sets `projector_shards`."""
+
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
+
+    postgres_url: str
+    redis_url: str
+    data_dir: Path = Path(".daybook")
+    projector_shards: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Over how many shards each view is cut; another number draws every view up anew."""
+    projector_metrics_port: int | None = None
+    """Where `/metrics` is served, on `host`; None: nowhere."""
+    host: str = "127.0.0.1"
+    log_level: Literal["debug", "info", "warning"] = "info"

@@ -1,0 +1,21 @@
+"""Every sink of the projector: the views in Redis and the search index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from projections.redis_sink import RedisSink
+from projections.sink import Sink
+from projections.tantivy_index import TantivySink
+from projections.views import VIEWS
+
+INDEX_FOLDER = "index"
+"""The search index's folder within the data folder."""
+
+
+def all_sinks(redis_url: str, data_dir: Path, *, shards: int) -> list[Sink]:
+    """Sinks for every view, not opened yet."""
+    return [
+        *(RedisSink(view, redis_url, shards=shards) for view in VIEWS),
+        TantivySink(data_dir / INDEX_FOLDER),
+    ]
