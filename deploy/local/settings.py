@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -21,3 +22,14 @@ class LocalSettings(BaseSettings):
     postgres_url: str | None = None
     redis_url: str | None = None
     operator_token: str | None = None
+
+
+class QueryProcessSettings(BaseSettings):
+    """What the query process is told beside the read API's own settings: how to reach the log, to read it."""
+
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
+
+    postgres_url: str
+    operator_token: str | None = None
+    demo_marker: Path | None = None
+    """While this file is missing, the demo shop is still being filled and `ready` says no."""

@@ -1,0 +1,89 @@
+"""The query process: the read API and, beside it, the auditors' door to the log, which only reads."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from aggregates.event_types import EVENT_TYPES
+from deploy.local.settings import QueryProcessSettings
+from event_store.codec import Codec
+from event_store.errors import StoreUnavailable
+from event_store.postgres_log import PostgresLog
+from event_store.records import EventReader
+from read_api.app import build_query_app
+from read_api.health import ReadyPosition
+from read_api.settings import QuerySettings
+from replays.http import events_router
+
+SCHEMA = "daybook"
+SHUTDOWN_SECONDS = 5
+
+
+def serve_query_process(sockets: list[socket.socket] | None) -> None:
+    """Serves until SIGTERM or SIGINT; on `sockets`, else on the settings' host and port."""
+    settings, own = QuerySettings(), QueryProcessSettings()
+    # Not `open`: storefronts are served while the log is away, and this role could not migrate it anyway.
+    log = PostgresLog(own.postgres_url, SCHEMA, read_only=True)
+    server: uvicorn.Server | None = None
+    app = build_query_process_app(
+        settings,
+        log,
+        operator_token=own.operator_token,
+        demo_marker=own.demo_marker,
+        stopping=lambda: server is not None and server.should_exit,
+    )
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.read_port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,  # our own log lines bear the trace id
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=sockets)
+    finally:
+        log.close()
+
+
+def build_query_process_app(
+    settings: QuerySettings,
+    log: EventReader,
+    *,
+    operator_token: str | None = None,
+    demo_marker: Path | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> FastAPI:
+    """Every route of the query port. While `demo_marker` names a missing file, it is not ready."""
+    app = build_query_app(settings, ready_position=head_at_start(log, demo_marker))
+    app.include_router(
+        events_router(log, Codec(EVENT_TYPES), operator_token=operator_token, stopping=stopping)
+    )
+    return app
+
+
+def head_at_start(log: EventReader, demo_marker: Path | None = None) -> ReadyPosition:
+    """The log's head when it was first asked for and the demo, if one runs, was done; None until then."""
+    head: int | None = None
+
+    def position() -> int | None:
+        nonlocal head
+        if head is None and (demo_marker is None or demo_marker.exists()):
+            try:
+                head = log.head()
+            except StoreUnavailable:
+                return None
+        return head
+
+    return position
