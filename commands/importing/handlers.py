@@ -15,6 +15,7 @@ from aggregates.orders.order import Order
 from aggregates.payments import payment
 from commands.books import Books
 from commands.decision import Decision
+from commands.handling import Handlers
 from commands.importing.credits import handle_record_cancellation
 from commands.importing.recording import (
     ListIfNew,
@@ -155,7 +156,7 @@ def _total(sold: Order) -> Money:
     return sold.placed.total
 
 
-IMPORT_HANDLERS = {
+IMPORT_HANDLERS: Handlers = {
     ListIfNew: handle_list_if_new,
     ReceiveOpeningStock: handle_receive_opening_stock,
     RecordSale: handle_record_sale,

@@ -1,4 +1,4 @@
-"""Once for ever: an invoice's ids follow from its number, so that a second import finds what the first made."""
+"""Once for ever: ids follow from the invoice, so that a second import finds what the first one made."""
 
 from __future__ import annotations
 

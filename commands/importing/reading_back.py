@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from aggregates.catalog.events import ProductListed
 from aggregates.inventory.events import StockAdjusted
 from aggregates.orders.events import (
     CreditNoteIssued,
@@ -40,6 +41,7 @@ class Imported:
     orders: set[str] = field(default_factory=set)
     credit_notes: set[str] = field(default_factory=set)
     adjustments: set[str] = field(default_factory=set)  # sources
+    listed: set[str] = field(default_factory=set)  # SKUs
     sold: Sold = field(default_factory=Sold)
 
 
@@ -54,8 +56,11 @@ def imported_before(log: EventReader, codec: Codec, identity: Identity) -> Impor
         OrderRefunded,
         CreditNoteIssued,
         StockAdjusted,
+        ProductListed,
     ):
         match event:
+            case ProductListed(sku=sku):
+                found.listed.add(sku)
             case OrderPlaced():
                 if event.order_id == identity.order(event.number):
                     found.orders.add(event.order_id)

@@ -16,6 +16,7 @@ from datetime import datetime
 from aggregates.kernel import LineId, OrderId, Sku
 from aggregates.orders.events import LinesReturned, OrderPlaced, OrderRefunded
 from commands.importing.online_retail import Line
+from commands.importing.recording import RecordSale
 
 Sequenced = tuple[datetime, int]
 
@@ -71,16 +72,30 @@ class Sold:
     _by_order: dict[OrderId, list[SoldLine]] = field(default_factory=dict)
 
     def place(self, sequence: Sequenced, placed: OrderPlaced) -> None:
-        """Takes a sale in, unless it is known or its buyer is not."""
-        if placed.customer_id is None or placed.order_id in self._by_order:
+        """Takes an order of the log in, unless it is known or its buyer is not."""
+        if placed.customer_id is not None:
+            lines = [(line.sku, line.quantity, line.line_total.amount) for line in placed.lines]
+            self._add(Sale(placed.order_id, sequence, placed.total.amount), placed.customer_id, lines)
+
+    def record(self, sequence: Sequenced, sale: RecordSale) -> None:
+        """Takes an order in that is about to be written."""
+        if sale.customer_id is not None:
+            lines = [
+                (line.sku, line.quantity, line.unit_price.times(line.quantity).amount) for line in sale.lines
+            ]
+            total = sum(amount for _, _, amount in lines) + sum(
+                charge.amount.amount for charge in sale.charges
+            )
+            self._add(Sale(sale.order_id, sequence, total), sale.customer_id, lines)
+
+    def _add(self, sale: Sale, customer_id: str, lines: Sequence[tuple[Sku, int, int]]) -> None:
+        if sale.order_id in self._by_order:
             return
-        sale = Sale(placed.order_id, sequence, placed.total.amount)
-        lines = self._by_order[placed.order_id] = []
-        for nth, ordered in enumerate(placed.lines, 1):
-            line = SoldLine(sale, nth, ordered.quantity, ordered.quantity, ordered.line_total.amount)
-            lines.append(line)
-            bought = self._by_buyer.setdefault((placed.customer_id, ordered.sku), [])
-            insort(bought, line, key=lambda kept: kept.order)
+        kept = self._by_order[sale.order_id] = []
+        for nth, (sku, quantity, amount) in enumerate(lines, 1):
+            line = SoldLine(sale, nth, quantity, quantity, amount)
+            kept.append(line)
+            insort(self._by_buyer.setdefault((customer_id, sku), []), line, key=lambda one: one.order)
 
     def take_back(self, event: LinesReturned | OrderRefunded) -> None:
         """Counts as gone what came back, or was refunded, of an imported order."""

@@ -34,7 +34,6 @@ class Survey:
     """What was found. Times are UTC; `first_at` is the first invoice's, None for a file without any."""
 
     first_at: datetime | None = None
-    pending: int = 0  # invoices not in the log yet that may write something
     movements: dict[Sku, Movement] = field(default_factory=dict)
     prices: dict[Sku, UnitPrice] = field(default_factory=dict)
     _descriptions: dict[Sku, Counter[str]] = field(default_factory=dict)
@@ -51,7 +50,6 @@ class Survey:
         """Takes an invoice in, in the file's order; `adjusted` holds the sources of adjustments done."""
         if self.first_at is None:
             self.first_at = entry.invoice.at
-        self.pending += not imported
         for nth, line, kind in entry.of(*TAKEN, Kind.RETURNED, Kind.ADJUSTMENT):
             if kind is not Kind.ADJUSTMENT:
                 self._describe(line.code, line.description, line.price)
