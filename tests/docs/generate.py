@@ -36,7 +36,7 @@ Everything that can stand in the log, by stored name and schema number. Generate
 
 Data is JSON. An optional field may be null or missing. Money is `{"amount": minor units, "currency"}`, a unit
 price `{"exact": "12.99", "currency"}` in major units, a date `YYYY-MM-DD`, a time RFC 3339 in UTC. A
-*personal* field is sealed under its subject's key in the log, and null for everyone but the auditor's replays.
+*personal* field is sealed under its subject's key in the log, and null for all but the auditor's replays.
 What surrounds an event (position, stream, version, command, actor, recorded_at, valid_at) is not part of it.
 """
 
