@@ -33,8 +33,8 @@ class PaymentBook:
 class PaymentsCheck:
     """No sum exceeds what it is taken from.
 
-    authorized ≤ requested; captured by the gateway + voided ≤ authorized; taken in all ≤ the order's total;
-    refunded ≤ taken.
+    authorized ≤ requested; captured by the gateway ≤ authorized; captured + voided ≤ requested (an
+    authorization that comes too late is voided at once); taken in all ≤ the order's total; refunded ≤ taken.
     """
 
     def __init__(self, report: Report, total_of: Callable[[OrderId], Money | None]) -> None:
@@ -85,9 +85,11 @@ def _contradictions(payment: PaymentBook, total: int | None) -> list[str]:
     wrong = []
     if payment.authorized > payment.requested:
         wrong.append(f"{payment.authorized} authorized of {payment.requested} requested")
-    if payment.captured + payment.voided > payment.authorized:
+    if payment.captured > payment.authorized:
+        wrong.append(f"{payment.captured} captured of {payment.authorized} authorized")
+    if payment.captured + payment.voided > payment.requested:
         wrong.append(
-            f"{payment.captured} captured and {payment.voided} voided of {payment.authorized} authorized"
+            f"{payment.captured} captured and {payment.voided} voided of {payment.requested} requested"
         )
     if total is not None and taken > total:
         wrong.append(f"{taken} taken for an order of {total}")
