@@ -1,0 +1,81 @@
+"""A projector at work in a thread of the test."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry
+
+from event_store.records import EventReader
+from projections.check import differences
+from projections.metrics import ProjectorMetrics
+from projections.redis_sink import RedisSink
+from projections.redis_standing import standing
+from projections.redis_store import RedisStore
+from projections.runner import Runner
+from projections.sink import Sink
+from projections.views import VIEWS
+from tests.projections.shop import CODEC
+
+PATIENCE_SECONDS = 20.0
+
+
+def redis_sinks(url: str, shards: int = 1) -> list[Sink]:
+    return [RedisSink(view, url, shards=shards) for view in VIEWS]
+
+
+def new_runner(log: EventReader, sinks: Sequence[Sink]) -> Runner:
+    return Runner(log, CODEC, sinks, ProjectorMetrics(CollectorRegistry()))
+
+
+@contextmanager
+def running(runner: Runner, look_round: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """The runner runs meanwhile; what it raised is raised at the end."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            runner.run(look_round)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        runner.stop()
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Waits until it holds."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < until, f"not within {PATIENCE_SECONDS} s: {what}"
+        time.sleep(0.01)
+
+
+def views_reach(url: str, position: int) -> None:
+    """Waits until readers see every view at the position or beyond."""
+    store = RedisStore(url)
+
+    def reached() -> bool:
+        found = [standing(store, view.name) for view in VIEWS]
+        return all(each.version is not None and each.position >= position for each in found)
+
+    try:
+        eventually(reached, f"views at {position}")
+    finally:
+        store.close()
+
+
+def views_equal_a_rebuild(log: EventReader, url: str) -> None:
+    """Every view's documents are, byte for byte, what the log makes of them."""
+    for view in VIEWS:
+        assert differences(log, CODEC, url, view) == [], view.name

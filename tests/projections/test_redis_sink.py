@@ -1,0 +1,159 @@
+"""Documents and checkpoint change together or not at all, whoever else writes."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from projections import catalog, customer_orders
+from projections.check import differences
+from projections.documents.keys import ViewKeys
+from projections.redis_sink import RedisSink
+from projections.redis_store import EvictingStore
+from projections.sink import SinkMoved, SinkUnavailable
+from projections.views import VIEWS
+from tests.projections.shop import CODEC, Shop, decoded
+
+
+def caught_up(sink: RedisSink, shop: Shop) -> None:
+    """The sink takes in the whole log and is published."""
+    shop.flush()
+    batch = decoded(shop.log)
+    sink.apply(batch, up_to=batch[-1].recorded.position, tailing=True)
+    sink.settle(may_hold_back=False)
+    if not sink.is_published:
+        sink.publish()
+
+
+def test_a_paused_twin_changes_nothing(shop: Shop, fresh_redis: str) -> None:
+    shop.lists("MUG", units=5)
+    one, twin = RedisSink(catalog.VIEW, fresh_redis), RedisSink(catalog.VIEW, fresh_redis)
+    one.open()
+    caught_up(one, shop)
+    twin.open()
+    shop.lists("CUP", units=7)
+    caught_up(one, shop)
+
+    batch = decoded(shop.log)[:3]
+    twin.apply(batch, up_to=3, tailing=True)
+    with pytest.raises(SinkMoved):
+        twin.settle(may_hold_back=False)
+
+    assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
+    assert twin.open() == 4, "it goes on from where the other got"
+    one.close()
+    twin.close()
+
+
+def test_a_worker_that_remembers_what_an_emptied_store_forgot_changes_nothing(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.lists("MUG")
+    sink = RedisSink(catalog.VIEW, fresh_redis)
+    sink.open()
+    caught_up(sink, shop)
+    redis.flushall()
+    shop.lists("CUP")
+    shop.flush()
+
+    sink.apply(decoded(shop.log), up_to=4, tailing=True)
+    with pytest.raises(SinkMoved):
+        sink.settle(may_hold_back=False)
+
+    assert redis.keys() == []
+    sink.close()
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_a_batch_half_applied_over_the_shards_counts_once(shop: Shop, view, redis, fresh_redis: str) -> None:
+    shop.bustle(orders=15)
+    shop.flush()
+    batch = decoded(shop.log)
+    sink = RedisSink(view, fresh_redis, shards=4)
+    sink.open()
+    sink.apply(batch[:50], up_to=50, tailing=False)
+    sink.settle(may_hold_back=False)
+    # Shard 2's checkpoint is lost between two writes, its documents are not: the batch is told again.
+    redis.set(ViewKeys(view.name, 1, 4).checkpoint(2), 20)
+
+    assert sink.open() == 20
+    caught_up(sink, shop)
+
+    assert differences(shop.log, CODEC, fresh_redis, view) == []
+    sink.close()
+
+
+def test_a_product_may_bear_the_checkpoints_name(shop: Shop, fresh_redis: str) -> None:
+    shop.lists("checkpoint", units=5)
+    shop.places("o1", {"checkpoint": 1}, customer_id=":days")
+    for view in VIEWS:
+        sink = RedisSink(view, fresh_redis)
+        sink.open()
+        caught_up(sink, shop)
+        assert differences(shop.log, CODEC, fresh_redis, view) == [], view.name
+        sink.close()
+
+
+def test_a_server_that_evicts_is_refused(redis: Redis, fresh_redis: str) -> None:
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        sink = RedisSink(catalog.VIEW, fresh_redis)
+        with pytest.raises(EvictingStore, match="noeviction"):
+            sink.open()
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_server_that_forgot_the_script_is_told_it_again(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    shop.lists("MUG")
+    sink = RedisSink(catalog.VIEW, fresh_redis, shards=3)
+    sink.open()
+    caught_up(sink, shop)
+    redis.script_flush()
+    shop.lists("CUP")
+    caught_up(sink, shop)
+
+    assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
+    sink.close()
+
+
+def test_an_absent_server_is_unavailable() -> None:
+    with pytest.raises(SinkUnavailable):
+        RedisSink(catalog.VIEW, "unix:///nowhere/redis.sock").open()
+
+
+def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.bustle(orders=5)
+    sink = RedisSink(customer_orders.VIEW, fresh_redis, shards=2)
+    sink.open()
+    caught_up(sink, shop)
+    redis.delete(ViewKeys("customer_orders", 1, 2).checkpoint(1))
+
+    with pytest.raises(SinkMoved):
+        sink.check()
+    assert sink.open() == 0
+    assert not sink.is_published
+    assert redis.get("view:customer_orders") is None
+    assert redis.keys("{customer_orders*") == []
+    sink.close()
+
+
+def test_documents_that_memory_let_go_are_read_back(
+    shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.redis_sink._HELD_BYTES_MAX", 2_000)
+    shop.bustle(orders=20)
+    shop.flush()
+    batch = decoded(shop.log)
+    for view in VIEWS:
+        sink = RedisSink(view, fresh_redis)
+        sink.open()
+        for start in range(0, len(batch), 7):
+            part = batch[start : start + 7]
+            sink.apply(part, up_to=part[-1].recorded.position, tailing=False)
+            sink.settle(may_hold_back=False)
+        sink.publish()
+        assert differences(shop.log, CODEC, fresh_redis, view) == [], view.name
+        sink.close()
