@@ -36,6 +36,7 @@ from read_api.problems import (
 from read_api.product_page import ProductPageRoute
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
+from read_api.shared_reads import SharedReads
 from read_api.stores import Stores
 
 log_lines = structlog.get_logger("read_api")
@@ -59,9 +60,11 @@ def build_query_app(
     `ready_position` gives the position that the views must reach before this process calls itself ready, or
     None while that is not known. `mounts` are other owners' applications by path, such as `/api/v1/events`.
     """
+    documents = RedisReader(settings.redis_url)
     stores = Stores(
         settings,
-        RedisReader(settings.redis_url),
+        documents,
+        SharedReads(documents),
         TantivyReader(settings.index_folder),
         ThreadPoolExecutor(settings.search_threads, "search"),
     )
@@ -69,7 +72,7 @@ def build_query_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        await stores.documents.close()
+        await documents.close()
         stores.search_threads.shutdown()
 
     app = FastAPI(

@@ -76,13 +76,12 @@ async def read_fresh(
 
 async def fresh_document(stores: Stores, view: str, key: str, asked: Freshness | None) -> Read:
     """One document, as fresh as asked, or as it is when the time is over."""
-    documents = stores.documents
     if asked is None:
-        return await documents.document(view, key)
+        return await stores.single.document(view, key)
 
     async def wait(position: int, seconds: float) -> int:
-        return await documents.wait_for(view, key, position, seconds)
+        return await stores.documents.wait_for(view, key, position, seconds)
 
     return await read_fresh(
-        lambda: documents.document(view, key), wait, asked, stores.settings.min_position_wait_seconds
+        lambda: stores.single.document(view, key), wait, asked, stores.settings.min_position_wait_seconds
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -24,11 +25,16 @@ def serve_query(
     *,
     ready_position: ReadyPosition,
     mounts: Mapping[str, ASGIApp] | None = None,
+    sockets: Sequence[socket.socket] | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT; then answers what was begun and gives everything back."""
+    """Serves until SIGTERM or SIGINT; then answers what was begun and gives everything back.
+
+    `sockets` are listening sockets to serve on, made by a supervisor; without them `settings.host` and
+    `read_port` are bound. `ready_position` and `mounts`: see `build_query_app`.
+    """
     configure_logs()
     app = build_query_app(settings, ready_position=ready_position, mounts=mounts)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.read_port,
@@ -41,6 +47,7 @@ def serve_query(
         date_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
+    uvicorn.Server(config).run(sockets=list(sockets) if sockets else None)
 
 
 def configure_logs() -> None:

@@ -15,6 +15,7 @@ from projections.documents.redis_reader import RedisReader
 from projections.documents.search import After, Offset, Page, ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
 from read_api.settings import QuerySettings
+from read_api.shared_reads import SharedReads
 
 Found = TypeVar("Found")
 
@@ -27,6 +28,7 @@ class Stores:
 
     settings: QuerySettings
     documents: RedisReader
+    single: SharedReads
     index: TantivyReader
     search_threads: Executor
 

@@ -1,0 +1,56 @@
+"""A query API over real stores, filled by the projections' own sinks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from read_api.app import build_query_app
+from read_api.settings import QuerySettings
+from tests.read_api.shop import Shop
+
+
+@pytest.fixture
+def shop(fresh_redis: str, tmp_path: Path) -> Iterator[Shop]:
+    """Events go in, documents come out: nothing published yet."""
+    shop = Shop(fresh_redis, tmp_path / "index")
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def query_settings(fresh_redis: str, tmp_path: Path) -> QuerySettings:
+    return QuerySettings(
+        redis_url=fresh_redis, data_dir=tmp_path, min_position_wait_seconds=0.3, access_log=False
+    )
+
+
+@pytest.fixture
+def api(shop: Shop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
+    """The API as HTTP clients see it, on a real server."""
+    app = build_query_app(query_settings, ready_position=lambda: shop.head_at_start)
+    with running(app) as address, httpx.Client(base_url=address) as client:
+        yield client
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """Serves the application in a thread, on a free port."""
+    config = uvicorn.Config(app, port=0, loop="uvloop", http="httptools", ws="none", log_config=None)
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

@@ -1,0 +1,182 @@
+"""What holds on every route: problems, parameters, traces, measures, other origins, the OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import schemathesis
+import structlog
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from read_api.app import build_query_app
+from read_api.problems import PROBLEM_TYPES
+from read_api.settings import QuerySettings
+from tests.read_api.conftest import running
+from tests.read_api.shop import Shop, placed
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/api/v1/products?sort=sideways", "sort"),
+        ("/api/v1/products?limit=0", "limit"),
+        ("/api/v1/products?limit=1001", "limit"),
+        ("/api/v1/search?price_min=-1", "price_min"),
+        ("/api/v1/search?price_max=1.5", "price_max"),
+        ("/api/v1/search?in_stock=perhaps", "in_stock"),
+        ("/api/v1/dashboards/sales?from=yesterday", "from"),
+    ],
+)
+def test_a_value_out_of_form_names_its_parameter(
+    shop: Shop, api: httpx.Client, path: str, field: str
+) -> None:
+    answer = api.get(path)
+    problem = answer.json()
+    assert (answer.status_code, problem["type"], problem["field"]) == (
+        422,
+        "/problems/invalid-request",
+        field,
+    )
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/products/MUG?pretty=1",
+        "/api/v1/products?categroy=Kitchen",
+        "/api/v1/search?q=a&Q=b",
+        "/api/v1/search?q=a&q=b",
+        "/api/v1/carts/x?limit=1",
+        "/health/live?x=1",
+    ],
+)
+def test_a_parameter_that_is_not_known_is_refused(shop: Shop, api: httpx.Client, path: str) -> None:
+    answer = api.get(path)
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/unknown-parameter")
+
+
+def test_unknown_routes_and_methods_are_problems_too(shop: Shop, api: httpx.Client) -> None:
+    for path in ("/", "/api/v1/nothing", "/api/v1/products/", "/api/v1/products/a/b"):
+        answer = api.get(path)
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
+    for path in ("/api/v1/products/MUG", "/api/v1/products", "/health/live"):
+        answer = api.post(path)
+        assert (answer.status_code, answer.json()["type"]) == (405, "/problems/method-not-allowed"), path
+        assert answer.headers["Allow"] == "GET"
+
+
+def test_the_trace_is_taken_from_the_asker_or_made(
+    shop: Shop, query_settings: QuerySettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.lists("MUG")
+    logged = query_settings.model_copy(update={"access_log": True})
+    with structlog.testing.capture_logs() as lines:
+        with running(build_query_app(logged, ready_position=lambda: 0)) as address:
+            told = httpx.get(
+                f"{address}/api/v1/products/MUG", headers={"traceparent": f"00-{TRACE}-{'1' * 16}-01"}
+            )
+            made = httpx.get(f"{address}/api/v1/carts/x", headers={"traceparent": "nonsense"})
+    assert told.headers["trace-id"] == TRACE
+    assert len(made.headers["trace-id"]) == 32
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [(line["trace_id"], line["route"], line["status"]) for line in requests] == [
+        (TRACE, "/api/v1/products/{sku}", 200),
+        (made.headers["trace-id"], "/api/v1/carts/{cart_id}", 404),
+    ]
+
+
+def test_answers_are_counted_by_route_and_status(shop: Shop, api: httpx.Client) -> None:
+    shop.lists("MUG")
+
+    def counted(route: str, status: int) -> float:
+        wanted = f'daybook_query_requests_total{{route="{route}",status="{status}"}} '
+        lines = api.get("/metrics").text.splitlines()
+        return sum(float(line.removeprefix(wanted)) for line in lines if line.startswith(wanted))
+
+    before = counted("/api/v1/products/{sku}", 200), counted("unmatched", 404)
+    api.get("/api/v1/products/MUG")
+    api.get("/nowhere")
+    assert counted("/api/v1/products/{sku}", 200) == before[0] + 1
+    assert counted("unmatched", 404) == before[1] + 1
+
+
+def test_the_shops_pages_may_read_from_other_origins(shop: Shop, api: httpx.Client) -> None:
+    shop.lists("MUG")
+    answer = api.get("/api/v1/products/MUG", headers={"Origin": "http://shop.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    exposed = answer.headers["Access-Control-Expose-Headers"]
+    assert "Daybook-View-Position" in exposed
+    assert "ETag" in exposed
+    asked = {
+        "Origin": "http://shop.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "daybook-min-position",
+    }
+    assert api.options("/api/v1/products/MUG", headers=asked).status_code == 200
+
+
+def test_another_application_lies_beside(shop: Shop, query_settings: QuerySettings) -> None:
+    async def feed(request: object) -> PlainTextResponse:
+        return PlainTextResponse("the log")
+
+    mounts = {"/api/v1/events": Starlette(routes=[Route("/", feed)])}
+    with running(build_query_app(query_settings, ready_position=lambda: 0, mounts=mounts)) as address:
+        assert httpx.get(f"{address}/api/v1/events/").text == "the log"
+
+
+def test_every_problem_has_one_type_of_its_own() -> None:
+    assert len({kind.slug for kind in PROBLEM_TYPES}) == len(PROBLEM_TYPES)
+
+
+def test_openapi_names_every_header_and_problem_of_a_list(shop: Shop, api: httpx.Client) -> None:
+    document = api.get("/openapi.json").json()
+    listing = document["paths"]["/api/v1/products"]["get"]
+    assert {"Daybook-Min-Position", "Prefer", "If-None-Match", "category", "sort", "cursor", "limit"} == {
+        parameter["name"].title() if parameter["in"] == "header" else parameter["name"]
+        for parameter in listing["parameters"]
+    }
+    assert set(listing["responses"]) == {"200", "304", "400", "410", "412", "422", "500", "503"}
+    assert set(listing["responses"]["200"]["headers"]) == {"ETag", "Daybook-View-Position"}
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+@pytest.fixture
+def openapi(shop: Shop, query_settings: QuerySettings) -> Iterator[schemathesis.schemas.BaseSchema]:
+    """The API's own document, over a shop that has something of everything."""
+    shop.lists("MUG", "CUP")
+    shop.happens(placed("o1", "MUG", 2, customer_id="anna"))
+    shop.head_at_start = 0
+    quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
+    with running(build_query_app(quick, ready_position=lambda: 0)) as address:
+        yield schemathesis.openapi.from_url(f"{address}/openapi.json", config=CHECKED)
+
+
+def _checked() -> SchemathesisConfig:
+    # A cursor or a position that fits the schema may still be nobody's, or not reached yet.
+    return SchemathesisConfig.from_dict(
+        {
+            "checks": {
+                "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "400", "404", "410", "412"]}
+            }
+        }
+    )
+
+
+CHECKED = _checked()
+contract = schemathesis.pytest.from_fixture("openapi")
+
+
+@contract.parametrize()
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_api_does_what_its_document_says(case: schemathesis.Case) -> None:
+    case.call_and_validate()

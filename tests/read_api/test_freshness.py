@@ -1,0 +1,128 @@
+"""Reading what one has just written, and when the stores are away."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from threading import Timer
+
+import httpx
+import pytest
+from redis import Redis
+
+from read_api.app import build_query_app
+from read_api.settings import QuerySettings
+from tests.read_api.conftest import running
+from tests.read_api.shop import Shop, placed, received
+
+ROUTES = [
+    ("product", "/api/v1/products/MUG"),
+    ("inventory", "/api/v1/inventory/MUG"),
+    ("order", "/api/v1/orders/o1"),
+    ("customer_orders", "/api/v1/customers/anna/orders"),
+    ("order", "/api/v1/customers/anna/orders"),
+    ("bestsellers", "/api/v1/bestsellers"),
+    ("product", "/api/v1/bestsellers"),
+    ("sales", "/api/v1/dashboards/sales"),
+    ("search", "/api/v1/products"),
+    ("search", "/api/v1/search?q=mug"),
+]
+
+
+@pytest.fixture
+def stocked(shop: Shop) -> Shop:
+    shop.lists("MUG")
+    shop.happens(placed("o1", "MUG", customer_id="anna"))
+    return shop
+
+
+@pytest.mark.parametrize(("view", "path"), ROUTES)
+def test_a_view_that_is_behind_is_waited_for_and_then_told(
+    stocked: Shop, api: httpx.Client, view: str, path: str
+) -> None:
+    position = stocked.happens(("stock-MUG", received("MUG", 1)), but_not_in=(view,))
+    begun = time.monotonic()
+    late = api.get(path, headers={"Daybook-Min-Position": str(position)})
+    assert time.monotonic() - begun >= 0.3
+    assert (late.status_code, late.headers["Daybook-View-Position"]) == (200, str(position - 1))
+    strict = {"Daybook-Min-Position": str(position), "Prefer": "respond-async, handling=strict"}
+    refused = api.get(path, headers=strict)
+    assert (refused.status_code, refused.json()["type"]) == (412, "/problems/view-behind")
+    assert refused.json()["view_position"] == position - 1
+    assert refused.headers["Daybook-View-Position"] == str(position - 1)
+
+
+@pytest.mark.parametrize("path", dict.fromkeys(path for _, path in ROUTES))
+def test_a_view_that_arrives_while_one_waits_is_answered_from(
+    stocked: Shop, api: httpx.Client, path: str
+) -> None:
+    position = stocked.position + 2
+
+    def later() -> None:
+        stocked.happens(("stock-MUG", received("MUG", 1)), ("stock-MUG", received("MUG", 1)))
+
+    timer = Timer(0.05, later)
+    timer.start()
+    headers = {"Daybook-Min-Position": str(position), "Prefer": "handling=strict"}
+    answer = api.get(path, headers=headers)
+    timer.join()
+    assert (answer.status_code, answer.headers["Daybook-View-Position"]) == (200, str(position))
+
+
+def test_what_was_written_is_read(stocked: Shop, api: httpx.Client) -> None:
+    position = stocked.happens(("stock-MUG", received("MUG", 4)))
+    answer = api.get("/api/v1/products/MUG", headers={"Daybook-Min-Position": str(position)})
+    assert answer.json()["available"] == 9
+
+
+@pytest.mark.parametrize("path", ["/api/v1/products/MUG", "/api/v1/products"])
+@pytest.mark.parametrize("told", ["-1", "x", "1.5", "", "9" * 20, "1,2"])
+def test_what_is_no_position_is_refused(stocked: Shop, api: httpx.Client, path: str, told: str) -> None:
+    answer = api.get(path, headers={"Daybook-Min-Position": told})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-min-position")
+
+
+def test_before_the_first_publication_no_view_is_ready(shop: Shop, api: httpx.Client) -> None:
+    for path in ("/api/v1/products/MUG", "/api/v1/products", "/api/v1/bestsellers"):
+        answer = api.get(path)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/view-not-ready")
+        assert answer.headers["Retry-After"] == "1"
+
+
+def test_an_emptied_store_is_not_ready_and_recovers(
+    stocked: Shop, api: httpx.Client, fresh_redis: str
+) -> None:
+    assert api.get("/api/v1/products/MUG").status_code == 200
+    with Redis.from_url(fresh_redis) as redis:
+        redis.flushall()
+    assert api.get("/api/v1/products/MUG").json()["type"] == "/problems/view-not-ready"
+    assert api.get("/api/v1/products/MUG").json()["type"] == "/problems/view-not-ready"
+
+
+def test_a_deleted_index_is_not_ready(stocked: Shop, api: httpx.Client, tmp_path: Path) -> None:
+    assert api.get("/api/v1/products").status_code == 200
+    shutil.rmtree(tmp_path / "index")
+    assert api.get("/api/v1/products").json()["type"] == "/problems/view-not-ready"
+
+
+def test_without_redis_documents_are_away_and_the_index_answers(stocked: Shop, tmp_path: Path) -> None:
+    settings = QuerySettings(redis_url=f"unix://{tmp_path}/none", data_dir=tmp_path, access_log=False)
+    app = build_query_app(settings, ready_position=lambda: 0)
+    with running(app) as address, httpx.Client(base_url=address) as client:
+        away = client.get("/api/v1/products/MUG")
+        assert (away.status_code, away.json()["type"]) == (503, "/problems/store-unavailable")
+        assert away.headers["Retry-After"] == "1"
+        assert client.get("/api/v1/search?q=mug").json()["total"] == 1
+        assert client.get("/health/ready").status_code == 503
+        assert client.get("/health/live").status_code == 200
+
+
+def test_ready_means_every_view_has_reached_the_head_of_the_start(stocked: Shop, api: httpx.Client) -> None:
+    assert api.get("/health/ready").json()["type"] == "/problems/not-ready"
+    stocked.head_at_start = stocked.position + 1
+    stocked.happens(("stock-MUG", received("MUG", 1)), but_not_in=("sales",))
+    waiting = api.get("/health/ready")
+    assert (waiting.status_code, waiting.json()["behind"]) == (503, {"sales": 3})
+    stocked.happens(("stock-MUG", received("MUG", 1)))
+    assert api.get("/health/ready").status_code == 200
