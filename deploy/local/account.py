@@ -33,7 +33,10 @@ class Account:
 
     def may_run(self, program: Path) -> bool:
         """Whether this user can read and execute `program` where it lies."""
-        return self.may_enter(program.parent) and self._allowed(program, stat.S_IROTH | stat.S_IXOTH)
+        behind_links = program.resolve()
+        return all(self.may_enter(folder) for folder in (program.parent, behind_links.parent)) and (
+            self._allowed(behind_links, stat.S_IROTH | stat.S_IXOTH)
+        )
 
     def _allowed(self, path: Path, needed: int) -> bool:
         """`needed` is written in the bits for others; the bits that count are the user's own."""

@@ -66,17 +66,18 @@ class RunningSystem:
 
         wait_until(ready, seconds=READY_SECONDS, why=lambda: self.complained)
 
-    def children(self) -> dict[str, psutil.Process]:
+    def children(self) -> dict[str, list[psutil.Process]]:
         """Its processes by what they are: postgres, redis, commands, projector, query."""
-        found = {}
+        found: dict[str, list[psutil.Process]] = {}
         for child in psutil.Process(self.process.pid).children():
-            words = child.cmdline()
-            if words and Path(words[0]).name == "postgres":
-                found["postgres"] = child
-            elif words and "redis-server" in words[0]:
-                found["redis"] = child
-            elif "serve" in words:
-                found[words[words.index("serve") + 1]] = child
+            try:
+                name, words = child.name(), child.cmdline()
+            except psutil.NoSuchProcess:  # Gone, or killed and not yet looked after.
+                continue
+            if "serve" in words:
+                found.setdefault(words[words.index("serve") + 1], []).append(child)
+            elif name in {"postgres", "redis-server"}:
+                found.setdefault(name.removesuffix("-server"), []).append(child)
         return found
 
     def family(self) -> list[psutil.Process]:
