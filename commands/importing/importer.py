@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,12 +40,13 @@ class FileChanged(Exception):  # noqa: N818
     """The file is no longer what it was when the import began."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What an import ended with. `written` invoices were new to the log; the file's others were there."""
 
     account: Account
     outline: Outline
+    invoices: int  # in the file
     written: int
     aside: Path
     head: int  # of the log when the last was written
@@ -53,11 +55,14 @@ class Result:
 class OnlineRetailImport:
     """One import of one file. Run it once; a new one goes on where another was stopped."""
 
-    def __init__(self, log: EventLog, codec: Codec, path: Path, aside: Path, progress: Progress) -> None:
+    def __init__(
+        self, log: EventLog, codec: Codec, path: Path, aside: Callable[[str], Path], progress: Progress
+    ) -> None:
+        """`aside` names the list of lines that get no event, given the digest of the file's content."""
         self._log = log
         self._codec = codec
         self._path = path
-        self._aside = aside
+        self._aside_of = aside
         self._progress = progress
         self._identity = Identity(log.installation_secret())
 
@@ -92,8 +97,16 @@ class OnlineRetailImport:
         in_log = await asyncio.to_thread(
             read_account, self._log, self._codec, self._identity, file_account.by_invoice
         )
-        accounted = account(file_account, in_log, read_back(self._aside))
-        return Result(accounted, found, submitter.written, self._aside, head)
+        aside = self._aside_of(found.digest)
+        accounted = account(file_account, in_log, read_back(aside))
+        return Result(
+            account=accounted,
+            outline=found,
+            invoices=len(file_account.by_invoice),
+            written=submitter.written,
+            aside=aside,
+            head=head,
+        )
 
     def _is_imported(self, before: Imported, invoice: Invoice) -> bool:
         if invoice.is_cancellation:
@@ -108,7 +121,8 @@ class OnlineRetailImport:
             return
         titles = surveyed.titles()
         new = {sku: price for sku, price in surveyed.prices.items() if sku not in before.listed}
-        self._progress.stage("listing products", total=len(new), unit=" products")
+        if new:
+            self._progress.stage("listing products", total=len(new), unit=" products")
         for sku, price in new.items():
             title = titles.get(sku, sku)
             command = ListIfNew(
@@ -117,7 +131,8 @@ class OnlineRetailImport:
             await submitter.submit(command, valid_at=surveyed.first_at, events=1)
             self._progress.advance(1)
         await submitter.flush()
-        self._progress.stage("receiving opening stock", total=len(surveyed.movements), unit=" products")
+        if surveyed.movements:
+            self._progress.stage("receiving opening stock", total=len(surveyed.movements), unit=" products")
         lacking = await self._lacking(surveyed)
         for sku, quantity in lacking.items():
             receipt = ReceiveOpeningStock(
@@ -152,7 +167,7 @@ class OnlineRetailImport:
         result = FileAccount()
         planner = Planner(digest=found.digest, identity=self._identity, titles=surveyed.titles())
         self._progress.stage("writing invoices", total=found.lines, unit=" lines")
-        with listing(self._aside) as aside:
+        with listing(self._aside_of(found.digest)) as aside:
             for item in group(read_lines(self._path), found.last_line):
                 entry = item if isinstance(item, Damaged) else sort_invoice(item)
                 result.add(entry)

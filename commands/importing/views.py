@@ -1,0 +1,61 @@
+"""Asking the query side how far its read models have come, as any reader of it may."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+
+PATHS: Mapping[
+    str, str
+] = {  # A question that each view answers, or says it has nothing; both name its position.
+    "products": "/api/v1/products/0",
+    "inventory": "/api/v1/inventory/0",
+    "orders": f"/api/v1/orders/{'0' * 32}",
+    "customer orders": "/api/v1/customers/0/orders?limit=1",
+    "sales": "/api/v1/dashboards/sales?from=2000-01-01&to=2000-01-01",
+    "bestsellers": "/api/v1/bestsellers?limit=1",
+    "search": "/api/v1/search?q=&limit=1",
+}
+STANDSTILL_SECONDS = 60.0
+
+
+class ViewsUnreachable(Exception):  # noqa: N818
+    """The query side does not answer, or its views stand still."""
+
+
+def wait_for_views(read_url: str, *, position: int, moved: Callable[[int], None]) -> None:
+    """Returns once every view stands at `position`; `moved` is told the least of them now and then.
+
+    Raises ViewsUnreachable.
+    """
+    slowest, moved_at = -1, time.monotonic()
+    while True:
+        now = min(view_position(read_url, path, wanted=position) for path in PATHS.values())
+        if now > slowest:
+            slowest, moved_at = now, time.monotonic()
+            moved(now)
+        if now >= position:
+            return
+        if time.monotonic() - moved_at > STANDSTILL_SECONDS:
+            raise ViewsUnreachable(f"the read models stand at position {now:,} of {position:,}")
+
+
+def view_position(read_url: str, path: str, *, wanted: int) -> int:
+    """Where the view stands that answers `path`; waits a moment for it to reach `wanted`."""
+    request = urllib.request.Request(
+        f"{read_url.rstrip('/')}{path}", headers={"Daybook-Min-Position": str(wanted)}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            headers = answer.headers
+    except urllib.error.HTTPError as error:
+        headers = error.headers
+        error.close()
+    except OSError as error:
+        raise ViewsUnreachable(f"the query side does not answer: {error}") from error
+    position = headers.get("Daybook-View-Position", "")
+    if not position.isdecimal():
+        raise ViewsUnreachable(f"the query side does not say where its views stand ({path})")
+    return int(position)
