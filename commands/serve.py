@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import uvicorn
+import uvloop
 
 from aggregates.event_types import EVENT_TYPES
 from commands.handlers import HANDLERS
@@ -19,6 +20,10 @@ from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
 from event_store.codec import Codec
 from event_store.postgres_log import PostgresLog
+
+SWITCH_SECONDS = 0.0005
+"""How long the event loop may keep the interpreter from the thread whose append has come back; Python's own
+5 ms would be most of an append's time."""
 
 
 class UnsafeAddress(Exception):  # noqa: N818
@@ -32,9 +37,10 @@ def serve_commands(settings: Settings, *, sockets: Sequence[socket.socket] | Non
     `commands_port` are bound. Raises UnsafeAddress.
     """
     require_safe(settings.host, settings.operator_token)
+    sys.setswitchinterval(SWITCH_SECONDS)
     log = PostgresLog.open(settings.postgres_url)
     try:
-        asyncio.run(_serve(settings, log, sockets))
+        uvloop.run(_serve(settings, log, sockets))
     finally:
         log.close()
 
@@ -67,7 +73,6 @@ async def _serve(settings: Settings, log: PostgresLog, sockets: Sequence[socket.
             app,
             host=settings.host,
             port=settings.commands_port,
-            loop="uvloop",
             http="httptools",
             log_config=None,
             access_log=False,

@@ -28,13 +28,13 @@ class Settings(BaseSettings):
     """How long units are kept for an order whose payment is undecided."""
     capture: Literal["fulfilment", "checkout"] = "fulfilment"
     """When money is captured: at the first fulfilment, or at once when authorized."""
-    line_quantity_max: Annotated[int, Field(ge=1)] = 999
+    line_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 999
     """Units of one SKU in a cart."""
     cart_lines_max: Annotated[int, Field(ge=1)] = 200
     """Lines in a cart."""
-    stock_quantity_max: Annotated[int, Field(ge=1)] = 10_000_000
+    stock_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000_000
     """Units in one receipt or adjustment."""
-    price_minor_max: Annotated[int, Field(ge=1)] = 100_000_000_00
+    price_minor_max: Annotated[int, Field(ge=1, le=100_000_000_00)] = 100_000_000_00
     """A unit price or refund, in minor units."""
     demo_marker: Path | None = None
     """While this file is missing, the demo shop is still being filled and `ready` says no."""

@@ -49,7 +49,7 @@ def documented(model: type, *, created: bool = True) -> dict[str, Any]:
     }
     if created:
         answers[201] = {"model": model, "description": "Made", "headers": HEADERS}
-    for status in (400, 401, 404, 405, 409, 413, 422, 503):
+    for status in (400, 401, 404, 405, 409, 413, 415, 422, 503):
         answers[status] = PROBLEM
     return {"responses": answers, "response_model": None, "status_code": 201 if created else 200}
 

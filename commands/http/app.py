@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -24,11 +25,13 @@ from commands.http.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     KEY_BUSY,
+    KEY_REQUIRED,
     KEY_REUSED,
     MALFORMED_JSON,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     STORE_UNAVAILABLE,
+    UNSUPPORTED_MEDIA_TYPE,
     ProblemType,
     problem,
     reason_response,
@@ -103,17 +106,42 @@ async def _refused(request: Request, error: RefusedRequest) -> Response:
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
+    if any(one["loc"] == ("body",) for one in found) and not _says_json(request):
+        return problem(UNSUPPORTED_MEDIA_TYPE)
     if any(one["type"] == "json_invalid" for one in found):
         return problem(MALFORMED_JSON)
+    if any(one["type"] == "missing" and one["loc"][0] == "header" for one in found):
+        return problem(KEY_REQUIRED)
     faults = [{"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in found]
     said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
     return problem(INVALID_REQUEST, said, errors=faults)
 
 
+def _says_json(request: Request) -> bool:
+    """Whether the body is announced as JSON; a request without a body need not announce one."""
+    return "json" in request.headers.get("content-type", "json" if not _has_body(request) else "")
+
+
+def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") != "0"
+
+
 async def _http(request: Request, error: HTTPException) -> Response:
-    known = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 400: MALFORMED_JSON}
-    kind = known.get(error.status_code, INTERNAL_ERROR)
-    return problem(kind, headers=error.headers)
+    if error.status_code == 405:
+        return problem(METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_methods(request))})
+    known = {404: NOT_FOUND, 400: MALFORMED_JSON}
+    return problem(known.get(error.status_code, INTERNAL_ERROR), headers=error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method that the path takes, whichever route takes it."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    return sorted(
+        method.upper()
+        for path, operations in paths.items()
+        if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", path), request.url.path)
+        for method in operations
+    )
 
 
 async def _unavailable(request: Request, error: StoreUnavailable) -> Response:

@@ -11,9 +11,20 @@ from starlette.responses import Response
 
 from commands.cart import AddItem, OpenCart, RemoveItem, SetQuantity
 from commands.http.answers import answered, documented
-from commands.http.limits import invalid
-from commands.http.requests import RequestContext
-from commands.http.shapes import AnswerBody, Body, Currency, CustomerId, IdPath, Quantity, SkuPath, SkuText
+from commands.http.problems import SKU_MISMATCH
+from commands.http.requests import RefusedRequest, RequestContext
+from commands.http.shapes import (
+    INTEGRAL,
+    QUANTITY_MAX,
+    AnswerBody,
+    Body,
+    Currency,
+    CustomerId,
+    IdPath,
+    Quantity,
+    SkuPath,
+    SkuText,
+)
 
 router = APIRouter(prefix="/api/v1/carts", tags=["carts"])
 
@@ -35,7 +46,7 @@ class ItemBody(Body):
 class QuantityBody(Body):
     """How many units the line is to hold; 0 removes it. `sku`, where given, must be the path's."""
 
-    quantity: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    quantity: Annotated[int, Field(ge=0, le=QUANTITY_MAX), INTEGRAL]
     sku: SkuText | None = None
 
 
@@ -66,7 +77,7 @@ async def set_quantity(
 ) -> Response:
     """The line then holds exactly so many units; 0 removes it, and a product not in the cart is added."""
     if body.sku not in (None, sku):
-        invalid("sku", "is not the path's")
+        raise RefusedRequest(SKU_MISMATCH)
     settings = request.app.state.settings
     command = SetQuantity(
         cart_id=cart_id,

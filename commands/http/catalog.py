@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from aggregates.kernel import UnitPrice
 from commands.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.answers import answered, documented
-from commands.http.limits import invalid, within
-from commands.http.requests import RequestContext, operator_only
+from commands.http.limits import within
+from commands.http.problems import PRICE_MISMATCH
+from commands.http.requests import RefusedRequest, RequestContext, operator_only
 from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText
 
 router = APIRouter(prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)])
@@ -20,15 +21,16 @@ router = APIRouter(prefix="/api/v1/products", tags=["products"], dependencies=[D
 LEVELS_MAX = 8
 
 
-def _category(path: str) -> str:
-    """A path as it is kept: levels trimmed, joined by ` > `."""
-    levels = [level.strip() for level in path.split(">")]
-    if not all(levels) or len(levels) > LEVELS_MAX:
-        raise ValueError(f"must be 1 to {LEVELS_MAX} levels joined by ' > '")
-    return " > ".join(levels)
-
-
-Category = Annotated[Line, AfterValidator(_category), Field(examples=["Kitchen > Mugs"])]
+_LEVEL = r"[^\x00-\x20\x7f>](?:[^\x00-\x1f\x7f>]*[^\x00-\x20\x7f>])?"
+Category = Annotated[
+    str,
+    Field(
+        pattern=rf"^{_LEVEL}(?: > {_LEVEL}){{0,{LEVELS_MAX - 1}}}$",
+        max_length=200,
+        description=f"1 to {LEVELS_MAX} levels joined by ` > `",
+        examples=["Kitchen > Mugs"],
+    ),
+]
 
 
 class ProductBody(Body):
@@ -94,4 +96,4 @@ def _price(request: Request, body: PriceBody) -> UnitPrice:
     try:
         return body.unit_price()
     except ValueError as error:
-        invalid("price", str(error))
+        raise RefusedRequest(PRICE_MISMATCH) from error

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
+from commands.http.answers import PROBLEM
 from commands.http.problems import NOT_READY, problem
 from event_store.errors import StoreUnavailable
 
@@ -20,7 +21,7 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/health/ready", summary="Commands can be taken", responses={503: {"description": "Not yet"}})
+@router.get("/health/ready", summary="Commands can be taken", responses={503: PROBLEM})
 async def ready(request: Request) -> Response:
     """The log is reachable, its schema current, and the demo shop, where one was asked for, filled."""
     marker = request.app.state.settings.demo_marker
@@ -33,7 +34,12 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"status": "ready", "position": head})
 
 
-@router.get("/metrics", summary="Metrics in Prometheus' text format")
+@router.get(
+    "/metrics",
+    summary="Metrics in Prometheus' text format",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
 async def metrics() -> Response:
     """Everything this process counts."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

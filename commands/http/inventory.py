@@ -12,7 +12,7 @@ from aggregates.kernel import MAIN
 from commands.http.answers import answered, documented
 from commands.http.limits import invalid, within
 from commands.http.requests import KeyedContext, operator_only
-from commands.http.shapes import AnswerBody, Body, Quantity, Reason, SkuPath
+from commands.http.shapes import INTEGRAL, QUANTITY_MAX, AnswerBody, Body, Quantity, Reason, SkuPath
 from commands.inventory import AdjustStock, ReceiveStock
 
 router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"], dependencies=[Depends(operator_only)])
@@ -31,7 +31,9 @@ class ReceiptBody(Body):
 class AdjustmentBody(Body):
     """Units found (positive) or missing (negative)."""
 
-    quantity: Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
+    quantity: Annotated[
+        int, Field(ge=-QUANTITY_MAX, le=QUANTITY_MAX, json_schema_extra={"not": {"const": 0}}), INTEGRAL
+    ]
     reason: Reason
     location: Location = MAIN
 

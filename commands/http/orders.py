@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from aggregates.orders.events import Address
 from commands.fulfilment import FulfilOrder, ReturnLines
 from commands.http.answers import answered, answered_after_step, documented
-from commands.http.limits import invalid, within
+from commands.http.limits import within
 from commands.http.requests import KeyedContext, RequestContext, operator_only, wait_asked
 from commands.http.shapes import (
+    AMOUNT_MAX,
+    INTEGRAL,
+    PRINTABLE_LINE,
     AnswerBody,
     Body,
     IdPath,
@@ -44,8 +49,8 @@ class AddressBody(Body):
     line1: Line
     line2: Line | None = None
     city: Line
-    postal_code: Annotated[str, Field(min_length=1, max_length=20)]
-    country: Annotated[str, Field(min_length=2, max_length=60, examples=["GB"])]
+    postal_code: Annotated[str, Field(pattern=PRINTABLE_LINE, max_length=20)]
+    country: Annotated[str, Field(pattern=PRINTABLE_LINE, min_length=2, max_length=60, examples=["GB"])]
 
 
 class PaymentBody(Body):
@@ -57,7 +62,10 @@ class PaymentBody(Body):
 class CheckoutBody(Body):
     """What an order needs beside its cart."""
 
-    email: Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", examples=["anna@example.com"])]
+    email: Annotated[
+        str,
+        Field(pattern=r"^[^@\x00-\x20\x7f]{1,64}@[^@\x00-\x20\x7f]{1,190}$", examples=["anna@example.com"]),
+    ]
     shipping_address: AddressBody
     payment: PaymentBody
 
@@ -83,10 +91,16 @@ class ReturnBody(Body):
     restock: bool = True
 
 
+class RefundAmount(MoneyBody):
+    """An amount to be paid back."""
+
+    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX), INTEGRAL]
+
+
 class RefundBody(Body):
     """What is paid back: an amount, the worth of lines, or without either all that remains."""
 
-    amount: MoneyBody | None = None
+    amount: RefundAmount | None = None
     lines: Lines = None
     reason: Reason = "refunded"
 
@@ -97,7 +111,9 @@ async def check_out(
     cart_id: IdPath,
     body: CheckoutBody,
     context: KeyedContext,
-    prefer: Annotated[str | None, Header(description="`wait=SECONDS`: wait for the payment")] = None,
+    prefer: Annotated[
+        str | SkipJsonSchema[None], Header(description="`wait=SECONDS`: wait for the payment")
+    ] = None,
 ) -> Response:
     """Cart, order and stock are committed together; the payment follows, and is read from the order.
 
@@ -193,8 +209,6 @@ async def refund_order(
     said = body or RefundBody()
     if said.amount is not None:
         within(request, "price_minor_max", said.amount.amount, "amount")
-        if said.amount.amount == 0:
-            invalid("amount", "must be more than 0")
     command = RefundOrder(
         order_id=order_id,
         credit_note_id=secrets.token_hex(16),
@@ -207,9 +221,10 @@ async def refund_order(
 
 
 def _units(lines: list[LineQuantityBody] | None) -> Mapping[str, int] | None:
+    """Units by line; what names a line twice means the sum."""
     if lines is None:
         return None
-    units = {line.line_id: line.quantity for line in lines}
-    if len(units) < len(lines):
-        invalid("lines", "names a line twice")
+    units: Counter[str] = Counter()
+    for line in lines:
+        units[line.line_id] += line.quantity
     return units

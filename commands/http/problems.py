@@ -41,6 +41,11 @@ KEY_BUSY = ProblemType("idempotency-key-busy", 409, "The first request with this
 TOKEN_REQUIRED = ProblemType("operator-token-required", 401, "This route is for operators.")
 NOT_FOUND = ProblemType("not-found", 404, "There is no such route.")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "This route does not take this method.")
+UNSUPPORTED_MEDIA_TYPE = ProblemType(
+    "unsupported-media-type", 415, "The body is to be JSON, and its Content-Type application/json."
+)
+PRICE_MISMATCH = ProblemType("price-mismatch", 409, "The exact price does not round to the amount.")
+SKU_MISMATCH = ProblemType("sku-mismatch", 409, "The body names another SKU than the path.")
 BUSY = ProblemType("busy", 503, "Others kept changing what this command is about. Try again.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
 NOT_READY = ProblemType("not-ready", 503, "The server is not ready yet.")
@@ -50,14 +55,11 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, ProblemType)
 )
 
-STATUS_OF_REASON = {"QuantityOverLimit": 422}
-"""The status of a reason, by its class name, where it is not 404 (Unknown…) or 409 (all others)."""
-
 
 def type_of_reason(reason: type) -> ProblemType:
     """The problem type a reason is answered with."""
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", reason.__name__).lower()
-    status = STATUS_OF_REASON.get(reason.__name__, 404 if slug.startswith("unknown-") else 409)
+    status = 404 if slug.startswith("unknown-") else 409
     title = (getdoc(reason) or reason.__name__).partition("\n")[0]
     return ProblemType(slug, status, title)
 

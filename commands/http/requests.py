@@ -9,10 +9,12 @@ import secrets
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from pydantic import WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from commands.decision import Actor, Context
-from commands.http.problems import KEY_REQUIRED, KEY_UNFIT, TOKEN_REQUIRED, ProblemType, problem
+from commands.http.problems import KEY_UNFIT, TOKEN_REQUIRED, ProblemType, problem
 
 KEY_LENGTH_MIN = 16
 """Anonymous keys share one actor: a short one would meet a stranger's."""
@@ -65,8 +67,14 @@ def trace_of(request: Request) -> str:
     return match[1] if match and match[1] != "0" * 32 else secrets.token_hex(16)
 
 
+KeyText = Annotated[
+    str, WithJsonSchema({"type": "string", "minLength": KEY_LENGTH_MIN, "maxLength": KEY_LENGTH_MAX})
+]
+_key = Header(description="The caller's name for this request: a retry is answered, not done again.")
+
+
 async def context_of(
-    request: Request, idempotency_key: Annotated[str | None, Header(min_length=1)] = None
+    request: Request, idempotency_key: Annotated[KeyText | SkipJsonSchema[None], _key] = None
 ) -> Context:
     """The context of the command that this request asks for."""
     actor = actor_of(request)
@@ -88,11 +96,9 @@ async def context_of(
     )
 
 
-async def keyed_context_of(context: Annotated[Context, Depends(context_of)]) -> Context:
+async def keyed_context_of(request: Request, idempotency_key: Annotated[KeyText, _key]) -> Context:
     """The context of a command that is never taken without an idempotency key."""
-    if context.key is None:
-        raise RefusedRequest(KEY_REQUIRED)
-    return context
+    return await context_of(request, idempotency_key)
 
 
 def wait_asked(prefer: str | None) -> float | None:
