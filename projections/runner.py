@@ -21,7 +21,8 @@ from projections.rebuild import Progress, Rebuild, Tell
 from projections.sink import Decoded, Sink
 
 _PAGE_EVENTS = 5_000
-_PAGE_EVENTS_BESIDE = 1_000  # so that current views wait a moment only for those that catch up
+_PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for those that catch up,
+_PAGES_BESIDE = 2  # but those that catch up gain on current ones however much is written meanwhile.
 _IDLE_SECONDS = 0.1
 _LOOK_ROUND_SECONDS = 0.5
 _PAUSE_SECONDS_FIRST = 0.1
@@ -52,6 +53,7 @@ class Runner:
         self._compare_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._stopping = threading.Event()
         self._looked_round_at = 0.0
+        self._front_events = 0  # that the sinks in front took in last
         self._head = 0
 
     def stop(self) -> None:
@@ -107,22 +109,25 @@ class Runner:
         if not positions:
             self._stopping.wait(_IDLE_SECONDS)
         elif len(positions) > 1:
-            self._advance(positions[0], limit=_PAGE_EVENTS_BESIDE, up_to=positions[1])
+            limit = max(_PAGE_EVENTS_BESIDE, _PAGES_BESIDE * self._front_events)
+            self._advance(positions[0], limit=limit, up_to=positions[1])
         front = self._positions()[-1:]
-        if front and not self._advance(front[0], limit=_PAGE_EVENTS, up_to=None) and len(positions) == 1:
-            self._head = self._log.wait(after=front[0], timeout_seconds=_IDLE_SECONDS)
+        if front:
+            self._front_events = self._advance(front[0], limit=_PAGE_EVENTS, up_to=None)
+            if self._front_events == 0 and len(positions) == 1:
+                self._head = self._log.wait(after=front[0], timeout_seconds=_IDLE_SECONDS)
         self._settle_all()
         self._step_rebuilds()
 
     def _positions(self) -> list[int]:
         return sorted({lane.sink.position for lane in self._lanes if lane.is_moving})
 
-    def _advance(self, position: int, *, limit: int, up_to: int | None) -> bool:
-        """Takes the sinks at this position a page further; False where there is none."""
+    def _advance(self, position: int, *, limit: int, up_to: int | None) -> int:
+        """Takes the sinks at this position a page further; gives its number of events."""
         started = time.monotonic()
         events = self._log.read_all(after=position, limit=limit, up_to=up_to)
         if not events:
-            return False
+            return 0
         batch = [Decoded(recorded, self._codec.decode(recorded)) for recorded in events]
         last = events[-1].position
         tailing = up_to is None and len(events) < limit
@@ -136,7 +141,7 @@ class Runner:
             self._metrics.written(batch)
         self._head = max(self._head, last)
         self._log_batch(batch, lanes, tailing=tailing, seconds=time.monotonic() - started)
-        return True
+        return len(batch)
 
     def _settle_all(self) -> None:
         for lane in self._lanes:

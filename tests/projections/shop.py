@@ -19,7 +19,7 @@ from aggregates.orders.events import Address, Charge
 from aggregates.payments import payment
 from event_store.codec import Codec
 from event_store.keys import new_subject_key
-from event_store.records import Appended, Entry, EventLog, RecordedEvent
+from event_store.records import Appended, Entry, EventLog, NewEvent, RecordedEvent
 from projections.sink import Decoded
 
 CODEC = Codec(EVENT_TYPES)
@@ -66,20 +66,33 @@ class Shop:
                 self._versions[stream] = self._versions.get(stream, 0) + 1
                 state = AGGREGATES[stream.partition("-")[0]].evolve(state, event)
         if events:
-            self._entries.append(
-                Entry(
-                    command_id=uuid4(),
-                    name="test",
-                    verdict="accepted",
-                    reads=reads,
-                    events=events,
-                    actor="system:test",
-                    channel="test",
-                    correlation=uuid4().hex,
-                    valid_at=valid_at,
-                    new_subject_keys={name: self._keys[name] for name in new_keys},
-                )
+            self._enter(events, reads, valid_at, {name: self._keys[name] for name in new_keys})
+
+    def records_raw(self, event: NewEvent) -> None:
+        """An event that no aggregate knows, the first of its stream."""
+        self._enter([event], {event.stream: 0}, None, {})
+
+    def _enter(
+        self,
+        events: list[NewEvent],
+        reads: dict[str, int],
+        valid_at: datetime | None,
+        new_keys: dict[str, bytes],
+    ) -> None:
+        self._entries.append(
+            Entry(
+                command_id=uuid4(),
+                name="test",
+                verdict="accepted",
+                reads=reads,
+                events=events,
+                actor="system:test",
+                channel="test",
+                correlation=uuid4().hex,
+                valid_at=valid_at,
+                new_subject_keys=new_keys,
             )
+        )
 
     def flush(self) -> int:
         """Writes what was recorded; gives the head."""

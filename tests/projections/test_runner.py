@@ -1,0 +1,311 @@
+"""The runner keeps every view at the log's head, whatever happens to the stores."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import msgspec
+import pytest
+from redis import Redis
+
+from event_store.errors import LogGap, StoreUnavailable, UnknownEvent
+from event_store.memory_log import MemoryLog
+from event_store.records import NewEvent, RecordedEvent
+from projections import catalog
+from projections.documents.errors import ViewNotReady
+from projections.documents.keys import Pointer, ViewKeys
+from projections.rebuild import Progress
+from projections.redis_sink import RedisSink
+from tests.projections.running import (
+    eventually,
+    new_runner,
+    redis_sinks,
+    running,
+    views_equal_a_rebuild,
+    views_reach,
+)
+from tests.projections.shop import Shop
+
+
+def test_an_empty_shop_has_its_pointers_at_once(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, 0)
+
+    assert redis.get("{product.v1.0}:checkpoint") == b"0"
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_views_follow_the_log(shop: Shop, fresh_redis: str, shards: int) -> None:
+    shop.bustle(orders=10)
+    shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis, shards))):
+        for seed in range(5):
+            shop.bustle(orders=10, seed=seed)
+            views_reach(fresh_redis, shop.flush())
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_a_restarted_projector_goes_on_where_it_was(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        shop.bustle(orders=5)
+        views_reach(fresh_redis, shop.flush())
+    shop.bustle(orders=5)
+    head = shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, head)
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
+    assert json.loads(redis.get("view:product"))["version"] == 1
+
+
+def test_redis_emptied_while_idle_is_rebuilt_and_never_half_a_view_shown(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.bustle(orders=300)
+    head = shop.flush()
+    positions_shown: list[int] = []
+    looking = threading.Event()
+
+    def look() -> None:
+        keys = ViewKeys("order", 1, 1)
+        with Redis.from_url(fresh_redis) as reader:
+            while not looking.wait(0.001):
+                pointer, checkpoint = reader.mget("view:order", keys.checkpoint(0))
+                if pointer is not None:
+                    positions_shown.append(int(checkpoint or -1))
+
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, head)
+        redis.flushall()
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        emptied_at = time.monotonic()
+        views_reach(fresh_redis, head)
+        noticed_and_rebuilt_seconds = time.monotonic() - emptied_at
+        eventually(lambda: bool(positions_shown), "the order view is read again")
+        looking.set()
+        watcher.join()
+
+    assert set(positions_shown) == {head}
+    assert noticed_and_rebuilt_seconds < 10
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_redis_emptied_under_writes(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        for round_ in range(6):
+            shop.bustle(orders=20, seed=round_)
+            head = shop.flush()
+            if round_ % 2:
+                redis.flushall()
+        views_reach(fresh_redis, head)
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_another_read_model_is_drawn_up_beside_the_old_one(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.bustle(orders=5)
+    head = shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, head)
+    redis.set("view:product", msgspec.json.encode(Pointer(1, 1, model=99)))
+
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        eventually(lambda: json.loads(redis.get("view:product"))["version"] == 2, "version 2 is live")
+
+    assert redis.keys("{product.v1.*") == []
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_another_number_of_shards_is_a_rebuild(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    shop.bustle(orders=5)
+    head = shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis, shards=1))):
+        views_reach(fresh_redis, head)
+    with running(new_runner(shop.log, redis_sinks(fresh_redis, shards=4))):
+        eventually(lambda: json.loads(redis.get("view:bestsellers"))["shards"] == 4, "cut into 4")
+        views_reach(fresh_redis, head)
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_a_view_ahead_of_the_log_is_drawn_up_anew(shop: Shop, fresh_redis: str) -> None:
+    shop.bustle(orders=5)
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, shop.flush())
+    restored = Shop(MemoryLog())
+    restored.lists("MUG")
+    restored.flush()
+    with running(new_runner(restored.log, redis_sinks(fresh_redis))):
+        eventually(lambda: _equal(restored, fresh_redis), "the views of the log that is there")
+
+
+def test_an_event_nobody_knows_ends_the_runner(shop: Shop, fresh_redis: str) -> None:
+    shop.lists("MUG")
+    shop.records_raw(NewEvent("mystery-1", "mystery.happened", 1, b"{}"))
+    shop.lists("CUP")
+    shop.flush()
+
+    with pytest.raises(UnknownEvent, match="position 3"):
+        new_runner(shop.log, redis_sinks(fresh_redis)).run()
+
+
+def test_a_gap_ends_the_runner(shop: Shop, fresh_redis: str) -> None:
+    class Gapped(MemoryLog):
+        def read_all(self, *, after, limit, types=(), up_to=None) -> list[RecordedEvent]:
+            raise LogGap("position 3 is missing")
+
+    with pytest.raises(LogGap):
+        new_runner(Gapped(), redis_sinks(fresh_redis)).run()
+
+
+def test_while_the_log_is_away_the_runner_waits(shop: Shop, fresh_redis: str) -> None:
+    class Away(MemoryLog):
+        is_away = False
+
+        def read_all(self, *, after, limit, types=(), up_to=None) -> list[RecordedEvent]:
+            if self.is_away:
+                raise StoreUnavailable("away")
+            return super().read_all(after=after, limit=limit, types=types, up_to=up_to)
+
+    log = Away()
+    moving = Shop(log)
+    with running(new_runner(log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, 0)
+        log.is_away = True
+        moving.bustle(orders=3)
+        head = moving.flush()
+        time.sleep(0.3)
+        log.is_away = False
+        views_reach(fresh_redis, head)
+
+    views_equal_a_rebuild(log, fresh_redis)
+
+
+def test_a_rebuild_goes_on_beside_the_live_view_under_writes(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.bustle(orders=400)
+    head = shop.flush()
+    told: list[Progress] = []
+    runner = new_runner(shop.log, redis_sinks(fresh_redis))
+    asked = threading.Event()
+
+    def look_round() -> bool:
+        if asked.is_set():
+            asked.clear()
+            for view in ("product", "order", "customer_orders", "sales", "bestsellers"):
+                runner.rebuild(view, told.append)
+        return True
+
+    seen: list[int] = []
+    with running(runner, look_round):
+        views_reach(fresh_redis, head)
+        asked.set()
+        seed = 0
+        while sum(progress.is_over for progress in told) < 5:
+            seed += 1
+            assert seed < 500
+            shop.bustle(orders=3, seed=seed)
+            head = shop.flush()
+            pointer = json.loads(redis.get("view:order"))
+            checkpoint = redis.get(ViewKeys("order", pointer["version"], 1).checkpoint(0))
+            if checkpoint is not None:
+                seen.append(int(checkpoint))
+        views_reach(fresh_redis, head)
+
+    assert seen == sorted(seen), "readers never went back in time"
+    over = [progress for progress in told if progress.is_over]
+    assert [progress.state for progress in over] == ["done"] * 5, over
+    assert all(progress.version == 2 and progress.differing_keys == [] for progress in over), over
+    assert all(progress.documents for progress in over)
+    assert redis.keys("{order.v1.*") == []
+    assert redis.keys("building:*") == []
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_a_rebuild_tells_which_documents_differed_and_puts_them_right(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.lists("MUG")
+    shop.lists("CUP")
+    told: list[Progress] = []
+    runner = new_runner(shop.log, redis_sinks(fresh_redis))
+    head = shop.flush()
+    with running(runner):
+        views_reach(fresh_redis, head)
+    redis.set("{product.v1.0}:MUG", b'{"sku":"tampered"}')
+    redis.set("{product.v1.0}:GHOST", b"{}")
+
+    runner = new_runner(shop.log, redis_sinks(fresh_redis))
+    runner.rebuild("product", told.append)
+    with running(runner):
+        eventually(lambda: bool(told) and told[-1].is_over, "rebuilt")
+
+    assert told[-1].differing_keys == ["GHOST", "MUG"]
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_a_rebuild_whose_store_is_emptied_is_given_up_and_the_view_still_comes_back(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.bustle(orders=400)
+    head = shop.flush()
+    told: list[Progress] = []
+    runner = new_runner(shop.log, redis_sinks(fresh_redis))
+    with running(runner):
+        views_reach(fresh_redis, head)
+        runner.rebuild("order", told.append)
+        eventually(lambda: any(progress.state == "building" for progress in told) or _over(told), "building")
+        redis.flushall()
+        eventually(lambda: _over(told), "given up or done")
+        views_reach(fresh_redis, head)
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_what_a_killed_rebuild_left_is_cleared_away(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    shop.bustle(orders=5)
+    head = shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, head)
+    live = RedisSink(catalog.VIEW, fresh_redis)
+    live.open()
+    beside = live.beside()
+    beside.apply((), up_to=3, tailing=False)
+    beside.settle(may_hold_back=False)
+    live.close()
+    beside.close()
+    assert redis.keys("{product.v2.*") != []
+
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        eventually(lambda: redis.keys("{product.v2.*") == [], "cleared away")
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_unknown_views_and_second_requests_are_refused(shop: Shop, fresh_redis: str) -> None:
+    told: list[Progress] = []
+    runner = new_runner(shop.log, redis_sinks(fresh_redis))
+    runner.rebuild("nonsense", told.append)
+    runner.rebuild("order", told.append)
+    runner.rebuild("order", told.append)
+
+    assert [(each.state, each.view) for each in told] == [("failed", "nonsense"), ("failed", "order")]
+
+
+def _over(told: list[Progress]) -> bool:
+    return bool(told) and told[-1].is_over
+
+
+def _equal(shop: Shop, url: str) -> bool:
+    try:
+        views_equal_a_rebuild(shop.log, url)
+    except (AssertionError, ViewNotReady, ValueError):
+        return False
+    return True
