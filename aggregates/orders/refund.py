@@ -145,7 +145,8 @@ def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charg
     beside = refund.amount - Money.sum((line.amount for line in refund.lines), refund.amount.currency)
     if beside.amount == 0:
         return ()
-    if beside == _charges_total(order.placed) and not order.refunds:
+    by_lines = sum(line.refunded_amount for line in order.lines.values())
+    if beside == _charges_total(order.placed) and order.refunded_amount == by_lines:
         return order.placed.charges
     return (Charge(kind="manual", label=label, amount=beside),)
 

@@ -151,6 +151,23 @@ def test_a_credit_note_of_the_whole_order_repeats_its_charges():
     )
 
 
+def test_charges_are_credited_by_name_once():
+    lines_back = refunded("n1", 3000, line_refund("1", 3, 1000), line_refund("2", 1, 2000))
+    assert credited_charges(state_after(order, *PAID, lines_back), plan(350), label="late") == (
+        POSTAGE,
+        DISCOUNT,
+    )
+    charges_back = refunded("n1", 350)
+    assert credited_charges(state_after(order, *PAID, charges_back), plan(350), label="late") == (
+        Charge(kind="manual", label="late", amount=pounds(350)),
+    )
+
+
+def test_a_line_gives_no_more_than_is_left_of_it_after_a_larger_refund_was_booked():
+    generous = refunded("n1", 900, line_refund("1", 1, 900))
+    assert planned(*PAID, generous, lines={"1": 2}).decided == plan(100, line_refund("1", 2, 100))
+
+
 def test_what_no_line_bears_is_one_manual_charge():
     assert credited_charges(state_after(order, *PAID), plan(500), label="late") == (
         Charge(kind="manual", label="late", amount=pounds(500)),

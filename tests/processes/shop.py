@@ -202,3 +202,18 @@ class AwayGateway:
             raise GatewayTimeout("no answer")
 
         return call
+
+
+class CountedGateway:
+    """The real gateway, noting the key of every call."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.keys: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            self.keys.append(arguments["key"])
+            return getattr(self._gateway, name)(**arguments)
+
+        return call

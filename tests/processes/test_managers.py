@@ -13,7 +13,7 @@ from commands.processes.manager import ProcessManagers
 from event_store.errors import DecodingFailed
 from event_store.postgres_log import PostgresLog
 from event_store.records import Entry, NewEvent
-from tests.processes.shop import NOON, ORDER, Shop, eventually
+from tests.processes.shop import NOON, ORDER, CountedGateway, Shop, eventually
 
 STRAY = "e" * 32
 
@@ -62,19 +62,25 @@ def test_a_leader_whose_connection_is_cut_is_followed_by_another(postgres_shop, 
             ).fetchall()
             assert rows == [(True,)]
 
+    gateway = CountedGateway(postgres_shop.gateway)
+
     async def run():
-        async with postgres_shop.open() as shop, shop.managers():
+        async with postgres_shop.open() as shop, shop.managers(gateway):
             await shop.sell()
             await shop.until("confirmed", "authorized")
             await asyncio.to_thread(cut_the_locks_connection)
-            async with shop.managers():  # whichever of the two takes it now
+            async with shop.managers(gateway):
                 await shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
                 await shop.until("fulfilled", "captured")
-                await shop.sell("2" * 32)
-                await shop.until("confirmed", "authorized", order_id="2" * 32)
+                await asyncio.sleep(2.5)  # by now who lost the lock has noticed
+                for number in "123":
+                    await shop.sell(number * 32)
+                    await shop.until("confirmed", "authorized", order_id=number * 32)
 
     asyncio.run(run())
-    assert sorted(postgres_shop.charged()) == [("authorized", 0, 0), ("captured", 2900, 0)]
+    for number in "123":
+        assert gateway.keys.count(f"checkout-{number * 32}/1") == 1
+    assert sorted(postgres_shop.charged()) == [("authorized", 0, 0)] * 3 + [("captured", 2900, 0)]
 
 
 def test_work_that_fails_by_our_mistake_holds_nobody_else_up(shop):
