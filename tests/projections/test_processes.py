@@ -1,0 +1,155 @@
+"""The projector as a process: killed, asked for rebuilds, alone under its lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+
+from event_store.postgres_log import PostgresLog
+from event_store.records import NewEvent
+from projections.cli import NAMES, projections_group
+from projections.documents.tantivy_reader import TantivyReader
+from tests.projections.running import eventually, views_equal_a_rebuild, views_reach
+from tests.projections.shop import Shop
+
+PROJECTOR = (
+    "from projections.serve import run_projector; from projections.settings import Settings;"
+    " run_projector(Settings())"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the command line is told, too."""
+
+    postgres_url: str
+    redis_url: str
+    data_dir: Path
+
+
+@pytest.fixture
+def place(fresh_postgres: str, fresh_redis: str, tmp_path: Path) -> Place:
+    return Place(fresh_postgres, fresh_redis, tmp_path)
+
+
+@pytest.fixture
+def kept(place: Place) -> Iterator[Shop]:
+    """A shop on a real log."""
+    log = PostgresLog.open(place.postgres_url)
+    yield Shop(log)
+    log.close()
+
+
+@contextmanager
+def projector(place: Place) -> Iterator[subprocess.Popen[bytes]]:
+    process = started(place)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def started(place: Place) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "DAYBOOK_POSTGRES_URL": place.postgres_url,
+        "DAYBOOK_REDIS_URL": place.redis_url,
+        "DAYBOOK_DATA_DIR": str(place.data_dir),
+    }
+    log = place.data_dir / "projector.log"
+    with log.open("ab") as out:
+        return subprocess.Popen([sys.executable, "-c", PROJECTOR], env=environment, stdout=out, stderr=out)
+
+
+def index_reaches(place: Place, position: int) -> None:
+    def reached() -> bool:
+        folder = place.data_dir / "index"
+        return (folder / "search.json").exists() and TantivyReader(folder).position() >= position
+
+    eventually(reached, f"the index at {position}")
+
+
+@pytest.mark.slow
+def test_killed_under_load_its_views_equal_a_rebuild(kept: Shop, place: Place) -> None:
+    for seed in range(4):
+        process = started(place)
+        until = time.monotonic() + 1.5 + 0.3 * seed
+        while time.monotonic() < until:
+            kept.bustle(orders=20, seed=seed)
+            head = kept.flush()
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+
+    with projector(place) as process:
+        views_reach(place.redis_url, head)
+        index_reaches(place, head)
+    assert process.returncode == 0, "SIGTERM is a clean stop"
+    views_equal_a_rebuild(kept.log, place.redis_url)
+
+
+@pytest.mark.slow
+def test_a_second_projector_waits_for_the_first(kept: Shop, place: Place) -> None:
+    kept.bustle(orders=5)
+    head = kept.flush()
+    with projector(place) as first, projector(place) as second:
+        views_reach(place.redis_url, head)
+        eventually(lambda: "waiting for its lock" in (place.data_dir / "projector.log").read_text(), "waits")
+        working = first if kept.log.try_exclusive("projector") is None else None
+        assert working is not None
+        first.kill()
+        second.poll()
+        kept.bustle(orders=5)
+        head = kept.flush()
+        views_reach(place.redis_url, head)
+    views_equal_a_rebuild(kept.log, place.redis_url)
+
+
+@pytest.mark.slow
+def test_an_event_nobody_knows_ends_the_process_loudly(kept: Shop, place: Place) -> None:
+    kept.records_raw(NewEvent("mystery-1", "mystery.happened", 1, b"{}"))
+    kept.flush()
+
+    with projector(place) as process:
+        assert process.wait(20) != 0
+    assert "position 1, mystery.happened" in (place.data_dir / "projector.log").read_text()
+
+
+@pytest.mark.slow
+def test_operators_see_where_views_stand_and_rebuild_them(kept: Shop, place: Place, redis: Redis) -> None:
+    kept.bustle(orders=30)
+    head = kept.flush()
+
+    def said(*arguments: str) -> str:
+        result = CliRunner().invoke(projections_group, list(arguments), obj=place, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert "not ready" in said("status")
+    with projector(place):
+        views_reach(place.redis_url, head)
+        index_reaches(place, head)
+        before = json.loads(said("status", "--json"))
+        assert {each["view"] for each in before} == set(NAMES)
+        assert {(each["version"], each["position"], each["lag"]) for each in before} == {(1, head, 0)}
+
+        asked = said("rebuild", "all")
+
+        assert asked.count(" 0 differ") == len(NAMES), asked
+        assert {each["version"] for each in json.loads(said("status", "--json"))} == {2}
+    assert "version 3" in said("rebuild", "order"), "no projector runs: the command does it itself"
+    assert "version 3" in said("rebuild", "search")
+    assert json.loads(redis.get("view:order"))["version"] == 3
+    assert json.loads(redis.get("view:product"))["version"] == 2
+    views_equal_a_rebuild(kept.log, place.redis_url)
