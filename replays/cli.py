@@ -87,7 +87,10 @@ def replay_verify(addresses: Any, as_json: bool) -> None:
             with tqdm.external_write_mode(sys.stdout):
                 click.echo(str(finding))
 
-    with _log(addresses) as log, tqdm(unit=" events", unit_scale=True, file=sys.stderr) as bar:
+    with (
+        _log(addresses) as log,
+        tqdm(unit=" events", unit_scale=True, mininterval=0.5, file=sys.stderr) as bar,
+    ):
 
         def progress(position: int, head: int) -> None:
             bar.total = head

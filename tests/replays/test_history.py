@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -15,8 +16,10 @@ from aggregates.kernel import MAIN
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderConfirmed
 from aggregates.payments.events import PaymentCaptured
 from event_store.postgres_log import PostgresLog
+from projections.orders import VIEW
 from replays.cli import replays_group
 from replays.history import HistoryEvent, UnknownOrder, load_history
+from replays.order_state import order_document
 from tests.replays.shop import ANNA, BORIS, CODEC, EMAIL, MUG, Shop, order_placed, total_of
 
 
@@ -98,8 +101,6 @@ def test_an_order_nobody_placed_is_unknown(postgres_shop: Shop) -> None:
 def test_the_auditor_reads_personal_data_until_its_key_is_gone(
     fresh_postgres: str, postgres_shop: Shop
 ) -> None:
-    import psycopg
-
     postgres_shop.whole_story()
     placed = load_history(postgres_shop.log, CODEC, ANNA)[3]
     assert placed.event.email == EMAIL
@@ -155,6 +156,20 @@ def test_the_state_at_a_position_is_what_had_happened_by_then(
     assert at("orders.lines_fulfilled") == ("fulfilled", "authorized")
     assert at("payments.payment_captured") == ("fulfilled", "captured")
     assert at("payments.payment_refunded") == ("partially_returned", "partially_refunded")
+
+
+def test_the_state_now_is_the_read_model_s_document(postgres_shop: Shop) -> None:
+    postgres_shop.whole_story()
+    document = None
+    for recorded in postgres_shop.log.read_all(after=0, limit=1_000):
+        event = CODEC.decode(recorded)
+        facts = VIEW.facts(event) if type(event) in VIEW.events else ()
+        for key, fact in facts:
+            if key == ANNA:
+                document = VIEW.evolve(key, document, fact, recorded)
+                document.position = recorded.position
+
+    assert document == order_document(load_history(postgres_shop.log, CODEC, ANNA))
 
 
 def test_json_has_the_events_with_who_and_when_and_personal_data_open(
