@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import signal
 import subprocess
 import time
@@ -18,8 +17,9 @@ from deploy.local.logs import bound
 PAUSE_FIRST_SECONDS = 0.2
 PAUSE_LONGEST_SECONDS = 10.0
 STEADY_SECONDS = 30.0  # up for this long, it counts as healthy again
-DEATHS_MAX = 6  # within
-DEATHS_SECONDS = 60.0
+SHORT_SECONDS = 5.0  # a life shorter than this says that something is wrong with it
+SHORT_LIVES_MAX = 6  # in a row
+UNSTEADY_LIVES_MAX = 20  # in a row, none of them steady
 
 
 class Keeper:
@@ -44,7 +44,8 @@ class Keeper:
         self._exited = asyncio.Event()
         self._stopping = False
         self._pause = PAUSE_FIRST_SECONDS
-        self._deaths: collections.deque[float] = collections.deque(maxlen=DEATHS_MAX)
+        self._short_lives = 0
+        self._unsteady_lives = 0
         self.started = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -93,8 +94,9 @@ class Keeper:
         reason = f"{_ending(self.process.returncode)}: {last_line(self.program.log)}"
         if lasted >= STEADY_SECONDS:
             self._pause = PAUSE_FIRST_SECONDS
-        self._deaths.append(time.monotonic())
-        if len(self._deaths) == DEATHS_MAX and self._deaths[-1] - self._deaths[0] < DEATHS_SECONDS:
+        self._short_lives = self._short_lives + 1 if lasted < SHORT_SECONDS else 0
+        self._unsteady_lives = self._unsteady_lives + 1 if lasted < STEADY_SECONDS else 0
+        if self._short_lives == SHORT_LIVES_MAX or self._unsteady_lives == UNSTEADY_LIVES_MAX:
             raise ServerFailed(f"{name} will not stay up, {reason} (log: {self.program.log})")
         self._display.tell(f"{reason}; starting again in {self._pause:.1f} s", process=name, level="warning")
         await asyncio.sleep(self._pause)

@@ -87,7 +87,27 @@ def test_what_will_not_stay_up_is_given_up_with_its_last_words(
 
     run(tmp_path, test)
     starts = (tmp_path / "tried.log").read_text().count("started")
-    assert starts == keeping.DEATHS_MAX
+    assert starts == keeping.SHORT_LIVES_MAX
+
+
+def test_what_is_killed_now_and_then_is_never_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "SHORT_SECONDS", 0.05)
+
+    async def test(keepers: Keepers) -> None:
+        kept = keepers.keep(program(tmp_path, STAYS))
+        await kept.started.wait()
+        for _ in range(keeping.SHORT_LIVES_MAX + 2):
+            await asyncio.sleep(0.1)
+            life = kept.process
+            life.kill()
+            await until(lambda life=life: kept.process is not life)  # type: ignore[misc]
+        assert not keepers.failure.done()
+
+    run(tmp_path, test)
 
 
 def test_pauses_between_starts_grow(tmp_path: Path) -> None:
