@@ -10,6 +10,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,9 +82,10 @@ class SandboxGateway:
         self._ledger = sqlite3.connect(
             path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )
-        self._ledger.execute("PRAGMA journal_mode = WAL")
-        self._ledger.execute("PRAGMA synchronous = FULL")  # what a card was charged outlives a power cut
-        self._ledger.executescript(_SCHEMA)
+        until = time.monotonic() + busy_seconds
+        with _ledger_errors():
+            while not self._prepared(last_try=time.monotonic() >= until):
+                time.sleep(0.02)
 
     def close(self) -> None:
         """Closes the ledger; later calls raise GatewayUnavailable."""
@@ -188,6 +190,22 @@ class SandboxGateway:
             kind, facts = json.loads(row[1])
             return _ANSWERS[kind](**facts)  # type: ignore[return-value]
 
+    def _prepared(self, *, last_try: bool) -> bool:
+        """Whether the ledger is ready; False while another process opens it at the same moment.
+
+        SQLite refuses the change to WAL at once then, whatever its busy time-out.
+        """
+        try:
+            self._ledger.execute("PRAGMA journal_mode = WAL")
+            self._ledger.execute("PRAGMA synchronous = FULL")  # what a card was charged outlives a power cut
+            self._ledger.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            if last_try or not _is_busy(error):
+                self._ledger.close()
+                raise
+            return False
+        return True
+
     def _charge(self, reference: str) -> Charge:
         row = self._ledger.execute(f"{_SELECT} WHERE reference = ?", (reference,)).fetchone()
         if row is None:
@@ -213,8 +231,12 @@ def _ledger_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # extended codes: the low byte is the kind
+        if _is_busy(error):
             raise GatewayTimeout(str(error)) from error
         raise GatewayUnavailable(str(error)) from error
     except sqlite3.ProgrammingError as error:  # "Cannot operate on a closed database."
         raise GatewayUnavailable(str(error)) from error
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY  # of extended codes the low byte is the kind

@@ -138,6 +138,15 @@ def test_two_processes_asking_at_once_with_one_key_charge_once(ledger):
         gateway.close()
 
 
+def test_processes_that_start_at_once_all_find_their_ledger(tmp_path):
+    def open_and_close(path):
+        SandboxGateway(path).close()
+
+    with ThreadPoolExecutor(6) as threads:
+        for number in range(40):
+            list(threads.map(open_and_close, [tmp_path / f"{number}.sqlite"] * 6))
+
+
 def test_a_ledger_that_stays_locked_is_a_time_out(ledger):
     gateway = SandboxGateway(ledger, busy_seconds=0.05)
     other = sqlite3.connect(ledger, isolation_level=None)
