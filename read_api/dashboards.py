@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request
+from pydantic import BeforeValidator
 from starlette.responses import Response
 
 from projections.documents.shapes import Money, SalesDocument, SalesRow
@@ -23,6 +25,8 @@ DAYS_SHOWN = 30
 
 _DAYS_MAX = 10_000  # 27 years; more than any range of dates that has data
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 _sales = msgspec.json.Decoder(SalesDocument)
 
 
@@ -31,8 +35,16 @@ class _Days(msgspec.Struct, frozen=True):
     position: int
 
 
-First = Annotated[date | None, Query(alias="from", description="The first day, UTC, by valid time.")]
-Last = Annotated[date | None, Query(alias="to", description="The last day, included.")]
+def _day(text: object) -> object:
+    """Pydantic would take a number for seconds since 1970."""
+    if isinstance(text, str) and not _DAY.fullmatch(text):
+        raise ValueError("not a day such as 2026-03-01")
+    return text
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+First = Annotated[Day | None, Query(alias="from", description="The first day, UTC, by valid time.")]
+Last = Annotated[Day | None, Query(alias="to", description="The last day, included.")]
 
 
 @router.get("/sales", summary="Sales by day and currency", **documented_days())

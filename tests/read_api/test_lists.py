@@ -91,7 +91,7 @@ def test_a_search_cursor_outlives_commits_but_not_its_generation(
     shop.lists("MUG-NEW")
     answer = api.get("/api/v1/search", params={"q": "mug", "limit": 20, "cursor": cursor})
     assert (len(answer.json()["items"]), answer.json()["next"]) == (5, None)
-    for n in range(70):
+    for _ in range(70):
         shop.happens(("stock-MUG-00", received("MUG-00", 1)))
         api.get("/api/v1/search?q=mug&limit=1")
     answer = api.get("/api/v1/search", params={"q": "mug", "limit": 20, "cursor": cursor})

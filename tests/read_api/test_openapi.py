@@ -1,0 +1,54 @@
+"""The API does what its OpenAPI document says, whatever is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.config import SchemathesisConfig
+from schemathesis.schemas import BaseSchema
+
+from read_api.app import build_query_app
+from read_api.settings import QuerySettings
+from tests.read_api.conftest import running
+from tests.read_api.shop import Shop, added, opened, placed
+
+# A cursor that fits the schema may be nobody's, a position that fits it may not be reached yet.
+EXPECTED = {"expected-statuses": ["2xx", "304", "400", "404", "410", "412"]}
+CHECKED = SchemathesisConfig.from_dict({"checks": {"positive_data_acceptance": EXPECTED}})
+
+
+@pytest.fixture
+def document(shop: Shop, query_settings: QuerySettings) -> Iterator[BaseSchema]:
+    """The document as it is served, by an API over a shop that has something of everything."""
+    shop.lists("MUG", "CUP")
+    shop.happens(("cart-c", opened()), ("cart-c", added("MUG", 1)), placed("o", "MUG", 2, customer_id="a"))
+    quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
+    with running(build_query_app(quick, ready_position=lambda: 0)) as address:
+        yield schemathesis.openapi.from_url(f"{address}/openapi.json", config=CHECKED)
+
+
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
+def test_every_operation_does_what_the_document_says(
+    document: BaseSchema, mode: schemathesis.GenerationMode
+) -> None:
+    checked = 0
+    for found in document.get_all_operations():
+        operation = found.ok()
+        if mode.is_negative and not list(operation.iter_parameters()):
+            continue  # there is nothing to get wrong
+
+        @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def check(case: schemathesis.Case) -> None:
+            case.call_and_validate()
+
+        try:
+            check()
+        except Exception as error:
+            error.add_note(f"{operation.method} {operation.path}")
+            raise
+        checked += 1
+    assert checked == (9 if mode.is_negative else 12)
