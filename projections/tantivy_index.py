@@ -137,7 +137,11 @@ class TantivySink:
     def publish(self) -> None:
         """Turns the pointer here and deletes the other versions."""
         self.settle(may_hold_back=False)
-        self._versions.publish(Pointer(self.version, self.shards, MODEL))
+        try:
+            self._versions.publish(Pointer(self.version, self.shards, MODEL))
+        except OSError as error:
+            self.check()
+            raise SinkUnavailable(str(error)) from error
         self._was_published = True
 
     def reset(self) -> None:

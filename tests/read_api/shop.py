@@ -15,7 +15,7 @@ from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import OrderLine, OrderPlaced
 from event_store.records import RecordedEvent
 from projections.redis_sink import RedisSink
-from projections.sink import Decoded, Sink
+from projections.sink import Decoded, Sink, SinkMoved
 from projections.tantivy_index import TantivySink
 from projections.views import VIEWS
 
@@ -35,17 +35,24 @@ class Shop:
         self.position = 0
         self.head_at_start: int | None = None
         self._versions: dict[str, int] = {}
+        self._log: list[Decoded] = []
 
     def happens(self, *events: tuple[str, Any], but_not_in: tuple[str, ...] = ()) -> int:
         """Events, each with its stream, reach every view but the ones that lag. Gives the position."""
-        batch = [self._recorded(stream, event) for stream, event in events]
+        self._log += [self._recorded(stream, event) for stream, event in events]
         for name, sink in self.sinks.items():
             if name not in but_not_in:
-                sink.apply(batch, up_to=self.position, tailing=True)
-                sink.settle(may_hold_back=False)
-                if not sink.is_published:
-                    sink.publish()
+                self._catch_up(sink)
         return self.position
+
+    def notices_losses(self) -> None:
+        """Checks every sink as the projector does between events, and draws up what is lost."""
+        for sink in self.sinks.values():
+            try:
+                sink.check()
+            except SinkMoved:
+                sink.open()
+                self._catch_up(sink)
 
     def lists(self, *skus: str, price: int = 1_299, quantity: int = 5) -> int:
         """Products go on sale, and units of them arrive."""
@@ -58,6 +65,13 @@ class Shop:
         """Gives everything back."""
         for sink in self.sinks.values():
             sink.close()
+
+    def _catch_up(self, sink: Sink) -> None:
+        batch = self._log[sink.position :]
+        sink.apply(batch, up_to=self.position, tailing=True)
+        sink.settle(may_hold_back=False)
+        if not sink.is_published:
+            sink.publish()
 
     def _recorded(self, stream: str, event: Any) -> Decoded:
         self.position += 1

@@ -138,5 +138,6 @@ def test_a_hit_is_the_product_page_itself(shop: SearchShop) -> None:
     shop.happens(PriceChanged(sku="A", price=UnitPrice(Decimal("3.50"), "GBP")))
     (item,) = shop.reader.search(ProductQuery(), limit=10).items
     page = msgspec.json.decode(item, type=ProductDocument)
+    assert page.price is not None
     assert (page.price.amount, page.available, page.position) == (350, 4, 3)
     assert msgspec.json.encode(page) == item
