@@ -39,8 +39,11 @@ def migrate(url: str, schema: str) -> list[str]:
 
 def schema_number(connection: psycopg.Connection, schema: str) -> int:
     """The number of the last migration applied; 0 where there is no log."""
-    there = connection.execute("SELECT to_regclass(%s)", [f"{quoted(schema)}.schema_migrations"]).fetchone()
-    if there is None or there[0] is None:
+    # A query of the catalog, not to_regclass: that may answer from before what we waited for.
+    there = connection.execute(
+        "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'schema_migrations'", [schema]
+    )
+    if there.fetchone() is None:
         return 0
     last = connection.execute("SELECT coalesce(max(number), 0) FROM schema_migrations").fetchone()
     assert last is not None

@@ -117,15 +117,16 @@ def _wait(poll: select.poll, connection: pq.abc.PGconn, events: int, deadline: f
 
 
 def _was_lost(connection: pq.abc.PGconn) -> bool:
-    """Whether the server said goodbye since the last call: nothing else makes an idle socket readable."""
+    """Whether the server said goodbye since the last call: hardly anything else makes an idle socket readable."""
     if connection.status != pq.ConnStatus.OK:
         return True
     poll = select.poll()
     poll.register(connection.socket, select.POLLIN)
-    if not poll.poll(0):
-        return False
-    try:
-        connection.consume_input()
-    except psycopg.OperationalError:
-        return True
-    return connection.status != pq.ConnStatus.OK
+    while poll.poll(0):  # Its last words first, then the end.
+        try:
+            connection.consume_input()
+        except psycopg.OperationalError:
+            return True
+        if connection.status != pq.ConnStatus.OK:
+            return True
+    return False

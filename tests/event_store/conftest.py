@@ -1,0 +1,69 @@
+"""Both stores, for the one suite of promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from event_store.memory_log import MemoryLog, utc_now
+from event_store.postgres_log import PostgresLog
+from event_store.records import EventLog
+
+
+class Store:
+    """A log, and the power to make it older."""
+
+    def __init__(self, log: EventLog, age: Callable[[timedelta], None]) -> None:
+        self.log = log
+        self.age = age
+
+
+@pytest.fixture
+def schema(postgres_url: str) -> Iterator[str]:
+    """The name of a schema that is not there yet: cheaper than a database of its own."""
+    name = f"test_{uuid4().hex}"
+    yield name
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
+
+
+@pytest.fixture
+def postgres_log(postgres_url: str, schema: str) -> Iterator[PostgresLog]:
+    log = PostgresLog.open(postgres_url, schema=schema)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def sql(postgres_url: str, schema: str) -> Iterator[psycopg.Connection]:
+    """Beside the log, in its schema: for damage."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {schema}".encode())
+        yield connection
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Store:
+    if request.param == "postgres":
+        connection = request.getfixturevalue("sql")
+
+        def age_rows(by: timedelta) -> None:
+            connection.execute("UPDATE commands SET recorded_at = recorded_at - %s", [by])
+
+        return Store(request.getfixturevalue("postgres_log"), age_rows)
+
+    ahead = [timedelta(0)]
+
+    def age_clock(by: timedelta) -> None:
+        ahead[0] += by
+
+    return Store(MemoryLog(clock=lambda: utc_now() + ahead[0]), age_clock)
+
+
+@pytest.fixture
+def log(store: Store) -> EventLog:
+    return store.log

@@ -1,0 +1,258 @@
+"""Damage, lost connections and servers that go away: what PostgresLog makes of them."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.local.postgres import PostgresServer
+from event_store.errors import LogGap, SchemaMissing, SchemaTooNew, StoreUnavailable
+from event_store.postgres_log import PostgresLog
+from event_store.postgres_migrations import migrate
+from event_store.records import Appended, Entry
+from tests.conftest import ServerPlace
+from tests.event_store.given import adding, append, keyed, positions
+
+
+def test_a_missing_position_is_never_skipped(postgres_log: PostgresLog, sql: psycopg.Connection) -> None:
+    append(postgres_log, *(adding("cart-a", version) for version in range(6)))
+    sql.execute("DELETE FROM events WHERE position IN (3, 6)")
+    assert len(postgres_log.read_all(after=0, limit=2)) == 2
+    for after, limit, up_to in ((0, 3, None), (0, 10, None), (2, 1, None), (2, 10, 3)):
+        with pytest.raises(LogGap, match="position 3"):
+            postgres_log.read_all(after=after, limit=limit, up_to=up_to)
+    assert len(postgres_log.read_all(after=3, limit=10, up_to=5)) == 2
+
+
+def test_a_missing_position_at_the_end_of_a_range_is_seen(
+    postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    append(postgres_log, *(adding("cart-a", version) for version in range(4)))
+    sql.execute("DELETE FROM events WHERE position = 3")
+    with pytest.raises(LogGap, match="position 3"):
+        postgres_log.read_all(after=0, limit=10, up_to=3)
+
+
+def test_a_killed_backend_is_no_matter_while_nothing_is_under_way(
+    postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    append(postgres_log, adding("cart-a"))
+    _kill_all(sql)
+    # Killed while nothing was under way: nobody needs to know.
+    assert postgres_log.head() == 1
+    assert positions(append(postgres_log, adding("cart-b"))) == [2]
+
+
+def test_a_backend_killed_inside_the_append_leaves_no_hole(
+    postgres_log: PostgresLog, sql: psycopg.Connection, schema: str
+) -> None:
+    append(postgres_log, adding("cart-a"))
+    lost = adding("cart-b", **keyed(b"k"))
+    outcomes: list[object] = []
+
+    def run() -> None:
+        try:
+            outcomes.extend(append(postgres_log, lost))
+        except StoreUnavailable as error:
+            outcomes.append(error)
+
+    # A lock that the test holds keeps the append inside its function for as long as we like.
+    with sql.transaction():
+        sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || %s, 0))", [schema])
+        appending = threading.Thread(target=run)
+        appending.start()
+        _until_someone_waits_for_a_lock(sql)
+        sql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
+        )
+        appending.join()
+    assert [type(outcome) for outcome in outcomes] == [StoreUnavailable]
+    assert positions(append(postgres_log, lost)) == [2]
+
+
+def test_a_stalled_writer_delays_others_by_its_time_out_and_no_longer(
+    postgres_log: PostgresLog, sql: psycopg.Connection, schema: str
+) -> None:
+    with sql.transaction():
+        sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || %s, 0))", [schema])
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            append(postgres_log, adding("cart-a"))
+        assert 1.5 < time.monotonic() - started < 4
+    assert positions(append(postgres_log, adding("cart-a"))) == [1]
+
+
+def test_every_caller_of_a_lost_batch_is_told_and_the_next_batch_works(
+    postgres_log: PostgresLog, sql: psycopg.Connection, schema: str
+) -> None:
+    results: list[object] = []
+
+    def run(sent: Entry) -> None:
+        try:
+            results.extend(append(postgres_log, sent))
+        except StoreUnavailable as error:
+            results.append(error)
+
+    append(postgres_log, adding("cart-first"))
+    with sql.transaction():
+        sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || %s, 0))", [schema])
+        threads = [threading.Thread(target=run, args=[adding(f"cart-{n}")]) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        _until_someone_waits_for_a_lock(sql)
+        time.sleep(0.1)  # The other seven queue behind the one that waits.
+        sql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
+        )
+    for thread in threads:
+        thread.join()
+    told = [result for result in results if isinstance(result, StoreUnavailable)]
+    done = [result for result in results if isinstance(result, Appended)]
+    assert (len(told), len(done)) == (1, 7)
+    assert postgres_log.head() == 8
+
+
+@pytest.fixture
+def own_server(server_place: ServerPlace, tmp_path: Path) -> Iterator[PostgresServer]:
+    """A server that a test may stop."""
+    folder = server_place.folder / f"own-{tmp_path.name}"
+    sockets = server_place.folder / "o"
+    sockets.mkdir(mode=0o770)
+    if not server_place.account.is_us:
+        shutil.chown(sockets, server_place.account.uid)
+    server = PostgresServer(
+        programs=server_place.binaries.postgres,
+        folder=folder,
+        sockets=sockets,
+        account=server_place.account,
+        log=server_place.folder / "own.log",
+    )
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(sockets)
+
+
+@pytest.mark.slow
+def test_a_server_away_is_told_at_once_and_back_without_a_restart(own_server: PostgresServer) -> None:
+    log = PostgresLog.open(own_server.url())
+    assert positions(append(log, adding("cart-a"))) == [1]
+    assert log.wait(after=0, timeout_seconds=1) == 1
+    own_server.stop()
+    for call in (
+        lambda: append(log, adding("cart-b")),
+        log.head,
+        lambda: log.wait(after=1, timeout_seconds=5),
+        lambda: log.try_exclusive("x"),
+        lambda: PostgresLog.open(own_server.url()),
+    ):
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            call()
+        assert time.monotonic() - started < 2
+    own_server.start()
+    assert positions(append(log, adding("cart-b"))) == [2]
+    assert log.head() == 2
+    assert log.wait(after=1, timeout_seconds=1) == 2
+    waiting = threading.Thread(target=lambda: heard.append(log.wait(after=2, timeout_seconds=5)))
+    heard: list[int] = []
+    waiting.start()
+    time.sleep(0.6)
+    append(log, adding("cart-c"))
+    waiting.join()
+    assert heard == [3]
+    log.close()
+
+
+def test_an_exclusive_whose_connection_is_gone_is_not_held(
+    postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    held = postgres_log.try_exclusive("sealer")
+    assert held is not None
+    _kill_all(sql)
+    assert not held.still_held()
+    again = postgres_log.try_exclusive("sealer")
+    assert again is not None
+    again.release()
+
+
+def test_who_only_reads_makes_nothing_and_writes_nothing(
+    postgres_url: str, schema: str, sql: psycopg.Connection
+) -> None:
+    with pytest.raises(SchemaMissing, match=schema):
+        PostgresLog.open(postgres_url, schema=schema, read_only=True)
+    assert sql.execute("SELECT to_regnamespace(%s)", [schema]).fetchone() == (None,)
+
+    writing = PostgresLog.open(postgres_url, schema=schema)
+    append(writing, adding("cart-a", new_subject_keys={"ann": b"1" * 32}))
+    reading = PostgresLog.open(postgres_url, schema=schema, read_only=True)
+    assert len(reading.read_all(after=0, limit=10)) == 1
+    assert reading.subject_keys(["ann"]) == {"ann": b"1" * 32}
+    assert reading.wait(after=0, timeout_seconds=1) == 1
+    assert len(reading.journal_rows(first_position=1, last_position=1)) == 1
+    for call in (
+        lambda: append(reading, adding("cart-b")),
+        lambda: reading.save_checkpoint("x", 1),
+        reading.installation_secret,
+    ):
+        with pytest.raises(psycopg.Error):
+            call()
+    assert writing.head() == 1
+    reading.close()
+    writing.close()
+
+
+def test_migrations_are_safe_when_several_start_at_once(postgres_url: str, schema: str) -> None:
+    applied: list[list[str]] = []
+    threads = [
+        threading.Thread(target=lambda: applied.append(migrate(postgres_url, schema))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(applied) == 4
+    assert sorted(map(len, applied))[:3] == [0, 0, 0]
+    assert migrate(postgres_url, schema) == []
+
+
+def test_a_log_from_the_future_is_left_alone(
+    postgres_log: PostgresLog, sql: psycopg.Connection, postgres_url: str, schema: str
+) -> None:
+    sql.execute("INSERT INTO schema_migrations (number, name) VALUES (999, 'future')")
+    for read_only in (False, True):
+        with pytest.raises(SchemaTooNew):
+            PostgresLog.open(postgres_url, schema=schema, read_only=read_only)
+
+
+def test_a_clock_set_back_does_not_turn_recorded_at(
+    postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    append(postgres_log, adding("cart-a"))
+    sql.execute("UPDATE events SET recorded_at = recorded_at + interval '1 hour'")
+    append(postgres_log, adding("cart-a", 1))
+    first, second = postgres_log.read_stream("cart-a")
+    assert second.recorded_at == first.recorded_at
+
+
+def _kill_all(sql: psycopg.Connection) -> None:
+    # With a timeout it waits until each is gone.
+    sql.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'daybook'"
+    )
+
+
+def _until_someone_waits_for_a_lock(sql: psycopg.Connection) -> None:
+    waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 5
+    while sql.execute(waiting).fetchone() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
