@@ -42,10 +42,11 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
 
 @click.command("demo")
 @click.argument("name", type=click.Choice(DEMOS))
-@click.pass_obj
-def demo_command(addresses: Addresses, name: str) -> None:
+@click.pass_context
+def demo_command(ctx: click.Context, name: str) -> None:
     """Fill the running shop: `sample` is the project's own; `retail` and `retail-year` are a real shop's
     first day and year, read from DAYBOOK_DATASETS."""
+    addresses: Addresses = ctx.obj
     if name == "sample":
         from deploy.local.sample import fill_shop
 
@@ -54,7 +55,7 @@ def demo_command(addresses: Addresses, name: str) -> None:
     from commands.importing.cli import import_group
 
     file = retail_file(name)
-    import_group.main(args=["online-retail", str(file)], obj=addresses, standalone_mode=False)
+    ctx.exit(import_group.main(args=["online-retail", str(file)], obj=addresses, standalone_mode=False) or 0)
 
 
 def retail_file(demo: str) -> Path:

@@ -34,7 +34,8 @@ class Keeper:
         prepare: Callable[[], None] = lambda: None,
         runs_once: bool = False,
     ) -> None:
-        """`prepare` runs before each start, in a thread. One that `runs_once` is done when it ends with 0."""
+        """`prepare` runs before each start, in a thread. One that `runs_once` is done when it ends by itself,
+        well or not; killed, it is started again like all others."""
         self.program = program
         self._record = record
         self._display = display
@@ -68,7 +69,7 @@ class Keeper:
             self.notice()
             await self._exited.wait()
             self._record.ended(self._process.pid)
-            if self._stopping or (self._runs_once and self._process.returncode == 0):
+            if self._stopping or (self._runs_once and self._process.returncode >= 0):
                 return
             await self._rest(lasted=time.monotonic() - began)
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
+from deploy.local.children import last_line
 from deploy.local.display import Display
+from deploy.local.errors import ServerFailed
 from deploy.local.keeper import Keepers, started_and
 from deploy.local.leftovers import ProcessRecord
 from deploy.local.logs import LogWatch
@@ -132,8 +134,7 @@ class System:
             await self._fill(programs, marker)
         await self._ready(addresses)
         if self._wanted.demo.startswith("retail"):
-            self.keepers.keep(programs.demo(self._wanted.demo), runs_once=True)
-            self._display.tell("loading in the background, see its log", process=f"demo-{self._wanted.demo}")
+            await self._load(programs)
 
     async def _start_own(self, programs: OwnPrograms, addresses: Addresses) -> None:
         many = self._wanted.commands
@@ -159,8 +160,23 @@ class System:
         assert demo.task is not None
         await asyncio.wait({demo.task})
         demo.task.result()
+        if demo.process.returncode != 0:
+            raise ServerFailed(f"the sample shop: {last_line(demo.program.log)} (log: {demo.program.log})")
         marker.touch()
         self._display.tell("the sample is in the shop", process="demo")
+
+    async def _load(self, programs: OwnPrograms) -> None:
+        """The real shop's books, while everything else is open to requests already."""
+        demo = self.keepers.keep(programs.demo(self._wanted.demo), runs_once=True)
+        name, log = demo.program.name, demo.program.log
+        self._display.tell(f"loading, as {log} tells", process=name)
+        assert demo.task is not None
+        await asyncio.wait({demo.task})
+        demo.task.result()
+        if demo.process.returncode == 0:
+            self._display.tell("loaded", process=name)
+        else:
+            self._display.tell(f"not loaded: {last_line(log)}", process=name, level="error")
 
     async def _ready(self, addresses: Addresses) -> None:
         told = self._display.seconds

@@ -126,11 +126,13 @@ def test_pauses_between_starts_grow(tmp_path: Path) -> None:
     assert pauses[2] >= 0.8
 
 
-def test_what_runs_once_is_done_when_it_ends_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_runs_once_is_done_when_it_ends_by_itself(tmp_path: Path, code: int) -> None:
     async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, "print('once')"), runs_once=True)
+        kept = keepers.keep(program(tmp_path, f"print('once'); raise SystemExit({code})"), runs_once=True)
         assert kept.task is not None
         await kept.task
+        assert kept.process.returncode == code
 
     run(tmp_path, test)
     assert (tmp_path / "tried.log").read_text() == "once\n"

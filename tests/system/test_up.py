@@ -116,6 +116,23 @@ def test_a_killed_child_is_started_again_and_nothing_is_lost(system: RunningSyst
     wait_until(lambda: can_be_read(system, after))
 
 
+def test_the_three_things_to_try_work_as_they_are_printed(system: RunningSystem) -> None:
+    to_try = system.said.partition("Three things to try:")[2].partition("Ctrl-C")[0]
+    lines = [line for line in to_try.splitlines() if line.startswith("   ")]
+    assert len(lines) >= 7
+    waits = [f"{line}; sleep 1" if "$ORDER" not in line else f"{line}; echo" for line in lines]
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(waits)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "/problems/" not in done.stdout
+    assert '"status":"confirmed"' in done.stdout.replace(" ", "")
+
+
 def test_stopping_it_stops_all_and_only_its_own(folder: Path) -> None:
     with subprocess.Popen(["sleep", "600"]) as stranger:
         system = RunningSystem(folder / "stopped")
@@ -193,3 +210,28 @@ def test_what_runs_leaves_no_port_open_but_its_two(system: RunningSystem) -> Non
     }
     wanted = {("127.0.0.1", int(system.addresses[side].rpartition(":")[2])) for side in ("commands", "read")}
     assert listening == wanted
+
+
+def test_make_run_passes_the_signal_on(folder: Path) -> None:
+    environment = dict(os.environ) | {"DAYBOOK_COMMANDS_PORT": "0", "DAYBOOK_READ_PORT": "0"}
+    data = folder / "made"
+    make = subprocess.Popen(
+        ["make", "--silent", "run", f"ARGS=--data {data}"],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert make.stdout is not None
+        assert any("Daybook is ready." in line for line in make.stdout)
+        family = psutil.Process(make.pid).children(recursive=True)
+        make.terminate()
+        make.wait(timeout=30)
+        _, alive = psutil.wait_procs(family, timeout=30)
+        assert alive == []
+        assert make.stdout.read().count("Traceback") == 0
+    finally:
+        make.kill()
+        make.communicate()
