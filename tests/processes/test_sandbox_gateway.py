@@ -1,6 +1,7 @@
 """What the sandbox gateway promises: a key's call is done once, and no card gives more than it holds."""
 
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -138,13 +139,28 @@ def test_two_processes_asking_at_once_with_one_key_charge_once(ledger):
         gateway.close()
 
 
-def test_processes_that_start_at_once_all_find_their_ledger(tmp_path):
-    def open_and_close(path):
-        SandboxGateway(path).close()
+def test_a_ledger_that_another_process_is_just_making_is_waited_for(tmp_path):
+    path = tmp_path / "sandbox.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as thread:
+        opening = thread.submit(SandboxGateway, path)
+        time.sleep(0.2)
+        assert not opening.done()
+        other.execute("ROLLBACK")
+        gateway = opening.result()
+    assert isinstance(authorize(gateway), Authorized)
+    other.close()
+    gateway.close()
 
-    with ThreadPoolExecutor(6) as threads:
-        for number in range(40):
-            list(threads.map(open_and_close, [tmp_path / f"{number}.sqlite"] * 6))
+
+def test_a_ledger_that_is_never_free_is_a_time_out_from_the_start(tmp_path):
+    path = tmp_path / "sandbox.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(GatewayTimeout):
+        SandboxGateway(path, busy_seconds=0.05)
+    other.close()
 
 
 def test_a_ledger_that_stays_locked_is_a_time_out(ledger):
