@@ -29,7 +29,10 @@ _HELD_BACK_SECONDS_QUIET = 0.5
 
 _HELD_BACK_SECONDS_CATCHING_UP = 1.0
 
-_CHANGED_MAX = 10_000
+_HELD_BACK_SECONDS_UNPUBLISHED = 10.0
+"""While nobody reads: enough that a crash does not cost the whole work."""
+
+_CHANGED_MAX = 20_000
 """Products changed and not committed; with more, a commit is due whatever the clock says."""
 
 _REMEMBERED_MAX = 20_000
@@ -212,6 +215,8 @@ class TantivySink:
             self._remembered.popitem(last=False)
 
     def _held_back_seconds(self) -> float:
+        if not self._was_published:
+            return _HELD_BACK_SECONDS_UNPUBLISHED
         if not self._tailing:
             return _HELD_BACK_SECONDS_CATCHING_UP
         return _HELD_BACK_SECONDS if self._changed else _HELD_BACK_SECONDS_QUIET

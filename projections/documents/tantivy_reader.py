@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ _KEPT_GENERATIONS = 64
 """How many older commits are kept for who is paging by relevance: half a minute of a busy shop's, at 200 ms
 a commit, and their files are shared."""
 
-_ATTRIBUTE_BUCKETS_MAX = 2_000
+_BUCKETS_MAX = {"attribute": 2_000}  # of all attributes together
 
 
 class TantivyReader:
@@ -187,13 +187,17 @@ def _identity(path: Path) -> object:
 
 def _facets(generation: Generation, query: ProductQuery) -> dict[str, list[FacetValue]]:
     """Counts per value, each facet without its own filter but with all the others."""
-    facets = {
-        "category": _counts(generation, query, "category", leave_out="category"),
-        "in_stock": _counts(generation, query, "in_stock", leave_out="in_stock"),
-        "currency": _counts(generation, query, "currency", leave_out=None),
-    }
-    buckets = _counts(generation, query, "attribute", leave_out=None, size=_ATTRIBUTE_BUCKETS_MAX)
-    for bucket in buckets:
+    filtered: list[FilterName] = []
+    if query.category is not None:
+        filtered.append("category")
+    if query.in_stock is not None:
+        filtered.append("in_stock")
+    together = [name for name in ("category", "in_stock", "currency", "attribute") if name not in filtered]
+    counts = _counts(generation, query, together, leave_out=None)
+    for left_out in filtered:
+        counts |= _counts(generation, query, [left_out], leave_out=left_out)
+    facets = {name: counts[name] for name in ("category", "in_stock", "currency")}
+    for bucket in counts["attribute"]:
         name, _, value = bucket.value.partition(ATTRIBUTE_SEPARATOR)
         values = facets.setdefault(f"attribute.{name}", [])
         if len(values) < FACET_VALUES_MAX:
@@ -202,19 +206,21 @@ def _facets(generation: Generation, query: ProductQuery) -> dict[str, list[Facet
 
 
 def _counts(
-    generation: Generation,
-    query: ProductQuery,
-    field: str,
-    *,
-    leave_out: FilterName | None,
-    size: int = FACET_VALUES_MAX,
-) -> list[FacetValue]:
+    generation: Generation, query: ProductQuery, fields: Sequence[str], *, leave_out: FilterName | None
+) -> dict[str, list[FacetValue]]:
+    """The values of these fields with their counts, the most frequent first."""
     wanted = generation.queries.filtered(query, leave_out=leave_out)
-    found: dict[str, Any] = generation.searcher.aggregate(
-        wanted, {field: {"terms": {"field": field, "size": size}}}
-    )
+    asked = {
+        field: {"terms": {"field": field, "size": _BUCKETS_MAX.get(field, FACET_VALUES_MAX)}}
+        for field in fields
+    }
+    found: dict[str, Any] = generation.searcher.aggregate(wanted, asked)
+    return {field: _most_frequent(found[field]["buckets"]) for field in fields}
+
+
+def _most_frequent(buckets: list[dict[str, Any]]) -> list[FacetValue]:
     values = [
         FacetValue(str(bucket.get("key_as_string", bucket["key"])), int(bucket["doc_count"]))
-        for bucket in found[field]["buckets"]
+        for bucket in buckets
     ]
     return sorted(values, key=lambda value: (-value.count, value.value))
