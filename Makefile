@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml
 		|| { echo "Daybook needs Python 3.11 or newer; '$(PYTHON)' is not. Set PYTHON=..." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing Daybook and what its tests need into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $(STAMP)
 
 # The last line is one plain command, so that make hands SIGTERM on to it.

@@ -39,5 +39,8 @@ def refuse_open_door(host: str, operator_token: str | None) -> None:
 
 
 def root_url(listening: socket.socket) -> str:
+    """The address under which this machine itself reaches it."""
     host, port = listening.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "127.0.0.1" if listening.family == socket.AF_INET else "::1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -18,7 +18,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 from deploy.local.account import Account
 from deploy.local.children import Program, last_line, pause_growing, plain_environment, spawn, stop
-from deploy.local.errors import FolderUnusable, ServerFailed
+from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed
 
 SETTINGS = {
     "port": "0",
@@ -118,7 +118,7 @@ class RedisServer:
         with Redis(unix_socket_path=str(self.socket), socket_timeout=5) as client:
             while True:
                 if process.poll() is not None:
-                    raise ServerFailed(f"Redis ended while starting: {last_line(self._log)}")
+                    raise self._failure(last_line(self._log))
                 try:
                     client.ping()
                 except (BusyLoadingError, RedisError, OSError):
@@ -128,6 +128,14 @@ class RedisServer:
                     pauses.sleep()
                 else:
                     return
+
+    def _failure(self, reason: str) -> CannotRun:
+        if "Bad file format" in reason:
+            return FolderUnusable(
+                f"{self.folder} is damaged; it holds read models only: move it away, and they are drawn up "
+                "from the log again"
+            )
+        return ServerFailed(f"Redis ended while starting: {reason}")
 
     def _works_here(self, process: psutil.Process) -> bool:
         try:

@@ -182,6 +182,15 @@ def test_redis_keeps_what_it_was_given_through_a_kill(place: ServerPlace) -> Non
         again.stop()
 
 
+def test_damaged_read_models_are_named_with_the_way_out(place: ServerPlace) -> None:
+    server = redis_in(place)
+    server.start()
+    server.stop()
+    (server.folder / "appendonly.aof").write_bytes(b"the cat sat on the keyboard\r\n" * 10)
+    with pytest.raises(FolderUnusable, match="move it away"):
+        server.start()
+
+
 def test_a_redis_left_running_is_ended_before_a_new_one_starts(place: ServerPlace) -> None:
     left = redis_in(place)
     left.start()

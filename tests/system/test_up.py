@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psutil
+import psycopg
 import pytest
 
 from tests.system.running import RunningSystem, call, daybook, refused, wait_until
@@ -210,6 +211,42 @@ def test_what_runs_leaves_no_port_open_but_its_two(system: RunningSystem) -> Non
     }
     wanted = {("127.0.0.1", int(system.addresses[side].rpartition(":")[2])) for side in ("commands", "read")}
     assert listening == wanted
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.2])
+def test_it_can_be_stopped_while_it_starts(folder: Path, seconds: float) -> None:
+    system = RunningSystem(folder / f"early-{seconds}")
+    try:
+        wait_until(lambda: "starting" in system.complained)
+        time.sleep(seconds)
+        family = system.family()
+        assert system.stop() == 0, system.complained
+        _, alive = psutil.wait_procs(family, timeout=1)
+        assert alive == []
+    finally:
+        system.end()
+
+
+def test_given_addresses_replace_servers_of_its_own(
+    folder: Path, fresh_postgres: str, fresh_redis: str
+) -> None:
+    given = {"DAYBOOK_POSTGRES_URL": fresh_postgres, "DAYBOOK_REDIS_URL": fresh_redis}
+    system = RunningSystem(folder / "given", environment=given)
+    try:
+        system.wait_ready()
+        assert set(system.children()) == {"commands", "projector", "query"}
+        sku = list_product(system)
+        wait_until(lambda: can_be_read(system, sku))
+        assert (
+            "default_transaction_read_only" in system.children()["query"][0].environ()["DAYBOOK_POSTGRES_URL"]
+        )
+        assert call(f"{system.addresses['read']}/api/v1/events")[0] == 200
+        assert not (folder / "given" / "postgres").exists()
+        assert system.stop() == 0
+    finally:
+        system.end()
+    with psycopg.connect(fresh_postgres) as connection:
+        assert connection.execute("SELECT count(*) > 0 FROM daybook.events").fetchone() == (True,)
 
 
 def test_make_run_passes_the_signal_on(folder: Path) -> None:
