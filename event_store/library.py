@@ -24,6 +24,7 @@ from event_store.postgres_log import PostgresLog
 from event_store.shared_logs import release_log, share_log
 
 AnyRecorder = TypeVar("AnyRecorder")
+AnyEventRecorder = TypeVar("AnyEventRecorder", bound=LogAggregateRecorder)
 
 
 class DaybookFactory(InfrastructureFactory[LogTrackingRecorder]):
@@ -38,14 +39,14 @@ class DaybookFactory(InfrastructureFactory[LogTrackingRecorder]):
 
     def aggregate_recorder(self, purpose: str = "events") -> LogAggregateRecorder:
         if purpose == "snapshots":
-            return LogSnapshotRecorder(self._log(), self._originator_id())
+            return self._over_log(LogSnapshotRecorder, self.env.name)
         # Any other purpose is a log beside the application's: its versions are its own.
         name = self.env.name if purpose == "events" else f"{self.env.name}/{purpose}"
-        return LogAggregateRecorder(self._log(name), self._originator_id())
+        return self._over_log(LogAggregateRecorder, name)
 
     def application_recorder(self) -> LogApplicationRecorder:
         recorder = self._recorder_class(self.APPLICATION_RECORDER_TOPIC, LogApplicationRecorder)
-        return recorder(self._log(), self._originator_id())
+        return self._over_log(recorder, self.env.name)
 
     def tracking_recorder(
         self, tracking_recorder_class: type[LogTrackingRecorder] | None = None
@@ -53,11 +54,11 @@ class DaybookFactory(InfrastructureFactory[LogTrackingRecorder]):
         recorder = tracking_recorder_class or self._recorder_class(
             self.TRACKING_RECORDER_TOPIC, LogTrackingRecorder
         )
-        return recorder(self._log())
+        return recorder(self._log(self.env.name))
 
     def process_recorder(self) -> LogProcessRecorder:
         recorder = self._recorder_class(self.PROCESS_RECORDER_TOPIC, LogProcessRecorder)
-        return recorder(self._log(), self._originator_id())
+        return self._over_log(recorder, self.env.name)
 
     def close(self) -> None:
         """Gives back every log that was opened through this factory."""
@@ -65,11 +66,15 @@ class DaybookFactory(InfrastructureFactory[LogTrackingRecorder]):
             place, _ = self._opened.popitem()
             release_log(*place)
 
-    def _log(self, application_name: str | None = None) -> PostgresLog:
+    def _over_log(self, recorder: type[AnyEventRecorder], application_name: str) -> AnyEventRecorder:
+        originator_id = self._originator_id()  # First: a wrong setting opens nothing.
+        return recorder(self._log(application_name), originator_id)
+
+    def _log(self, application_name: str) -> PostgresLog:
         url = self.env.get(self.POSTGRES_URL)
         if not url:
             raise InfrastructureFactoryError(f"{self.POSTGRES_URL} is not set: where is the log?")
-        place = (url, schema_of(self.env.name if application_name is None else application_name))
+        place = (url, schema_of(application_name))
         if place not in self._opened:
             self._opened[place] = share_log(*place)
         return self._opened[place]

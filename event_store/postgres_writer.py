@@ -117,7 +117,7 @@ def _wait(poll: select.poll, connection: pq.abc.PGconn, events: int, deadline: f
 
 
 def _was_lost(connection: pq.abc.PGconn) -> bool:
-    """Whether the server said goodbye since the last call: hardly anything else makes an idle socket readable."""
+    """Whether the server said goodbye since the last call; little else makes an idle socket readable."""
     if connection.status != pq.ConnStatus.OK:
         return True
     poll = select.poll()
