@@ -5,12 +5,14 @@ The context object bears `postgres_url`, `redis_url` and `data_dir`.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Protocol
 
 import click
 import msgspec
+import structlog
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from event_store.errors import EventStoreError
@@ -67,10 +69,10 @@ def status(addresses: Addresses, as_json: bool) -> None:
 
 @projections_group.command()
 @click.argument("name", type=click.Choice([*NAMES, "all"]))
-@click.option("--shards", default=1, show_default=True, help="As the projector is set, where none runs.")
 @click.pass_obj
-def rebuild(addresses: Addresses, name: str, shards: int) -> None:
+def rebuild(addresses: Addresses, name: str) -> None:
     """Draw a view up anew beside the live one, compare the two, and switch."""
+    _quiet_logs()
     views = NAMES if name == "all" else (name,)
     bars = _Bars()
     try:
@@ -79,7 +81,6 @@ def rebuild(addresses: Addresses, name: str, shards: int) -> None:
             postgres_url=addresses.postgres_url,
             redis_url=addresses.redis_url,
             data_dir=addresses.data_dir,
-            shards=shards,
             hear=bars.hear,
         )
     except (EventStoreError, SinkUnavailable, EvictingStore) as error:
@@ -113,14 +114,22 @@ class _Bars:
             bar.close()
 
 
+def _quiet_logs() -> None:
+    """Keeps a line per batch off standard output, where the answer goes."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def _outcome(progress: Progress) -> str:
     if progress.state == "failed":
         return f"{progress.view}: not rebuilt: {progress.reason}"
+    line = f"{progress.view}: version {progress.version} at position {progress.position}"
+    if progress.documents is None:
+        return f"{line}, drawn up; there was none to compare it with"
     differing = progress.differing_keys or []
-    line = (
-        f"{progress.view}: version {progress.version} at position {progress.position},"
-        f" {progress.documents} documents compared, {len(differing)} differ from the version before"
-    )
+    line += f", {progress.documents} documents compared, {len(differing)} differ from the version before"
     shown = ", ".join(differing[:_DIFFERENCES_SHOWN])
     more = ", …" if len(differing) > _DIFFERENCES_SHOWN else ""
     return f"{line}: {shown}{more}" if differing else line

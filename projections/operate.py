@@ -26,7 +26,7 @@ Hear = Callable[[Progress], None]
 
 
 def rebuild_views(
-    views: Sequence[str], *, postgres_url: str, redis_url: str, data_dir: Path, shards: int, hear: Hear
+    views: Sequence[str], *, postgres_url: str, redis_url: str, data_dir: Path, hear: Hear
 ) -> list[Progress]:
     """Rebuilds the views and gives how each of them ended; `hear` is told on the way.
 
@@ -42,7 +42,7 @@ def rebuild_views(
             done = {progress.view for progress in ended}
             left = [view for view in views if view not in done]
             try:
-                ended += _rebuild_here(log, left, redis_url, data_dir, shards, hear, lock)
+                ended += _rebuild_here(log, left, redis_url, data_dir, hear, lock)
             finally:
                 lock.release()
         return ended
@@ -89,11 +89,10 @@ def _rebuild_here(
     views: Sequence[str],
     redis_url: str,
     data_dir: Path,
-    shards: int,
     hear: Hear,
     lock: Exclusive,
 ) -> list[Progress]:
-    sinks = [sink for sink in all_sinks(redis_url, data_dir, shards=shards) if sink.name in views]
+    sinks = [sink for sink in all_sinks(redis_url, data_dir) if sink.name in views]
     runner = Runner(log, Codec(EVENT_TYPES), sinks, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
 

@@ -49,6 +49,7 @@ class Rebuild:
         self.live = live
         self.new: Lane | None = None
         self.is_over = False
+        self._is_first = False  # Nothing was live when it was asked for: the lane itself draws the view up.
         self._tell = tell
         self._metrics = metrics
         self._comparing: Future[Comparison] | None = None
@@ -86,7 +87,12 @@ class Rebuild:
             self._report("waiting")
             return
         if not self.live.sink.is_published:
-            self.give_up("the view is being drawn up already")
+            self._is_first = True
+            self._report("building")
+            return
+        if self._is_first:
+            self.is_over = True
+            self._report("done")
             return
         self.live.has_moved = False
 
@@ -131,7 +137,7 @@ class Rebuild:
     def _report(
         self, state: State, comparison: Comparison | None = None, *, reason: str | None = None
     ) -> None:
-        new = None if self.new is None else self.new.sink
+        new = self.live.sink if self._is_first else None if self.new is None else self.new.sink
         self._tell(
             Progress(
                 state,

@@ -23,19 +23,23 @@ _HELD_BYTES_MAX = 32 * 2**20
 class RedisSink:
     """One version of one view, its documents in Redis. See `projections.sink.Sink`."""
 
-    def __init__(self, view: View, url: str, *, shards: int = 1, beside: Pointer | None = None) -> None:
-        """`beside`: write just this version, next to the live one."""
+    def __init__(
+        self, view: View, url: str, *, shards: int | None = 1, beside: Pointer | None = None
+    ) -> None:
+        """`shards` None: as many as the live version has, or 1. `beside`: write just this version, next to
+        the live one."""
         self._view = view
         self._url = url
         self._fold = fold_of(view)
         self._store = RedisStore(url)
         self._pinned = beside
-        self._pointer = beside or Pointer(1, shards, view.model)
-        self._keys = ViewKeys(view.name, self._pointer.version, shards)
+        self._shards = shards
+        self._pointer = beside or Pointer(1, shards or 1, view.model)
+        self._keys = ViewKeys(view.name, self._pointer.version, self._pointer.shards)
         self._seen_pointer: bytes | None = None  # the live pointer as it was read
         self._published = False
         self._opened_before = False
-        self._checkpoints: list[int | None] = [None] * shards
+        self._checkpoints: list[int | None] = []
         self._writing: list[int] = []  # shards whose writes are under way
         self._position = 0
         self._held: dict[str, bytes] = {}
@@ -104,6 +108,7 @@ class RedisSink:
         raw = msgspec.json.encode(self._pointer)
         if not self._store.switch_pointer(self.name, expected=self._seen_pointer, pointer=raw):
             raise SinkMoved(f"{self.name}: another switched the pointer")
+        self._delete_checkpoints_of(self._seen_pointer)
         self._seen_pointer = raw
         self._published = True
         self._pinned = None
@@ -141,16 +146,16 @@ class RedisSink:
         """Finds the live version, or the one to draw up: what was begun by the same read model goes on."""
         self._seen_pointer, building = self._store.get_all([pointer_key(self.name), _building_key(self.name)])
         live = None if self._seen_pointer is None else msgspec.json.decode(self._seen_pointer, type=Pointer)
-        wanted = (self._view.model, self.shards)
+        shards = self._shards or (1 if live is None else live.shards)
         self._published = False
         if self._pinned is not None:
             self._pointer = self._pinned
-        elif live is not None and (live.model, live.shards) == wanted:
+        elif live is not None and (live.model, live.shards) == (self._view.model, shards):
             self._pointer = live
             self._published = True
         else:
-            self._pointer = Pointer(1 if live is None else live.version + 1, self.shards, self._view.model)
-        self._keys = ViewKeys(self.name, self._pointer.version, self.shards)
+            self._pointer = Pointer(1 if live is None else live.version + 1, shards, self._view.model)
+        self._keys = ViewKeys(self.name, self._pointer.version, self._pointer.shards)
         if not self._published and building != msgspec.json.encode(self._pointer):
             self._begin_anew()
         elif self._published and building is not None and not self._opened_before:
@@ -179,10 +184,17 @@ class RedisSink:
         self._read_checkpoints()
 
     def _delete_version(self) -> None:
-        # The checkpoints first: from then on a paused twin is refused.
+        # The checkpoints first: from then on a paused twin is refused, and readers find nothing ready.
         self._store.delete([self._keys.checkpoint(shard) for shard in range(self.shards)])
         for keys in self._store.keys_of(self.name, self.version):
             self._store.delete(keys)
+
+    def _delete_checkpoints_of(self, raw: bytes | None) -> None:
+        # Before any document of it goes: whoever still reads that version finds it gone as a whole.
+        if raw is not None:
+            pointer = msgspec.json.decode(raw, type=Pointer)
+            keys = ViewKeys(self.name, pointer.version, pointer.shards)
+            self._store.delete([keys.checkpoint(shard) for shard in range(pointer.shards)])
 
     def _delete_others(self) -> None:
         self._store.delete([_building_key(self.name)])

@@ -55,7 +55,7 @@ class _Wire(Protocol):
 class RedisStore:
     """One worker's door to Redis. Every call may raise SinkUnavailable; then `reconnect` before the next."""
 
-    def __init__(self, url: str, *, timeout_seconds: float = 30.0) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
         # Never retried within a call: whether a write was done is told by its checkpoint alone.
         self._redis: Redis = Redis.from_url(
             url,

@@ -60,7 +60,7 @@ def run_projector(settings: Settings) -> None:
                 Codec(EVENT_TYPES),
                 all_sinks(settings.redis_url, settings.data_dir, shards=settings.projector_shards),
                 metrics,
-                log_each_event=settings.log_level == "debug",
+                log_each_event=settings.log_level.lower() == "debug",
             )
             runners[:] = [runner]
             if stopping.is_set():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,4 +22,5 @@ class Settings(BaseSettings):
     projector_metrics_port: int | None = None
     """Where `/metrics` is served, on `host`; None: nowhere."""
     host: str = "127.0.0.1"
-    log_level: Literal["debug", "info", "warning"] = "info"
+    log_level: str = "info"
+    """`debug` has a line for each event."""

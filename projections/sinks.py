@@ -13,8 +13,8 @@ INDEX_FOLDER = "index"
 """The search index's folder within the data folder."""
 
 
-def all_sinks(redis_url: str, data_dir: Path, *, shards: int) -> list[Sink]:
-    """Sinks for every view, not opened yet."""
+def all_sinks(redis_url: str, data_dir: Path, *, shards: int | None = None) -> list[Sink]:
+    """Sinks for every view, not opened yet. `shards` None: as many as each live version has."""
     return [
         *(RedisSink(view, redis_url, shards=shards) for view in VIEWS),
         TantivySink(data_dir / INDEX_FOLDER),

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
@@ -52,7 +54,11 @@ class RedisReader:
         """`pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
         where the old version is gone, the pointer is read anew)."""
         self._redis: Redis = Redis.from_url(
-            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds
+            url,
+            # Once, at once: after a restart of the server every kept connection is found broken.
+            retry=Retry(NoBackoff(), 1),
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
         )
         self._pointer_seconds = pointer_seconds
         self._pointers: dict[str, tuple[float, ViewKeys]] = {}

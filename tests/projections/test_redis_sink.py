@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from redis import Redis
 
@@ -157,3 +159,38 @@ def test_documents_that_memory_let_go_are_read_back(
         sink.publish()
         assert differences(shop.log, CODEC, fresh_redis, view) == [], view.name
         sink.close()
+
+
+def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
+    shop: Shop, fresh_redis: str
+) -> None:
+    for number in range(3_000):
+        shop.lists(f"S{number}")
+    live = RedisSink(catalog.VIEW, fresh_redis)
+    live.open()
+    caught_up(live, shop)
+    newer = live.beside()
+    old = ViewKeys("product", 1, 1)
+    asked = [old.checkpoint(0), *(old.document(f"S{number}") for number in range(0, 3_000, 10))]
+    halves: list[int] = []
+    done = threading.Event()
+
+    def read() -> None:
+        with Redis.from_url(fresh_redis) as reader:
+            while not done.is_set():
+                checkpoint, *documents = reader.mget(asked)
+                if checkpoint is not None and None in documents:
+                    halves.append(documents.count(None))
+
+    batch = decoded(shop.log)
+    newer.apply(batch, up_to=len(batch), tailing=True)
+    newer.settle(may_hold_back=False)
+    reading = threading.Thread(target=read)
+    reading.start()
+    newer.publish()
+    done.set()
+    reading.join()
+
+    assert halves == []
+    live.close()
+    newer.close()

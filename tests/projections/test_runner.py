@@ -309,3 +309,19 @@ def _equal(shop: Shop, url: str) -> bool:
     except (AssertionError, ViewNotReady, ValueError):
         return False
     return True
+
+
+def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_drawn_up(
+    shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.runner._PAGE_EVENTS", 20)
+    shop.bustle(orders=5)
+    head = shop.flush()
+    told: list[Progress] = []
+    runner = new_runner(shop.log, redis_sinks(fresh_redis))
+    runner.rebuild("order", told.append)
+    with running(runner):
+        views_reach(fresh_redis, head)
+        eventually(lambda: _over(told), "drawn up")
+
+    assert (told[-1].state, told[-1].version, told[-1].documents) == ("done", 1, None)
