@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from aggregates.cart import cart
-from aggregates.catalog import product
-from aggregates.inventory import stock
-from aggregates.orders import credit_note, order
-from aggregates.payments import payment, process
+from aggregates.folds import fold_of
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
-
-Fold = tuple[Callable[[], Any], Callable[[Any, Any], Any]]
-
-FOLDS: dict[str, Fold] = {
-    "product": (product.initial, product.evolve),
-    "stock": (stock.initial, stock.evolve),
-    "cart": (cart.initial, cart.evolve),
-    "order": (order.initial, order.evolve),
-    "credit_note": (credit_note.initial, credit_note.evolve),
-    "payment": (payment.initial, payment.evolve),
-    "checkout": (process.initial, process.evolve),
-}
-"""How the state of a stream is folded, by what its name begins with."""
-
-
-def fold_of(stream: str) -> Fold:
-    """The fold for a stream `<kind>-<id>`; KeyError for a kind no aggregate owns."""
-    return FOLDS[stream.partition("-")[0]]
 
 
 class Missing(Exception):  # noqa: N818 - a signal to the loop, not an error

@@ -9,9 +9,10 @@ from typing import ClassVar
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart
 from aggregates.inventory import stock
+from aggregates.inventory.events import ReleaseCause
 from aggregates.kernel import CartId, OrderId
 from aggregates.orders import order
-from aggregates.orders.events import Address, OrderPlaced
+from aggregates.orders.events import Address
 from aggregates.orders.order import Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
@@ -65,8 +66,10 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
             *(f"stock-{sku}" for sku in held.lines),
         )
     )
-    offers = {sku: states[f"product-{sku}"].offer for sku in held.lines}
     decision = Decision(id=command.order_id, stream=order_stream, created=True)
+    if states[order_stream].placed is not None:
+        return decision  # Once placed, its stock may have moved on: nothing is reserved a second time.
+    offers = {sku: states[f"product-{sku}"].offer for sku in held.lines}
     decision.add(
         cart_stream,
         cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, products=offers),
@@ -133,32 +136,42 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
 
 def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
     """Cancels, puts the units back on sale, and undoes the payment."""
-    order_stream = f"order-{command.order_id}"
-    decision = Decision(id=command.order_id, stream=order_stream)
-    cancel(books, decision, order_id=command.order_id, reason=command.reason)
+    order_id, process_stream = command.order_id, f"checkout-{command.order_id}"
+    states = books.states((f"order-{order_id}", f"payment-{order_id}", process_stream))
+    decision = Decision(id=order_id, stream=f"order-{order_id}")
+    if cancel(books, decision, order_id=order_id, reason=command.reason, cause="canceled"):
+        steps = states[process_stream]
+        undone = process.undo(steps, states[f"payment-{order_id}"], order_id=order_id)
+        decision.add(process_stream, undone)
+        decision.awaited = AwaitedStep(process_stream, steps.last_step + 1) if undone else None
     return decision
 
 
-def cancel(books: Books, decision: Decision, *, order_id: OrderId, reason: str) -> None:
-    """Adds to `decision` what canceling the order means for order, stock and payment."""
-    order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
-    process_stream = f"checkout-{order_id}"
-    states = books.states((order_stream, payment_stream, process_stream))
-    placed: OrderPlaced = order.placed_order(states[order_stream], order_id)
-    under_way = bool(states[process_stream].refunds_under_way)
-    canceled = order.cancel(states[order_stream], order_id=order_id, reason=reason, refunding=under_way)
-    if not canceled:
-        return
+def cancel(books: Books, decision: Decision, *, order_id: OrderId, reason: str, cause: ReleaseCause) -> bool:
+    """Adds to `decision` the order's cancellation and its units' release; False where it is canceled already.
+
+    What the gateway holds of it is the caller's to undo.
+    """
+    order_stream, process_stream = f"order-{order_id}", f"checkout-{order_id}"
+    states = books.states((order_stream, process_stream))
+    placed = order.placed_order(states[order_stream], order_id)
+    canceled = order.cancel(
+        states[order_stream],
+        order_id=order_id,
+        reason=reason,
+        refunding=bool(states[process_stream].refunds_under_way),
+    )
     decision.add(order_stream, canceled)
+    if not canceled:
+        return False
     skus = dict.fromkeys(line.sku for line in placed.lines)
     stocks = books.states(f"stock-{sku}" for sku in skus)
     for sku in skus:
-        released = stock.release(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, cause="canceled")
-        decision.add(f"stock-{sku}", released)
-    undone = process.undo(states[process_stream], states[payment_stream], order_id=order_id)
-    decision.add(process_stream, undone)
-    if undone:
-        decision.awaited = AwaitedStep(process_stream, states[process_stream].last_step + 1)
+        decision.add(
+            f"stock-{sku}",
+            stock.release(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, cause=cause),
+        )
+    return True
 
 
 HANDLERS: Handlers = {PlaceOrder: handle_place_order, CancelOrder: handle_cancel_order}

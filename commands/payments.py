@@ -20,6 +20,8 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.books import Books
 from commands.decision import Decision
+from commands.handling import Handlers
+from commands.orders import cancel
 from commands.refunds import book, refund_of
 
 GatewayOutcome = Literal[
@@ -83,13 +85,7 @@ class _Account:
 
     def give_up(self, cause: ReleaseCause) -> None:
         """Cancels the order and puts its units back on sale."""
-        self.decision.add(
-            self.streams["order"], order.cancel(self.order, order_id=self.order_id, reason=cause)
-        )
-        for sku, shelf in self.shelves().items():
-            self.decision.add(
-                f"stock-{sku}", stock.release(shelf, sku=sku, order_id=self.order_id, cause=cause)
-            )
+        cancel(self.books, self.decision, order_id=self.order_id, reason=cause, cause=cause)
 
     def undo(self) -> None:
         """Gives up or gives back what the gateway holds of a canceled order."""
@@ -200,7 +196,7 @@ def _reference(command: RecordGatewayOutcome) -> str:
     return command.reference
 
 
-HANDLERS = {
+HANDLERS: Handlers = {
     RecordGatewayOutcome: handle_record_gateway_outcome,
     ExpireOrder: handle_expire_order,
 }

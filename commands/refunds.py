@@ -69,7 +69,9 @@ def handle_refund_order(books: Books, command: RefundOrder) -> Decision:
         total = order.placed_order(sold, order_id).total
         if planned.amount != total:
             raise Rejected(PartialRefundBeforeCapture(order_id, planned.amount, total))
-        cancel(books, decision, order_id=order_id, reason=command.reason)
+        cancel(books, decision, order_id=order_id, reason=command.reason, cause="canceled")
+        decision.add(process_stream, process.undo(steps, paid, order_id=order_id))
+        decision.awaited = AwaitedStep(process_stream, steps.last_step + 1)
     elif paid.source == "elsewhere":
         decision.add(
             payment_stream,

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import uvicorn
 import uvloop
@@ -64,8 +64,9 @@ async def _serve(settings: Settings, log: PostgresLog, sockets: Sequence[socket.
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        async with handling, ProcessManagers(log, codec, handling, gateway):
-            yield
+        with closing(gateway):
+            async with handling, ProcessManagers(log, codec, handling, gateway):
+                yield
 
     app = build_command_app(settings, handling, log, running=running())
     server = uvicorn.Server(

@@ -23,25 +23,15 @@ from eventsourcing.utils import EnvType
 from aggregates.cart import cart
 from aggregates.catalog import product
 from aggregates.event_types import EVENT_TYPES
+from aggregates.folds import fold_of
 from aggregates.inventory import stock
 from aggregates.kernel import CartId, OrderId, Sku
-from aggregates.orders import credit_note, order
-from aggregates.payments import payment, process
+from aggregates.orders import order
+from aggregates.payments import payment
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
 
 State = TypeVar("State")
-
-FOLDS: dict[str, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
-    "product": (product.initial, product.evolve),
-    "stock": (stock.initial, stock.evolve),
-    "cart": (cart.initial, cart.evolve),
-    "order": (order.initial, order.evolve),
-    "credit_note": (credit_note.initial, credit_note.evolve),
-    "payment": (payment.initial, payment.evolve),
-    "checkout": (process.initial, process.evolve),
-}
-"""How a stream is folded, by what its name begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +131,7 @@ def _project(_initial: None, facts: Iterable[Fact]) -> StateAt[Any] | None:
     evolve: Callable[[Any, Any], Any] | None = None
     for fact in facts:
         if folded is None or evolve is None:
-            initial, evolve = FOLDS[fact.originator_id.partition("-")[0]]
+            initial, evolve = fold_of(fact.originator_id)
             folded = StateAt(fact.originator_id, 0, initial())
         folded.state = evolve(folded.state, fact.event)
         folded.version = fact.originator_version

@@ -14,7 +14,7 @@ from commands.http.answers import answered, documented
 from commands.http.limits import within
 from commands.http.problems import PRICE_MISMATCH
 from commands.http.requests import RefusedRequest, RequestContext, operator_only
-from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText
+from commands.http.shapes import PRINTABLE_LINE, AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText
 
 router = APIRouter(prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)])
 
@@ -41,8 +41,9 @@ class ProductBody(Body):
     description: Annotated[str, Field(max_length=10_000)] = ""
     category: Category
     attributes: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Line], Field(max_length=50)
-    ] = Field(default={}, examples=[{"color": "blue"}])
+        dict[Annotated[str, Field(pattern=PRINTABLE_LINE, max_length=60)], Line],
+        Field(max_length=50, json_schema_extra={"additionalProperties": False}, examples=[{"color": "blue"}]),
+    ] = {}
     price: PriceBody
     seller: Line = "main"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from aggregates.currencies import MINOR_DIGITS
 from aggregates.kernel import Money, UnitPrice
@@ -23,6 +23,12 @@ def _integral(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _currency(code: str) -> str:
+    if code not in MINOR_DIGITS:
+        raise ValueError("is no ISO 4217 currency code")
+    return code
+
+
 INTEGRAL = BeforeValidator(_integral)
 QUANTITY_MAX = 10_000_000
 AMOUNT_MAX = 100_000_000_00
@@ -35,7 +41,11 @@ PRINTABLE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 SkuText = Annotated[str, Field(pattern=SKU, examples=["MUG-BLUE"])]
 SkuPath = Annotated[str, Path(pattern=SKU, description="The product's SKU.")]
 IdPath = Annotated[str, Path(pattern=ID, description="The id a command answered with.")]
-Currency = Annotated[Literal[tuple(sorted(MINOR_DIGITS))], Field(description="ISO 4217", examples=["GBP"])]  # type: ignore[valid-type]
+Currency = Annotated[
+    str,
+    AfterValidator(_currency),
+    Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": sorted(MINOR_DIGITS)}, examples=["GBP"]),
+]
 Line = Annotated[str, Field(pattern=PRINTABLE_LINE, min_length=1, max_length=200)]
 Reason = Annotated[str, Field(pattern=PRINTABLE_LINE, min_length=1, max_length=500)]
 CustomerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,64}$", examples=["17850"])]
