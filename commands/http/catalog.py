@@ -43,7 +43,7 @@ class ProductBody(Body):
     attributes: Annotated[
         dict[Annotated[str, Field(pattern=PRINTABLE_LINE, max_length=60)], Line],
         Field(max_length=50, json_schema_extra={"additionalProperties": False}, examples=[{"color": "blue"}]),
-    ] = {}
+    ] = Field(default={})
     price: PriceBody
     seller: Line = "main"
 
