@@ -1,4 +1,4 @@
-"""Writes docs/events.md from the event types: `python -m tests.docs.generate`.
+"""Writes docs/events.md from the event types, and docs/problems.md: `python -m tests.docs.generate`.
 
 Everything in it stands in the code already: stored names and numbers, docstrings, fields with their types,
 and the comment beside a field. A test checks that the committed page is current.
@@ -16,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import EventType, Money, UnitPrice
+from tests.docs import problems
 
 PAGE = Path(__file__).parents[2] / "docs" / "events.md"
 
@@ -136,3 +137,4 @@ def _first_lines(module: Any) -> str:
 if __name__ == "__main__":
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(events_page(), encoding="utf-8")
+    problems.PAGE.write_text(problems.problems_page(), encoding="utf-8")
