@@ -17,8 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
 INTRODUCTION = """\
 # Problems
 
-Every error of both APIs is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, and its
-facts as further fields. Types are stable; texts are for people and may change. Generated from the code by
+Every error of both APIs is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, and
+its facts as further fields. Types are stable; texts are for people and may change. Generated from the code by
 `python -m tests.docs.generate`; a test checks that it is current.
 
 A refusal means that the shop says no: nothing was appended, and the same request may be accepted later.
