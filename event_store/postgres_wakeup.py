@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -106,7 +107,8 @@ class Listener:
         while not self._closed:
             try:
                 with connect(self._url, self._schema, read_only=self._read_only) as connection:
-                    connection.execute(f"LISTEN {quoted(self._schema)}".encode())
+                    with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: look, then
+                        connection.execute(f"LISTEN {quoted(self._schema)}".encode())
                     while not self._closed:
                         self._hear(_head_of(connection))
                         for word in connection.notifies(timeout=POLL_SECONDS):

@@ -78,7 +78,10 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """The entry's key was accepted before, less than 24 h ago, with the same request: its row."""
+    """The entry's key was accepted before, less than 24 h ago, with the same request: its row.
+
+    Also when the command itself is in the journal, because its entry was sent again.
+    """
 
     row: JournalRow
 
@@ -154,7 +157,7 @@ class EventReader(Protocol):
         """One command's row, or None."""
 
     def journal_rows(self, *, first_position: int, last_position: int) -> list[JournalRow]:
-        """The accepted commands whose events lie in the range, both ends included, in order."""
+        """The commands any of whose events lie in the range, both ends included, in order."""
 
     def close(self) -> None:
         """Gives back every connection. A closed log raises StoreUnavailable."""
