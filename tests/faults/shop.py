@@ -1,0 +1,88 @@
+"""A whole real system for the tests of this folder, and what they do to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+from tests.faults.shoppers import Address, Client, Load
+from tests.faults.truth import Truth
+from tests.system.running import RunningSystem, wait_until
+
+UNITS = 1_000_000
+
+
+class Shop:
+    """A `daybook up` with two command processes; a test that kills it whole starts the next on its data."""
+
+    def __init__(self, data: Path, *, environment: Mapping[str, str] | None = None) -> None:
+        self._data = data
+        self._environment = environment
+        self.system = self._start()
+
+    def restart(self) -> None:
+        """A new `up` on the same data."""
+        self.system = self._start()
+
+    def close(self) -> None:
+        self.system.end()
+
+    @property
+    def commands(self) -> Address:
+        return lambda: str(self.system.addresses["commands"])
+
+    @property
+    def read(self) -> Address:
+        return lambda: str(self.system.addresses["read"])
+
+    def products(self, count: int, *, units: int = UNITS) -> list[str]:
+        """New SKUs that nobody else sells."""
+        skus = [f"F{n}-{uuid4().hex[:8]}" for n in range(count)]
+
+        async def stock() -> None:
+            async with Client(self.commands) as client:
+                for sku in skus:
+                    product = {"sku": sku, "title": sku, "description": "", "category": "Faults"}
+                    price = {"attributes": {}, "price": {"amount": 1299, "currency": "GBP"}}
+                    await client.done("/products", product | price)
+                    if units:
+                        receipt = {"quantity": units, "reason": "delivery"}
+                        await client.done(f"/inventory/{sku}/receipts", receipt)
+
+        asyncio.run(stock())
+        return skus
+
+    def load(self) -> Load:
+        """Shoppers for products of their own."""
+        return Load(self.commands, self.products(3))
+
+    def truth(self) -> closing[Truth]:
+        """What its stores say now."""
+        found = self.system.addresses
+        return closing(Truth(postgres_url=found["postgres"], redis_url=found["redis"], data=self._data))
+
+    def processes(self, name: str) -> list[psutil.Process]:
+        return self.system.children().get(name, [])
+
+    def wait_replaced(self, name: str, gone: psutil.Process, *, of: int) -> None:
+        """Until another runs in its place."""
+
+        def replaced() -> bool:
+            now = self.processes(name)
+            return gone not in now and len(now) == of
+
+        wait_until(replaced, why=lambda: f"{name} was not started again: {self.system.complained}")
+
+    def _start(self) -> RunningSystem:
+        system = RunningSystem(self._data, "--commands", "2", environment=self._environment)
+        try:
+            system.wait_ready()
+        except BaseException:
+            system.end()
+            raise
+        return system

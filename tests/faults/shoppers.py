@@ -1,0 +1,183 @@
+"""Shoppers who place orders and, whatever breaks, ask again under the same key until they are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
+PLACES = {
+    "email": "anna@example.com",
+    "shipping_address": {
+        "name": "Anna",
+        "line1": "1 High Street",
+        "city": "Leeds",
+        "postal_code": "LS1 1AA",
+        "country": "GB",
+    },
+    "payment": {"method": "pm_card_visa"},
+}
+
+Address = Callable[[], str]
+"""Where the system answers now; OSError while nobody knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bought:
+    """An order that was acknowledged, with every unit that was acknowledged for its cart."""
+
+    order_id: str
+    cart_id: str
+    position: int
+    units: Counter[str]
+    key: str
+    body: bytes
+
+
+class Client:
+    """Asks until it is answered."""
+
+    def __init__(self, address: Address, *, connections_max: int = 100) -> None:
+        self._address = address
+        self._http = httpx.AsyncClient(timeout=20, limits=httpx.Limits(max_connections=connections_max))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self._http.get(self._address() + path)
+
+    async def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
+        """The answer that is final: a success or a refusal. What is lost, or told to come back, comes back
+        with the same key."""
+        key = key or secrets.token_hex(16)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        last: object = None
+        while time.monotonic() < deadline:
+            try:
+                answer = await self._http.post(
+                    f"{self._address()}/api/v1{path}", json=body, headers={"Idempotency-Key": key}
+                )
+            except (httpx.TransportError, OSError) as error:
+                last = error
+            else:
+                last = answer.text
+                if is_final(answer):
+                    return answer
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise AssertionError(f"POST {path}: no answer within {PATIENCE_SECONDS} s, last {last!r}")
+
+    async def done(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
+        """The same, where only a success will do."""
+        answer = await self.post(path, body, key=key)
+        assert answer.status_code in {200, 201}, answer.text
+        return answer
+
+    async def cart(self, *skus: str) -> str:
+        """A new cart with a unit of each."""
+        cart_id: str = (await self.done("/carts", {"currency": "GBP"})).json()["id"]
+        for sku in skus:
+            await self.done(f"/carts/{cart_id}/items", {"sku": sku, "quantity": 1})
+        return cart_id
+
+
+def is_final(answer: httpx.Response) -> bool:
+    """Whether the shopper need not come back. Raises where a fault was answered by anything but 503."""
+    if answer.status_code == 503:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] in {"/problems/store-unavailable", "/problems/busy"}, answer.text
+        return False
+    assert answer.status_code < 500, answer.text
+    return not (answer.status_code == 409 and answer.json()["type"] == "/problems/idempotency-key-busy")
+
+
+@dataclass
+class Load:
+    """Shoppers at work in a thread of their own; leaving the context waits until each was answered."""
+
+    address: Address
+    skus: Sequence[str]
+    shoppers: int = 6
+    bought: list[Bought] = field(default_factory=list)
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, name="shoppers")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def wait_for_orders(self, more: int) -> None:
+        """Until so many more were acknowledged."""
+        wanted = len(self.bought) + more
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(self.bought) < wanted and self._error is None:
+            assert time.monotonic() < deadline, f"{len(self.bought)} of {wanted} orders"
+            time.sleep(0.01)
+
+    def ask_again(self) -> None:
+        """Sends every checkout once more under its key: each is answered, byte for byte, as the first time."""
+
+        async def ask() -> None:
+            async with Client(self.address) as client:
+                for one in self.bought:
+                    again = await client.done(f"/carts/{one.cart_id}/checkout", PLACES, key=one.key)
+                    assert (again.status_code, again.content) == (201, one.body)
+                    assert again.headers["idempotency-replayed"] == "true"
+
+        asyncio.run(ask())
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._shop())
+        except BaseException as error:
+            self._error = error
+
+    async def _shop(self) -> None:
+        async with Client(self.address) as client, asyncio.TaskGroup() as group:
+            for number in range(self.shoppers):
+                group.create_task(self._shop_on(client, random.Random(number)))
+
+    async def _shop_on(self, client: Client, chance: random.Random) -> None:
+        while not self._ending.is_set():
+            cart_id = await client.cart()
+            units: Counter[str] = Counter()
+            for sku in chance.choices(self.skus, k=3):  # The same one twice means more of it.
+                quantity = chance.randint(1, 3)
+                await client.done(f"/carts/{cart_id}/items", {"sku": sku, "quantity": quantity})
+                units[sku] += quantity
+            key = secrets.token_hex(16)
+            answer = await client.done(f"/carts/{cart_id}/checkout", PLACES, key=key)
+            said = answer.json()
+            self.bought.append(
+                Bought(
+                    order_id=said["id"],
+                    cart_id=cart_id,
+                    position=said["position"],
+                    units=units,
+                    key=key,
+                    body=answer.content,
+                )
+            )

@@ -1,0 +1,64 @@
+"""kill -9 of each process while orders are placed: nothing lost, nothing twice, views equal to a rebuild."""
+
+from __future__ import annotations
+
+import psutil
+import psycopg
+import pytest
+
+from tests.faults.shop import Shop
+from tests.system.running import daybook
+
+pytestmark = pytest.mark.slow
+
+ORDERS_BEFORE, ORDERS_AFTER = 8, 12
+
+
+@pytest.mark.parametrize("name", ["commands", "projector", "query", "redis", "postgres"])
+def test_orders_survive_the_kill_of_a_process(shop: Shop, name: str) -> None:
+    with shop.load() as load:
+        for victim in shop.processes(name):
+            others = len(shop.processes(name))
+            load.wait_for_orders(ORDERS_BEFORE)
+            victim.kill()
+            load.wait_for_orders(ORDERS_AFTER)
+            shop.wait_replaced(name, victim, of=others)
+    load.ask_again()
+    with shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        truth.verifies()
+        truth.views_equal_a_rebuild()
+
+
+def test_orders_survive_the_kill_of_the_server_process_that_writes_them(shop: Shop) -> None:
+    """PostgreSQL then ends all of its processes and recovers by itself."""
+    with shop.load() as load:
+        load.wait_for_orders(ORDERS_BEFORE)
+        with psycopg.connect(shop.system.addresses["postgres"]) as connection:
+            row = connection.execute(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE '%append(%' AND pid <> pg_backend_pid()"
+                " ORDER BY state_change DESC LIMIT 1"
+            ).fetchone()
+        assert row is not None
+        psutil.Process(row[0]).kill()
+        load.wait_for_orders(ORDERS_AFTER)
+    load.ask_again()
+    with shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        truth.verifies()
+        truth.views_equal_a_rebuild()
+
+
+def test_orders_survive_the_kill_of_the_supervisor(shop: Shop) -> None:
+    with shop.load() as load:
+        load.wait_for_orders(ORDERS_BEFORE)
+        shop.system.process.kill()
+        shop.system.process.wait()
+        shop.restart()
+        load.wait_for_orders(ORDERS_AFTER)
+    load.ask_again()
+    with shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        truth.views_equal_a_rebuild()
+    verified = daybook("replays", "verify", "--data", str(shop.system.data))
+    assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -1,0 +1,100 @@
+"""What the log, the card ledger and the views say, held against what was acknowledged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aggregates.event_types import EVENT_TYPES
+from aggregates.orders.events import OrderCanceled, OrderConfirmed, OrderPlaced
+from commands.sandbox_gateway import SandboxGateway
+from event_store.codec import Codec
+from event_store.postgres_log import PostgresLog
+from event_store.records import RecordedEvent
+from projections.cli import NAMES
+from projections.operate import rebuild_views
+from replays.findings import Finding
+from replays.verify import verify
+from tests.faults.shoppers import Bought
+from tests.system.running import wait_until
+
+CODEC = Codec(EVENT_TYPES)
+PAGE_EVENTS = 5_000
+
+Fact = tuple[RecordedEvent, Any]
+
+
+class Truth:
+    """Reads one system's stores by their addresses; the log with a connection that may only read."""
+
+    def __init__(self, *, postgres_url: str, redis_url: str, data: Path) -> None:
+        self._addresses = {"postgres_url": postgres_url, "redis_url": redis_url, "data_dir": data}
+        self.log = PostgresLog.open(postgres_url, read_only=True)
+        self._ledger = SandboxGateway(data / "sandbox.sqlite")
+
+    def close(self) -> None:
+        self.log.close()
+        self._ledger.close()
+
+    def facts(self, *, after: int = 0) -> list[Fact]:
+        """Every event with what it decodes to."""
+        found: list[Fact] = []
+        while page := self.log.read_all(after=after, limit=PAGE_EVENTS):
+            found += [(recorded, CODEC.decode(recorded)) for recorded in page]
+            after = page[-1].position
+        return found
+
+    def holds(self, bought: Sequence[Bought], *, skus: Sequence[str]) -> None:
+        """These, and no others, are the orders for these SKUs: whole, once, paid once, and decided."""
+        self._wait_decided([one.order_id for one in bought])
+        facts = self.facts()
+        placed = {
+            event.order_id: (recorded, event)
+            for recorded, event in facts
+            if isinstance(event, OrderPlaced) and not {line.sku for line in event.lines}.isdisjoint(skus)
+        }
+        assert Counter(placed.keys()) == Counter(one.order_id for one in bought)
+        by_position = {recorded.position: recorded for recorded, _ in facts}
+        for one in bought:
+            recorded, event = placed[one.order_id]
+            assert event.cart_id == one.cart_id
+            units: Counter[str] = Counter()
+            for line in event.lines:
+                units[line.sku] += line.quantity
+            assert units == one.units, one
+            assert by_position[one.position].command_id == recorded.command_id, one
+            charges = self._ledger.charges(one.order_id)
+            assert [(charge.amount, charge.status) for charge in charges] == [
+                (event.total.amount, "authorized")
+            ]
+
+    def verifies(self) -> None:
+        """Nothing in the whole log breaks a rule."""
+        findings: list[Finding] = []
+        verify(self.log, CODEC, report=findings.append)
+        assert findings == []
+
+    def views_equal_a_rebuild(self) -> None:
+        """Every view, the index included, is byte for byte what the log makes of it."""
+        ended = rebuild_views(NAMES, **self._addresses, hear=lambda _: None)  # type: ignore[arg-type]
+        assert {progress.view: progress.state for progress in ended} == dict.fromkeys(NAMES, "done"), ended
+        assert {progress.view: progress.differing_keys or [] for progress in ended} == {
+            name: [] for name in NAMES
+        }
+        assert all(progress.documents is not None for progress in ended), ended
+
+    def _wait_decided(self, orders: Sequence[str]) -> None:
+        undecided = set(orders)
+        after = 0
+
+        def decided() -> bool:
+            nonlocal after
+            for recorded, event in self.facts(after=after):
+                after = recorded.position
+                if isinstance(event, OrderConfirmed | OrderCanceled):
+                    undecided.discard(event.order_id)
+            return not undecided
+
+        wait_until(decided, why=lambda: f"undecided: {sorted(undecided)}")
