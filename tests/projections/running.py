@@ -18,7 +18,7 @@ from projections.redis_store import RedisStore
 from projections.runner import Runner
 from projections.sink import Sink
 from projections.views import VIEWS
-from tests.projections.shop import CODEC
+from tests.projections.books import CODEC
 
 PATIENCE_SECONDS = 20.0
 

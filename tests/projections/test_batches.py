@@ -11,7 +11,8 @@ from projections.check import MemoryView
 from projections.sink import Decoded
 from projections.view import View
 from projections.views import VIEWS
-from tests.projections.shop import Shop, decoded
+from tests.projections.books import decoded
+from tests.projections.shop import Shop
 
 
 def log_of_a_shop() -> list[Decoded]:

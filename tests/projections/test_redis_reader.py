@@ -16,7 +16,8 @@ from projections.documents.redis_reader import Entries, RedisReader
 from projections.redis_sink import RedisSink
 from projections.sink import Sink
 from projections.view import View
-from tests.projections.shop import Shop, decoded
+from tests.projections.books import decoded
+from tests.projections.shop import Shop
 
 Asking = Callable[[RedisReader], Awaitable[None]]
 

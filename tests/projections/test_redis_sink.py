@@ -14,7 +14,8 @@ from projections.redis_sink import RedisSink
 from projections.redis_store import EvictingStore
 from projections.sink import SinkMoved, SinkUnavailable
 from projections.views import VIEWS
-from tests.projections.shop import CODEC, Shop, decoded
+from tests.projections.books import CODEC, decoded
+from tests.projections.shop import Shop
 
 
 def caught_up(sink: RedisSink, shop: Shop) -> None:

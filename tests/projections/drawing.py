@@ -1,0 +1,23 @@
+"""Views drawn up in memory from a shop's log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from projections.check import MemoryView
+from projections.view import View
+from tests.projections.books import decoded
+from tests.projections.shop import Shop
+
+
+def drawn_up(shop: Shop, view: View) -> MemoryView:
+    shop.flush()
+    drawn = MemoryView(view)
+    drawn.apply(decoded(shop.log))
+    return drawn
+
+
+def document(shop: Shop, view: View, key: str) -> Any:
+    return msgspec.json.decode(drawn_up(shop, view).documents[key])

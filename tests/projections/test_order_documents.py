@@ -1,0 +1,107 @@
+"""An order's events in, its document out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aggregates.kernel import Money
+from aggregates.payments.events import PaymentCaptured, PaymentRefunded
+from projections import customer_orders, orders
+from projections.check import MemoryView
+from projections.sink import Decoded
+from tests.projections.books import EMAIL, recorded
+from tests.projections.drawing import document, drawn_up
+from tests.projections.shop import Shop
+
+
+def test_an_order_shows_its_lines_charges_and_story(shop: Shop) -> None:
+    shop.lists("MUG")
+    shop.places("o1", {"MUG": 2}, charges=(395, -50), customer_id="c-1", email=EMAIL)
+    shop.confirms("o1")
+    shop.sends("o1", "f1", {"1": 1})
+    shop.sends("o1", "f2")
+    shop.takes_back("o1", "r1", {"1": 1})
+
+    shown = document(shop, orders.VIEW, "o1")
+
+    assert shown["lines"][0]["line_total"] == {"amount": 2598, "currency": "GBP"}
+    assert (shown["lines"][0]["fulfilled"], shown["lines"][0]["returned"]) == (2, 1)
+    assert [charge["amount"]["amount"] for charge in shown["charges"]] == [395, -50]
+    assert shown["total"]["amount"] == 2598 + 395 - 50
+    assert shown["placed_at"] == "2026-03-01T09:00:00Z"
+    assert [each["id"] for each in shown["fulfilments"]] == ["f1", "f2"]
+    assert shown["returns"][0]["lines"] == [{"line_id": "1", "sku": "MUG", "quantity": 1}]
+    assert shown["refunds"][0]["id"] == "note-r1"
+    assert [entry["event"] for entry in shown["timeline"]] == [
+        "orders.order_placed",
+        "payments.payment_requested",
+        "payments.payment_authorized",
+        "orders.order_confirmed",
+        "orders.lines_fulfilled",
+        "payments.payment_captured",
+        "orders.lines_fulfilled",
+        "orders.lines_returned",
+        "orders.order_refunded",
+        "payments.payment_refunded",
+    ]
+    assert shown["version"] == 6
+
+
+def test_statuses_are_those_of_the_aggregates_after_every_event(shop: Shop) -> None:
+    shop.lists("MUG")
+    shop.places("o1", {"MUG": 2})
+    shop.places("o2", {"MUG": 1})
+    seen = set()
+
+    def agrees() -> None:
+        for order_id in ("o1", "o2"):
+            shown = document(shop, orders.VIEW, order_id)
+            assert shown["status"] == shop.state(f"order-{order_id}").status
+            assert shown["payment"]["status"] == shop.state(f"payment-{order_id}").status
+            seen.update((shown["status"], shown["payment"]["status"]))
+
+    agrees()
+    shop.cancels("o2", code="card_declined")
+    agrees()
+    shop.confirms("o1")
+    agrees()
+    shop.sends("o1", "f1", {"1": 1})
+    agrees()
+    shop.sends("o1", "f2")
+    agrees()
+    shop.takes_back("o1", "r1", {"1": 1})
+    agrees()
+    shop.takes_back("o1", "r2")
+    agrees()
+    assert seen == {
+        *("placed", "pending", "canceled", "declined", "confirmed", "authorized", "partially_fulfilled"),
+        *("captured", "fulfilled", "partially_returned", "partially_refunded", "returned", "refunded"),
+    }
+
+
+def test_a_sale_that_was_undone_without_a_credit_note_is_refunded() -> None:
+    drawn = MemoryView(orders.VIEW)
+    money = Money(500, "GBP")
+    drawn.apply(
+        [
+            Decoded(recorded(1), PaymentCaptured(order_id="o1", amount=money, source="elsewhere")),
+            Decoded(recorded(2), PaymentRefunded(order_id="o1", amount=money)),
+        ]
+    )
+
+    shown = msgspec.json.decode(drawn.documents["o1"])
+
+    assert shown["payment"]["status"] == "refunded"
+    assert shown["status"] == orders.UNKNOWN, "the order itself was never heard of"
+
+
+def test_a_customers_orders_are_listed_by_placing_and_a_guests_nowhere(shop: Shop) -> None:
+    shop.lists("MUG")
+    shop.places("o1", {"MUG": 1}, customer_id="c-1")
+    shop.places("o2", {"MUG": 1})
+    shop.places("o3", {"MUG": 1}, customer_id="c-1")
+
+    entries = drawn_up(shop, customer_orders.VIEW).entries
+
+    assert entries.keys() == {"c-1"}
+    assert sorted(entries["c-1"], key=entries["c-1"].__getitem__) == ["o1", "o3"]
