@@ -55,13 +55,15 @@ class HeldFolder:
             self._make(self.data)
             for name in ("run", "logs"):
                 self._make(self.data / name)
-            self._lock = (self.data / "run" / "lock").open("a+")
+            lock = (self.data / "run" / "lock").open("a+")
         except OSError as error:
             self._unmake()
             raise FolderUnusable(f"cannot use the data folder {self.data}: {error.strerror}") from error
-        if not _locked(self._lock):
-            self._lock.close()
+        # One that was given up meanwhile took its lock file away: a lock on that would keep nobody out.
+        if not _locked(lock) or not _is_still(lock, self.data / "run" / "lock"):
+            lock.close()
             raise AlreadyRunning(f"another `daybook up` is running on {self.data}")
+        self._lock = lock
 
     @property
     def is_new(self) -> bool:
@@ -106,6 +108,13 @@ def _locked(lock: TextIO) -> bool:
     return False
 
 
+def _is_still(lock: TextIO, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), file.stat())
+    except OSError:
+        return False
+
+
 def is_held(data: Path) -> bool:
     """Whether an `up` runs on this data folder."""
     try:
@@ -129,7 +138,12 @@ def open_places(data: Path) -> Places:
             raise FolderUnusable(f"{data}/postgres lies where its owner (user {own.uid}) can no longer enter")
         servers = data if own.may_enter(data) else _place_elsewhere(data)
     account = server_account(servers / "postgres")
-    return Places(data=data, servers=servers, sockets=_socket_folder(data, account), account=account)
+    return Places(data=data, servers=servers, sockets=_made_socket_folder(data, account), account=account)
+
+
+def clear_away(places: Places) -> None:
+    """Take away the sockets' folder: nothing of a system that runs no more stays outside its data."""
+    shutil.rmtree(places.sockets, ignore_errors=True)
 
 
 def _pointed_at(data: Path) -> Path | None:
@@ -158,13 +172,18 @@ def _place_elsewhere(data: Path) -> Path:
     return folder
 
 
-def _socket_folder(data: Path, account: Account) -> Path:
-    """A short folder that only we and the servers' user can enter."""
+def socket_folder(data: Path, account: Account) -> Path:
+    """Where the sockets of that data folder lie: a short path that `account` can reach."""
     base = Path(tempfile.gettempdir()).resolve()
     if len(str(base)) > 40 or not account.may_enter(base):
         base = Path("/tmp")
+    return base / f"daybook-{os.geteuid()}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+
+
+def _made_socket_folder(data: Path, account: Account) -> Path:
+    """The same, made so that only we and the servers' user can enter."""
     us = our_account()
-    folder = base / f"daybook-{us.uid}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:12]}"
+    folder = socket_folder(data, account)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:

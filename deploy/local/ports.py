@@ -21,9 +21,14 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(f"port {port} on {host} is in use: stop its user, or set {setting}") from error
-        raise CannotRun(f"cannot listen on {host}, port {port}: {error.strerror}") from error
+        raise CannotRun(f"cannot listen on {host}, port {port}: {_reason(error)}") from error
     except OverflowError as error:
         raise CannotRun(f"{setting}={port} is no port") from error
+
+
+def _reason(error: OSError) -> str:
+    # The standard library adds "(while attempting to bind on address …)", which was said already.
+    return (error.strerror or str(error)).partition(" (while")[0]
 
 
 def refuse_open_door(host: str, operator_token: str | None) -> None:

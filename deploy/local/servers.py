@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import shutil
 from collections.abc import Callable
 
 from deploy.local.binaries import find_binaries
@@ -104,7 +103,3 @@ class Servers:
         await asyncio.gather(*started)
         if self._postgres is not None:
             await asyncio.to_thread(make_database, self._postgres.url(), DATABASE)
-
-    def clear_away(self) -> None:
-        """Take away the sockets' folder: nothing of a stopped system stays outside its data folder."""
-        shutil.rmtree(self._places.sockets, ignore_errors=True)

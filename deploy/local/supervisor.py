@@ -16,7 +16,7 @@ from deploy.local.keeper import Keepers, started_and
 from deploy.local.leftovers import ProcessRecord
 from deploy.local.logs import LogWatch
 from deploy.local.migrating import migrate
-from deploy.local.places import HeldFolder, Places, open_places
+from deploy.local.places import HeldFolder, Places, clear_away, open_places
 from deploy.local.ports import listen, refuse_open_door, root_url
 from deploy.local.programs import OwnPrograms, answering, answers
 from deploy.local.servers import Servers
@@ -60,12 +60,15 @@ async def _up(wanted: Wanted, settings: LocalSettings) -> None:
             listen(settings.host, settings.read_port, setting="DAYBOOK_READ_PORT") as for_queries,
         ):
             places = open_places(held.data)
-            servers = Servers(places, settings)
-            servers.check()
-            untouched = False
-            system = System(Opened(wanted, places, servers, for_commands, for_queries), record, display)
-            loop.add_signal_handler(signal.SIGCHLD, system.keepers.notice)
-            await system.run(asked_to_stop)
+            try:
+                servers = Servers(places, settings)
+                servers.check()
+                untouched = False
+                system = System(Opened(wanted, places, servers, for_commands, for_queries), record, display)
+                loop.add_signal_handler(signal.SIGCHLD, system.keepers.notice)
+                await system.run(asked_to_stop)
+            finally:
+                clear_away(places)
     finally:
         held.close(forget=untouched)
 
@@ -211,7 +214,6 @@ class System:
         await self.keepers.stop(own)
         for server in reversed(self._servers.keepers):  # Redis, then PostgreSQL
             await self.keepers.stop([server])
-        self._servers.clear_away()
         self._display.tell("stopped")
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -98,19 +99,19 @@ class RunningSystem:
                 self.process.wait()
 
 
-def refused(
-    data: Path, *options: str, environment: Mapping[str, str] | None = None, output: Path | None = None
-) -> str:
+def refused(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> str:
     """Run an `up` that must not start; its one line on standard error."""
-    system = RunningSystem(data, *options, environment=environment, output=output)
-    try:
-        code = system.process.wait(timeout=30)
-    finally:
-        system.end()
+    with tempfile.TemporaryDirectory() as output:  # Beside the data, it would be something left behind.
+        system = RunningSystem(data, *options, environment=environment, output=Path(output))
+        try:
+            code = system.process.wait(timeout=30)
+        finally:
+            system.end()
+        said, complained = system.said, system.complained
     assert code != 0
-    assert system.said == ""
-    lines = [line for line in system.complained.splitlines() if not line.startswith("{")]
-    assert len(lines) == 1, system.complained
+    assert said == ""
+    lines = [line for line in complained.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1, complained
     return lines[0]
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.account import server_account
+from deploy.local.places import socket_folder
 from tests.system.running import daybook, refused
 
 
@@ -27,7 +29,7 @@ def test_a_port_in_use_is_named_and_nothing_is_made(folder: Path) -> None:
     data = folder / "books" / "data"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        line = refused(data, environment={"DAYBOOK_READ_PORT": str(port)}, output=folder)
+        line = refused(data, environment={"DAYBOOK_READ_PORT": str(port)})
     assert f"port {port}" in line
     assert "DAYBOOK_READ_PORT" in line
     assert not data.parent.exists()
@@ -49,16 +51,17 @@ def test_a_data_folder_that_cannot_be_written(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [None, "garbage"])
-def test_a_damaged_cluster_is_left_as_it_is(folder: Path, version: str | None) -> None:
+def test_a_damaged_cluster_is_left_as_it_is(folder: Path, tmp_path: Path, version: str | None) -> None:
     cluster = folder / "data" / "postgres"
     cluster.mkdir(parents=True)
     (cluster / "base").mkdir()
     if version is not None:
         (cluster / "PG_VERSION").write_text(version)
-    before = sorted(cluster.rglob("*"))
+    before = sorted(folder.rglob("*"))
     line = refused(folder / "data")
     assert "PG_VERSION" in line
-    assert sorted(cluster.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
+    assert not socket_folder(folder / "data", server_account()).exists()
 
 
 def test_an_open_door_beyond_this_machine(folder: Path) -> None:
