@@ -136,9 +136,8 @@ class MemoryLog:
     def _refusal(self, entry: Entry, now: datetime, fell: set[UUID]) -> Outcome | None:
         """Why the entry cannot be written now, or None."""
         earlier = self._journal.get(entry.command_id)
-        if earlier is not None:
-            return Replayed(earlier)
-        earlier = None if entry.key is None else self._row_of_key(entry.key, now)
+        if earlier is None and entry.key is not None:
+            earlier = self._row_of_key(entry.key, now)
         if earlier is not None:
             return Replayed(earlier) if earlier.request_hash == entry.request_hash else KeyReused()
         mate_fell = not fell.isdisjoint(entry.decided_on)

@@ -110,9 +110,9 @@ BEGIN
 
         SELECT array_agg(j.command_id ORDER BY c.n), array_agg(j.request_hash ORDER BY c.n)
           INTO earlier, earlier_hash
-          FROM unnest(c_id, c_hash, c_key) WITH ORDINALITY AS c (id, hash, key, n)
+          FROM unnest(c_id, c_key) WITH ORDINALITY AS c (id, key, n)
           LEFT JOIN LATERAL (
-              (SELECT j.command_id, c.hash AS request_hash FROM commands j WHERE j.command_id = c.id)
+              (SELECT j.command_id, j.request_hash FROM commands j WHERE j.command_id = c.id)
               UNION ALL
               (SELECT j.command_id, j.request_hash FROM commands j
                 WHERE j.key = c.key AND j.key IS NOT NULL AND j.verdict <> 'refused'
