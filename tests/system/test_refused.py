@@ -51,7 +51,7 @@ def test_a_data_folder_that_cannot_be_written(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [None, "garbage"])
-def test_a_damaged_cluster_is_left_as_it_is(folder: Path, tmp_path: Path, version: str | None) -> None:
+def test_a_damaged_cluster_is_left_as_it_is(folder: Path, version: str | None) -> None:
     cluster = folder / "data" / "postgres"
     cluster.mkdir(parents=True)
     (cluster / "base").mkdir()
