@@ -23,7 +23,7 @@ from commands.importing.progress import Progress
 from commands.importing.reading_back import Imported, imported_before, read_account
 from commands.importing.recording import ListIfNew, ReceiveOpeningStock, RecordCancellation
 from commands.importing.sorting import SortedInvoice, sort_invoice
-from commands.importing.submitting import Submitter
+from commands.importing.submitting import CHUNK_EVENTS, Submitter
 from commands.importing.survey import Survey, survey
 from event_store.codec import Codec
 from event_store.records import EventLog
@@ -56,7 +56,14 @@ class OnlineRetailImport:
     """One import of one file. Run it once; a new one goes on where another was stopped."""
 
     def __init__(
-        self, log: EventLog, codec: Codec, path: Path, aside: Callable[[str], Path], progress: Progress
+        self,
+        log: EventLog,
+        codec: Codec,
+        path: Path,
+        aside: Callable[[str], Path],
+        progress: Progress,
+        *,
+        chunk_events: int = CHUNK_EVENTS,
     ) -> None:
         """`aside` names the list of lines that get no event, given the digest of the file's content."""
         self._log = log
@@ -64,6 +71,7 @@ class OnlineRetailImport:
         self._path = path
         self._aside_of = aside
         self._progress = progress
+        self._chunk_events = chunk_events
         self._identity = Identity(log.installation_secret())
 
     async def run(self) -> Result:
@@ -85,7 +93,7 @@ class OnlineRetailImport:
             streams_max=STREAMS_MAX,
         )
         async with handling:
-            submitter = Submitter(handling, actor=SOURCE)
+            submitter = Submitter(handling, actor=SOURCE, chunk_events=self._chunk_events)
             try:
                 await self._prepare(submitter, found, surveyed, before)
                 submitter.written = 0
