@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import getrandbits
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 IMPORT_CHANNEL = "import"
 """The one channel whose commands may say when their events were true (`valid_at`)."""
@@ -24,13 +25,18 @@ class Actor:
         return f"{self.kind}:{self.id}"
 
 
+def _command_id() -> UUID:
+    """Unique, not secret: the system's own source of randomness would cost more than the decision."""
+    return UUID(int=getrandbits(128), version=4)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything about a command that is not its own content."""
 
     actor: Actor
     channel: str
-    command_id: UUID = field(default_factory=uuid4)
+    command_id: UUID = field(default_factory=_command_id)
     key: bytes | None = None  # digest of actor and idempotency key
     request_hash: bytes | None = None
     correlation: str | None = None  # W3C trace id

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
-from commands.decision import Answer, Context
+from commands.decision import Answer
 from commands.handling import Handling
+from commands.http.requests import KEY_PARAMETER, context_of
 
 PROBLEM = {
     "description": "A problem",
@@ -42,8 +43,10 @@ HEADERS = {
 }
 
 
-def documented(model: type, *, created: bool = True) -> dict[str, Any]:
-    """What a route says of itself in OpenAPI: its answers, its headers, its problems."""
+def documented(
+    model: type, *, created: bool = True, key: Literal["taken", "required", "none"]
+) -> dict[str, Any]:
+    """What a route says of itself in OpenAPI: its key, its answers, its headers, its problems."""
     answers: dict[int | str, Any] = {
         200: {"model": model, "description": "Done, or nothing to do", "headers": HEADERS},
     }
@@ -51,17 +54,23 @@ def documented(model: type, *, created: bool = True) -> dict[str, Any]:
         answers[201] = {"model": model, "description": "Made", "headers": HEADERS}
     for status in (400, 401, 404, 405, 409, 413, 415, 422, 503):
         answers[status] = PROBLEM
-    return {"responses": answers, "response_model": None, "status_code": 201 if created else 200}
+    parameters = [] if key == "none" else [KEY_PARAMETER | {"required": key == "required"}]
+    return {
+        "responses": answers,
+        "response_model": None,
+        "status_code": 201 if created else 200,
+        "openapi_extra": {"parameters": parameters},
+    }
 
 
-async def answered(request: Request, command: Any, context: Context) -> Response:
-    """The command's outcome as an HTTP answer."""
+async def answered(request: Request, command: Any, *, keyed: bool = False) -> Response:
+    """The command's outcome as an HTTP answer; `keyed`: taken with an idempotency key only."""
     handling: Handling = request.app.state.handling
-    return response_of(await handling.handle(command, context))
+    return response_of(await handling.handle(command, await context_of(request, keyed=keyed)))
 
 
 async def answered_after_step(
-    request: Request, command: Any, context: Context, *, seconds: float
+    request: Request, command: Any, *, seconds: float, keyed: bool = False
 ) -> Response:
     """As `answered`, but once the gateway has answered the step that the command began.
 
@@ -69,7 +78,7 @@ async def answered_after_step(
     takes longer than `seconds` it is the command's own.
     """
     handling: Handling = request.app.state.handling
-    answer = await handling.handle(command, context)
+    answer = await handling.handle(command, await context_of(request, keyed=keyed))
     if answer.awaited is not None:
         position = await handling.step_ended(answer.awaited, timeout_seconds=seconds)
         answer = replace(answer, position=max(position or 0, answer.position))

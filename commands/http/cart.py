@@ -12,7 +12,7 @@ from starlette.responses import Response
 from commands.cart import AddItem, OpenCart, RemoveItem, SetQuantity
 from commands.http.answers import answered, documented
 from commands.http.problems import SKU_MISMATCH
-from commands.http.requests import RefusedRequest, RequestContext
+from commands.http.requests import RefusedRequest
 from commands.http.shapes import (
     INTEGRAL,
     QUANTITY_MAX,
@@ -50,15 +50,15 @@ class QuantityBody(Body):
     sku: SkuText | None = None
 
 
-@router.post("", summary="Take a cart", **documented(AnswerBody))
-async def open_cart(request: Request, body: CartBody, context: RequestContext) -> Response:
+@router.post("", summary="Take a cart", **documented(AnswerBody, key="taken"))
+async def open_cart(request: Request, body: CartBody) -> Response:
     """The answer's `id` is the cart's: whoever knows it may use the cart."""
     command = OpenCart(cart_id=secrets.token_hex(16), currency=body.currency, customer_id=body.customer_id)
-    return await answered(request, command, context)
+    return await answered(request, command)
 
 
-@router.post("/{cart_id}/items", summary="Put units of a product in", **documented(AnswerBody))
-async def add_item(request: Request, cart_id: IdPath, body: ItemBody, context: RequestContext) -> Response:
+@router.post("/{cart_id}/items", summary="Put units of a product in", **documented(AnswerBody, key="taken"))
+async def add_item(request: Request, cart_id: IdPath, body: ItemBody) -> Response:
     """Adds to what is there. Stock is not looked at: checkout reserves."""
     settings = request.app.state.settings
     command = AddItem(
@@ -68,13 +68,13 @@ async def add_item(request: Request, cart_id: IdPath, body: ItemBody, context: R
         lines_max=settings.cart_lines_max,
         quantity_max=settings.line_quantity_max,
     )
-    return await answered(request, command, context)
+    return await answered(request, command)
 
 
-@router.put("/{cart_id}/items/{sku}", summary="Set a quantity", **documented(AnswerBody, created=False))
-async def set_quantity(
-    request: Request, cart_id: IdPath, sku: SkuPath, body: QuantityBody, context: RequestContext
-) -> Response:
+@router.put(
+    "/{cart_id}/items/{sku}", summary="Set a quantity", **documented(AnswerBody, created=False, key="none")
+)
+async def set_quantity(request: Request, cart_id: IdPath, sku: SkuPath, body: QuantityBody) -> Response:
     """The line then holds exactly so many units; 0 removes it, and a product not in the cart is added."""
     if body.sku not in (None, sku):
         raise RefusedRequest(SKU_MISMATCH)
@@ -86,12 +86,14 @@ async def set_quantity(
         lines_max=settings.cart_lines_max,
         quantity_max=settings.line_quantity_max,
     )
-    return await answered(request, command, context)
+    return await answered(request, command)
 
 
 @router.delete(
-    "/{cart_id}/items/{sku}", summary="Take a product out", **documented(AnswerBody, created=False)
+    "/{cart_id}/items/{sku}",
+    summary="Take a product out",
+    **documented(AnswerBody, created=False, key="none"),
 )
-async def remove_item(request: Request, cart_id: IdPath, sku: SkuPath, context: RequestContext) -> Response:
+async def remove_item(request: Request, cart_id: IdPath, sku: SkuPath) -> Response:
     """What is not there needs no removing."""
-    return await answered(request, RemoveItem(cart_id=cart_id, sku=sku), context)
+    return await answered(request, RemoveItem(cart_id=cart_id, sku=sku))

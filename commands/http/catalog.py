@@ -13,7 +13,7 @@ from commands.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.answers import answered, documented
 from commands.http.limits import within
 from commands.http.problems import PRICE_MISMATCH
-from commands.http.requests import RefusedRequest, RequestContext, operator_only
+from commands.http.requests import RefusedRequest, operator_only
 from commands.http.shapes import PRINTABLE_LINE, AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText
 
 router = APIRouter(prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)])
@@ -60,8 +60,8 @@ class DelistBody(Body):
     reason: Reason = "delisted"
 
 
-@router.post("", summary="Put a product on sale", **documented(AnswerBody))
-async def list_product(request: Request, body: ProductBody, context: RequestContext) -> Response:
+@router.post("", summary="Put a product on sale", **documented(AnswerBody, key="taken"))
+async def list_product(request: Request, body: ProductBody) -> Response:
     """The same facts again change nothing; other facts of a product on sale are a conflict."""
     command = ListProduct(
         sku=body.sku,
@@ -72,24 +72,22 @@ async def list_product(request: Request, body: ProductBody, context: RequestCont
         price=_price(request, body.price),
         seller=body.seller,
     )
-    return await answered(request, command, context)
+    return await answered(request, command)
 
 
-@router.post("/{sku}/price", summary="Change a price", **documented(AnswerBody, created=False))
-async def change_price(
-    request: Request, sku: SkuPath, body: NewPriceBody, context: RequestContext
-) -> Response:
+@router.post("/{sku}/price", summary="Change a price", **documented(AnswerBody, created=False, key="taken"))
+async def change_price(request: Request, sku: SkuPath, body: NewPriceBody) -> Response:
     """Carts keep the price at which they took the product."""
-    return await answered(request, ChangePrice(sku=sku, price=_price(request, body.price)), context)
+    return await answered(request, ChangePrice(sku=sku, price=_price(request, body.price)))
 
 
-@router.post("/{sku}/delist", summary="Take a product off sale", **documented(AnswerBody, created=False))
-async def delist_product(
-    request: Request, sku: SkuPath, context: RequestContext, body: DelistBody | None = None
-) -> Response:
+@router.post(
+    "/{sku}/delist", summary="Take a product off sale", **documented(AnswerBody, created=False, key="taken")
+)
+async def delist_product(request: Request, sku: SkuPath, body: DelistBody | None = None) -> Response:
     """What is in carts stays there, but cannot be checked out."""
     reason = (body or DelistBody()).reason
-    return await answered(request, DelistProduct(sku=sku, reason=reason), context)
+    return await answered(request, DelistProduct(sku=sku, reason=reason))
 
 
 def _price(request: Request, body: PriceBody) -> UnitPrice:

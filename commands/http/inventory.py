@@ -11,7 +11,7 @@ from starlette.responses import Response
 from aggregates.kernel import MAIN
 from commands.http.answers import answered, documented
 from commands.http.limits import invalid, within
-from commands.http.requests import KeyedContext, operator_only
+from commands.http.requests import operator_only
 from commands.http.shapes import INTEGRAL, QUANTITY_MAX, AnswerBody, Body, Quantity, Reason, SkuPath
 from commands.inventory import AdjustStock, ReceiveStock
 
@@ -38,21 +38,19 @@ class AdjustmentBody(Body):
     location: Location = MAIN
 
 
-@router.post("/{sku}/receipts", summary="Book arrived units", **documented(AnswerBody))
-async def receive_stock(request: Request, sku: SkuPath, body: ReceiptBody, context: KeyedContext) -> Response:
+@router.post("/{sku}/receipts", summary="Book arrived units", **documented(AnswerBody, key="required"))
+async def receive_stock(request: Request, sku: SkuPath, body: ReceiptBody) -> Response:
     """Needs an Idempotency-Key: a delivery booked twice would sell what is not there."""
     within(request, "stock_quantity_max", body.quantity, "quantity")
     command = ReceiveStock(sku=sku, quantity=body.quantity, reason=body.reason, location=body.location)
-    return await answered(request, command, context)
+    return await answered(request, command, keyed=True)
 
 
-@router.post("/{sku}/adjustments", summary="Correct the stock", **documented(AnswerBody))
-async def adjust_stock(
-    request: Request, sku: SkuPath, body: AdjustmentBody, context: KeyedContext
-) -> Response:
+@router.post("/{sku}/adjustments", summary="Correct the stock", **documented(AnswerBody, key="required"))
+async def adjust_stock(request: Request, sku: SkuPath, body: AdjustmentBody) -> Response:
     """Down never below what is reserved. Needs an Idempotency-Key."""
     within(request, "stock_quantity_max", abs(body.quantity), "quantity")
     if body.quantity == 0:
         invalid("quantity", "must not be 0")
     command = AdjustStock(sku=sku, delta=body.quantity, reason=body.reason, location=body.location)
-    return await answered(request, command, context)
+    return await answered(request, command, keyed=True)

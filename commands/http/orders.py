@@ -17,7 +17,7 @@ from aggregates.orders.events import Address
 from commands.fulfilment import FulfilOrder, ReturnLines
 from commands.http.answers import answered, answered_after_step, documented
 from commands.http.limits import within
-from commands.http.requests import KeyedContext, RequestContext, operator_only, wait_asked
+from commands.http.requests import operator_only, wait_asked
 from commands.http.shapes import (
     AMOUNT_MAX,
     INTEGRAL,
@@ -105,12 +105,13 @@ class RefundBody(Body):
     reason: Reason = "refunded"
 
 
-@router.post("/carts/{cart_id}/checkout", summary="Check a cart out", **documented(AnswerBody))
+@router.post(
+    "/carts/{cart_id}/checkout", summary="Check a cart out", **documented(AnswerBody, key="required")
+)
 async def check_out(
     request: Request,
     cart_id: IdPath,
     body: CheckoutBody,
-    context: KeyedContext,
     prefer: Annotated[
         str | SkipJsonSchema[None], Header(description="`wait=SECONDS`: wait for the payment")
     ] = None,
@@ -141,46 +142,44 @@ async def check_out(
     )
     seconds = wait_asked(prefer)
     if seconds is None:
-        return await answered(request, command, context)
-    return await answered_after_step(request, command, context, seconds=seconds)
+        return await answered(request, command, keyed=True)
+    return await answered_after_step(request, command, seconds=seconds, keyed=True)
 
 
-@router.post("/orders/{order_id}/cancel", summary="Cancel an order", **documented(AnswerBody, created=False))
-async def cancel_order(
-    request: Request, order_id: IdPath, context: RequestContext, body: CancelBody | None = None
-) -> Response:
+@router.post(
+    "/orders/{order_id}/cancel",
+    summary="Cancel an order",
+    **documented(AnswerBody, created=False, key="taken"),
+)
+async def cancel_order(request: Request, order_id: IdPath, body: CancelBody | None = None) -> Response:
     """Possible until something was sent. Units go back on sale, and what was paid goes back."""
     command = CancelOrder(order_id=order_id, reason=(body or CancelBody()).reason)
-    return await answered_after_step(request, command, context, seconds=STEP_SECONDS_MAX)
+    return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)
 
 
 @router.post(
     "/orders/{order_id}/fulfilments",
     summary="Send lines of an order",
     dependencies=[Depends(operator_only)],
-    **documented(OrderPartAnswer),
+    **documented(OrderPartAnswer, key="taken"),
 )
-async def fulfil_order(
-    request: Request, order_id: IdPath, context: RequestContext, body: FulfilmentBody | None = None
-) -> Response:
+async def fulfil_order(request: Request, order_id: IdPath, body: FulfilmentBody | None = None) -> Response:
     """The first fulfilment takes the money, in full. The answer's `id` is the fulfilment's."""
     command = FulfilOrder(
         order_id=order_id,
         fulfilment_id=secrets.token_hex(16),
         lines=_units((body or FulfilmentBody()).lines),
     )
-    return await answered_after_step(request, command, context, seconds=STEP_SECONDS_MAX)
+    return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)
 
 
 @router.post(
     "/orders/{order_id}/returns",
     summary="Take lines of an order back",
     dependencies=[Depends(operator_only)],
-    **documented(OrderPartAnswer),
+    **documented(OrderPartAnswer, key="taken"),
 )
-async def return_lines(
-    request: Request, order_id: IdPath, context: RequestContext, body: ReturnBody | None = None
-) -> Response:
+async def return_lines(request: Request, order_id: IdPath, body: ReturnBody | None = None) -> Response:
     """Units that were sent came back. Paying for them is a refund. The answer's `id` is the return's."""
     said = body or ReturnBody()
     command = ReturnLines(
@@ -190,18 +189,16 @@ async def return_lines(
         reason=said.reason,
         lines=_units(said.lines),
     )
-    return await answered(request, command, context)
+    return await answered(request, command)
 
 
 @router.post(
     "/orders/{order_id}/refunds",
     summary="Pay money back",
     dependencies=[Depends(operator_only)],
-    **documented(OrderPartAnswer),
+    **documented(OrderPartAnswer, key="required"),
 )
-async def refund_order(
-    request: Request, order_id: IdPath, context: KeyedContext, body: RefundBody | None = None
-) -> Response:
+async def refund_order(request: Request, order_id: IdPath, body: RefundBody | None = None) -> Response:
     """Before anything was captured a refund of the whole gives up the hold and cancels the order.
 
     The answer's `id` is the refund's, and its credit note's. Needs an Idempotency-Key.
@@ -217,7 +214,7 @@ async def refund_order(
         amount=said.amount.money() if said.amount else None,
         lines=_units(said.lines),
     )
-    return await answered_after_step(request, command, context, seconds=STEP_SECONDS_MAX)
+    return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX, keyed=True)
 
 
 def _units(lines: list[LineQuantityBody] | None) -> Mapping[str, int] | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
-from typing import Annotated
+from random import getrandbits
 
-from fastapi import Depends, Header, Request
-from pydantic import WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
+from fastapi import Request
 from starlette.responses import Response
 
 from commands.decision import Actor, Context
-from commands.http.problems import KEY_UNFIT, TOKEN_REQUIRED, ProblemType, problem
+from commands.http.problems import KEY_REQUIRED, KEY_UNFIT, TOKEN_REQUIRED, ProblemType, problem
 
 KEY_LENGTH_MIN = 16
 """Anonymous keys share one actor: a short one would meet a stranger's."""
@@ -64,48 +61,41 @@ def operator_only(request: Request) -> None:
 def trace_of(request: Request) -> str:
     """The trace id of the request's `traceparent` (W3C Trace Context), or a new one."""
     match = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return match[1] if match and match[1] != "0" * 32 else secrets.token_hex(16)
+    return match[1] if match and match[1] != "0" * 32 else f"{getrandbits(128):032x}"
 
 
-KeyText = Annotated[
-    str, WithJsonSchema({"type": "string", "minLength": KEY_LENGTH_MIN, "maxLength": KEY_LENGTH_MAX})
-]
-_key = Header(description="The caller's name for this request: a retry is answered, not done again.")
+KEY_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The caller's name for this request: a retry is answered, not done again.",
+    "schema": {"type": "string", "minLength": KEY_LENGTH_MIN, "maxLength": KEY_LENGTH_MAX},
+}
 
 
-async def context_of(
-    request: Request, idempotency_key: Annotated[KeyText | SkipJsonSchema[None], _key] = None
-) -> Context:
-    """The context of the command that this request asks for."""
+async def context_of(request: Request, *, keyed: bool = False) -> Context:
+    """The context of the command that this request asks for; `keyed`: never without a key."""
     actor = actor_of(request)
     correlation: str = request.state.trace_id
-    if idempotency_key is None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        if keyed:
+            raise RefusedRequest(KEY_REQUIRED)
         return Context(actor=actor, channel="api", correlation=correlation)
     shortest = KEY_LENGTH_MIN if actor is ANONYMOUS else 1
-    if not shortest <= len(idempotency_key) <= KEY_LENGTH_MAX:
+    if not shortest <= len(key) <= KEY_LENGTH_MAX:
         raise RefusedRequest(KEY_UNFIT, f"A key has {shortest} to {KEY_LENGTH_MAX} characters.")
     secret: bytes = request.app.state.secret
-    body = await request.body()
-    said = b"\0".join((request.method.encode(), request.url.path.encode(), body))
+    said = b"\0".join((request.method.encode(), request.url.path.encode(), await request.body()))
     return Context(
         actor=actor,
         channel="api",
         correlation=correlation,
-        key=hashlib.sha256(f"{actor}\0{idempotency_key}".encode()).digest(),
+        key=hashlib.sha256(f"{actor}\0{key}".encode()).digest(),
         request_hash=hmac.digest(secret, said, "sha256"),
     )
-
-
-async def keyed_context_of(request: Request, idempotency_key: Annotated[KeyText, _key]) -> Context:
-    """The context of a command that is never taken without an idempotency key."""
-    return await context_of(request, idempotency_key)
 
 
 def wait_asked(prefer: str | None) -> float | None:
     """The seconds of a `Prefer: wait=SECONDS` (RFC 7240), at most 30; None where none are asked for."""
     match = re.search(r"(?:^|[,;\s])wait=(\d{1,6})\b", prefer or "")
     return min(float(match[1]), WAIT_SECONDS_MAX) if match else None
-
-
-RequestContext = Annotated[Context, Depends(context_of)]
-KeyedContext = Annotated[Context, Depends(keyed_context_of)]

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any
 
+import msgspec
 import structlog
 
 
@@ -16,7 +17,9 @@ def configure_logs() -> None:
         os.environ.get("DAYBOOK_LOG_LEVEL", "info").upper(), logging.INFO
     )
     for_a_person = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if for_a_person else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if for_a_person else structlog.processors.JSONRenderer(_json)
+    )
     tracebacks = [] if for_a_person else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[
@@ -27,6 +30,14 @@ def configure_logs() -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=(
+            structlog.PrintLoggerFactory(sys.stderr)
+            if for_a_person
+            else structlog.BytesLoggerFactory(sys.stderr.buffer)
+        ),
         cache_logger_on_first_use=True,
     )
+
+
+def _json(line: Any, default: Any = None, **_: Any) -> bytes:
+    return msgspec.json.encode(line, enc_hook=default)

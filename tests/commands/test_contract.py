@@ -63,7 +63,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @document.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_documented(case: schemathesis.Case, address: str) -> None:
-    if 16 <= len((case.headers or {}).get("idempotency-key", "")) <= 255:
+    if 16 <= len((case.headers or {}).get("Idempotency-Key", "")) <= 255:
         # A key of its own: one that two requests share is refused, and rightly.
-        case.headers["idempotency-key"] = secrets.token_hex(16)
+        case.headers["Idempotency-Key"] = secrets.token_hex(16)
     case.call_and_validate(base_url=address, excluded_checks=[unsupported_method])
