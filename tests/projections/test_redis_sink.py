@@ -195,3 +195,65 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
     assert halves == []
     live.close()
     newer.close()
+
+
+@pytest.mark.parametrize("what_is_lost", ["all of it", "a checkpoint"])
+def test_what_is_drawn_up_anew_is_not_taken_for_what_was_live_before(
+    shop: Shop, redis: Redis, fresh_redis: str, what_is_lost: str
+) -> None:
+    """A reader may trust the pointer it read last for a while longer."""
+    shop.bustle(orders=5)
+    sink = RedisSink(catalog.VIEW, fresh_redis)
+    sink.open()
+    caught_up(sink, shop)
+    before = ViewKeys("product", sink.version, 1)
+    if what_is_lost == "all of it":
+        redis.flushall()
+    else:
+        redis.delete(before.checkpoint(0))
+
+    assert sink.open() == 0
+    sink.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
+    sink.settle(may_hold_back=False)
+
+    assert redis.get(before.checkpoint(0)) is None
+    caught_up(sink, shop)
+    assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
+    sink.close()
+
+
+def test_a_view_half_drawn_up_anew_is_gone_on_with(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    shop.bustle(orders=5)
+    sink = RedisSink(catalog.VIEW, fresh_redis)
+    sink.open()
+    caught_up(sink, shop)
+    redis.flushall()
+    sink.open()
+    sink.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
+    sink.settle(may_hold_back=False)
+
+    for again in (sink, RedisSink(catalog.VIEW, fresh_redis)):
+        assert again.open() == 10
+        assert not again.is_published
+        again.close()
+
+
+def test_a_twin_that_was_paused_while_building_does_not_switch_readers_back(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.lists("MUG")
+    head = shop.flush()
+    live = RedisSink(catalog.VIEW, fresh_redis)
+    live.open()
+    caught_up(live, shop)
+    paused = live.beside()
+    paused.apply(decoded(shop.log), up_to=head, tailing=True)
+    paused.settle(may_hold_back=False)
+    redis.set("view:product", b'{"version":7,"shards":1,"model":1}')
+
+    with pytest.raises(SinkMoved):
+        paused.publish()
+
+    assert redis.get("view:product") == b'{"version":7,"shards":1,"model":1}'
+    live.close()
+    paused.close()

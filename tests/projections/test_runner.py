@@ -190,3 +190,14 @@ def _equal(shop: Shop, url: str) -> bool:
     except (AssertionError, ViewNotReady, ValueError):
         return False
     return True
+
+
+def test_a_lost_pointer_alone_is_set_again(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    shop.bustle(orders=5)
+    head = shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis))):
+        views_reach(fresh_redis, head)
+        redis.delete("view:order")
+        views_reach(fresh_redis, head)
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
