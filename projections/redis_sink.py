@@ -38,6 +38,7 @@ class RedisSink:
         self._keys = ViewKeys(view.name, self._pointer.version, self._pointer.shards)
         self._seen_pointer: bytes | None = None  # the live pointer as it was read
         self._published = False
+        self._newest_live = 0  # the newest version that readers were ever told of, as far as is known here
         self._opened_before = False
         self._checkpoints: list[int | None] = []
         self._writing: list[int] = []  # shards whose writes are under way
@@ -111,6 +112,7 @@ class RedisSink:
         self._delete_checkpoints_of(self._seen_pointer)
         self._seen_pointer = raw
         self._published = True
+        self._newest_live = self.version
         self._pinned = None
         self._delete_others()
 
@@ -118,8 +120,10 @@ class RedisSink:
         if self._published:
             if not self._store.switch_pointer(self.name, expected=self._seen_pointer, pointer=None):
                 raise SinkMoved(f"{self.name}: another switched the pointer")
+            self._delete_version()
             self._seen_pointer = None
             self._published = False
+            self._write_to(self._next_version(self.shards))
         self._begin_anew()
 
     def beside(self) -> RedisSink:
@@ -145,22 +149,37 @@ class RedisSink:
     def _choose_version(self) -> None:
         """Finds the live version, or the one to draw up: what was begun by the same read model goes on."""
         self._seen_pointer, building = self._store.get_all([pointer_key(self.name), _building_key(self.name)])
-        live = None if self._seen_pointer is None else msgspec.json.decode(self._seen_pointer, type=Pointer)
+        live, begun = _pointer(self._seen_pointer), _pointer(building)
+        if live is not None:
+            self._newest_live = max(self._newest_live, live.version)
         shards = self._shards or (1 if live is None else live.shards)
+        wanted = (self._view.model, shards)
         self._published = False
         if self._pinned is not None:
-            self._pointer = self._pinned
-        elif live is not None and (live.model, live.shards) == (self._view.model, shards):
-            self._pointer = live
+            self._write_to(self._pinned)
+        elif live is not None and (live.model, live.shards) == wanted:
+            self._write_to(live)
             self._published = True
+        elif (
+            begun is not None and (begun.model, begun.shards) == wanted and begun.version > self._newest_live
+        ):
+            self._write_to(begun)
         else:
-            self._pointer = Pointer(1 if live is None else live.version + 1, shards, self._view.model)
-        self._keys = ViewKeys(self.name, self._pointer.version, self._pointer.shards)
+            self._write_to(self._next_version(shards))
         if not self._published and building != msgspec.json.encode(self._pointer):
             self._begin_anew()
         elif self._published and building is not None and not self._opened_before:
             self._delete_others()  # Left by a rebuild that was killed.
         self._opened_before = True
+
+    def _next_version(self, shards: int) -> Pointer:
+        # Not the number of one that is gone: readers trust the pointer they read last for a while longer, and
+        # would take what is half drawn up under its keys for all of it.
+        return Pointer(self._newest_live + 1, shards, self._view.model)
+
+    def _write_to(self, pointer: Pointer) -> None:
+        self._pointer = pointer
+        self._keys = ViewKeys(self.name, pointer.version, pointer.shards)
 
     def _read_checkpoints(self) -> None:
         self._forget()
@@ -191,8 +210,8 @@ class RedisSink:
 
     def _delete_checkpoints_of(self, raw: bytes | None) -> None:
         # Before any document of it goes: whoever still reads that version finds it gone as a whole.
-        if raw is not None:
-            pointer = msgspec.json.decode(raw, type=Pointer)
+        pointer = _pointer(raw)
+        if pointer is not None:
             keys = ViewKeys(self.name, pointer.version, pointer.shards)
             self._store.delete([keys.checkpoint(shard) for shard in range(pointer.shards)])
 
@@ -245,6 +264,10 @@ class RedisSink:
 
 def _numbers(checkpoints: Sequence[bytes | None]) -> list[int | None]:
     return [None if checkpoint is None else int(checkpoint) for checkpoint in checkpoints]
+
+
+def _pointer(raw: bytes | None) -> Pointer | None:
+    return None if raw is None else msgspec.json.decode(raw, type=Pointer)
 
 
 def _building_key(view: str) -> str:
