@@ -87,9 +87,10 @@ class Client:
         assert answer.status_code in {200, 201}, answer.text
         return answer
 
-    async def cart(self, *skus: str) -> str:
+    async def cart(self, *skus: str, customer_id: str | None = None) -> str:
         """A new cart with a unit of each."""
-        cart_id: str = (await self.done("/carts", {"currency": "GBP"})).json()["id"]
+        body = {"currency": "GBP"} | ({"customer_id": customer_id} if customer_id else {})
+        cart_id: str = (await self.done("/carts", body)).json()["id"]
         for sku in skus:
             await self.done(f"/carts/{cart_id}/items", {"sku": sku, "quantity": 1})
         return cart_id
@@ -112,6 +113,7 @@ class Load:
     address: Address
     skus: Sequence[str]
     shoppers: int = 6
+    customer_id: str = field(default_factory=lambda: f"customer-{secrets.token_hex(8)}")
     bought: list[Bought] = field(default_factory=list)
     _ending: threading.Event = field(default_factory=threading.Event)
     _error: BaseException | None = None
@@ -138,7 +140,7 @@ class Load:
             time.sleep(0.01)
 
     def ask_again(self) -> None:
-        """Sends every checkout once more under its key: each is answered, byte for byte, as the first time."""
+        """Every checkout once more under its key: each is answered, byte for byte, as the first time."""
 
         async def ask() -> None:
             async with Client(self.address) as client:
@@ -162,7 +164,7 @@ class Load:
 
     async def _shop_on(self, client: Client, chance: random.Random) -> None:
         while not self._ending.is_set():
-            cart_id = await client.cart()
+            cart_id = await client.cart(customer_id=self.customer_id)
             units: Counter[str] = Counter()
             for sku in chance.choices(self.skus, k=3):  # The same one twice means more of it.
                 quantity = chance.randint(1, 3)

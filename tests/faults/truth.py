@@ -15,6 +15,7 @@ from event_store.postgres_log import PostgresLog
 from event_store.records import RecordedEvent
 from projections.cli import NAMES
 from projections.operate import rebuild_views
+from projections.status import ViewStatus, view_statuses
 from replays.findings import Finding
 from replays.verify import verify
 from tests.faults.shoppers import Bought
@@ -30,7 +31,9 @@ class Truth:
     """Reads one system's stores by their addresses; the log with a connection that may only read."""
 
     def __init__(self, *, postgres_url: str, redis_url: str, data: Path) -> None:
+        self.redis_url = redis_url
         self._addresses = {"postgres_url": postgres_url, "redis_url": redis_url, "data_dir": data}
+        self._data = data
         self.log = PostgresLog.open(postgres_url, read_only=True)
         self._ledger = SandboxGateway(data / "sandbox.sqlite")
 
@@ -75,6 +78,17 @@ class Truth:
         findings: list[Finding] = []
         verify(self.log, CODEC, report=findings.append)
         assert findings == []
+
+    def wait_views(self, position: int) -> None:
+        """Until readers find every view at the position or beyond."""
+        behind: list[ViewStatus] = []
+
+        def reached() -> bool:
+            every = view_statuses(self.log, self.redis_url, self._data)
+            behind[:] = [one for one in every if one.version is None or one.position < position]
+            return not behind
+
+        wait_until(reached, why=lambda: f"not at {position}: {behind}")
 
     def views_equal_a_rebuild(self) -> None:
         """Every view, the index included, is byte for byte what the log makes of it."""

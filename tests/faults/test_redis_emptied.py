@@ -1,0 +1,101 @@
+"""Redis emptied: drawn up again without being told, and nobody sees a part of a view meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from redis import Redis
+
+from tests.faults.shop import Shop
+from tests.faults.shoppers import Client, Load
+from tests.faults.truth import Truth
+from tests.faults.watching import Watch, Watched
+
+pytestmark = pytest.mark.slow
+
+ORDERS = 12
+
+
+@contextmanager
+def watched(shop: Shop, load: Load, cart_id: str) -> Iterator[Watch]:
+    """Every kind of page, on documents that were begun early and are changed all the time."""
+    order_id = load.bought[0].order_id
+    sku = load.skus[0]
+    pages = [
+        Watched("/products?category=Faults&limit=1", lambda said: said["total"]),
+        Watched(f"/products/{sku}", lambda said: -said["available"]),
+        Watched(f"/inventory/{sku}", lambda said: said["reserved"]),
+        Watched(f"/carts/{cart_id}", lambda said: sum(line["quantity"] for line in said["lines"])),
+        Watched(f"/orders/{order_id}", lambda said: len(said["timeline"])),
+        Watched(f"/customers/{load.customer_id}/orders?limit=1000", lambda said: len(said["items"])),
+        Watched("/bestsellers?limit=1000", lambda said: sum(one["units"] for one in said["items"])),
+        Watched("/dashboards/sales", lambda said: sum(day["orders"] for day in said["days"])),
+    ]
+    for page in pages:
+        page.measured = -(10**9)
+    with Watch(shop.read, pages) as watch:
+        watch.wait_answers()
+        yield watch
+
+
+def grow(shop: Shop, load: Load, cart_id: str) -> None:
+    async def add() -> None:
+        async with Client(shop.commands) as client:
+            for sku in load.skus:
+                await client.done(f"/carts/{cart_id}/items", {"sku": sku, "quantity": 1})
+
+    asyncio.run(add())
+
+
+def empty(truth: Truth) -> None:
+    with Redis.from_url(truth.redis_url) as client:
+        client.flushall()
+
+
+def new_cart(shop: Shop) -> str:
+    async def make() -> str:
+        async with Client(shop.commands) as client:
+            return await client.cart()
+
+    return asyncio.run(make())
+
+
+def test_emptied_while_idle(shop: Shop) -> None:
+    with shop.load() as load:
+        cart_id = new_cart(shop)
+        load.wait_for_orders(ORDERS)
+        grow(shop, load, cart_id)
+    with shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        head = truth.log.head()
+        with watched(shop, load, cart_id) as watch:
+            watch.wait_answers(from_position=head)
+            for _ in range(3):
+                empty(truth)
+                truth.wait_views(head)
+                watch.wait_answers(from_position=head)
+        assert any(page.refusals for page in watch.pages)
+        truth.views_equal_a_rebuild()
+
+
+def test_emptied_under_load(shop: Shop) -> None:
+    with shop.load() as load:
+        cart_id = new_cart(shop)
+        load.wait_for_orders(1)
+        with shop.truth() as truth, watched(shop, load, cart_id) as watch:
+            for _ in range(3):
+                load.wait_for_orders(ORDERS // 3)
+                grow(shop, load, cart_id)
+                empty(truth)
+                load.wait_for_orders(ORDERS // 3)
+                head = truth.log.head()
+                truth.wait_views(head)
+                watch.wait_answers(from_position=head)
+    load.ask_again()
+    with shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        truth.verifies()
+        truth.views_equal_a_rebuild()

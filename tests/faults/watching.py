@@ -1,0 +1,100 @@
+"""Readers that look all the time, and object to whatever was not there before."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.faults.shoppers import PATIENCE_SECONDS, Address
+
+PAUSE_SECONDS = 0.02
+NOT_READY = "/problems/view-not-ready"
+
+
+@dataclass
+class Watched:
+    """A page, and a number on it that only ever grows, as its view's position does."""
+
+    path: str
+    measure: Callable[[Any], int]
+    position: int = 0
+    measured: int = 0
+    answers: int = 0
+    refusals: int = 0
+
+    def see(self, answer: httpx.Response) -> str | None:
+        """What is wrong with the answer."""
+        if answer.status_code == 503 and answer.json()["type"] == NOT_READY:
+            self.refusals += 1
+            return None
+        if answer.status_code != 200:
+            return f"{self.path}: {answer.status_code} {answer.text}"
+        position, measured = int(answer.headers["daybook-view-position"]), self.measure(answer.json())
+        before = f"{self.measured} at position {self.position}"
+        if position < self.position or measured < self.measured:
+            return f"{self.path}: {measured} at position {position} after {before}"
+        self.position, self.measured = position, measured
+        self.answers += 1
+        return None
+
+
+@dataclass
+class Watch:
+    """One reader per page, in a thread; what was seen wrong is raised when the context is left."""
+
+    address: Address
+    pages: Sequence[Watched]
+    wrong: list[str] = field(default_factory=list)
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, name="watch")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self.wrong == []
+
+    def wait_answers(self, *, from_position: int = 0) -> None:
+        """Until every page was answered once more, from this position or a later one."""
+        before = [page.answers for page in self.pages]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not all(
+            page.answers > then and page.position >= from_position
+            for page, then in zip(self.pages, before, strict=True)
+        ):
+            assert self._error is None, self._error
+            assert time.monotonic() < deadline, f"not all at {from_position}: {self.pages}"
+            time.sleep(0.01)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._watch_all())
+        except BaseException as error:
+            self._error = error
+
+    async def _watch_all(self) -> None:
+        async with httpx.AsyncClient(timeout=20) as http, asyncio.TaskGroup() as group:
+            for page in self.pages:
+                group.create_task(self._watch(http, page))
+
+    async def _watch(self, http: httpx.AsyncClient, page: Watched) -> None:
+        while not self._ending.is_set():
+            answer = await http.get(f"{self.address()}/api/v1{page.path}")
+            if wrong := page.see(answer):
+                self.wrong.append(wrong)
+            await asyncio.sleep(PAUSE_SECONDS)
