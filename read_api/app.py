@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -13,7 +13,6 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
@@ -53,12 +52,11 @@ def build_query_app(
     settings: QuerySettings,
     *,
     ready_position: ReadyPosition,
-    mounts: Mapping[str, ASGIApp] | None = None,
 ) -> FastAPI:
     """The application over the stores that the settings name.
 
     `ready_position` gives the position that the views must reach before this process calls itself ready, or
-    None while that is not known. `mounts` are other owners' applications by path, such as `/api/v1/events`.
+    None while that is not known. Other owners' routes, such as `/api/v1/events`, may be included beside.
     """
     documents = RedisReader(settings.redis_url)
     stores = Stores(
@@ -88,8 +86,6 @@ def build_query_app(
     app.router.routes.append(ProductPageRoute())
     for context in (catalog, bestsellers, cart, orders, inventory, dashboards, health):
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
-    for path, mounted in (mounts or {}).items():
-        app.mount(path, mounted)
     _answer_errors(app)
     install_openapi(app)
     app.add_middleware(

@@ -139,7 +139,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         _, components = msgspec.json.schema_components(_DOCUMENTS, ref_template=_COMPONENTS)
-        document.setdefault("components", {})["schemas"] = {**components, "Problem": _PROBLEM}
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas |= {**components, "Problem": _PROBLEM}
+        for never_answered in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(never_answered, None)
         for path in document["paths"].values():
             for operation in path.values():
                 answer = operation["responses"].get("422", {})

@@ -7,15 +7,21 @@ import json
 import httpx
 import pytest
 import structlog
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from fastapi import APIRouter
+from pydantic import BaseModel
 
 from read_api.app import build_query_app
 from read_api.problems import PROBLEM_TYPES
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.read_api.shop import Shop
+
+
+class Feed(BaseModel):
+    """What another owner's route answers."""
+
+    next: int
+
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -120,13 +126,22 @@ def test_the_shops_pages_may_read_from_other_origins(shop: Shop, api: httpx.Clie
     assert api.options("/api/v1/products/MUG", headers=asked).status_code == 200
 
 
-def test_another_application_lies_beside(shop: Shop, query_settings: QuerySettings) -> None:
-    async def feed(request: object) -> PlainTextResponse:
-        return PlainTextResponse("the log")
+def test_another_owners_routes_lie_beside_and_are_documented(
+    shop: Shop, query_settings: QuerySettings
+) -> None:
+    router = APIRouter()
 
-    mounts = {"/api/v1/events": Starlette(routes=[Route("/", feed)])}
-    with running(build_query_app(query_settings, ready_position=lambda: 0, mounts=mounts)) as address:
-        assert httpx.get(f"{address}/api/v1/events/").text == "the log"
+    @router.get("/api/v1/events")
+    async def events(after: int = 0) -> Feed:
+        return Feed(next=after)
+
+    app = build_query_app(query_settings, ready_position=lambda: 0)
+    app.include_router(router)
+    with running(app) as address:
+        assert httpx.get(f"{address}/api/v1/events?after=3").json() == {"next": 3}
+        document = httpx.get(f"{address}/openapi.json").json()
+    assert "Feed" in document["components"]["schemas"]
+    assert "ProductDocument" in document["components"]["schemas"]
 
 
 def test_every_problem_has_one_type_of_its_own() -> None:
