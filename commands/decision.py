@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from random import getrandbits
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -25,9 +25,17 @@ class Actor:
         return f"{self.kind}:{self.id}"
 
 
+_UNIQUE = Random()
+"""For ids that must be unique and need not be secret: the system's source would cost more than a decision."""
+
+
+def new_trace_id() -> str:
+    """A trace id where the caller has none: 32 hex digits."""
+    return f"{_UNIQUE.getrandbits(128):032x}"
+
+
 def _command_id() -> UUID:
-    """Unique, not secret: the system's own source of randomness would cost more than the decision."""
-    return UUID(int=getrandbits(128), version=4)
+    return UUID(int=_UNIQUE.getrandbits(128), version=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from random import getrandbits
 
 from fastapi import Request
 from starlette.responses import Response
 
-from commands.decision import Actor, Context
+from commands.decision import Actor, Context, new_trace_id
 from commands.http.problems import KEY_REQUIRED, KEY_UNFIT, TOKEN_REQUIRED, ProblemType, problem
 
 KEY_LENGTH_MIN = 16
@@ -61,7 +60,7 @@ def operator_only(request: Request) -> None:
 def trace_of(request: Request) -> str:
     """The trace id of the request's `traceparent` (W3C Trace Context), or a new one."""
     match = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return match[1] if match and match[1] != "0" * 32 else f"{getrandbits(128):032x}"
+    return match[1] if match and match[1] != "0" * 32 else new_trace_id()
 
 
 KEY_PARAMETER = {

@@ -97,13 +97,20 @@ class Account:
     aside: Counts
     missing: list[str]  # invoices whose lines the log has otherwise than the file
 
+    def row(self, label: str) -> tuple[Count, Count, Count]:
+        """In the file, in the log, aside."""
+        return (
+            self.file.get(label, Count()),
+            self.log.get(label, Count()),
+            self.aside.get(label, Count()),
+        )
+
     @property
     def adds_up(self) -> bool:
         """Whether lines in = lines accounted for, by kind and in sums."""
         return not self.missing and all(
-            self.file[label].lines == self.log[label].lines + self.aside[label].lines
-            and self.file[label].pence == self.log[label].pence + self.aside[label].pence
-            for label in {*self.file, *self.log, *self.aside}
+            in_file.lines == in_log.lines + aside.lines and in_file.pence == in_log.pence + aside.pence
+            for in_file, in_log, aside in map(self.row, {*self.file, *self.log, *self.aside})
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from commands.importing.accounts import ALONE, IN_PART, MATCHED, Account, Count
 from commands.importing.sorting import Kind
@@ -24,7 +24,7 @@ def table(account: Account) -> str:
     rows: list[tuple[str, ...]] = [HEADINGS]
     columns = (account.file, account.log, account.aside)
     for label in labels():
-        counted = [column[label] for column in columns]
+        counted = account.row(label)
         if any(count.lines or count.pence for count in counted):
             rows.append((label, *_cells(counted)))
     totals = [
@@ -50,5 +50,5 @@ def pounds(pence: int) -> str:
     return f"{sign}{abs(pence) // 100:,}.{abs(pence) % 100:02d}"
 
 
-def _cells(counted: list[Count]) -> tuple[str, ...]:
+def _cells(counted: Sequence[Count]) -> tuple[str, ...]:
     return tuple(cell for count in counted for cell in (f"{count.lines:,}", pounds(count.pence)))
