@@ -19,8 +19,8 @@ from aggregates.kernel import Rejected
 from commands.decision import BusyError, KeyBusyError, KeyReusedError
 from commands.handling import Handling
 from commands.http import cart, catalog, health, inventory, orders
+from commands.http.body_limit import BodyLimit
 from commands.http.problems import (
-    BODY_TOO_LARGE,
     BUSY,
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -42,8 +42,6 @@ from event_store.errors import StoreUnavailable
 from event_store.records import EventLog
 
 log_lines = structlog.get_logger("commands.http")
-
-BODY_BYTES_MAX = 1_000_000
 
 DESCRIPTION = """The writing side of Daybook: commands in, events out.
 
@@ -76,7 +74,6 @@ def build_command_app(
         lifespan=lifespan,
         docs_url="/docs",
         redoc_url=None,
-        max_body_size=BODY_BYTES_MAX,
         telemetry={
             "tracing": False,
             "metrics": False,
@@ -91,6 +88,7 @@ def build_command_app(
         app.include_router(context.router)
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
+    app.add_middleware(BodyLimit)
     app.add_middleware(TraceMiddleware)
     app.add_middleware(
         CORSMiddleware,
@@ -133,8 +131,6 @@ def _has_body(request: Request) -> bool:
 async def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
         return problem(METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_methods(request))})
-    if error.status_code == 413:
-        return problem(BODY_TOO_LARGE, f"A body has at most {BODY_BYTES_MAX} bytes.")
     known = {404: NOT_FOUND, 400: MALFORMED_JSON}
     return problem(known.get(error.status_code, INTERNAL_ERROR), headers=error.headers)
 
