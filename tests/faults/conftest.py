@@ -5,10 +5,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+import psutil
 import pytest
 
+from deploy.local.postgres import SOCKET_PORT, PostgresServer
+from deploy.local.postgres_database import make_database
+from tests.conftest import ServerPlace
+from tests.faults.cutting import CuttingDoor
 from tests.faults.shop import Shop
 
 
@@ -27,3 +34,45 @@ def shop(faults_folder: Path) -> Iterator[Shop]:
     shop = Shop(faults_folder / "shop")
     yield shop
     shop.close()
+
+
+@dataclass
+class Behind:
+    """A system whose PostgreSQL is the test's own, reached through a door that can be cut."""
+
+    shop: Shop
+    server: PostgresServer
+    door: CuttingDoor
+
+    def server_processes(self) -> list[psutil.Process]:
+        """The postmaster and every process of it."""
+        postmaster = psutil.Process(self.server.process.pid)
+        return [postmaster, *postmaster.children(recursive=True)]
+
+
+@pytest.fixture(scope="session")
+def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
+    sockets = server_place.folder / "f"
+    sockets.mkdir()
+    if not server_place.account.is_us:
+        shutil.chown(sockets, server_place.account.uid)
+    server = PostgresServer(
+        programs=server_place.binaries.postgres,
+        folder=server_place.folder / "faults",
+        sockets=sockets,
+        account=server_place.account,
+        log=faults_folder / "own-postgres.log",
+    )
+    server.start()
+    try:
+        make_database(server.url(), "shop")
+        folder = faults_folder / "door"
+        folder.mkdir()
+        door = CuttingDoor(folder, sockets / f".s.PGSQL.{SOCKET_PORT}")
+        url = server.url("shop").replace(quote(str(sockets), safe=""), quote(str(folder), safe=""))
+        shop = Shop(faults_folder / "behind", environment={"DAYBOOK_POSTGRES_URL": url})
+        yield Behind(shop, server, door)
+        shop.close()
+        door.close()
+    finally:
+        server.stop()

@@ -61,6 +61,14 @@ class Client:
     async def get(self, path: str) -> httpx.Response:
         return await self._http.get(self._address() + path)
 
+    async def once(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
+        """Whatever comes first. Raises httpx.TransportError where nothing comes."""
+        return await self._http.post(
+            f"{self._address()}/api/v1{path}",
+            json=body,
+            headers={"Idempotency-Key": key or secrets.token_hex(16)},
+        )
+
     async def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
         """The answer that is final: a success or a refusal. What is lost, or told to come back, comes back
         with the same key."""
@@ -69,9 +77,7 @@ class Client:
         last: object = None
         while time.monotonic() < deadline:
             try:
-                answer = await self._http.post(
-                    f"{self._address()}/api/v1{path}", json=body, headers={"Idempotency-Key": key}
-                )
+                answer = await self.once(path, body, key=key)
             except (httpx.TransportError, OSError) as error:
                 last = error
             else:

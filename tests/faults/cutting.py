@@ -1,0 +1,108 @@
+"""A door to PostgreSQL that can swallow the answer to an append and cut the connection, like a network that
+fails at the worst moment."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+READY_FOR_QUERY = b"Z\x00\x00\x00\x05I"
+"""The server's last message of an answer, outside of any transaction: what was asked is committed."""
+
+CHUNK_BYTES = 65_536
+
+
+class CuttingDoor:
+    """Listens in `folder` as PostgreSQL would, and passes everything on to the server's socket."""
+
+    def __init__(self, folder: Path, server: Path) -> None:
+        self._server = server
+        self.path = folder / server.name
+        self.cuts = 0
+        self._armed = 0
+        self._mutex = threading.Lock()
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(self.path))
+        self._listening.listen(64)
+        threading.Thread(target=self._accept, name="door", daemon=True).start()
+
+    def cut_next_append(self, times: int = 1) -> None:
+        """The next appends are done by the server, and nobody is told."""
+        with self._mutex:
+            self._armed += times
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.path.unlink()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # Closed.
+            while True:
+                client, _ = self._listening.accept()
+                server = socket.socket(socket.AF_UNIX)
+                try:
+                    server.connect(str(self._server))
+                except OSError:
+                    server.close()
+                    client.close()
+                    continue
+                _Passage(self, client, server).start()
+
+    def disarm_for(self, sent: bytes) -> bool:
+        """Whether what was sent begins an append whose answer is to be swallowed."""
+        # Bind: its length, no portal's name, the prepared statement's name.
+        if sent[:1] != b"B" or sent[5:13] != b"\0append\0":
+            return False
+        with self._mutex:
+            if self._armed == 0:
+                return False
+            self._armed -= 1
+            return True
+
+
+class _Passage:
+    """One connection, a thread for each direction."""
+
+    def __init__(self, door: CuttingDoor, client: socket.socket, server: socket.socket) -> None:
+        self._door = door
+        self._client = client
+        self._server = server
+        self._swallows = False
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        there = threading.Thread(target=self._to_server, daemon=True)
+        with self._client, self._server:
+            there.start()
+            self._to_client()
+            there.join()
+
+    def _to_server(self) -> None:
+        with suppress(OSError):
+            while sent := self._client.recv(CHUNK_BYTES):
+                self._swallows = self._swallows or self._door.disarm_for(sent)
+                self._server.sendall(sent)
+        self._end()
+
+    def _to_client(self) -> None:
+        swallowed = b""
+        with suppress(OSError):
+            while answer := self._server.recv(CHUNK_BYTES):
+                if not self._swallows:
+                    self._client.sendall(answer)
+                    continue
+                swallowed += answer
+                if swallowed.endswith(READY_FOR_QUERY):
+                    self._door.cuts += 1
+                    break
+        self._end()
+
+    def _end(self) -> None:
+        for end in (self._client, self._server):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,140 @@
+"""PostgreSQL away: commands are refused at once, readers go on, and all is back without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from tests.faults.conftest import Behind
+from tests.faults.shop import Shop
+from tests.faults.shoppers import PLACES, Client, Load
+from tests.system.running import call, wait_until
+
+pytestmark = pytest.mark.slow
+
+SECONDS_GONE = 3.0
+"""To be told that the store is away where its server is gone."""
+
+SECONDS_FROZEN = 8.0
+"""The same, where the server is there and says nothing: a request's own deadline, and a little."""
+
+COMMANDS_AT_ONCE = 20
+
+
+@contextmanager
+def gone(behind: Behind) -> Iterator[None]:
+    behind.server.process.kill()
+    behind.server.process.wait()
+    yield
+    behind.server.start()
+
+
+@contextmanager
+def frozen(behind: Behind) -> Iterator[None]:
+    processes = behind.server_processes()
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+@pytest.mark.parametrize(("away", "seconds"), [(gone, SECONDS_GONE), (frozen, SECONDS_FROZEN)])
+def test_commands_are_refused_and_readers_go_on(
+    behind: Behind, away: Callable[[Behind], object], seconds: float
+) -> None:
+    shop = behind.shop
+    with shop.load() as load:
+        load.wait_for_orders(8)
+    with shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        truth.wait_views(truth.log.head())
+    processes = own_processes(shop)
+
+    with away(behind):  # type: ignore[attr-defined]
+        asyncio.run(refused(shop, load, seconds))
+        status, problem = call(f"{shop.commands()}/health/ready")
+        assert (status, problem["type"]) == (503, "/problems/not-ready")
+        assert call(f"{shop.commands()}/health/live")[0] == 200
+        served(shop, load)
+
+    wait_until(lambda: call(f"{shop.commands()}/health/ready")[0] == 200)
+    with shop.load() as later:
+        later.wait_for_orders(8)
+    assert own_processes(shop) == processes
+    with shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        truth.holds(later.bought, skus=later.skus)
+        truth.verifies()
+        truth.views_equal_a_rebuild()
+
+
+def test_it_goes_away_while_orders_are_placed(behind: Behind) -> None:
+    processes = own_processes(behind.shop)
+    with behind.shop.load() as load:
+        for away in (gone, frozen):
+            load.wait_for_orders(8)
+            with away(behind):
+                time.sleep(1)  # long enough to find connections dead and calls unanswered
+        load.wait_for_orders(8)
+    assert own_processes(behind.shop) == processes
+    load.ask_again()
+    with behind.shop.truth() as truth:
+        truth.holds(load.bought, skus=load.skus)
+        truth.verifies()
+        truth.views_equal_a_rebuild()
+
+
+async def refused(shop: Shop, load: Load, seconds: float) -> None:
+    """Every kind of command, many at once, on what is in memory and on what is not."""
+    one = load.bought[0]
+    async with Client(shop.commands) as client:
+
+        async def ask(number: int) -> None:
+            path, body = [
+                ("/carts", {"currency": "GBP"}),
+                (f"/carts/{one.cart_id}/items", {"sku": load.skus[0], "quantity": 1}),
+                (f"/carts/{number:032x}/checkout", PLACES),
+                (f"/orders/{one.order_id}/fulfilments", {}),
+            ][number % 4]
+            began = time.monotonic()
+            answer = await client.once(path, body)
+            took = time.monotonic() - began
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/store-unavailable")
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert int(answer.headers["retry-after"]) >= 1
+            assert took < seconds, path
+
+        for _ in range(2):
+            await asyncio.gather(*(ask(number) for number in range(COMMANDS_AT_ONCE)))
+
+
+def served(shop: Shop, load: Load) -> None:
+    """Readers are told what the views had."""
+    one = load.bought[0]
+    pages = [
+        f"/products/{load.skus[0]}",
+        "/products?category=Faults",
+        f"/inventory/{load.skus[0]}",
+        f"/carts/{one.cart_id}",
+        f"/orders/{one.order_id}",
+        f"/customers/{load.customer_id}/orders",
+        "/bestsellers",
+        "/dashboards/sales",
+    ]
+    for page in pages:
+        status, said = call(f"{shop.read()}/api/v1{page}")
+        assert status == 200, (page, said)
+    status, said = call(f"{shop.read()}/api/v1/carts/{one.cart_id}")
+    assert {line["sku"]: line["quantity"] for line in said["lines"]} == one.units
+
+
+def own_processes(shop: Shop) -> set[psutil.Process]:
+    return {process for some in shop.system.children().values() for process in some}
