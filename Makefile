@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/setup-stamp
 CODE := aggregates commands deploy event_store projections read_api replays tests daybook.py
 
-.PHONY: setup run test check clean
+.PHONY: setup run test check bench clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,9 @@ check: setup
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/architecture
+
+bench: setup
+	$(BIN)/python -m tests.bench
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
