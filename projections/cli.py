@@ -13,7 +13,7 @@ from typing import Protocol
 import click
 import msgspec
 import structlog
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from event_store.errors import EventStoreError
 from event_store.postgres_log import PostgresLog

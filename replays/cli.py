@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import msgspec
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec

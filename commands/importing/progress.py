@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TextIO
 
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 5.0
 DAMAGED_TOLD_MAX = 20

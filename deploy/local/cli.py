@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from deploy.local.addresses import Addresses, data_folder
-from deploy.local.errors import CannotRun
 
 DEMOS = ("sample", "retail", "retail-year")
 
@@ -35,8 +34,9 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
     from deploy.local.settings import LocalSettings
     from deploy.local.supervisor import Wanted, up
 
-    if demo.startswith("retail"):
-        retail_file(demo)
+    if demo.startswith("retail") and not retail_file(demo).is_file():
+        click.echo(f"daybook: {_missing(demo)}; the sample shop is taken instead", err=True)
+        demo = "sample"
     up(Wanted(data=data_folder(data), demo=demo, commands=commands), LocalSettings())
 
 
@@ -45,25 +45,28 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
 @click.pass_context
 def demo_command(ctx: click.Context, name: str) -> None:
     """Fill the running shop: `sample` is the project's own; `retail` and `retail-year` are a real shop's
-    first day and year, read from DAYBOOK_DATASETS."""
+    first day and year, read from DAYBOOK_DATASETS, or the sample where they are not there."""
     addresses: Addresses = ctx.obj
-    if name == "sample":
-        from deploy.local.sample import fill_shop
+    if name != "sample":
+        file = retail_file(name)
+        if file.is_file():
+            from commands.importing.cli import import_group
 
-        fill_shop(addresses)
-        return
-    from commands.importing.cli import import_group
+            arguments = ["online-retail", str(file)]
+            ctx.exit(import_group.main(args=arguments, obj=addresses, standalone_mode=False) or 0)
+        click.echo(f"daybook: {_missing(name)}; the sample shop is taken instead", err=True)
+    from deploy.local.sample import fill_shop
 
-    file = retail_file(name)
-    ctx.exit(import_group.main(args=["online-retail", str(file)], obj=addresses, standalone_mode=False) or 0)
+    fill_shop(addresses)
 
 
 def retail_file(demo: str) -> Path:
-    """Where the data set of that demo lies. Raises CannotRun where it does not."""
+    """Where the data set of that demo lies, if it is there."""
     given = os.environ.get("DAYBOOK_DATASETS")
     datasets = Path(given) if given else Path(__file__).parents[2] / ".." / "shared" / "data"
     names = {"retail": "online_retail_2010-12-01.csv.gz", "retail-year": "online_retail.csv.gz"}
-    file = (datasets / "online_retail" / names[demo]).resolve()
-    if not file.is_file():
-        raise CannotRun(f"--demo {demo} needs {file}; set DAYBOOK_DATASETS to the folder of the data sets")
-    return file
+    return (datasets / "online_retail" / names[demo]).resolve()
+
+
+def _missing(demo: str) -> str:
+    return f"{demo} needs {retail_file(demo)} (DAYBOOK_DATASETS names the folder of the data sets)"

@@ -34,7 +34,10 @@ def demo_process(system: RunningSystem) -> psutil.Process | None:
 
 
 def test_both_sides_wait_for_the_sample_also_when_its_filling_is_killed(folder: Path) -> None:
-    system = RunningSystem(folder / "data", "--demo", "sample")
+    # The real data set is not there, so the sample is taken instead.
+    system = RunningSystem(
+        folder / "data", "--demo", "retail", environment={"DAYBOOK_DATASETS": str(folder / "nowhere")}
+    )
     marker = folder / "data" / "run" / "demo-done"
     seen: set[int] = set()
     try:
@@ -57,6 +60,7 @@ def test_both_sides_wait_for_the_sample_also_when_its_filling_is_killed(folder: 
             assert call(f"{system.addresses[side]}/health/ready")[0] == 200
         status, listing = call(f"{system.addresses['read']}/api/v1/products?limit=1")
         assert (status, listing["total"]) == (200, 200)
+        assert "DAYBOOK_DATASETS" in system.complained
         assert system.stop() == 0
     finally:
         system.end()

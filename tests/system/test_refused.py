@@ -74,12 +74,6 @@ def test_a_setting_of_the_wrong_type_is_named(folder: Path) -> None:
     assert "DAYBOOK_COMMANDS_PORT" in refused(folder / "data", environment={"DAYBOOK_COMMANDS_PORT": "http"})
 
 
-def test_a_real_data_set_that_is_not_there(folder: Path) -> None:
-    line = refused(folder / "data", "--demo", "retail", environment={"DAYBOOK_DATASETS": str(folder)})
-    assert "DAYBOOK_DATASETS" in line
-    assert not (folder / "data").exists()
-
-
 def test_a_given_server_that_is_away(folder: Path) -> None:
     away = f"postgresql://daybook@/daybook?host={folder}&port=1"
     line = refused(folder / "data", environment={"DAYBOOK_POSTGRES_URL": away})
