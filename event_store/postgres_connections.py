@@ -7,9 +7,10 @@ waits or backs off.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -18,6 +19,12 @@ from event_store.errors import StoreUnavailable
 from event_store.queries import queries
 
 READER_ROLE = "daybook_reader"
+
+SILENCE_SECONDS_MAX = 31.0
+"""How long a server may leave a statement unanswered. It ends each by itself after `statement_timeout`: one
+that is silent for longer was stopped, or its machine is gone."""
+
+T = TypeVar("T")
 
 CONNECTION: Mapping[str, Any] = {
     "connect_timeout": 2,
@@ -40,6 +47,34 @@ SESSION: Mapping[str, str] = {
 }
 
 
+class Silence(psycopg.OperationalError):
+    """The server said nothing for too long; the connection is closed."""
+
+
+class LimitedConnection(psycopg.Connection[Any]):
+    """Never waits for ever: Silence after `silence_seconds_max`."""
+
+    silence_seconds_max = SILENCE_SECONDS_MAX
+
+    def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **named: Any) -> T:
+        return super().wait(self._limited(gen), *arguments, **named)
+
+    def _limited(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+        # The driver looks in every tenth of a second, with nothing ready where the server is silent.
+        until = time.monotonic() + self.silence_seconds_max
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > until:
+                    self.pgconn.finish()
+                    raise Silence(f"no answer within {self.silence_seconds_max} s")
+                wanted = gen.send(ready)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
 @contextmanager
 def unavailable_is_typed() -> Iterator[None]:
     """What the driver says of a server that is away, or too slow, is StoreUnavailable."""
@@ -51,9 +86,9 @@ def unavailable_is_typed() -> Iterator[None]:
 
 def connect(
     url: str, schema: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None
-) -> psycopg.Connection[Any]:
+) -> LimitedConnection:
     """An autocommitting connection whose names are looked up in the log's schema."""
-    connection = psycopg.connect(url, autocommit=True, prepare_threshold=2, **CONNECTION)
+    connection = LimitedConnection.connect(url, autocommit=True, prepare_threshold=2, **CONNECTION)
     try:
         session = {**SESSION, **(settings or {}), "search_path": f"{quoted(schema)}, pg_temp"}
         if read_only:
@@ -83,6 +118,13 @@ def _become_reader(connection: psycopg.Connection[Any]) -> None:
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
 
 
+class _Asked(NamedTuple):
+    text: str
+    parameters: Mapping[str, Any]
+    make: Any  # None: there are no rows
+    seconds_max: float  # of the server's silence
+
+
 class Connections:
     """A few connections, lent to whoever asks; the last one given back goes out first."""
 
@@ -90,24 +132,33 @@ class Connections:
         self._url = url
         self._schema = schema
         self._read_only = read_only
-        self._free: list[psycopg.Connection[Any]] = []
+        self._free: list[LimitedConnection] = []
         self._places = threading.BoundedSemaphore(most)
         self._closed = False
 
-    def rows(self, query: str, parameters: Mapping[str, Any], *, make: Any = tuple) -> list[Any]:
+    def rows(
+        self,
+        query: str,
+        parameters: Mapping[str, Any],
+        *,
+        make: Any = tuple,
+        seconds_max: float = SILENCE_SECONDS_MAX,
+    ) -> list[Any]:
         """The rows of a named query, each made by `make(*columns)`. StoreUnavailable."""
         with unavailable_is_typed():
-            return self._run(queries()[query], parameters, make)
+            return self._run(_Asked(queries()[query], parameters, make, seconds_max))
 
-    def row(self, query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def row(
+        self, query: str, parameters: Mapping[str, Any], *, seconds_max: float = SILENCE_SECONDS_MAX
+    ) -> tuple[Any, ...] | None:
         """The first row of a named query, or None."""
-        rows = self.rows(query, parameters)
+        rows = self.rows(query, parameters, seconds_max=seconds_max)
         return rows[0] if rows else None
 
     def execute(self, query: str, parameters: Mapping[str, Any]) -> None:
         """Runs a named query that has no rows."""
         with unavailable_is_typed():
-            self._run(queries()[query], parameters, None)
+            self._run(_Asked(queries()[query], parameters, None, SILENCE_SECONDS_MAX))
 
     def close(self) -> None:
         """Closes those that are free now, and each of the others when it comes back."""
@@ -115,28 +166,28 @@ class Connections:
         while self._free:
             self._free.pop().close()
 
-    def _run(self, text: str, parameters: Mapping[str, Any], make: Any) -> list[Any]:
+    def _run(self, asked: _Asked) -> list[Any]:
         with self._places:
             try:
                 free = self._free.pop()
             except IndexError:
-                return self._run_on(self._connect(), text, parameters, make)
+                return self._run_on(self._connect(), asked)
             try:
-                return self._run_on(free, text, parameters, make)
-            except psycopg.OperationalError:
-                if not free.closed:
+                return self._run_on(free, asked)
+            except psycopg.OperationalError as error:
+                if not free.closed or isinstance(error, Silence):
                     raise
                 # It may have been lost long ago, by a restart: a new one tells.
-                return self._run_on(self._connect(), text, parameters, make)
+                return self._run_on(self._connect(), asked)
 
-    def _run_on(
-        self, connection: psycopg.Connection[Any], text: str, parameters: Mapping[str, Any], make: Any
-    ) -> list[Any]:
+    def _run_on(self, connection: LimitedConnection, asked: _Asked) -> list[Any]:
+        make = asked.make
+        connection.silence_seconds_max = asked.seconds_max
         try:
             with connection.cursor(binary=True) as cursor:
                 if make is not None and make is not tuple:
                     cursor.row_factory = psycopg.rows.args_row(make)
-                cursor.execute(text.encode(), parameters)
+                cursor.execute(asked.text.encode(), asked.parameters)
                 rows = [] if make is None else cursor.fetchall()
         except BaseException as error:
             # Whatever is not the server's plain answer leaves the connection in an unknown state.
@@ -147,12 +198,12 @@ class Connections:
             self._give_back(connection)
         return rows
 
-    def _connect(self) -> psycopg.Connection[Any]:
+    def _connect(self) -> LimitedConnection:
         if self._closed:
             raise StoreUnavailable("this log is closed")
         return connect(self._url, self._schema, read_only=self._read_only)
 
-    def _give_back(self, connection: psycopg.Connection[Any]) -> None:
+    def _give_back(self, connection: LimitedConnection) -> None:
         if self._closed:
             connection.close()
         elif not connection.closed:

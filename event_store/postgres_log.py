@@ -21,6 +21,7 @@ from event_store.postgres_writer import PostgresWriter
 from event_store.records import Entry, JournalRow, Outcome, RecordedEvent
 
 PAGE_MOST = 10_000
+HEAD_SECONDS_MAX = 2.0  # One look at an index: who asks for it wants to know whether the server is there.
 _END = 2**63 - 1
 
 
@@ -100,7 +101,7 @@ class PostgresLog:
         return found
 
     def head(self) -> int:
-        row = self._reading.row("head", {})
+        row = self._reading.row("head", {}, seconds_max=HEAD_SECONDS_MAX)
         assert row is not None
         return int(row[0])
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -169,6 +170,35 @@ def test_a_server_away_is_told_at_once_and_back_without_a_restart(own_server: Po
     append(log, adding("cart-c"))
     waiting.join()
     assert heard == [3]
+    log.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_says_nothing_is_told_and_goes_on(
+    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("event_store.postgres_connections.LimitedConnection.silence_seconds_max", 1.0)
+    log = PostgresLog.open(own_server.url())
+    append(log, adding("cart-a"))
+    held = log.try_exclusive("x")
+    assert held is not None
+    assert log.head() == 1
+    postmaster = psutil.Process(own_server.process.pid)
+    everyone = [postmaster, *postmaster.children()]
+    for process in everyone:
+        process.suspend()
+    try:
+        for call in (log.head, lambda: log.wait(after=1, timeout_seconds=5), lambda: log.try_exclusive("y")):
+            started = time.monotonic()
+            with pytest.raises(StoreUnavailable):
+                call()
+            assert time.monotonic() - started < 5
+        assert not held.still_held()
+    finally:
+        for process in everyone:
+            process.resume()
+    assert log.head() == 1
+    assert positions(append(log, adding("cart-b"))) == [2]
     log.close()
 
 
