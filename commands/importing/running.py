@@ -6,6 +6,8 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -34,20 +36,14 @@ def import_file(
     file: Path, *, postgres_url: str, data_dir: Path, read_url: str | None, aside: Path | None = None
 ) -> bool:
     """Imports `file` and prints the account; whether it adds up. Raises ImportFailed and EventStoreError."""
-    quiet_logs()
     progress = Progress()
     log = PostgresLog.open(postgres_url)
     try:
-        held = log.try_exclusive(LOCK)
-        if held is None:
-            raise ImportFailed("another import is under way: its invoices and these might belong together")
-        try:
+        began = time.monotonic()
+        with quiet_logs(), _alone(log):
             listed = partial(_aside_of, data_dir, aside)
             importing = OnlineRetailImport(log, Codec(EVENT_TYPES), file, listed, progress)
-            began = time.monotonic()
             result = asyncio.run(importing.run())
-        finally:
-            held.release()
     except (NotOnlineRetail, FileChanged) as error:
         raise ImportFailed(str(error)) from error
     except BusyError as error:
@@ -59,6 +55,17 @@ def import_file(
     if read_url is not None:
         await_views(read_url, result.head, progress)
     return result.account.adds_up
+
+
+@contextmanager
+def _alone(log: PostgresLog) -> Iterator[None]:
+    held = log.try_exclusive(LOCK)
+    if held is None:
+        raise ImportFailed("another import is under way: its invoices and these might belong together")
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def report(result: Result, *, seconds: float) -> None:
@@ -102,12 +109,18 @@ def await_views(read_url: str, position: int, progress: Progress) -> None:
         click.echo(f"Every read model is current at position {position:,}.", err=True)
 
 
-def quiet_logs() -> None:
+@contextmanager
+def quiet_logs() -> Iterator[None]:
     """Keeps a line per command off standard output, where the table goes, and off the terminal."""
+    before = structlog.get_config()
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def say(line: str) -> None:

@@ -20,14 +20,14 @@ LOCK = "sample"
 
 def fill_shop(addresses: Addresses) -> None:
     """Writes what the shop still lacks of the sample; its orders end yesterday. Raises CannotRun."""
-    quiet_logs()
     log = PostgresLog.open(addresses.postgres_url)
     try:
         held = log.try_exclusive(LOCK)
         if held is None:
             raise CannotRun("the sample is being filled in already")
         try:
-            written = asyncio.run(fill(log, Codec(EVENT_TYPES), today=datetime.now(UTC).date()))
+            with quiet_logs():
+                written = asyncio.run(fill(log, Codec(EVENT_TYPES), today=datetime.now(UTC).date()))
         finally:
             held.release()
     finally:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from aggregates.event_types import EVENT_TYPES
+from aggregates.orders.events import CreditNoteIssued, OrderPlaced
+from commands.importing.identity import Identity
 from commands.importing.importer import OnlineRetailImport, Result
 from commands.importing.progress import Progress
+from commands.importing.submitting import CHUNK_EVENTS
 from event_store.codec import Codec
-from event_store.memory_log import MemoryLog
 from event_store.records import EventLog, EventReader
 
 SMALL = Path(__file__).with_name("small.csv")
@@ -21,9 +24,11 @@ HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,Custome
 CODEC = Codec(EVENT_TYPES)
 
 
-def run(log: EventLog, path: Path, folder: Path) -> Result:
+def run(log: EventLog, path: Path, folder: Path, *, chunk_events: int = CHUNK_EVENTS) -> Result:
     """Imports the file; its list of lines aside lies in `folder`."""
-    importing = OnlineRetailImport(log, CODEC, path, lambda digest: folder / f"{digest}.csv", Progress())
+    importing = OnlineRetailImport(
+        log, CODEC, path, lambda digest: folder / f"{digest}.csv", Progress(), chunk_events=chunk_events
+    )
     return asyncio.run(importing.run())
 
 
@@ -55,18 +60,32 @@ def told(log: EventReader, kind: type[Any], **fields: Any) -> list[Any]:
     ]
 
 
-def streams(log: EventReader) -> dict[str, list[tuple[str, bytes, str]]]:
-    """What every stream says, apart from positions, ids of commands and the time of writing."""
-    result: dict[str, list[tuple[str, bytes, str]]] = {}
+Streams = dict[str, list[tuple[str, str, str]]]
+
+
+def streams(log: EventLog) -> Streams:
+    """What every stream says: all but positions, ids of commands and times of writing.
+
+    Ids that follow from the log's secret are named after what they follow from, so that two logs compare.
+    """
+    identity = Identity(log.installation_secret())
+    numbers = {event.number for event in events(log) if isinstance(event, OrderPlaced | CreditNoteIssued)}
+    names = {}
+    for number in {number.partition("-")[0] for number in numbers}:
+        names[identity.order(number)] = f"order {number}"
+        names[identity.fulfilment(number)] = f"fulfilment {number}"
+        for part in range(1, 20):
+            names[identity.credit_note(number, part)] = f"credit note {part} of {number}"
+            names[identity.goods_return(number, part)] = f"return {part} of {number}"
+
+    def named(text: str) -> str:
+        return re.sub("[0-9a-f]{32}", lambda found: names.get(found.group(), found.group()), text)
+
+    result: Streams = {}
     after = 0
     while page := log.read_all(after=after, limit=5_000):
         for recorded in page:
-            said = (recorded.type, recorded.data, recorded.valid_at.isoformat())
-            result.setdefault(recorded.stream, []).append(said)
+            said = (recorded.type, named(recorded.data.decode()), recorded.valid_at.isoformat())
+            result.setdefault(named(recorded.stream), []).append(said)
         after = page[-1].position
     return result
-
-
-def memory_log() -> EventLog:
-    """An empty log."""
-    return MemoryLog()

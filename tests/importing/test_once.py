@@ -1,0 +1,232 @@
+"""Once for ever: an import that is repeated, stopped, killed, or followed by another file."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from aggregates.catalog.events import ProductDelisted, ProductListed
+from aggregates.inventory.events import StockReceived
+from aggregates.orders.events import CreditNoteIssued, LinesReturned, OrderPlaced
+from commands.catalog import DelistProduct
+from commands.decision import Actor, Context
+from commands.fulfilment import ReturnLines
+from commands.handlers import HANDLERS
+from commands.handling import Handling
+from commands.importing.accounts import Count
+from commands.importing.identity import Identity
+from commands.importing.running import import_file
+from commands.inventory import AdjustStock
+from event_store.errors import StoreUnavailable
+from event_store.memory_log import MemoryLog
+from event_store.postgres_log import PostgresLog
+from event_store.records import Entry, EventLog, Outcome
+from tests.importing.given import CODEC, SMALL, run, streams, told, written
+
+
+class InterruptedLog(MemoryLog):
+    """Lets another process in just before the first command of a name is appended."""
+
+    def __init__(self, at: str, interrupt: Callable[[EventLog], None]) -> None:
+        super().__init__()
+        self._at = at
+        self._interrupt: Callable[[EventLog], None] | None = interrupt
+
+    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        interrupt = self._interrupt
+        if interrupt is not None and any(entry.name == self._at for entry in entries):
+            self._interrupt = None
+            interrupt(self)
+        return super().append(entries)
+
+
+class FailingLog(MemoryLog):
+    """Goes away at the nth append from now, before or after it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: int | None = None
+        self.after_writing = False
+
+    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        if self.left is None:
+            return super().append(entries)
+        self.left -= 1
+        if self.left < 0 or (self.left == 0 and not self.after_writing):
+            raise StoreUnavailable("away")
+        outcomes = super().append(entries)
+        if self.left == 0:
+            raise StoreUnavailable("away before it answered")
+        return outcomes
+
+
+def test_importing_again_changes_nothing_and_gives_the_same_account(log: EventLog, tmp_path: Path) -> None:
+    first = run(log, SMALL, tmp_path)
+    head = log.head()
+    packed = tmp_path / "again.csv.gz"
+    packed.write_bytes(gzip.compress(SMALL.read_bytes()))
+    again = run(log, packed, tmp_path)
+    assert log.head() == head
+    assert first.written == 15
+    assert again.written == 0
+    assert again.account == first.account
+
+
+@pytest.mark.parametrize("after_writing", [False, True])
+def test_stopped_anywhere_and_started_again_it_ends_the_same(tmp_path: Path, after_writing: bool) -> None:
+    whole = MemoryLog()
+    expected = run(whole, SMALL, tmp_path)
+    for appends in count(1):
+        log = FailingLog()
+        log.left, log.after_writing = appends, after_writing
+        try:
+            run(log, SMALL, tmp_path, chunk_events=1)
+        except StoreUnavailable:
+            log.left = None
+            result = run(log, SMALL, tmp_path)
+            assert streams(log) == streams(whole), f"stopped at append {appends}"
+            assert result.account == expected.account
+        else:
+            break
+    assert appends > 30  # products, stock and invoices, one after another
+
+
+@pytest.mark.slow
+def test_killed_half_way_and_started_again_it_ends_the_same(
+    fresh_postgres: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, *generated_lines(6_000))
+    whole = MemoryLog()
+    run(whole, path, tmp_path)
+    log = PostgresLog.open(fresh_postgres)
+    command = [sys.executable, "-m", "daybook", "import", "online-retail", str(path), "--data", str(tmp_path)]
+    with subprocess.Popen(
+        command, env={**os.environ, "DAYBOOK_POSTGRES_URL": fresh_postgres}, stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while log.head() < whole.head() // 3 and time.monotonic() < deadline:
+            assert process.poll() is None, "ended before it could be killed"
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert 0 < log.head() < whole.head()
+    assert told(log, CreditNoteIssued)  # far enough for cancellations to be matched anew
+    adds_up = import_file(path, postgres_url=fresh_postgres, data_dir=tmp_path, read_url=None)
+    assert adds_up
+    assert log.head() == whole.head()
+    assert streams(log) == streams(whole)
+    log.close()
+    assert "Every line is accounted for, to the penny." in capsys.readouterr().out
+
+
+def test_a_second_file_goes_on_where_the_first_ended(log: EventLog, tmp_path: Path) -> None:
+    lines = SMALL.read_text().splitlines()[1:]
+    half = next(at for at, line in enumerate(lines) if line.startswith("C900012"))
+    run(log, written(tmp_path, *lines[:half]), tmp_path)
+    result = run(log, SMALL, tmp_path)
+    assert result.account.adds_up
+    assert result.written == 6
+    notes = [event.amount.amount for event in told(log, CreditNoteIssued) if event.number[:7] == "C900012"]
+    assert notes == [1000, 1530, 230]  # matched to sales of the first file
+    whole = MemoryLog()
+    run(whole, SMALL, tmp_path)
+    # The second file's later sale needs nothing: what came back is there to be sold.
+    assert [(e.sku, e.quantity) for e in told(log, StockReceived)] == [
+        (e.sku, e.quantity) for e in told(whole, StockReceived)
+    ]
+
+
+def test_units_that_others_took_meanwhile_are_received_with_the_sale(tmp_path: Path) -> None:
+    def take(log: EventLog) -> None:
+        handle(log, AdjustStock(sku="70002", delta=-5, reason="broken"))
+
+    log = InterruptedLog("record_sale", take)
+    result = run(log, SMALL, tmp_path, chunk_events=1)
+    assert result.account.adds_up
+    opening, topped_up = told(log, StockReceived, sku="70002")
+    assert (opening.quantity, topped_up.quantity) == (11, 5)
+    assert topped_up.source == f"online-retail:{result.outline.digest}:900009"
+
+
+def test_what_an_operator_took_back_meanwhile_is_not_returned_twice(tmp_path: Path) -> None:
+    def take_back(log: EventLog) -> None:
+        order_id = Identity(log.installation_secret()).order("900003")
+        handle(log, ReturnLines(order_id=order_id, return_id="r", restock=True, reason="", lines={"1": 4}))
+
+    log = InterruptedLog("record_cancellation", take_back)
+    result = run(log, SMALL, tmp_path, chunk_events=1)
+    assert result.account.adds_up
+    later = Identity(log.installation_secret()).order("900003")
+    returned = [part.quantity for event in told(log, LinesReturned, order_id=later) for part in event.lines]
+    assert returned == [4, 1]
+    notes = [event.amount.amount for event in told(log, CreditNoteIssued) if event.number[:7] == "C900012"]
+    assert sum(notes) == 12 * 230
+
+
+def test_what_an_operator_made_of_a_product_stays(log: EventLog, tmp_path: Path) -> None:
+    run(log, SMALL, tmp_path)
+    handle(log, DelistProduct(sku="70001", reason="gone"))
+    lines = SMALL.read_text().splitlines()[1:]
+    more = written(tmp_path, *lines, "900020,70001,TIN WHISTLE,7,2011-07-01 09:00:00,0.5,100.0,Spain")
+    assert run(log, more, tmp_path).written == 1
+    assert len(told(log, ProductListed, sku="70001")) == 1
+    assert len(told(log, ProductDelisted, sku="70001")) == 1
+
+
+def test_an_invoice_that_is_in_the_log_with_other_lines_is_told(log: EventLog, tmp_path: Path) -> None:
+    lines = SMALL.read_text().splitlines()[1:]
+    run(log, written(tmp_path, *lines[1:]), tmp_path)
+    result = run(log, SMALL, tmp_path)
+    assert not result.account.adds_up
+    assert result.account.missing == ["900001"]
+
+
+def test_damaged_lines_are_skipped_counted_and_listed_and_the_rest_is_imported(
+    log: EventLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = SMALL.read_text().splitlines()[1:]
+    lines.insert(3, '900001,70001,"TIN,1,2011-03-01 09:00:00,1.0,100.0,Spain')
+    lines.append("900099,70001,TIN WHISTLE,one,2011-03-01 09:00:00,2.55,100.0,Spain")
+    result = run(log, written(tmp_path, *lines), tmp_path)
+    assert result.account.adds_up
+    assert result.account.row("damaged")[0] == result.account.row("damaged")[2] == Count(2, 0)
+    assert len(told(log, OrderPlaced)) == 8
+    told_of = capsys.readouterr().err
+    assert "line 5 is damaged and skipped: the line is not CSV: unexpected end of data" in told_of
+    assert "line 45 is damaged and skipped: no quantity: 'one'" in told_of
+
+
+def handle(log: EventLog, command: Any) -> None:
+    """As another process would."""
+
+    async def one() -> None:
+        async with Handling(log, CODEC, HANDLERS) as handling:
+            await handling.handle(command, Context(actor=Actor("operator"), channel="api"))
+
+    asyncio.run(one())
+
+
+def generated_lines(number: int) -> Iterator[str]:
+    """Invented invoices of ten lines each, every fifth a cancellation, to some dozens of customers."""
+    chance = Random(1)
+    for nth in range(number // 10):
+        cancels = nth % 5 == 4
+        customer = f"{chance.randrange(100, 130)}.0"
+        at = datetime(2011, 1, 1, 8) + timedelta(minutes=nth)
+        for _ in range(10):
+            code, price = chance.randrange(70000, 70080), chance.randrange(1, 999) / 1000
+            units = -chance.randrange(1, 5) if cancels else chance.randrange(1, 20)
+            invoice = f"{'C' if cancels else ''}{910000 + nth}"
+            yield f"{invoice},{code},THING {code},{units},{at},{price},{customer},Spain"

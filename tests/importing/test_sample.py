@@ -1,0 +1,126 @@
+"""The sample shop: the same for everyone, believable, and filled in once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from aggregates.inventory import stock
+from aggregates.inventory.events import StockReceived
+from aggregates.orders.events import CreditNoteIssued, OrderCanceled, OrderPlaced
+from commands.sample.assortment import assortment
+from commands.sample.filling import fill_shop
+from commands.sample.orders import FREE_SHIPPING_PENCE, WEEKS, sample_orders
+from event_store.errors import StoreUnavailable
+from event_store.memory_log import MemoryLog
+from event_store.records import EventLog
+from tests.importing.given import CODEC, SMALL, events, run, told
+from tests.importing.test_once import FailingLog
+
+TODAY = date(2026, 3, 1)
+
+
+def fill(log: EventLog, today: date = TODAY) -> int:
+    return asyncio.run(fill_shop(log, CODEC, today=today))
+
+
+def said(log: EventLog) -> list[tuple[str, datetime]]:
+    """What the log says of the world, without the ids that follow from its secret."""
+    result = []
+    after = 0
+    while page := log.read_all(after=after, limit=5_000):
+        result += [
+            (f"{recorded.type} {re.sub('[0-9a-f]{32}', '#', recorded.data.decode())}", recorded.valid_at)
+            for recorded in page
+        ]
+        after = page[-1].position
+    return result
+
+
+def test_two_hundred_products_in_a_category_tree() -> None:
+    articles = assortment()
+    assert len(articles) == 200
+    assert len({article.sku for article in articles}) == len({article.title for article in articles}) == 200
+    assert len({article.description for article in articles}) == 200
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", article.sku) for article in articles)
+    assert all(300 <= article.pence <= 25_000 for article in articles)
+    assert all(40 <= len(article.description) <= 300 for article in articles)
+    tops = Counter(article.category.partition(" > ")[0] for article in articles)
+    assert len(tops) >= 6
+    assert len({article.category for article in articles}) >= 30
+    assert all(article.attributes for article in articles if not article.sku.startswith("BULB"))
+
+
+def test_the_same_day_gives_the_same_orders() -> None:
+    first_day = date(2026, 1, 18)
+    orders = sample_orders(assortment(), first_day=first_day)
+    assert orders == sample_orders(assortment(), first_day=first_day)
+    assert orders != sample_orders(assortment(), first_day=first_day, seed=1)
+    assert [order.nth for order in orders] == list(range(1, len(orders) + 1))
+    assert orders == sorted(orders, key=lambda order: order.placed_at)
+    days = {order.placed_at.date() for order in orders}
+    assert min(days) >= first_day
+    assert (max(days) - first_day).days < WEEKS * 7
+    assert {order.ending for order in orders} == {
+        "kept",
+        "returned",
+        "returned in part",
+        "refunded in part",
+        "canceled",
+    }
+    assert all((order.shipping_pence == 0) == (order.goods_pence >= FREE_SHIPPING_PENCE) for order in orders)
+
+
+def test_the_sample_fills_an_empty_shop_and_leaves_a_full_one_alone(log: EventLog) -> None:
+    assert fill(log) > 900
+    head = log.head()
+    assert fill(log) == 0
+    assert fill(log, date(2026, 4, 1)) == 0
+    assert log.head() == head
+    placed = told(log, OrderPlaced)
+    assert len(placed) == 500
+    assert {event.channel for event in placed} == {"import"}
+    last = max(recorded.valid_at for recorded in log.read_all(after=0, limit=10_000))
+    assert datetime(2026, 2, 27, tzinfo=UTC) < last < datetime(2026, 3, 1, tzinfo=UTC)
+    assert told(log, OrderCanceled)
+    assert told(log, CreditNoteIssued)
+
+
+def test_what_happened_is_in_the_order_of_its_time_and_always_in_stock(tmp_path: Path) -> None:
+    log = MemoryLog()
+    fill(log)
+    times = [recorded.valid_at for recorded in log.read_all(after=0, limit=10_000)]
+    assert times == sorted(times)
+    assert {event.source for event in told(log, StockReceived)} == {"sample:opening"}  # nothing topped up
+    shelves: dict[str, stock.Stock] = {}
+    for event in events(log):
+        if type(event).__module__ == "aggregates.inventory.events":
+            stock.evolve(shelves.setdefault(event.sku, stock.initial()), event)
+    left = sorted(shelf.available for shelf in shelves.values())
+    assert len(left) == 200
+    assert left[0] < 4
+    assert left[20] > 3  # most can be bought
+
+
+@pytest.mark.parametrize("appends", [1, 2, 3])
+def test_a_half_filled_shop_is_filled_up_to_the_same_also_another_day(appends: int) -> None:
+    whole = MemoryLog()
+    fill(whole)
+    log = FailingLog()
+    log.left = appends
+    with pytest.raises(StoreUnavailable):
+        fill(log)
+    log.left = None
+    assert fill(log, TODAY if appends == 1 else date(2026, 3, 9)) > 0
+    assert sorted(said(log)) == sorted(said(whole))
+
+
+def test_the_sample_and_a_real_shops_books_go_together(log: EventLog, tmp_path: Path) -> None:
+    fill(log)
+    assert run(log, SMALL, tmp_path).account.adds_up
+    assert fill(log) == 0
