@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -23,6 +22,7 @@ from aggregates.kernel import Reason, Rejected
 from commands.books import Books, Missing
 from commands.decision import Answer, AwaitedStep, BusyError, Context, Decision, KeyBusyError, KeyReusedError
 from commands.entries import Decided, EntryWriter, answer_of_row, step_end
+from commands.waiting import Waiting
 from event_store.codec import Codec
 from event_store.errors import EventStoreError
 from event_store.records import Appended, EventLog, KeyReused, Moved, Outcome, Replayed
@@ -46,14 +46,6 @@ Handler = Callable[[Books, Any], Decision]
 Handlers = dict[type, Handler]
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    command: Any
-    context: Context
-    future: asyncio.Future[Answer]
-    deadline: float
-
-
 class Handling:
     """Handles commands by `handlers` (one per command class) on a log.
 
@@ -75,7 +67,7 @@ class Handling:
         self._deadline_seconds = deadline_seconds
         self._books = Books(codec, streams_max)
         self._entries = EntryWriter(codec)
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._queued = asyncio.Event()
         self._keys: dict[bytes, asyncio.Future[Answer]] = {}
         self._watchers: dict[str, asyncio.Event] = {}
@@ -99,7 +91,7 @@ class Handling:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
         while self._queue:
-            _refuse(self._queue.popleft(), BusyError())
+            self._queue.popleft().refuse(BusyError())
         self._thread.shutdown()
 
     async def handle(self, command: Any, context: Context) -> Answer:
@@ -116,13 +108,17 @@ class Handling:
             await asyncio.wait((first,), timeout=max(0.0, deadline - loop.time()))
             if not first.done():
                 raise KeyBusyError
-        waiting = _Waiting(command, context, loop.create_future(), deadline)
+        waiting = Waiting(command, context, loop.create_future(), deadline)
         if key is not None:
             self._keys[key] = waiting.future
             waiting.future.add_done_callback(lambda _: self._keys.pop(key, None))
         self._queue.append(waiting)
         self._queued.set()
-        return await waiting.future
+        giving_up = loop.call_at(deadline, waiting.give_up)
+        try:
+            return await waiting.future
+        finally:
+            giving_up.cancel()
 
     async def step_ended(self, step: AwaitedStep, *, timeout_seconds: float) -> int | None:
         """The last position of the command that ended a process's step; None when the time is over."""
@@ -130,7 +126,11 @@ class Handling:
         deadline = loop.time() + timeout_seconds
         while True:
             written = self._watchers.setdefault(step.stream, asyncio.Event())
-            position = await asyncio.to_thread(step_end, self._log, self._codec, step)
+            looking = asyncio.to_thread(step_end, self._log, self._codec, step)
+            try:
+                position = await asyncio.wait_for(looking, max(deadline - loop.time(), WATCH_SECONDS))
+            except TimeoutError:
+                return None
             left = deadline - loop.time()
             if position is not None or left <= 0:
                 return position
@@ -153,9 +153,9 @@ class Handling:
                 await asyncio.gather(settling, return_exceptions=True)
                 raise
 
-    async def _settle(self, batch: list[_Waiting]) -> None:
+    async def _settle(self, batch: list[Waiting]) -> None:
         """Decides, appends and answers a batch; what moved goes back to the head of the queue."""
-        decided: list[tuple[_Waiting, Decided]] = []
+        decided: list[tuple[Waiting, Decided]] = []
         try:
             for at, waiting in enumerate(batch):
                 if waiting.future.done():  # the caller gave up
@@ -172,17 +172,17 @@ class Handling:
             for _, one in decided:
                 self._books.drop(one.entry.reads)
             for waiting in batch:
-                _refuse(waiting, error)
+                waiting.refuse(error)
             return
         except Exception as error:  # our mistake: nothing in memory is to be trusted any more
             log_lines.exception("batch_failed", commands=len(batch))
             self._books.clear()
             for waiting in batch:
-                _refuse(waiting, error)
+                waiting.refuse(error)
             return
         await self._answer(decided, outcomes)
 
-    async def _decide(self, waiting: _Waiting, rest: list[_Waiting]) -> Decided | None:
+    async def _decide(self, waiting: Waiting, rest: list[Waiting]) -> Decided | None:
         """Decides one command, loading what it misses; None where its handler failed by our fault."""
         while True:
             try:
@@ -191,14 +191,14 @@ class Handling:
                 await self._load(missing, rest)
             except Exception as error:  # the caller gets our mistake; its batch-mates go on
                 log_lines.exception("command_failed", command=type(waiting.command).__name__)
-                _refuse(waiting, error)
+                waiting.refuse(error)
                 return None
             else:
                 for index, (stream, event) in enumerate(decided.events):
                     self._books.evolve(stream, event, writer=waiting.context.command_id, index=index)
                 return decided
 
-    def _decide_on_loaded(self, waiting: _Waiting) -> Decided:
+    def _decide_on_loaded(self, waiting: Waiting) -> Decided:
         self._books.begin()
         command, context = waiting.command, waiting.context
         try:
@@ -207,7 +207,7 @@ class Handling:
             return self._entries.refused(self._books, command, context, rejected)
         return self._entries.decided(self._books, command, context, decision)
 
-    async def _load(self, missing: Missing, rest: list[_Waiting]) -> None:
+    async def _load(self, missing: Missing, rest: list[Waiting]) -> None:
         """Loads what a decision misses, and with it what the rest of the batch is going to miss."""
         streams, subjects = dict.fromkeys(missing.streams), dict.fromkeys(missing.subjects)
         for waiting in rest:
@@ -225,13 +225,13 @@ class Handling:
         if subjects:
             self._entries.learn_keys(subjects, await self._in_thread(self._log.subject_keys, list(subjects)))
 
-    async def _answer(self, decided: list[tuple[_Waiting, Decided]], outcomes: list[Outcome]) -> None:
+    async def _answer(self, decided: list[tuple[Waiting, Decided]], outcomes: list[Outcome]) -> None:
         appended = {
             one.entry.command_id: outcome
             for (_, one), outcome in zip(decided, outcomes, strict=True)
             if isinstance(outcome, Appended)
         }
-        moved: list[_Waiting] = []
+        moved: list[Waiting] = []
         for (waiting, one), outcome in zip(decided, outcomes, strict=True):
             if isinstance(outcome, Appended):
                 self._entries.settle(self._books, one, appended)
@@ -239,27 +239,28 @@ class Handling:
                 _report(one, outcome)
                 self._wake(stream for stream, _ in one.events)
                 if one.reason is not None:
-                    _refuse(waiting, Rejected(one.reason))
-                elif not waiting.future.done():
-                    waiting.future.set_result(one.answer(appended))
+                    waiting.refuse(Rejected(one.reason))
+                else:
+                    waiting.answer(one.answer(appended))
                 continue
             self._books.drop(one.entry.reads)
             match outcome:
                 case Replayed(row=row):
                     await self._replay(waiting, row)
                 case KeyReused():
-                    _refuse(waiting, KeyReusedError())
+                    waiting.refuse(KeyReusedError())
                 case Moved(subjects=subjects):
                     CONFLICTS.inc()
                     self._entries.forget_keys(one.entry.new_subject_keys)
                     self._entries.forget_keys(dict.fromkeys(subjects))
+                    waiting.moved = True
                     moved.append(waiting)
         for _, one in decided:
             self._books.touch(one.entry.reads)
         now = asyncio.get_running_loop().time()
         for waiting in reversed(moved):
             if now >= waiting.deadline:
-                _refuse(waiting, BusyError())
+                waiting.refuse(BusyError())
             else:
                 self._queue.appendleft(waiting)
                 self._queued.set()
@@ -269,22 +270,16 @@ class Handling:
             if written := self._watchers.pop(stream, None):
                 written.set()
 
-    async def _replay(self, waiting: _Waiting, row: Any) -> None:
+    async def _replay(self, waiting: Waiting, row: Any) -> None:
         try:
             answer = await self._in_thread(answer_of_row, self._log, row)
         except EventStoreError as error:
-            _refuse(waiting, error)
+            waiting.refuse(error)
         else:
-            if not waiting.future.done():
-                waiting.future.set_result(answer)
+            waiting.answer(answer)
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
-
-
-def _refuse(waiting: _Waiting, error: BaseException) -> None:
-    if not waiting.future.done():
-        waiting.future.set_exception(error)
 
 
 def _report(one: Decided, outcome: Appended) -> None:
