@@ -19,6 +19,7 @@ from aggregates.kernel import Rejected
 from commands.decision import BusyError, KeyBusyError, KeyReusedError
 from commands.handling import Handling
 from commands.http import cart, catalog, health, inventory, orders
+from commands.http.adding import AddItemRoute
 from commands.http.body_limit import BodyLimit
 from commands.http.problems import (
     BUSY,
@@ -84,6 +85,7 @@ def build_command_app(
     app.state.handling = handling
     app.state.log = log
     app.state.secret = log.installation_secret()
+    app.router.routes.insert(0, AddItemRoute())
     for context in (catalog, inventory, cart, orders, health):
         app.include_router(context.router)
     for error, answer in _ANSWERS.items():

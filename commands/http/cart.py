@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from commands.cart import AddItem, OpenCart, RemoveItem, SetQuantity
+from commands.cart import OpenCart, RemoveItem, SetQuantity
+from commands.http.adding import ItemBody, added
 from commands.http.answers import answered, documented
 from commands.http.problems import SKU_MISMATCH
 from commands.http.requests import RefusedRequest
@@ -21,7 +22,6 @@ from commands.http.shapes import (
     Currency,
     CustomerId,
     IdPath,
-    Quantity,
     SkuPath,
     SkuText,
 )
@@ -34,13 +34,6 @@ class CartBody(Body):
 
     currency: Currency
     customer_id: CustomerId | None = None
-
-
-class ItemBody(Body):
-    """Units of a product to be put in."""
-
-    sku: SkuText
-    quantity: Quantity = 1
 
 
 class QuantityBody(Body):
@@ -60,15 +53,7 @@ async def open_cart(request: Request, body: CartBody) -> Response:
 @router.post("/{cart_id}/items", summary="Put units of a product in", **documented(AnswerBody, key="taken"))
 async def add_item(request: Request, cart_id: IdPath, body: ItemBody) -> Response:
     """Adds to what is there. Stock is not looked at: checkout reserves."""
-    settings = request.app.state.settings
-    command = AddItem(
-        cart_id=cart_id,
-        sku=body.sku,
-        quantity=body.quantity,
-        lines_max=settings.cart_lines_max,
-        quantity_max=settings.line_quantity_max,
-    )
-    return await answered(request, command)
+    return await added(request, cart_id, body)
 
 
 @router.put(
