@@ -36,6 +36,10 @@ def shop(faults_folder: Path) -> Iterator[Shop]:
     shop.close()
 
 
+DEADLINE_SECONDS = 2.0
+"""Of a command, where the store may be silent: the tests wait it out."""
+
+
 @dataclass
 class Behind:
     """A system whose PostgreSQL is the test's own, reached through a door that can be cut."""
@@ -70,7 +74,8 @@ def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
         folder.mkdir()
         door = CuttingDoor(folder, sockets / f".s.PGSQL.{SOCKET_PORT}")
         url = server.url("shop").replace(quote(str(sockets), safe=""), quote(str(folder), safe=""))
-        shop = Shop(faults_folder / "behind", environment={"DAYBOOK_POSTGRES_URL": url})
+        settings = {"DAYBOOK_POSTGRES_URL": url, "DAYBOOK_DEADLINE_SECONDS": str(DEADLINE_SECONDS)}
+        shop = Shop(faults_folder / "behind", environment=settings)
         yield Behind(shop, server, door)
         shop.close()
         door.close()
