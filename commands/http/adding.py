@@ -36,9 +36,9 @@ class AddItemRoute(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """A POST of JSON to a cart's items."""
-        if scope.get("method") == "POST" and (found := _PATH.fullmatch(scope["path"])):
-            if (b"content-type", b"application/json") in scope["headers"]:
-                return Match.FULL, {"route": self, "path_params": {"cart_id": found[1]}}
+        in_form = scope.get("method") == "POST" and (b"content-type", b"application/json") in scope["headers"]
+        if in_form and (found := _PATH.fullmatch(scope["path"])):
+            return Match.FULL, {"route": self, "path_params": {"cart_id": found[1]}}
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
