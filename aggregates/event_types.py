@@ -1,6 +1,10 @@
 """Every stored event name, with its schema number: what is on disk for ever, on one screen.
 
-A class may be renamed any day; a name here never changes. A changed shape is a new number and an upcaster.
+A class may be renamed any day; a name here never changes. A changed shape is a new number and an upcaster:
+
+    EventType("cart.item_added", 2, cart.ItemAdded, upcasters=(cart.item_added_from_1,))
+
+and then `python -m tests.event_store.stored_events`, which keeps an example of the new number for ever.
 """
 
 from aggregates.cart import events as cart

@@ -112,7 +112,9 @@ class Rejected(Exception):  # noqa: N818 - the field's word; a refusal is an exp
 class EventType:
     """How one class of events is stored: under which name and schema number, and whose data it holds.
 
-    `personal` names the fields that are encrypted, and `subject` says under whose key.
+    `personal` names the fields that are encrypted, and `subject` says under whose key. `upcasters` turn the
+    JSON of number 1 into that of number 2, and so on up to `schema_number`: one for each number but the last.
+    They get personal fields opened, or None where the key is not at hand.
     """
 
     name: str
@@ -120,6 +122,7 @@ class EventType:
     cls: type[Any]
     personal: tuple[str, ...] = ()
     subject: Callable[[Any], str] | None = None
+    upcasters: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from event_store.errors import DecodingFailed, UnknownEvent
 from event_store.keys import is_sealed, seal, unseal
 from event_store.records import NewEvent, RecordedEvent
 
-Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-"""The JSON of one schema number → of the next. Personal fields come opened, or None without their key."""
-
 NO_KEYS: Mapping[str, bytes] = {}
+
+# What bytes that somebody damaged make of reading them, our own upcasters included.
+_DAMAGED = (msgspec.MsgspecError, LookupError, TypeError, ValueError, RecursionError)
 
 
 class EventType(Protocol):
@@ -40,19 +40,27 @@ class EventType(Protocol):
     def subject(self) -> Callable[[Any], str] | None:
         """Whose they are."""
 
+    @property
+    def upcasters(self) -> tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]:
+        """From the JSON of number 1 to that of 2, and so on. Personal fields come opened, or None."""
+
 
 class Codec:
     """Knows every event type, how its old shapes become the present one, and what is personal in it."""
 
-    def __init__(
-        self,
-        event_types: Iterable[EventType],
-        upcasters: Mapping[tuple[str, int], Upcaster] | None = None,
-    ) -> None:
-        """`upcasters` says by name and old schema number how the next number's JSON is made of it."""
-        self._by_name = {event_type.name: event_type for event_type in event_types}
-        self._by_class = {event_type.cls: event_type for event_type in self._by_name.values()}
-        self._upcasters = dict(upcasters or {})
+    def __init__(self, event_types: Iterable[EventType]) -> None:
+        """ValueError for a name or class that is there twice, or a number without its upcaster."""
+        known = tuple(event_types)
+        for event_type in known:
+            if len(event_type.upcasters) != event_type.schema_number - 1:
+                raise ValueError(
+                    f"{event_type.name} has number {event_type.schema_number} and"
+                    f" {len(event_type.upcasters)} upcasters: every number before it needs one"
+                )
+        self._by_name = {event_type.name: event_type for event_type in known}
+        self._by_class = {event_type.cls: event_type for event_type in known}
+        if not len(known) == len(self._by_name) == len(self._by_class):
+            raise ValueError("a stored name or a class is there twice")
         self._encoder = msgspec.json.Encoder()
         self._decoders = {
             name: msgspec.json.Decoder(event_type.cls) for name, event_type in self._by_name.items()
@@ -78,7 +86,7 @@ class Codec:
             if recorded.schema_number == event_type.schema_number and not event_type.personal:
                 return self._decoders[recorded.type].decode(recorded.data)
             return msgspec.convert(self._present_json(event_type, recorded, keys or NO_KEYS), event_type.cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except _DAMAGED as error:
             raise DecodingFailed(f"{_place(recorded)}: {error}") from error
 
     def decode_public_json(self, recorded: RecordedEvent) -> dict[str, Any]:
@@ -86,7 +94,7 @@ class Codec:
         event_type = self._type_of(recorded)
         try:
             data = self._present_json(event_type, recorded, NO_KEYS)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except _DAMAGED as error:
             raise DecodingFailed(f"{_place(recorded)}: {error}") from error
         return data | dict.fromkeys(event_type.personal)
 
@@ -113,10 +121,7 @@ class Codec:
             if is_sealed(value):
                 key = keys.get(value["subject"])
                 data[field] = None if key is None else msgspec.json.decode(unseal(value, key=key))
-        for number in range(recorded.schema_number, event_type.schema_number):
-            upcast = self._upcasters.get((recorded.type, number))
-            if upcast is None:
-                raise UnknownEvent(f"{_place(recorded)}: no upcaster from number {number}")
+        for upcast in event_type.upcasters[recorded.schema_number - 1 :]:
             data = upcast(data)
         return data
 

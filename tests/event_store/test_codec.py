@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -141,6 +141,16 @@ def test_bytes_that_do_not_fit_fail(name: str, data: bytes) -> None:
         CODEC.decode(recorded(NewEvent("s-1", name, 1, data)))
 
 
+@pytest.mark.parametrize(
+    "email", [b'{"sealed": 1, "subject": "ann"}', b'{"sealed": "", "subject": []}', b"[" * 100_000]
+)
+def test_a_sealed_value_out_of_form_fails(email: bytes) -> None:
+    with pytest.raises(DecodingFailed):
+        CODEC.decode(
+            recorded(NewEvent("s-1", "orders.order_placed", 1, b'{"email": %s}' % email)), {"ann": b"k" * 32}
+        )
+
+
 @dataclass(frozen=True)
 class Moved:
     """The present shape, number 3, of an event that was renamed twice."""
@@ -158,8 +168,10 @@ def _to_three(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "by": "hand"}
 
 
-MOVED = EventType("things.moved", 3, Moved, personal=("who",), subject=lambda _: "ann")
-UPCASTING = Codec([MOVED], {("things.moved", 1): _to_two, ("things.moved", 2): _to_three})
+MOVED = EventType(
+    "things.moved", 3, Moved, personal=("who",), subject=lambda _: "ann", upcasters=(_to_two, _to_three)
+)
+UPCASTING = Codec([MOVED])
 
 
 def test_old_shapes_are_upcast_step_by_step() -> None:
@@ -176,6 +188,19 @@ def test_an_old_shape_keeps_what_was_sealed_in_it() -> None:
     assert UPCASTING.decode(recorded(old), {"ann": key}) == Moved("here", "hand", who="Ann")
 
 
-def test_an_old_shape_without_its_upcaster_is_unknown() -> None:
-    with pytest.raises(UnknownEvent, match="no upcaster from number 1"):
-        Codec([MOVED]).decode(recorded(NewEvent("s-1", "things.moved", 1, b'{"location": "here"}')))
+@pytest.mark.parametrize("upcasters", [(), (_to_two,), (_to_two, _to_three, _to_three)])
+def test_every_number_before_the_present_one_needs_its_upcaster(upcasters: tuple[Any, ...]) -> None:
+    with pytest.raises(ValueError, match=r"things\.moved has number 3"):
+        Codec([replace(MOVED, upcasters=upcasters)])
+
+
+def test_a_stored_name_and_a_class_are_there_once() -> None:
+    for twice in (replace(MOVED, name="things.gone"), replace(MOVED, cls=Address)):
+        with pytest.raises(ValueError, match="twice"):
+            Codec([MOVED, twice])
+
+
+@pytest.mark.parametrize("data", [b"{}", b'{"location": "here"', b"[]"])
+def test_an_old_shape_that_was_damaged_fails_as_a_new_one_does(data: bytes) -> None:
+    with pytest.raises(DecodingFailed, match=r"position 1, things\.moved number 1"):
+        UPCASTING.decode(recorded(NewEvent("s-1", "things.moved", 1, data)))
