@@ -168,19 +168,17 @@ class Handling:
             BATCH_SIZE.observe(len(decided))
             with APPEND_SECONDS.time():
                 outcomes = await self._in_thread(self._log.append, [one.entry for _, one in decided])
+            await self._answer(decided, outcomes)
         except EventStoreError as error:
             for _, one in decided:
                 self._books.drop(one.entry.reads)
             for waiting in batch:
                 waiting.refuse(error)
-            return
         except Exception as error:  # our mistake: nothing in memory is to be trusted any more
             log_lines.exception("batch_failed", commands=len(batch))
             self._books.clear()
             for waiting in batch:
                 waiting.refuse(error)
-            return
-        await self._answer(decided, outcomes)
 
     async def _decide(self, waiting: Waiting, rest: list[Waiting]) -> Decided | None:
         """Decides one command, loading what it misses; None where its handler failed by our fault."""
