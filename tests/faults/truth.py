@@ -49,6 +49,10 @@ class Truth:
             after = page[-1].position
         return found
 
+    def stream(self, name: str) -> list[Any]:
+        """One stream's events."""
+        return [CODEC.decode(recorded) for recorded in self.log.read_stream(name)]
+
     def holds(self, bought: Sequence[Bought], *, skus: Sequence[str]) -> None:
         """These, and no others, are the orders for these SKUs: whole, once, paid once, and decided."""
         self._wait_decided([one.order_id for one in bought])
