@@ -10,6 +10,7 @@ import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -73,7 +74,7 @@ def build_query_app(
         await documents.close()
         stores.search_threads.shutdown()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Daybook queries",
         version="1",
         description=DESCRIPTION,

@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,7 +69,7 @@ def build_command_app(
         async with running:
             yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Daybook commands",
         version="1",
         description=DESCRIPTION,
