@@ -1,89 +1,41 @@
-"""A batch of commands as the parameters of the `append` function, and its answer as their outcomes."""
+"""A batch of commands as a call of `append` or `append_each`, and the answer as the commands' outcomes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from event_store import postgres_arrays as arrays
-from event_store.postgres_arrays import NULL, bytes_item, integer_item, recurring_text_item, text_item
-from event_store.records import Appended, Entry, JournalRow, KeyReused, Moved, Outcome, Replayed
-
-PARAMETERS = 36
-STATEMENT = f"SELECT * FROM append({', '.join(f'${n}' for n in range(1, PARAMETERS + 1))})".encode()
+from event_store.postgres_arrays import bytes_item, text_item
+from event_store.postgres_rows import CommandParcel, counts
+from event_store.records import Appended, JournalRow, KeyReused, Moved, Outcome, Replayed
 
 Parameters = list[bytes | None]
+Answer = Sequence[bytes | None]
+Journal = Callable[[list[UUID]], dict[UUID, JournalRow]]
+"""Reads rows of the journal, for what was replayed."""
 
 
-class CommandParcel:
-    """The entries of one call, each already in the form that it travels in."""
+class RowTypes(NamedTuple):
+    """What the database calls the rows that travel: each schema's own numbers."""
 
-    kind: Hashable = "commands"
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self.entries = entries
-        self.packed = [_Packed(entry) for entry in entries]
-        self.size_bytes = sum(packed.size_bytes for packed in self.packed)
-        # The same command twice at once is one after the other: the second finds the first's row.
-        self.marks: frozenset[Hashable] = frozenset([entry.command_id for entry in entries])
+    command: int
+    event: int
 
 
-class _Packed:
-    """One entry: a row of the journal, its events' rows, and what is asked of the state."""
+def _statement(function: str, parameters: int) -> bytes:
+    return f"SELECT * FROM {function}({', '.join(f'${n}' for n in range(1, parameters + 1))})".encode()
 
-    __slots__ = ("events", "reads", "row", "size_bytes", "subjects")
 
-    def __init__(self, entry: Entry) -> None:
-        command_id = arrays.uuid_item(entry.command_id)
-        actor = recurring_text_item(entry.actor)
-        correlation = NULL if entry.correlation is None else text_item(entry.correlation)
-        causation = NULL if entry.causation is None else recurring_text_item(entry.causation)
-        valid_at = NULL if entry.valid_at is None else arrays.time_item(entry.valid_at)
-        self.row = (
-            command_id,
-            recurring_text_item(entry.name),
-            recurring_text_item(entry.verdict),
-            actor,
-            recurring_text_item(entry.channel),
-            bytes_item(entry.key),
-            bytes_item(entry.request_hash),
-            bytes_item(entry.arguments),
-            bytes_item(entry.answer),
-            correlation,
-            causation,
-            integer_item(len(entry.events)),
-            integer_item(len(entry.reads)),
-        )
-        self.size_bytes = 200 + len(entry.arguments) + len(entry.answer)
-        self.events = []
-        added: dict[str, int] = {}
-        for event in entry.events:
-            stream = event.stream
-            added[stream] = adds = added.get(stream, 0) + 1
-            self.size_bytes += 100 + len(event.data)
-            self.events.append(
-                (
-                    text_item(stream),
-                    arrays.bigint_item(entry.reads[stream] + adds),
-                    recurring_text_item(event.type),
-                    integer_item(event.schema_number),
-                    bytes_item(event.data),
-                    command_id,
-                    correlation,
-                    causation,
-                    actor,
-                    valid_at,
-                )
-            )
-        self.reads = [(stream, version, added.get(stream, 0)) for stream, version in entry.reads.items()]
-        self.subjects = list(entry.new_subject_keys.items())
+STATEMENTS = {"append": _statement("append", 7), "append_each": _statement("append_each", 17)}
+ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid"
 
 
 class _Judgement(msgspec.Struct):
-    """What the function says when not every command was appended. Numbers count from 1."""
+    """What append_each says. Numbers count from 1."""
 
     fates: list[int]
     earlier: list[UUID | None]
@@ -98,77 +50,151 @@ _judgements = msgspec.json.Decoder(_Judgement)
 
 
 class CommandBatch:
-    """Parcels that travel together."""
+    """Parcels that travel together.
+
+    `smooth` says whether the commands fit each other, so that only the state before the batch is in
+    question: then `append` is asked, and `append_each` where it wrote nothing.
+    """
 
     def __init__(self, parcels: Sequence[CommandParcel]) -> None:
         self._parcels = parcels
-        self._entries = [entry for parcel in parcels for entry in parcel.entries]
         self._packed = [packed for parcel in parcels for packed in parcel.packed]
-        self._streams: dict[str, int] = {}  # name → its number in the batch
+        self._streams: dict[str, tuple[int, int, int]] = {}  # name → number, first version, last version
+        self._keys: set[bytes] = set()
+        self._subjects: dict[str, bytes] = {}
+        self.smooth = self._look()
 
-    def parameters(self) -> Parameters:
-        """In the order that the function declares them."""
-        smooth, bases, reads = self._reads()
-        same_key, twins = self._twins()
-        other_key, subjects = self._subjects()
-        columns = list(zip(*[packed.row for packed in self._packed], strict=True))
-        events = [row for packed in self._packed for row in packed.events]
-        event_columns = list(zip(*events, strict=True)) or [()] * 10
-        owners = [number for number, packed in enumerate(self._packed, 1) for _ in packed.events]
-        texts, uuids, blobs = arrays.TEXT_OID, arrays.UUID_OID, arrays.BYTEA_OID
-        bigints, integers = arrays.BIGINT_OID, arrays.INTEGER_OID
+    def append_parameters(self, types: RowTypes) -> Parameters:
+        """In the order that `append` declares them."""
+        texts, blobs = arrays.TEXT_OID, arrays.BYTEA_OID
         return [
-            arrays.boolean(smooth and not same_key and not other_key),
             arrays.array(texts, [text_item(stream) for stream in self._streams]),
-            arrays.bigints(bases),
-            arrays.array(uuids, columns[0]),
-            *(arrays.array(texts, column) for column in columns[1:5]),
-            *(arrays.sparse_array(blobs, column) for column in columns[5:7]),
-            *(arrays.array(blobs, column) for column in columns[7:9]),
-            *(arrays.sparse_array(texts, column) for column in columns[9:11]),
-            *(arrays.array(integers, column) for column in columns[11:13]),
-            arrays.integers(twins),
-            arrays.integers(owners),
-            arrays.array(texts, event_columns[0]),
-            arrays.array(bigints, event_columns[1]),
-            arrays.array(texts, event_columns[2]),
-            arrays.array(integers, event_columns[3]),
-            arrays.array(blobs, event_columns[4]),
-            arrays.array(uuids, event_columns[5]),
-            arrays.sparse_array(texts, event_columns[6]),
-            arrays.sparse_array(texts, event_columns[7]),
-            arrays.array(texts, event_columns[8]),
-            arrays.sparse_array(arrays.TIMESTAMPTZ_OID, event_columns[9]),
-            *reads,
-            *self._mates(),
-            *subjects,
+            arrays.bigints([first for _, first, _ in self._streams.values()]),
+            arrays.array(blobs, [bytes_item(key) for key in self._keys]),
+            arrays.array(texts, [text_item(subject) for subject in self._subjects]),
+            arrays.array(blobs, [bytes_item(key) for key in self._subjects.values()]),
+            *self._rows(types),
         ]
 
-    def outcomes(
-        self,
-        answer: Sequence[bytes | None],
-        rows: Callable[[list[UUID]], dict[UUID, JournalRow]],
-    ) -> tuple[list[list[Outcome]], int]:
-        """The entries' outcomes, parcel by parcel, and the new head.
-
-        `rows` reads the journal, for what was replayed.
-        """
-        head_data, at_data, judgement_data = answer
-        assert head_data is not None and at_data is not None
+    def appended(self, answer: Answer) -> tuple[list[list[Outcome]], int] | None:
+        """The outcomes of `append`, parcel by parcel, and the new head; None when it wrote nothing."""
+        head_data, at_data = answer
+        if head_data is None:
+            return None
+        assert at_data is not None
         head, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
-        judgement = None if judgement_data is None else _judgements.decode(judgement_data)
-        fates = [0] * len(self._entries) if judgement is None else judgement.fates
-        outcomes = self._refusals(judgement, rows) if judgement else {}
-        for number, (entry, fate) in enumerate(zip(self._entries, fates, strict=True), 1):
+        without_events = Appended(None, None, at)
+        outcomes: list[list[Outcome]] = []
+        for parcel in self._parcels:
+            mine: list[Outcome] = []
+            for entry in parcel.entries:
+                if entry.events:
+                    first = head + 1
+                    head += len(entry.events)
+                    mine.append(Appended(first, head, at))
+                else:
+                    mine.append(without_events)
+            outcomes.append(mine)
+        return outcomes, head
+
+    def append_each_parameters(self, types: RowTypes) -> Parameters:
+        """In the order that `append_each` declares them."""
+        entries = [packed.entry for packed in self._packed]
+        numbers = {entry.command_id: number for number, entry in enumerate(entries, 1)}
+        reads = [read for packed in self._packed for read in packed.reads]
+        mates = [
+            (number, numbers[mate]) for number, entry in enumerate(entries, 1) for mate in entry.decided_on
+        ]
+        subjects = [
+            (number, subject, key)
+            for number, entry in enumerate(entries, 1)
+            for subject, key in entry.new_subject_keys.items()
+        ]
+        texts, blobs = arrays.TEXT_OID, arrays.BYTEA_OID
+        return [
+            arrays.array(texts, [text_item(stream) for stream in self._streams]),
+            arrays.array(arrays.UUID_OID, [arrays.uuid_item(entry.command_id) for entry in entries]),
+            arrays.array(
+                arrays.BOOLEAN_OID, [arrays.boolean_item(entry.verdict == "refused") for entry in entries]
+            ),
+            arrays.array(blobs, [bytes_item(entry.key) for entry in entries]),
+            arrays.array(blobs, [bytes_item(entry.request_hash) for entry in entries]),
+            arrays.integers(len(packed.reads) for packed in self._packed),
+            arrays.integers(self._twins()),
+            arrays.integers(self._streams[read.stream][0] for read in reads),
+            arrays.bigints(read.version for read in reads),
+            arrays.integers(read.adds for read in reads),
+            arrays.integers(number for number, _ in mates),
+            arrays.integers(mate for _, mate in mates),
+            arrays.integers(number for number, _, _ in subjects),
+            arrays.array(texts, [text_item(subject) for _, subject, _ in subjects]),
+            arrays.array(blobs, [bytes_item(key) for _, _, key in subjects]),
+            *self._rows(types),
+        ]
+
+    def judged(self, answer: Answer, journal: Journal) -> tuple[list[list[Outcome]], int]:
+        """The outcomes of `append_each`, parcel by parcel, and the new head."""
+        head_data, at_data, judgement_data = answer
+        assert head_data is not None and at_data is not None and judgement_data is not None
+        head, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
+        judgement = _judgements.decode(judgement_data)
+        outcomes = self._refusals(judgement, journal)
+        for number, (packed, fate) in enumerate(zip(self._packed, judgement.fates, strict=True), 1):
             if fate == 0:
-                outcomes[number] = _appended(entry, head, at)
-                head += len(entry.events)
-        in_order = iter([outcomes[number] for number in range(1, len(self._entries) + 1)])
+                added = len(packed.entry.events)
+                outcomes[number] = Appended(head + 1, head + added, at) if added else Appended(None, None, at)
+                head += added
+        in_order = iter([outcomes[number] for number in range(1, len(self._packed) + 1)])
         return [[next(in_order) for _ in parcel.entries] for parcel in self._parcels], head
 
-    def _refusals(
-        self, judgement: _Judgement, rows: Callable[[list[UUID]], dict[UUID, JournalRow]]
-    ) -> dict[int, Outcome]:
+    def _look(self) -> bool:
+        """Whether each read what its neighbours leave, no key comes twice, and no subject has two keys."""
+        smooth = True
+        streams, keys, subjects = self._streams, self._keys, self._subjects
+        for packed in self._packed:
+            for name, version, adds in packed.reads:
+                seen = streams.get(name)
+                if seen is None:
+                    streams[name] = (len(streams) + 1, version, version + adds)
+                else:
+                    at, first, last = seen
+                    smooth = smooth and last == version
+                    streams[name] = (at, first, version + adds)
+            entry = packed.entry
+            if entry.key is not None:
+                smooth = smooth and entry.key not in keys
+                keys.add(entry.key)
+            for subject, key in entry.new_subject_keys.items():
+                smooth = subjects.setdefault(subject, key) == key and smooth
+        return smooth
+
+    def _rows(self, types: RowTypes) -> Parameters:
+        commands: list[bytes] = []
+        events: list[bytes] = []
+        before = 0
+        for packed in self._packed:
+            added = len(packed.entry.events)
+            commands.append(packed.command)
+            commands.append(counts(added, before))
+            events.append(packed.events)
+            before += added
+        return [
+            arrays.joined_array(types.command, len(self._packed), commands),
+            arrays.joined_array(types.event, before, events),
+        ]
+
+    def _twins(self) -> list[int]:
+        """For each command the nearest before it with the same key."""
+        last: dict[bytes, int] = {}
+        twins = []
+        for number, packed in enumerate(self._packed, 1):
+            key = packed.entry.key
+            twins.append(0 if key is None else last.get(key, 0))
+            if key is not None:
+                last[key] = number
+        return twins
+
+    def _refusals(self, judgement: _Judgement, journal: Journal) -> dict[int, Outcome]:
         names = list(self._streams)
         streams: dict[int, list[str]] = {}
         for command, stream in zip(judgement.moved_command, judgement.moved_stream, strict=True):
@@ -183,81 +209,13 @@ class CommandBatch:
             )
             if fate == _REPLAYED and command_id is not None
         }
-        journal = rows(list(earlier.values())) if earlier else {}
+        rows = journal(list(earlier.values())) if earlier else {}
         refusals: dict[int, Outcome] = {}
         for number, fate in enumerate(judgement.fates, 1):
             if fate == _MOVED:
                 refusals[number] = Moved(tuple(streams.get(number, ())), tuple(subjects.get(number, ())))
             elif fate == _REPLAYED:
-                refusals[number] = Replayed(journal[earlier[number]])
+                refusals[number] = Replayed(rows[earlier[number]])
             elif fate == _KEY_REUSED:
                 refusals[number] = KeyReused()
         return refusals
-
-    def _reads(self) -> tuple[bool, list[int], Parameters]:
-        """Whether each read what its neighbours leave; the streams' first versions; the r_ arrays."""
-        smooth = True
-        numbers = self._streams
-        bases: list[int] = []
-        stands_at: list[int] = []
-        streams: list[int] = []
-        versions: list[int] = []
-        adds: list[int] = []
-        for packed in self._packed:
-            for stream, version, added in packed.reads:
-                number = numbers.get(stream)
-                if number is None:
-                    numbers[stream] = number = len(numbers) + 1
-                    bases.append(version)
-                    stands_at.append(version + added)
-                else:
-                    smooth = smooth and stands_at[number - 1] == version
-                    stands_at[number - 1] = version + added
-                streams.append(number)
-                versions.append(version)
-                adds.append(added)
-        return smooth, bases, [arrays.integers(streams), arrays.bigints(versions), arrays.integers(adds)]
-
-    def _twins(self) -> tuple[bool, list[int]]:
-        """Whether any key is there twice; and for each command the nearest before it with the same key."""
-        last: dict[bytes, int] = {}
-        twins = []
-        for number, entry in enumerate(self._entries, 1):
-            if entry.key is None:
-                twins.append(0)
-            else:
-                twins.append(last.get(entry.key, 0))
-                last[entry.key] = number
-        return any(twins), twins
-
-    def _mates(self) -> Parameters:
-        numbers: dict[UUID, int] | None = None
-        commands: list[int] = []
-        mates: list[int] = []
-        for number, entry in enumerate(self._entries, 1):
-            if entry.decided_on:
-                numbers = numbers or {e.command_id: n for n, e in enumerate(self._entries, 1)}
-                commands += [number] * len(entry.decided_on)
-                mates += [numbers[mate] for mate in entry.decided_on]
-        return [arrays.integers(commands), arrays.integers(mates)]
-
-    def _subjects(self) -> tuple[bool, Parameters]:
-        """Whether one subject comes with two keys; and the k_ arrays."""
-        keys: dict[str, bytes] = {}
-        rows = [
-            (number, subject, key)
-            for number, packed in enumerate(self._packed, 1)
-            for subject, key in packed.subjects
-        ]
-        differ = any(keys.setdefault(subject, key) != key for _, subject, key in rows)
-        return differ, [
-            arrays.integers(number for number, _, _ in rows),
-            arrays.array(arrays.TEXT_OID, [text_item(subject) for _, subject, _ in rows]),
-            arrays.array(arrays.BYTEA_OID, [bytes_item(key) for _, _, key in rows]),
-        ]
-
-
-def _appended(entry: Entry, head: int, at: datetime) -> Appended:
-    if not entry.events:
-        return Appended(None, None, at)
-    return Appended(head + 1, head + len(entry.events), at)

@@ -1,7 +1,7 @@
-"""Arrays in PostgreSQL's binary form.
+"""Rows and arrays in PostgreSQL's binary form.
 
-A batch goes to the server as two or three dozen arrays. Callers make the items, in their own threads; the
-leader of a batch only joins them, which is several times faster than the driver's adaptation of lists.
+A batch goes to the server as a few arrays. Callers make the items, in their own threads; who sends a batch
+only joins them, which is several times faster than the driver's adaptation of lists.
 """
 
 from __future__ import annotations
@@ -19,11 +19,23 @@ NULL = b"\xff\xff\xff\xff"
 _length = Struct("!i").pack
 _uuid_prefix = _length(16)
 _header = Struct("!5i").pack
+_type_and_length = Struct("!ii").pack
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 integer_item = partial(Struct("!ii").pack, 4)
 bigint_item = partial(Struct("!iq").pack, 8)
+
+integer_field = partial(Struct("!iii").pack, INTEGER_OID, 4)
+bigint_field = partial(Struct("!iiq").pack, BIGINT_OID, 8)
+blob_prefix = partial(_type_and_length, BYTEA_OID)  # of a field with so many bytes
+text_prefix = partial(_type_and_length, TEXT_OID)
+uuid_prefix = _type_and_length(UUID_OID, 16)
+row_prefix = Struct("!ii").pack  # of an item that is a row: its bytes without the first four, its fields
+
+NULL_BLOB = blob_prefix(-1)
+NULL_TEXT = text_prefix(-1)
+NULL_TIME = _type_and_length(TIMESTAMPTZ_OID, -1)
 
 
 def text_item(text: str) -> bytes:
@@ -36,6 +48,28 @@ recurring_text_item = lru_cache(maxsize=4096)(text_item)
 """The same, for texts that come again and again."""
 
 
+def text_field(text: str | None) -> bytes:
+    """A text as a row's field."""
+    if text is None:
+        return NULL_TEXT
+    data = text.encode()
+    return text_prefix(len(data)) + data
+
+
+def blob_field(data: bytes | None) -> bytes:
+    """Bytes as a row's field."""
+    return NULL_BLOB if data is None else blob_prefix(len(data)) + data
+
+
+def time_field(time: datetime | None) -> bytes:
+    """A moment as a row's field."""
+    if time is None:
+        return NULL_TIME
+    return _type_and_length(TIMESTAMPTZ_OID, 8) + ((time - _EPOCH) // _MICROSECOND).to_bytes(
+        8, "big", signed=True
+    )
+
+
 def bytes_item(data: bytes | None) -> bytes:
     return NULL if data is None else _length(len(data)) + data
 
@@ -44,20 +78,20 @@ def uuid_item(value: UUID) -> bytes:
     return _uuid_prefix + value.bytes
 
 
-def time_item(time: datetime) -> bytes:
-    return bigint_item((time - _EPOCH) // _MICROSECOND)
+def boolean_item(value: bool) -> bytes:
+    return b"\x00\x00\x00\x01\x01" if value else b"\x00\x00\x00\x01\x00"
 
 
 def array(oid: int, items: Sequence[bytes]) -> bytes | None:
     """The array of these items; NULL where there are none, which the functions take for empty."""
-    if not items:
+    return joined_array(oid, len(items), items)
+
+
+def joined_array(oid: int, length: int, pieces: Iterable[bytes]) -> bytes | None:
+    """The same, of items that come in pieces."""
+    if not length:
         return None
-    return _header(1, 0, oid, len(items), 1) + b"".join(items)
-
-
-def sparse_array(oid: int, items: Sequence[bytes]) -> bytes | None:
-    """The same, also NULL where every item is."""
-    return None if items.count(NULL) == len(items) else array(oid, items)
+    return b"".join((_header(1, 0, oid, length, 1), *pieces))
 
 
 def integers(values: Iterable[int]) -> bytes | None:

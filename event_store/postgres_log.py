@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Self
 from uuid import UUID
+
+import psycopg
 
 from event_store.combining import Combiner
 from event_store.entries import check_entries
 from event_store.errors import LogGap, StoreUnavailable
-from event_store.postgres_append import CommandBatch, CommandParcel
+from event_store.postgres_append import CommandBatch
 from event_store.postgres_connections import Connections
 from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
 from event_store.postgres_insert import InsertBatch, InsertParcel, VersionedEvent
 from event_store.postgres_library import StoredEvents
 from event_store.postgres_migrations import check_schema, migrate
+from event_store.postgres_rows import CommandParcel
 from event_store.postgres_wakeup import Listener, Waker
 from event_store.postgres_writer import PostgresWriter
 from event_store.records import Entry, JournalRow, Outcome, RecordedEvent
@@ -105,6 +109,11 @@ class PostgresLog:
         assert row is not None
         return int(row[0])
 
+    def journal_head(self) -> int:
+        row = self._reading.row("journal_head", {})
+        assert row is not None
+        return int(row[0])
+
     def wait(self, *, after: int, timeout_seconds: float) -> int:
         until = time.monotonic() + timeout_seconds
         head = self.head()
@@ -163,14 +172,22 @@ class PostgresLog:
         results: Sequence[object]
         if isinstance(parcels[0], CommandParcel):
             commands = CommandBatch([parcel for parcel in parcels if isinstance(parcel, CommandParcel)])
-            answer = self._writer.call("append", commands.parameters())
-            results, head = commands.outcomes(answer, self._journal)
+            results, head = self._write_commands(commands)
         else:
             inserts = InsertBatch([parcel for parcel in parcels if isinstance(parcel, InsertParcel)])
-            answer = self._writer.call("insert_events", inserts.parameters())
+            answer = self._writer.call("insert_events", lambda _: inserts.parameters())
             results, head = inserts.results(answer)
         self._waker.tell(head)
         return results
+
+    def _write_commands(self, batch: CommandBatch) -> tuple[list[list[Outcome]], int]:
+        if batch.smooth:
+            # A unique violation: a command of the batch is in the journal.
+            with suppress(psycopg.errors.UniqueViolation):
+                written = batch.appended(self._writer.call("append", batch.append_parameters))
+                if written is not None:
+                    return written
+        return batch.judged(self._writer.call("append_each", batch.append_each_parameters), self._journal)
 
     def _journal(self, command_ids: list[UUID]) -> dict[UUID, JournalRow]:
         rows: list[JournalRow] = self._reading.rows("journal_by_id", {"ids": command_ids}, make=JournalRow)

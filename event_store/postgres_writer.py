@@ -1,42 +1,87 @@
-"""The one connection that batches are written over, and how long it waits for the server's answer."""
+"""The one connection that batches of threads are written over, and how long it waits for an answer."""
 
 from __future__ import annotations
 
 import select
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from psycopg import pq
 
 from event_store.errors import StoreUnavailable
-from event_store.postgres_append import STATEMENT, Parameters
+from event_store.postgres_append import ROW_TYPES, STATEMENTS, Parameters, RowTypes
 from event_store.postgres_connections import connect, unavailable_is_typed
 from event_store.postgres_insert import STATEMENT as INSERT_STATEMENT
 
 STATEMENT_TIMEOUT_SECONDS = 5
 LOCK_TIMEOUT_SECONDS = 2  # how long one stalled writer can keep the others waiting
 
-STATEMENTS = {"append": STATEMENT, "insert_events": INSERT_STATEMENT}
+SETTINGS = {
+    "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    "synchronous_commit": "on",
+    "plan_cache_mode": "force_generic_plan",  # Batches differ in nothing that a plan could know.
+}
+
+
+class WriterConnection:
+    """A connection on which the writing functions are prepared.
+
+    What uses it goes below the driver's cursors: binary arrays in, one row out, and a time limit that holds
+    also when the server's machine is gone.
+    """
+
+    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
+        self._connection: psycopg.Connection[Any] = connect(
+            url, schema, read_only=read_only, settings=SETTINGS
+        )
+        try:
+            row = self._connection.execute(ROW_TYPES).fetchone()
+            assert row is not None
+            self.row_types = RowTypes(*row)
+            for name, statement in {**STATEMENTS, "insert_events": INSERT_STATEMENT}.items():
+                prepared = self.pgconn.prepare(name.encode(), statement)
+                if prepared.status != pq.ExecStatus.COMMAND_OK:
+                    raise psycopg.errors.error_from_result(prepared)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def pgconn(self) -> pq.abc.PGconn:
+        return self._connection.pgconn
+
+    def send(self, function: str, parameters: Parameters) -> None:
+        """Puts the call on its way, as far as the socket takes it now."""
+        formats = [pq.Format.BINARY] * len(parameters)
+        self.pgconn.send_query_prepared(function.encode(), parameters, formats, pq.Format.BINARY)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def columns_of(result: pq.abc.PGresult) -> list[bytes | None]:
+    """The function's row, each column in binary form; what the server said instead is raised."""
+    if result.status != pq.ExecStatus.TUPLES_OK:
+        raise psycopg.errors.error_from_result(result)
+    return [result.get_value(0, column) for column in range(result.nfields)]
 
 
 class PostgresWriter:
-    """Calls one of the writing functions at a time; connects again when the connection was lost.
-
-    Goes below the driver's cursors: binary arrays in, one row out, and a time limit that holds also when
-    the server's machine is gone.
-    """
+    """Calls one of the writing functions at a time; connects again when the connection was lost."""
 
     def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
         self._url = url
         self._schema = schema
         self._read_only = read_only  # Then the server refuses every call.
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: WriterConnection | None = None
         self._closed = False
         self._mutex = threading.Lock()
 
-    def call(self, function: str, parameters: Parameters) -> list[bytes | None]:
+    def call(self, function: str, parameters: Callable[[RowTypes], Parameters]) -> list[bytes | None]:
         """The function's row, each column in binary form.
 
         StoreUnavailable when the server is away or too slow: it is not known whether the call was done.
@@ -44,42 +89,27 @@ class PostgresWriter:
         with self._mutex, unavailable_is_typed():
             connection = self._connected()
             try:
-                result = _send(connection.pgconn, function.encode(), parameters)
+                connection.send(function, parameters(connection.row_types))
+                result = _answer(connection.pgconn)
             except BaseException:
                 self._drop()
                 raise
-            if result.status != pq.ExecStatus.TUPLES_OK:
-                if connection.pgconn.status != pq.ConnStatus.OK:
-                    self._drop()
-                raise psycopg.errors.error_from_result(result)
-            return [result.get_value(0, column) for column in range(result.nfields)]
+            if connection.pgconn.status != pq.ConnStatus.OK:
+                self._drop()
+            return columns_of(result)
 
     def close(self) -> None:
         with self._mutex:
             self._closed = True
             self._drop()
 
-    def _connected(self) -> psycopg.Connection[Any]:
+    def _connected(self) -> WriterConnection:
         if self._closed:
             raise StoreUnavailable("this log is closed")
         if self._connection is not None and _was_lost(self._connection.pgconn):
             self._drop()  # While nothing was under way: connect again rather than fail a call.
         if self._connection is None:
-            self._connection = connect(
-                self._url,
-                self._schema,
-                read_only=self._read_only,
-                settings={
-                    "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-                    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
-                    "synchronous_commit": "on",
-                },
-            )
-            for name, statement in STATEMENTS.items():
-                prepared = self._connection.pgconn.prepare(name.encode(), statement)
-                if prepared.status != pq.ExecStatus.COMMAND_OK:
-                    self._drop()
-                    raise psycopg.errors.error_from_result(prepared)
+            self._connection = WriterConnection(self._url, self._schema, read_only=self._read_only)
         return self._connection
 
     def _drop(self) -> None:
@@ -88,10 +118,8 @@ class PostgresWriter:
             self._connection = None
 
 
-def _send(connection: pq.abc.PGconn, name: bytes, parameters: Parameters) -> pq.abc.PGresult:
+def _answer(connection: pq.abc.PGconn) -> pq.abc.PGresult:
     deadline = time.monotonic() + STATEMENT_TIMEOUT_SECONDS + 1
-    formats = [pq.Format.BINARY] * len(parameters)
-    connection.send_query_prepared(name, parameters, formats, pq.Format.BINARY)
     poll = select.poll()
     while connection.flush() == 1:
         _wait(poll, connection, select.POLLIN | select.POLLOUT, deadline)
