@@ -39,10 +39,8 @@ def written(folder: Path, *lines: str) -> Path:
     return path
 
 
-def events(log: EventReader, *, stream: str | None = None) -> list[Any]:
-    """Every event of the log, or of one stream, in order."""
-    if stream is not None:
-        return [CODEC.decode(recorded) for recorded in log.read_stream(stream)]
+def events(log: EventReader) -> list[Any]:
+    """Every event of the log, in order."""
     result: list[Any] = []
     after = 0
     while page := log.read_all(after=after, limit=5_000):

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -33,44 +33,9 @@ from commands.inventory import AdjustStock
 from event_store.errors import StoreUnavailable
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
-from event_store.records import Entry, EventLog, Outcome
+from event_store.records import EventLog
+from tests.importing.faults import FailingLog, InterruptedLog
 from tests.importing.given import CODEC, SMALL, run, streams, told, written
-
-
-class InterruptedLog(MemoryLog):
-    """Lets another process in just before the first command of a name is appended."""
-
-    def __init__(self, at: str, interrupt: Callable[[EventLog], None]) -> None:
-        super().__init__()
-        self._at = at
-        self._interrupt: Callable[[EventLog], None] | None = interrupt
-
-    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
-        interrupt = self._interrupt
-        if interrupt is not None and any(entry.name == self._at for entry in entries):
-            self._interrupt = None
-            interrupt(self)
-        return super().append(entries)
-
-
-class FailingLog(MemoryLog):
-    """Goes away at the nth append from now, before or after it is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.left: int | None = None
-        self.after_writing = False
-
-    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
-        if self.left is None:
-            return super().append(entries)
-        self.left -= 1
-        if self.left < 0 or (self.left == 0 and not self.after_writing):
-            raise StoreUnavailable("away")
-        outcomes = super().append(entries)
-        if self.left == 0:
-            raise StoreUnavailable("away before it answered")
-        return outcomes
 
 
 def test_importing_again_changes_nothing_and_gives_the_same_account(log: EventLog, tmp_path: Path) -> None:

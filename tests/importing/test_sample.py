@@ -19,8 +19,8 @@ from commands.sample.orders import FREE_SHIPPING_PENCE, WEEKS, sample_orders
 from event_store.errors import StoreUnavailable
 from event_store.memory_log import MemoryLog
 from event_store.records import EventLog
+from tests.importing.faults import FailingLog
 from tests.importing.given import CODEC, SMALL, events, run, told
-from tests.importing.test_once import FailingLog
 
 TODAY = date(2026, 3, 1)
 
