@@ -83,6 +83,9 @@ class MemoryLog:
         with self._open():
             return len(self._events)
 
+    def journal_head(self) -> int:
+        return self.head()
+
     def wait(self, *, after: int, timeout_seconds: float) -> int:
         with self._open():
             self._changed.wait_for(lambda: len(self._events) > after or self._closed, timeout_seconds)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from event_store.errors import SchemaMissing, SchemaTooNew
-from event_store.postgres_connections import connect, quoted, unavailable_is_typed
-from event_store.queries import migrations
+from event_store.postgres_connections import READER_ROLE, connect, quoted, unavailable_is_typed
+from event_store.queries import migrations, sql_file
+
+WRITER_ROLE = "daybook_writer"
 
 
 def check_schema(url: str, schema: str) -> None:
-    """SchemaMissing unless the log is there and up to date; writes nothing."""
-    with unavailable_is_typed(), connect(url, schema, read_only=True) as connection:
-        stands_at = schema_number(connection, schema)
-    _refuse_newer(schema, stands_at)
+    """SchemaMissing unless the log is there, up to date and open to this role; writes nothing."""
+    stands_at = _number(url, schema, read_only=True)
     if stands_at < _newest():
         raise SchemaMissing(
             f"there is no log {schema!r} in this database, and who may only read makes none"
@@ -25,19 +29,46 @@ def check_schema(url: str, schema: str) -> None:
         )
 
 
-def migrate(url: str, schema: str) -> list[str]:
-    """Makes the log or brings it up to date; the names of what was applied."""
-    with unavailable_is_typed(), connect(url, schema) as connection:
-        if schema_number(connection, schema) == _newest():
-            return []
-        try:
-            with connection.transaction():
-                return _apply(connection, schema)
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise SchemaMissing(f"the log {schema!r} cannot be made by this role: {error}") from error
+def pending(url: str, schema: str) -> list[str]:
+    """The names of what `migrate` would apply; writes nothing."""
+    stands_at = _number(url, schema)
+    return [name for number, name, _ in migrations() if number > stands_at]
 
 
-def schema_number(connection: psycopg.Connection, schema: str) -> int:
+def migrate(url: str, schema: str, *, up_to: int | None = None) -> list[str]:
+    """Makes the log or brings it up to date; the names of what was applied.
+
+    `up_to` stops at that number. SchemaTooNew where newer code was here, SchemaMissing where this role may
+    not do it. StoreUnavailable also where others hold a table for too long: then nothing was done.
+    """
+    newest = _newest() if up_to is None else up_to
+    if _number(url, schema) >= newest:
+        return []
+    with _migrating(url, schema) as connection:
+        return _apply(connection, schema, newest)
+
+
+def grant(url: str, schema: str) -> list[str] | None:
+    """Gives the reading and the writing role their rights, makes them where it may; those that are there.
+
+    None where this role does not own the log: then nothing was done.
+    """
+    with _migrating(url, schema) as connection:
+        owned = connection.execute(
+            "SELECT pg_has_role(current_user, nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s",
+            [schema],
+        ).fetchone()
+        if owned is None or not owned[0]:
+            return None
+        _grant(connection, schema)
+        there = connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s) ORDER BY rolname",
+            [[READER_ROLE, WRITER_ROLE]],
+        )
+        return [str(name) for (name,) in there]
+
+
+def schema_number(connection: psycopg.Connection[Any], schema: str) -> int:
     """The number of the last migration applied; 0 where there is no log."""
     # A query of the catalog, not to_regclass: that may answer from before what we waited for.
     there = connection.execute(
@@ -45,15 +76,49 @@ def schema_number(connection: psycopg.Connection, schema: str) -> int:
     )
     if there.fetchone() is None:
         return 0
-    last = connection.execute("SELECT coalesce(max(number), 0) FROM schema_migrations").fetchone()
+    # By its whole name: a schema that is closed to this role must not look like an empty one.
+    last = connection.execute(
+        sql.SQL("SELECT coalesce(max(number), 0) FROM {}").format(sql.Identifier(schema, "schema_migrations"))
+    ).fetchone()
     assert last is not None
     return int(last[0])
 
 
-def _apply(connection: psycopg.Connection, schema: str) -> list[str]:
-    # Whoever comes second waits here, then finds everything done.
-    connection.execute("SET LOCAL lock_timeout = '30s'")
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('migrate ' || %s, 0))", [schema])
+def _number(url: str, schema: str, *, read_only: bool = False) -> int:
+    # Who may write does not become the reading role for this look: that one may have no rights yet.
+    only_looks = {"default_transaction_read_only": "on"}
+    try:
+        with unavailable_is_typed(), connect(url, schema, read_only=read_only, settings=only_looks) as seen:
+            stands_at = schema_number(seen, schema)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaMissing(
+            f"the log {schema!r} is closed to this role: its owner's `daybook events migrate` opens it"
+        ) from error
+    _refuse_newer(schema, stands_at)
+    return stands_at
+
+
+@contextmanager
+def _migrating(url: str, schema: str) -> Iterator[psycopg.Connection[Any]]:
+    """One transaction, which nobody else migrates in."""
+    try:
+        with unavailable_is_typed(), connect(url, schema) as connection:
+            connection.silence_seconds_max = math.inf  # What a migration does to a large log takes its time,
+            with connection.transaction():
+                connection.execute("SET LOCAL statement_timeout = 0")
+                # Whoever comes second waits here, then finds everything done.
+                connection.execute("SET LOCAL lock_timeout = '60s'")
+                connection.execute(
+                    "SELECT pg_advisory_xact_lock(hashtextextended('migrate ' || %s, 0))", [schema]
+                )
+                # but who waits for a table holds up every append behind it: rather fail, and be run again.
+                connection.execute("SET LOCAL lock_timeout = '2s'")
+                yield connection
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaMissing(f"the log {schema!r} cannot be made by this role: {error}") from error
+
+
+def _apply(connection: psycopg.Connection[Any], schema: str, newest: int) -> list[str]:
     stands_at = schema_number(connection, schema)
     _refuse_newer(schema, stands_at)
     if stands_at == 0:
@@ -64,14 +129,20 @@ def _apply(connection: psycopg.Connection, schema: str) -> list[str]:
         )
     applied = []
     for number, name, text in migrations():
-        if number > stands_at:
+        if stands_at < number <= newest:
             connection.execute(text.replace("{schema}", quoted(schema)).encode())
             connection.execute("INSERT INTO schema_migrations (number, name) VALUES (%s, %s)", [number, name])
             applied.append(name)
     connection.execute(
         "INSERT INTO installation (secret) VALUES (%s) ON CONFLICT DO NOTHING", [os.urandom(32)]
     )
+    if applied:
+        _grant(connection, schema)
     return applied
+
+
+def _grant(connection: psycopg.Connection[Any], schema: str) -> None:
+    connection.execute(sql_file("rights.sql").replace("{schema}", quoted(schema)).encode())
 
 
 def _newest() -> int:

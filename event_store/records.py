@@ -147,6 +147,12 @@ class EventReader(Protocol):
     def head(self) -> int:
         """The last position; 0 for an empty log."""
 
+    def journal_head(self) -> int:
+        """The last position that any command says it wrote; above `head()` where events were cut off.
+
+        0 where none says the head's or a later one.
+        """
+
     def wait(self, *, after: int, timeout_seconds: float) -> int:
         """The head, as soon as it is above `after`, or when the time is over."""
 

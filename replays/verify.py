@@ -99,6 +99,7 @@ class _Verification:
             progress(page[-1].position, head)
         self._commands.end()
         self._places.check_journal(all_seen=True)
+        self._places.check_end()
         return Verified(
             head=head,
             events=events,

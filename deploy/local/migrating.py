@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from event_store import postgres_migrations
-from event_store.postgres_connections import connect, unavailable_is_typed
-from event_store.queries import migrations
+from event_store.postgres_connections import READER_ROLE
+from event_store.postgres_migrations import WRITER_ROLE
 
 SCHEMA = "daybook"
+ROLES = {
+    READER_ROLE: "may read",
+    WRITER_ROLE: "may append and read",
+}
 
 
 def migrate(postgres_url: str) -> list[str]:
-    """Make or upgrade the schema; the names of what was applied. Raises StoreUnavailable or SchemaTooNew."""
+    """Make or upgrade the schema; the names of what was applied.
+
+    Raises StoreUnavailable, SchemaTooNew, or SchemaMissing where this role may not.
+    """
     return postgres_migrations.migrate(postgres_url, SCHEMA)
+
+
+def grant(postgres_url: str) -> list[str] | None:
+    """Give the log's roles their rights; the roles there are, or None where this one does not own the log."""
+    return postgres_migrations.grant(postgres_url, SCHEMA)
 
 
 def pending(postgres_url: str) -> list[str]:
     """The names of what `migrate` would apply; writes nothing."""
-    with unavailable_is_typed(), connect(postgres_url, SCHEMA, read_only=True) as connection:
-        stands_at = postgres_migrations.schema_number(connection, SCHEMA)
-    return [name for number, name, _ in migrations() if number > stands_at]
+    return postgres_migrations.pending(postgres_url, SCHEMA)

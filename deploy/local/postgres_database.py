@@ -1,4 +1,4 @@
-"""What a server of our own gets: the database, and the role that can only read it."""
+"""What a server of our own gets: the database, and the roles that come to its log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-READER = "daybook_reader"  # made by the log's own migrations, with what it may read
+from event_store.postgres_connections import READER_ROLE
+from event_store.postgres_migrations import WRITER_ROLE
 
 
 def make_database(server_url: str, name: str) -> None:
@@ -17,11 +18,12 @@ def make_database(server_url: str, name: str) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def let_reader_in(database_url: str) -> None:
-    """Let the reading role connect by itself: whoever comes as it cannot become more than that."""
-    reader = sql.Identifier(READER)
+def let_roles_in(database_url: str) -> None:
+    """Let the log's roles connect by themselves: whoever comes as one cannot become more than that."""
+    reader, writer = sql.Identifier(READER_ROLE), sql.Identifier(WRITER_ROLE)
     with psycopg.connect(database_url) as connection:
-        connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(reader))
+        for role in (reader, writer):
+            connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(role))
         connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
 
 

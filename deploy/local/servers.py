@@ -11,9 +11,11 @@ from deploy.local.display import Display
 from deploy.local.keeper import Keeper, Keepers, started_and
 from deploy.local.places import Places
 from deploy.local.postgres import PostgresServer
-from deploy.local.postgres_database import READER, let_reader_in, make_database, only_reading
+from deploy.local.postgres_database import let_roles_in, make_database, only_reading
 from deploy.local.redis import RedisServer
 from deploy.local.settings import LocalSettings
+from event_store.postgres_connections import READER_ROLE
+from event_store.postgres_migrations import WRITER_ROLE
 
 DATABASE = "daybook"
 
@@ -62,12 +64,14 @@ class Servers:
         assert self._given_redis
         return self._given_redis
 
-    def reader_url(self) -> str:
-        """The log's address for who may only read it: a role of that kind where the roles are ours."""
+    def open_log(self) -> tuple[str, str]:
+        """The log's address for who appends and for who only reads, once it is there: as roles of that kind
+        where the roles are ours."""
         if self._postgres is None:
-            return only_reading(self.postgres_url)
-        let_reader_in(self._postgres.url(DATABASE))
-        return self._postgres.url(DATABASE, user=READER)
+            return self.postgres_url, only_reading(self.postgres_url)
+        let_roles_in(self._postgres.url(DATABASE))
+        writer, reader = (self._postgres.url(DATABASE, user=role) for role in (WRITER_ROLE, READER_ROLE))
+        return writer, reader
 
     def check(self) -> None:
         """Raises FolderUnusable for a damaged folder, before anything is started or changed."""

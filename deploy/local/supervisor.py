@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
@@ -15,7 +15,7 @@ from deploy.local.errors import ServerFailed
 from deploy.local.keeper import Keepers, started_and
 from deploy.local.leftovers import ProcessRecord
 from deploy.local.logs import LogWatch
-from deploy.local.migrating import migrate
+from deploy.local.migrating import grant, migrate
 from deploy.local.places import HeldFolder, Places, clear_away, open_places
 from deploy.local.ports import listen, refuse_open_door, root_url
 from deploy.local.programs import OwnPrograms, answering, answers
@@ -119,6 +119,7 @@ class System:
         url = self._servers.postgres_url
         self._display.tell("bringing the log's schema up to date", process="postgres")
         await asyncio.to_thread(migrate, url)
+        await asyncio.to_thread(grant, url)
         addresses = Addresses(
             data_dir=self._places.data,
             postgres=url,
@@ -129,8 +130,13 @@ class System:
         marker = self._places.run / "demo-done" if self._wanted.demo == "sample" else None
         if marker is not None:
             marker.unlink(missing_ok=True)
-        reader_url = await asyncio.to_thread(self._servers.reader_url)
-        programs = OwnPrograms(addresses, logs=self._places.logs, reader_url=reader_url, marker=marker)
+        writer_url, reader_url = await asyncio.to_thread(self._servers.open_log)
+        programs = OwnPrograms(
+            replace(addresses, postgres=writer_url),
+            logs=self._places.logs,
+            reader_url=reader_url,
+            marker=marker,
+        )
         write_addresses(addresses)
         await self._start_own(programs, addresses)
         if marker is not None:

@@ -37,6 +37,11 @@ SELECT position, stream, version, type, schema_number, data, command_id, correla
 -- head --
 SELECT coalesce(max(position), 0) FROM events
 
+-- journal_head --
+-- From the head on, so that the summary of the journal's positions leaves little to be read.
+SELECT coalesce(max(last_position), 0) FROM commands
+ WHERE last_position >= (SELECT coalesce(max(position), 0) FROM events)
+
 -- subject_keys --
 SELECT subject, key FROM subject_keys WHERE subject = ANY (%(subjects)s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from event_store.records import EventReader, JournalRow, RecordedEvent
-from replays.findings import Report, at
+from replays.findings import Finding, Report, at
 
 
 @dataclass(slots=True)
@@ -51,6 +51,15 @@ class LogCheck:
             self._runs.append(run)
         self._run = Run(first=recorded, last=recorded)
         return True
+
+    def check_end(self) -> None:
+        """Compares the last event with the last position that any command says it wrote."""
+        # In this order: what is written between the two looks moves the head only.
+        written = self._log.journal_head()
+        head = self._log.head()
+        if written > head:
+            wrong = f"the journal's commands wrote up to {written}, the log ends at {head}"
+            self._report(Finding(rule="journal", wrong=wrong, position=head + 1))
 
     def check_journal(self, *, all_seen: bool = False) -> None:
         """Compares the commands whose events have all been seen with their rows."""

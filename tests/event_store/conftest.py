@@ -9,8 +9,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from deploy.local.postgres import PostgresServer
 from event_store.memory_log import MemoryLog, utc_now
 from event_store.postgres_log import PostgresLog
+from event_store.postgres_migrations import WRITER_ROLE, migrate
 from event_store.records import EventLog
 
 
@@ -31,9 +33,21 @@ def schema(postgres_url: str) -> Iterator[str]:
         connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
 
 
+@pytest.fixture(scope="session")
+def writer_url(postgres_server: PostgresServer) -> str:
+    """The session's server, for a role that has the writers' rights and no others."""
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE test_writer LOGIN")
+        connection.execute(f"CREATE ROLE {WRITER_ROLE} NOLOGIN".encode())
+        connection.execute(f"GRANT {WRITER_ROLE} TO test_writer".encode())
+    return postgres_server.url(user="test_writer")
+
+
 @pytest.fixture
-def postgres_log(postgres_url: str, schema: str) -> Iterator[PostgresLog]:
-    log = PostgresLog.open(postgres_url, schema=schema)
+def postgres_log(postgres_url: str, writer_url: str, schema: str) -> Iterator[PostgresLog]:
+    """Every promise is kept to who has the writers' rights only."""
+    migrate(postgres_url, schema)
+    log = PostgresLog.open(writer_url, schema=schema)
     yield log
     log.close()
 

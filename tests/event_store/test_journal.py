@@ -56,6 +56,13 @@ def test_rows_are_found_by_the_positions_they_wrote(log: EventLog) -> None:
     assert [row.command_id for row in rows] == [first.command_id, second.command_id]
 
 
+def test_the_journals_head_is_the_last_position_that_a_command_wrote(log: EventLog) -> None:
+    assert log.journal_head() == 0
+    append(log, adding("cart-a"), entry({"cart-b": 0}, "cart-b", "cart-b"))
+    append(log, entry({"cart-a": 1}), entry({"cart-a": 1}, verdict="refused"))
+    assert log.journal_head() == log.head() == 3
+
+
 def test_a_key_is_replayed_with_the_same_request(log: EventLog) -> None:
     first = adding("cart-a", **keyed(b"k"), answer=b'{"id":"first"}')
     append(log, first)

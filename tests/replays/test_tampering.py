@@ -98,6 +98,24 @@ def test_a_command_cut_off_at_the_log_s_end_is_missed_by_its_row(tampered: Tampe
     assert tampered.found("journal", last - 2, f"to {last}, says its row")
 
 
+def test_whole_commands_cut_off_at_the_log_s_end_are_missed_by_the_journal(tampered: Tampered) -> None:
+    last = tampered.log.head()
+    commands = tampered.log.journal_rows(first_position=last - 9, last_position=last)
+    kept = max(row.first_position or 0 for row in commands[:-1]) - 1
+
+    tampered.execute("DELETE FROM events WHERE position > %(kept)s", kept=kept)
+
+    assert tampered.found("journal", kept + 1, f"wrote up to {last}, the log ends at {kept}")
+
+
+def test_a_log_without_any_event_is_missed_by_the_journal(tampered: Tampered) -> None:
+    last = tampered.log.head()
+
+    tampered.execute("DELETE FROM events")
+
+    assert tampered.found("journal", 1, f"wrote up to {last}, the log ends at 0")
+
+
 def test_a_changed_version_is_out_of_order(tampered: Tampered) -> None:
     position = tampered.position_of("orders.order_confirmed")
 

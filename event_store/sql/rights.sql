@@ -1,0 +1,61 @@
+-- Who may do what. Run after every migration and by `daybook events migrate`, by the log's owner, so that it
+-- also holds for a role that was made later.
+--
+-- daybook_writer appends through the functions (insert_events, and all whose names begin with append), which
+-- run with the owner's rights, and reads. It changes no fact: only checkpoints and snapshots, which are not
+-- facts, are its to replace.
+-- daybook_reader reads, the installation's secret aside.
+
+-- Roles belong to the whole cluster: we may not be allowed to make them, or another log's migration was faster.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['daybook_reader', 'daybook_writer'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            END IF;
+        EXCEPTION
+            WHEN insufficient_privilege OR duplicate_object OR unique_violation THEN NULL;
+        END;
+    END LOOP;
+END
+$$;
+
+-- A function is open to everybody unless told. Each pins its own search_path where it is made.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC;
+
+DO $$
+DECLARE
+    writing regprocedure;
+    name    text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['daybook_reader', 'daybook_writer'] LOOP
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+            EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM %I', name);
+            EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM %I', name);
+            EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', name);
+            EXECUTE format('GRANT SELECT ON events, commands, subject_keys, snapshots, tracking,'
+                           ' schema_migrations TO %I', name);
+        END IF;
+    END LOOP;
+
+    FOR writing IN
+        SELECT p.oid FROM pg_proc p
+         WHERE p.pronamespace = current_schema()::regnamespace
+           AND (p.proname LIKE 'append%' OR p.proname = 'insert_events')
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', writing);
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_writer') THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO daybook_writer', writing);
+        END IF;
+    END LOOP;
+
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_writer') THEN
+        GRANT SELECT ON installation TO daybook_writer;
+        GRANT INSERT, UPDATE ON tracking TO daybook_writer;
+        GRANT INSERT, UPDATE, DELETE ON snapshots TO daybook_writer;
+    END IF;
+END
+$$;
