@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import secrets
 import threading
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+from tests.faults.asking import Answer, Connections, Lost
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
@@ -50,26 +51,25 @@ class Client:
 
     def __init__(self, address: Address, *, connections_max: int = 100) -> None:
         self._address = address
-        self._http = httpx.AsyncClient(timeout=20, limits=httpx.Limits(max_connections=connections_max))
+        self._connections = Connections(most=connections_max)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
+        await self._connections.close()
 
-    async def get(self, path: str) -> httpx.Response:
-        return await self._http.get(self._address() + path)
+    async def get(self, path: str) -> Answer:
+        """Raises Lost where nothing comes."""
+        return await self._connections.ask("GET", self._known_address(), path)
 
-    async def once(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
-        """Whatever comes first. Raises httpx.TransportError where nothing comes."""
-        return await self._http.post(
-            f"{self._address()}/api/v1{path}",
-            json=body,
-            headers={"Idempotency-Key": key or secrets.token_hex(16)},
-        )
+    async def once(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Answer:
+        """Whatever comes first. Raises Lost where nothing comes."""
+        headers = {"Idempotency-Key": key or secrets.token_hex(16)}
+        said = json.dumps(body).encode()
+        return await self._connections.ask("POST", self._known_address(), f"/api/v1{path}", said, **headers)
 
-    async def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
+    async def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Answer:
         """The answer that is final: a success or a refusal. What is lost, or told to come back, comes back
         with the same key."""
         key = key or secrets.token_hex(16)
@@ -77,20 +77,19 @@ class Client:
         last: object = None
         while time.monotonic() < deadline:
             try:
-                answer = await self.once(path, body, key=key)
-            except (httpx.TransportError, OSError) as error:
+                last = answer = await self.once(path, body, key=key)
+            except Lost as error:
                 last = error
             else:
-                last = answer.text
                 if is_final(answer):
                     return answer
             await asyncio.sleep(PAUSE_SECONDS)
         raise AssertionError(f"POST {path}: no answer within {PATIENCE_SECONDS} s, last {last!r}")
 
-    async def done(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
+    async def done(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Answer:
         """The same, where only a success will do."""
         answer = await self.post(path, body, key=key)
-        assert answer.status_code in {200, 201}, answer.text
+        assert answer.status in {200, 201}, answer
         return answer
 
     async def cart(self, *skus: str, customer_id: str | None = None) -> str:
@@ -101,15 +100,21 @@ class Client:
             await self.done(f"/carts/{cart_id}/items", {"sku": sku, "quantity": 1})
         return cart_id
 
+    def _known_address(self) -> str:
+        try:
+            return self._address()
+        except OSError as error:
+            raise Lost("nobody answers") from error
 
-def is_final(answer: httpx.Response) -> bool:
+
+def is_final(answer: Answer) -> bool:
     """Whether the shopper need not come back. Raises where a fault was answered by anything but 503."""
-    if answer.status_code == 503:
+    if answer.status == 503:
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["type"] in {"/problems/store-unavailable", "/problems/busy"}, answer.text
+        assert answer.json()["type"] in {"/problems/store-unavailable", "/problems/busy"}, answer
         return False
-    assert answer.status_code < 500, answer.text
-    return not (answer.status_code == 409 and answer.json()["type"] == "/problems/idempotency-key-busy")
+    assert answer.status < 500, answer
+    return not (answer.status == 409 and answer.json()["type"] == "/problems/idempotency-key-busy")
 
 
 @dataclass
@@ -152,7 +157,7 @@ class Load:
             async with Client(self.address) as client:
                 for one in self.bought:
                     again = await client.done(f"/carts/{one.cart_id}/checkout", PLACES, key=one.key)
-                    assert (again.status_code, again.content) == (201, one.body)
+                    assert (again.status, again.body) == (201, one.body)
                     assert again.headers["idempotency-replayed"] == "true"
 
         asyncio.run(ask())
@@ -186,6 +191,6 @@ class Load:
                     position=said["position"],
                     units=units,
                     key=key,
-                    body=answer.content,
+                    body=answer.body,
                 )
             )

@@ -7,12 +7,12 @@ import secrets
 from collections import Counter
 from pathlib import Path
 
-import httpx
 import pytest
 
 from aggregates.cart.events import ItemAdded, QuantityChanged
 from aggregates.inventory.events import StockReserved
 from aggregates.orders.events import OrderPlaced
+from tests.faults.asking import Answer
 from tests.faults.crowd import both_processes, import_beside
 from tests.faults.shop import Shop
 from tests.faults.shoppers import PLACES, Client
@@ -30,10 +30,10 @@ def test_one_unit_and_two_hundred_buyers(shop: Shop, faults_folder: Path) -> Non
     (last,) = shop.products(1, units=1)
     sold_by_both = shop.products(4)
 
-    async def scenario() -> tuple[list[httpx.Response], list[httpx.Response]]:
+    async def scenario() -> tuple[list[Answer], list[Answer]]:
         async with both_processes(shop) as clients:
 
-            async def buy(number: int, sku: str) -> httpx.Response:
+            async def buy(number: int, sku: str) -> Answer:
                 client = clients[number % 2]
                 cart_id = await client.cart(sku)
                 ready.append(number)
@@ -53,13 +53,13 @@ def test_one_unit_and_two_hundred_buyers(shop: Shop, faults_folder: Path) -> Non
     with import_beside(shop, faults_folder, sold_by_both):
         answers, others = asyncio.run(scenario())
 
-    refused = [answer for answer in answers if answer.status_code != 201]
+    refused = [answer for answer in answers if answer.status != 201]
     assert len(refused) == BUYERS - 1
     for answer in refused:
         problem = answer.json()
-        assert (answer.status_code, problem["type"]) == (409, "/problems/not-enough-stock")
+        assert (answer.status, problem["type"]) == (409, "/problems/not-enough-stock")
         assert (problem["sku"], problem["asked"], problem["available"]) == (last, 1, 0)
-    assert [answer.status_code for answer in others] == [201] * OTHER_BUYERS
+    assert [answer.status for answer in others] == [201] * OTHER_BUYERS
     with shop.truth() as truth:
         facts = [event for _, event in truth.facts()]
         placed = Counter(
@@ -77,7 +77,7 @@ def test_one_unit_and_two_hundred_buyers(shop: Shop, faults_folder: Path) -> Non
 def test_fifty_parallel_changes_of_one_cart_are_all_in_it(shop: Shop, faults_folder: Path) -> None:
     skus = shop.products(CHANGES // 2, units=0)
 
-    async def scenario() -> tuple[str, list[httpx.Response]]:
+    async def scenario() -> tuple[str, list[Answer]]:
         async with both_processes(shop) as clients:
             cart_id = await clients[0].cart()
             asked = [(clients[n % 2], {"sku": skus[n % len(skus)], "quantity": 1}) for n in range(CHANGES)]
@@ -104,18 +104,18 @@ def test_one_key_sent_many_times_at_once_is_one_order_with_one_answer(shop: Shop
     (sku,) = shop.products(1)
     key = secrets.token_hex(16)
 
-    async def scenario() -> list[httpx.Response]:
+    async def scenario() -> list[Answer]:
         async with both_processes(shop) as clients:
             cart_id = await clients[0].cart(sku)
 
-            async def send(client: Client) -> httpx.Response:
+            async def send(client: Client) -> Answer:
                 return await client.done(f"/carts/{cart_id}/checkout", PLACES, key=key)
 
             return await asyncio.gather(*(send(clients[n % 2]) for n in range(TIMES)))
 
     answers = asyncio.run(scenario())
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.body for answer in answers}) == 1
     replayed = Counter(answer.headers.get("idempotency-replayed") for answer in answers)
     assert replayed == {None: 1, "true": TIMES - 1}
     with shop.truth() as truth:

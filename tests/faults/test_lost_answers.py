@@ -6,9 +6,9 @@ import asyncio
 import secrets
 from collections import Counter
 
-import httpx
 import pytest
 
+from tests.faults.asking import Answer
 from tests.faults.conftest import Behind
 from tests.faults.shoppers import PLACES, Bought, Client
 
@@ -20,7 +20,7 @@ def test_an_order_whose_acknowledgement_was_lost_is_told_of_by_the_retry(behind:
     (sku,) = shop.products(1, units=5)
     key = secrets.token_hex(16)
 
-    async def buy() -> tuple[str, httpx.Response, httpx.Response]:
+    async def buy() -> tuple[str, Answer, Answer]:
         async with Client(shop.commands) as client:
             cart_id = await client.cart(sku)
             behind.door.cut_next_append()
@@ -30,9 +30,9 @@ def test_an_order_whose_acknowledgement_was_lost_is_told_of_by_the_retry(behind:
     cuts = behind.door.cuts
     cart_id, lost, told = asyncio.run(buy())
     assert behind.door.cuts == cuts + 1
-    assert (lost.status_code, lost.json()["type"]) == (503, "/problems/store-unavailable")
+    assert (lost.status, lost.json()["type"]) == (503, "/problems/store-unavailable")
     assert lost.headers["content-type"] == "application/problem+json"
-    assert told.status_code == 201
+    assert told.status == 201
     assert told.headers["idempotency-replayed"] == "true"
     bought = Bought(
         order_id=told.json()["id"],
@@ -40,7 +40,7 @@ def test_an_order_whose_acknowledgement_was_lost_is_told_of_by_the_retry(behind:
         position=told.json()["position"],
         units=Counter({sku: 1}),
         key=key,
-        body=told.content,
+        body=told.body,
     )
     with shop.truth() as truth:
         truth.holds([bought], skus=[sku])

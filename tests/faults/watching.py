@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
+from tests.faults.asking import Answer, Connections
 from tests.faults.shoppers import PATIENCE_SECONDS, Address
 
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.01
 NOT_READY = "/problems/view-not-ready"
 
 
@@ -29,13 +28,13 @@ class Watched:
     answers: int = 0
     refusals: int = 0
 
-    def see(self, answer: httpx.Response) -> str | None:
+    def see(self, answer: Answer) -> str | None:
         """What is wrong with the answer."""
-        if answer.status_code == 503 and answer.json()["type"] == NOT_READY:
+        if answer.status == 503 and answer.json()["type"] == NOT_READY:
             self.refusals += 1
             return None
-        if answer.status_code != 200:
-            return f"{self.path}: {answer.status_code} {answer.text}"
+        if answer.status != 200:
+            return f"{self.path}: {answer}"
         position, measured = int(answer.headers["daybook-view-position"]), self.measure(answer.json())
         before = f"{self.measured} at position {self.position}"
         if position < self.position or measured < self.measured:
@@ -88,13 +87,15 @@ class Watch:
             self._error = error
 
     async def _watch_all(self) -> None:
-        async with httpx.AsyncClient(timeout=20) as http, asyncio.TaskGroup() as group:
+        connections = Connections()
+        async with asyncio.TaskGroup() as group:
             for page in self.pages:
-                group.create_task(self._watch(http, page))
+                group.create_task(self._watch(connections, page))
+        await connections.close()
 
-    async def _watch(self, http: httpx.AsyncClient, page: Watched) -> None:
+    async def _watch(self, connections: Connections, page: Watched) -> None:
         while not self._ending.is_set():
-            answer = await http.get(f"{self.address()}/api/v1{page.path}")
+            answer = await connections.ask("GET", self.address(), f"/api/v1{page.path}")
             if wrong := page.see(answer):
                 self.wrong.append(wrong)
             await asyncio.sleep(PAUSE_SECONDS)
