@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ import pytest
 
 from aggregates.catalog.events import ProductDelisted, ProductListed
 from aggregates.inventory.events import StockReceived
+from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued, LinesReturned, OrderPlaced
 from commands.catalog import DelistProduct
 from commands.decision import Actor, Context
@@ -27,7 +28,9 @@ from commands.fulfilment import ReturnLines
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.importing.accounts import Count
+from commands.importing.handlers import IMPORT_HANDLERS
 from commands.importing.identity import Identity
+from commands.importing.recording import Credited, RecordCancellation, StandAloneCredit
 from commands.importing.running import import_file
 from commands.inventory import AdjustStock
 from event_store.errors import StoreUnavailable
@@ -158,6 +161,51 @@ def test_an_invoice_that_is_in_the_log_with_other_lines_is_told(log: EventLog, t
     assert result.account.missing == ["900001"]
 
 
+def test_a_cancellation_that_is_in_the_log_with_other_lines_is_told(log: EventLog, tmp_path: Path) -> None:
+    lines = SMALL.read_text().splitlines()[1:]
+    half = next(at for at, line in enumerate(lines) if line.startswith("C900012"))
+    run(log, written(tmp_path, *lines[:half], *lines[half + 1 :]), tmp_path)
+    result = run(log, SMALL, tmp_path)
+    assert not result.account.adds_up
+    assert result.account.missing == ["C900012"]
+
+
+@pytest.mark.parametrize("name", ["record_sale", "record_cancellation", "record_adjustments"])
+def test_what_another_import_wrote_meanwhile_is_not_written_again(tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+
+    def import_too(log: EventLog) -> None:
+        run(log, SMALL, elsewhere)
+
+    log = InterruptedLog(name, import_too)
+    result = run(log, SMALL, tmp_path, chunk_events=1)
+    whole = MemoryLog()
+    run(whole, SMALL, tmp_path)
+    assert result.account.adds_up
+    assert streams(log) == streams(whole)
+
+
+def test_a_cancellation_is_written_once_however_it_would_be_matched_now(
+    log: EventLog, tmp_path: Path
+) -> None:
+    run(log, SMALL, tmp_path)
+    head = log.head()
+    note_id = Identity(log.installation_secret()).credit_note("C900012", 1)
+    line = Credited(nth=1, sku="70001", title="TIN WHISTLE", quantity=12, amount=Money(2760, "GBP"))
+    alone = StandAloneCredit(credit_note_id=note_id, number="C900012", lines=[line], charges=[])
+    again = RecordCancellation(
+        number="C900012",
+        customer_id="100",
+        currency="GBP",
+        on_orders=[],
+        alone=alone,
+        issued_on=date(2011, 3, 5),
+        reason="matched otherwise",
+    )
+    handle(log, again)
+    assert log.head() == head
+
+
 def test_damaged_lines_are_skipped_counted_and_listed_and_the_rest_is_imported(
     log: EventLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,7 +225,7 @@ def handle(log: EventLog, command: Any) -> None:
     """As another process would."""
 
     async def one() -> None:
-        async with Handling(log, CODEC, HANDLERS) as handling:
+        async with Handling(log, CODEC, {**HANDLERS, **IMPORT_HANDLERS}) as handling:
             await handling.handle(command, Context(actor=Actor("operator"), channel="api"))
 
     asyncio.run(one())
