@@ -1,5 +1,4 @@
-"""HTTP over connections that stay open, and no more: a crowd of clients must not cost the machine more than the
-system that it tries."""
+"""HTTP over connections that stay open, and no more: a crowd of clients must cost less than what it tries."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from typing import Any, Self
 from tests.faults.asking import Answer, Connections, Lost
 
 PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.05  # before asking again
+THINKING_SECONDS = 0.1  # between a shopper's orders, so that the books stay small enough to be read through
 PLACES = {
     "email": "anna@example.com",
     "shipping_address": {
@@ -194,3 +195,4 @@ class Load:
                     body=answer.body,
                 )
             )
+            await asyncio.sleep(THINKING_SECONDS)

@@ -82,10 +82,11 @@ def test_emptied_while_idle(shop: Shop) -> None:
 
 
 def test_emptied_under_load(shop: Shop) -> None:
-    with shop.load() as load:
+    with shop.load() as load, shop.truth() as truth:
         cart_id = new_cart(shop)
         load.wait_for_orders(1)
-        with shop.truth() as truth, watched(shop, load, cart_id) as watch:
+        truth.wait_views(truth.log.head())  # Everything watched is there, and in stock.
+        with watched(shop, load, cart_id) as watch:
             for _ in range(3):
                 load.wait_for_orders(ORDERS // 3)
                 grow(shop, load, cart_id)
