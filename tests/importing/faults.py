@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from event_store.errors import StoreUnavailable
@@ -17,12 +18,12 @@ class InterruptedLog(MemoryLog):
         self._at = at
         self._interrupt: Callable[[EventLog], None] | None = interrupt
 
-    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
         interrupt = self._interrupt
         if interrupt is not None and any(entry.name == self._at for entry in entries):
             self._interrupt = None
-            interrupt(self)
-        return super().append(entries)
+            await asyncio.to_thread(interrupt, self)
+        return self.append(entries)
 
 
 class FailingLog(MemoryLog):
