@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from event_store.memory_log import MemoryLog, utc_now
+from event_store.postgres_connections import READER_ROLE
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import WRITER_ROLE, migrate
 from event_store.records import EventLog
@@ -36,11 +38,22 @@ def schema(postgres_url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def writer_url(postgres_server: PostgresServer) -> str:
     """The session's server, for a role that has the writers' rights and no others."""
-    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
-        connection.execute("CREATE ROLE test_writer LOGIN")
-        connection.execute(f"CREATE ROLE {WRITER_ROLE} NOLOGIN".encode())
-        connection.execute(f"GRANT {WRITER_ROLE} TO test_writer".encode())
-    return postgres_server.url(user="test_writer")
+    return _url_for(postgres_server, WRITER_ROLE)
+
+
+@pytest.fixture(scope="session")
+def reader_url(postgres_server: PostgresServer) -> str:
+    """The session's server, for a role that has the readers' rights and no others."""
+    return _url_for(postgres_server, READER_ROLE)
+
+
+def _url_for(server: PostgresServer, role: str) -> str:
+    member = f"test_{role}"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        with suppress(psycopg.errors.DuplicateObject):  # Any test's log may have made it.
+            connection.execute(f"CREATE ROLE {role} NOLOGIN".encode())
+        connection.execute(f"CREATE ROLE {member} LOGIN IN ROLE {role}".encode())
+    return server.url(user=member)
 
 
 @pytest.fixture
