@@ -167,7 +167,7 @@ class Handling:
                 return
             BATCH_SIZE.observe(len(decided))
             with APPEND_SECONDS.time():
-                outcomes = await self._in_thread(self._log.append, [one.entry for _, one in decided])
+                outcomes = await self._log.append_async([one.entry for _, one in decided])
             await self._answer(decided, outcomes)
         except EventStoreError as error:
             for _, one in decided:

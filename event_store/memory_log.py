@@ -59,6 +59,9 @@ class MemoryLog:
             self._changed.notify_all()
             return outcomes
 
+    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+        return self.append(entries)
+
     def read_all(
         self, *, after: int, limit: int, types: Collection[str] = (), up_to: int | None = None
     ) -> list[RecordedEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from event_store.combining import Combiner
 from event_store.entries import check_entries
 from event_store.errors import LogGap, StoreUnavailable
 from event_store.postgres_append import CommandBatch
+from event_store.postgres_async import AsyncWriter
 from event_store.postgres_connections import Connections
 from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
 from event_store.postgres_insert import InsertBatch, InsertParcel, VersionedEvent
@@ -42,6 +44,7 @@ class PostgresLog:
         self._writer = PostgresWriter(url, schema, read_only=read_only)
         self._waker = Waker(url, schema)
         self._combiner: Combiner[CommandParcel | InsertParcel] = Combiner(self._write)
+        self._async_writers: dict[asyncio.AbstractEventLoop, AsyncWriter] = {}
         self._closed = False
 
     @classmethod
@@ -63,6 +66,12 @@ class PostgresLog:
             return []
         outcomes: list[Outcome] = self._combiner.submit(CommandParcel(entries))
         return outcomes
+
+    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+        check_entries(entries)
+        if not entries:
+            return []
+        return await self._async_writer().append(entries)
 
     def insert_events(
         self, events: Sequence[VersionedEvent], tracking: tuple[str, int] | None = None
@@ -163,9 +172,21 @@ class PostgresLog:
     def close(self) -> None:
         self._closed = True
         self._listener.close()
+        for writer in list(self._async_writers.values()):
+            writer.close()
         self._writer.close()
         self._waker.close()
         self._reading.close()
+
+    def _async_writer(self) -> AsyncWriter:
+        loop = asyncio.get_running_loop()
+        writer = self._async_writers.get(loop)
+        if writer is None:
+            if self._closed:
+                raise StoreUnavailable("this log is closed")
+            writer = AsyncWriter(self._writer.connection, self._journal, self._waker.tell)
+            self._async_writers[loop] = writer
+        return writer
 
     def _write(self, parcels: list[CommandParcel | InsertParcel]) -> Sequence[object]:
         """One batch, all of one kind, in one call of the database."""

@@ -43,9 +43,7 @@ class WriterConnection:
             assert row is not None
             self.row_types = RowTypes(*row)
             for name, statement in {**STATEMENTS, "insert_events": INSERT_STATEMENT}.items():
-                prepared = self.pgconn.prepare(name.encode(), statement)
-                if prepared.status != pq.ExecStatus.COMMAND_OK:
-                    raise psycopg.errors.error_from_result(prepared)
+                _expect_command_ok(self.pgconn.prepare(name.encode(), statement))
         except BaseException:
             self._connection.close()
             raise
@@ -61,6 +59,11 @@ class WriterConnection:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _expect_command_ok(result: pq.abc.PGresult) -> None:
+    if result.status != pq.ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(result)
 
 
 def columns_of(result: pq.abc.PGresult) -> list[bytes | None]:
@@ -98,6 +101,13 @@ class PostgresWriter:
                 self._drop()
             return columns_of(result)
 
+    def connection(self) -> WriterConnection:
+        """A new connection for batches that do not come through `call`. StoreUnavailable."""
+        if self._closed:
+            raise StoreUnavailable("this log is closed")
+        with unavailable_is_typed():
+            return WriterConnection(self._url, self._schema, read_only=self._read_only)
+
     def close(self) -> None:
         with self._mutex:
             self._closed = True
@@ -109,7 +119,7 @@ class PostgresWriter:
         if self._connection is not None and _was_lost(self._connection.pgconn):
             self._drop()  # While nothing was under way: connect again rather than fail a call.
         if self._connection is None:
-            self._connection = WriterConnection(self._url, self._schema, read_only=self._read_only)
+            self._connection = self.connection()
         return self._connection
 
     def _drop(self) -> None:

@@ -183,6 +183,12 @@ class EventLog(EventReader, Protocol):
         form or an event of a stream that `reads` does not name.
         """
 
+    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """The same for callers of an event loop: those of one loop share its round trips, without threads.
+
+        May be called from any running loop.
+        """
+
     def accepted_key(self, key: bytes) -> JournalRow | None:
         """The row under which this key was accepted in the last 24 h, or None."""
 

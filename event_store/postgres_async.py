@@ -1,0 +1,279 @@
+"""The append for callers of one event loop: no thread, no lock, and a second batch under way with the first.
+
+Each call's entries wait for the loop's next turn and travel together. While the server works on one batch
+the next is packed and sent after it on the same connection (libpq's pipeline mode), so that neither side
+waits for the other. What waits when nothing is under way is therefore sent as two halves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq
+
+from event_store.errors import StoreUnavailable
+from event_store.postgres_append import CommandBatch, Journal
+from event_store.postgres_connections import unavailable_is_typed
+from event_store.postgres_rows import CommandParcel
+from event_store.postgres_writer import STATEMENT_TIMEOUT_SECONDS, WriterConnection, columns_of
+from event_store.records import Entry, Outcome
+
+IN_FLIGHT_MOST = 2
+HALVES_FROM = 32  # parcels; fewer are not worth a second commit
+ENTRIES_MOST = 2_000
+BYTES_MOST = 4 * 1024 * 1024
+
+
+class _Flight:
+    """A batch under way, and who waits for it."""
+
+    __slots__ = ("batch", "each", "futures", "result")
+
+    def __init__(self, batch: CommandBatch, futures: list[asyncio.Future[Any]], *, each: bool) -> None:
+        self.batch = batch
+        self.futures = futures
+        self.each = each  # whether every command is judged
+        self.result: pq.abc.PGresult | None = None
+
+
+class AsyncWriter:
+    """Appends for the callers of the loop it was made in."""
+
+    def __init__(
+        self, connect: Callable[[], WriterConnection], journal: Journal, tell: Callable[[int], None]
+    ) -> None:
+        """`tell` is told each new head; `journal` may block, it is called in a thread."""
+        self._connect = connect
+        self._journal = journal
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[CommandParcel, asyncio.Future[list[Outcome]]]] = deque()
+        self._flying: deque[_Flight] = deque()
+        self._connection: WriterConnection | None = None
+        self._socket = -1  # The driver forgets it with the connection, the loop does not.
+        self._connecting: asyncio.Task[None] | None = None
+        self._judging: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+        self._writing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """See EventLog.append; the entries have been checked."""
+        if self._closed:
+            raise StoreUnavailable("this log is closed")
+        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
+        self._waiting.append((CommandParcel(entries), future))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
+        return await future
+
+    def close(self) -> None:
+        """From any thread; what is under way fails."""
+        self._closed = True
+        if self._loop.is_closed():
+            if self._connection is not None:
+                self._connection.close()
+        else:
+            self._loop.call_soon_threadsafe(self._lose, StoreUnavailable("this log is closed"))
+
+    def _dispatch(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._flying) < IN_FLIGHT_MOST:
+            if self._connection is None:
+                if self._connecting is None:
+                    self._connecting = self._loop.create_task(self._open())
+                return
+            parcels, futures = self._take()
+            batch = CommandBatch(parcels)
+            self._send(_Flight(batch, futures, each=not batch.smooth))
+
+    def _take(self) -> tuple[list[CommandParcel], list[asyncio.Future[Any]]]:
+        """As many as go together, from the head of the queue."""
+        waiting = self._waiting
+        most = len(waiting)
+        if not self._flying and most >= HALVES_FROM:
+            most = (most + 1) // 2
+        parcels: list[CommandParcel] = []
+        futures: list[asyncio.Future[Any]] = []
+        entries = size_bytes = 0
+        marks: set[Any] = set()
+        while waiting and len(parcels) < most:
+            parcel, future = waiting[0]
+            entries += len(parcel.entries)
+            size_bytes += parcel.size_bytes
+            if parcels and (
+                entries > ENTRIES_MOST or size_bytes > BYTES_MOST or not marks.isdisjoint(parcel.marks)
+            ):
+                break
+            marks |= parcel.marks
+            waiting.popleft()
+            parcels.append(parcel)
+            futures.append(future)
+        return parcels, futures
+
+    def _send(self, flight: _Flight) -> None:
+        connection = self._connection
+        if connection is None:
+            _fail(flight, StoreUnavailable("the connection was lost"))
+            return
+        batch = flight.batch
+        types = connection.row_types
+        self._flying.append(flight)
+        try:
+            with unavailable_is_typed():
+                if flight.each:
+                    connection.send("append_each", batch.append_each_parameters(types))
+                else:
+                    connection.send("append", batch.append_parameters(types))
+                connection.pgconn.pipeline_sync()
+                self._flush()
+        except StoreUnavailable as error:
+            self._lose(error)
+            return
+        if len(self._flying) == 1:
+            self._watch_time()
+
+    def _flush(self) -> None:
+        """Writes what the socket takes; the rest when it takes more."""
+        assert self._connection is not None
+        pgconn = self._connection.pgconn
+        more = pgconn.flush() == 1
+        if more != self._writing:
+            self._writing = more
+            if more:
+                self._loop.add_writer(self._socket, self._writable)
+            else:
+                self._loop.remove_writer(self._socket)
+
+    def _writable(self) -> None:
+        try:
+            with unavailable_is_typed():
+                self._flush()
+        except StoreUnavailable as error:
+            self._lose(error)
+
+    def _readable(self) -> None:
+        assert self._connection is not None
+        pgconn = self._connection.pgconn
+        try:
+            with unavailable_is_typed():
+                pgconn.consume_input()
+                while self._flying and not pgconn.is_busy():
+                    result = pgconn.get_result()
+                    if result is None:
+                        continue
+                    if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                        self._land(self._flying.popleft())
+                    else:
+                        self._flying[0].result = result
+        except StoreUnavailable as error:
+            self._lose(error)
+
+    def _land(self, flight: _Flight) -> None:
+        """The server is done with a batch."""
+        self._watch_time()
+        try:
+            with unavailable_is_typed():
+                assert flight.result is not None
+                answer = columns_of(flight.result)
+        except psycopg.errors.UniqueViolation as error:
+            if flight.each:
+                _fail(flight, error)
+            else:  # A command of the batch is in the journal.
+                self._judge_each(flight)
+        except (StoreUnavailable, psycopg.Error) as error:
+            _fail(flight, error)
+        else:
+            if flight.each:
+                task = self._loop.create_task(self._judged(flight, answer))
+                self._judging.add(task)
+                task.add_done_callback(self._judging.discard)
+            else:
+                written = flight.batch.appended(answer)
+                if written is None:
+                    self._judge_each(flight)
+                else:
+                    self._settle(flight, *written)
+        if self._waiting:
+            self._dispatch()
+
+    def _judge_each(self, flight: _Flight) -> None:
+        self._send(_Flight(flight.batch, flight.futures, each=True))
+
+    async def _judged(self, flight: _Flight, answer: list[bytes | None]) -> None:
+        try:
+            outcomes, head = await asyncio.to_thread(flight.batch.judged, answer, self._journal)
+        except (StoreUnavailable, psycopg.Error) as error:
+            _fail(flight, error)
+        else:
+            self._settle(flight, outcomes, head)
+
+    def _settle(self, flight: _Flight, outcomes: list[list[Outcome]], head: int) -> None:
+        for future, outcome in zip(flight.futures, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+        self._tell(head)
+
+    async def _open(self) -> None:
+        """Connects, in a thread, and sends what waits; when that fails, so does all of it."""
+        try:
+            connection = await asyncio.to_thread(self._connect)
+        except (StoreUnavailable, psycopg.Error) as error:
+            self._connecting = None
+            waiting, self._waiting = self._waiting, deque()
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(copy.copy(error))
+            return
+        self._connecting = None
+        if self._closed:
+            connection.close()
+            return
+        connection.pgconn.nonblocking = 1
+        connection.pgconn.enter_pipeline_mode()
+        self._connection = connection
+        self._socket = connection.pgconn.socket
+        self._loop.add_reader(self._socket, self._readable)
+        self._dispatch()
+
+    def _watch_time(self) -> None:
+        """A server that is gone never answers: the batch at the head of the line has so long."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._flying:
+            error = StoreUnavailable("the server does not answer")
+            self._timer = self._loop.call_later(STATEMENT_TIMEOUT_SECONDS + 1, self._lose, error)
+
+    def _lose(self, error: StoreUnavailable) -> None:
+        """Drops the connection. What was under way fails; what only waited goes over the next one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._writing = False
+            connection.close()
+        flying, self._flying = self._flying, deque()
+        for flight in flying:
+            _fail(flight, error)
+        self._watch_time()
+        if self._closed:
+            waiting, self._waiting = self._waiting, deque()
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(copy.copy(error))
+        elif self._waiting:
+            self._dispatch()
+
+
+def _fail(flight: _Flight, error: Exception) -> None:
+    for future in flight.futures:
+        if not future.done():
+            future.set_exception(copy.copy(error))
