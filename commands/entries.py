@@ -23,7 +23,7 @@ GUEST = "guest-"
 
 KEYS_MAX = 100_000
 
-_SUBJECT_OF = {kind.cls: kind.subject for kind in EVENT_TYPES if kind.subject is not None}
+_PERSONAL = {kind.cls: kind for kind in EVENT_TYPES if kind.subject is not None}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -153,7 +153,7 @@ class EntryWriter:
 
     def _keys_for(self, events: list[tuple[str, Any]]) -> dict[str, bytes]:
         """The keys of everyone whose personal data the events hold."""
-        subjects = {of(event) for _, event in events if (of := _SUBJECT_OF.get(type(event)))}
+        subjects = {subject for _, event in events if (subject := _subject_of(event))}
         if not subjects:
             return {}
         self.learn_keys([s for s in subjects if s.startswith(GUEST) and s not in self._keys], {})
@@ -196,6 +196,14 @@ class EntryWriter:
             valid_at=context.valid_at,
             new_subject_keys={s: k for s, k in keys.items() if not self._keys[s].saved},
         )
+
+
+def _subject_of(event: Any) -> str | None:
+    """Whose personal data the event holds; None where it holds none."""
+    kind = _PERSONAL.get(type(event))
+    if kind is None or kind.subject is None:
+        return None
+    return kind.subject(event) if any(getattr(event, name) is not None for name in kind.personal) else None
 
 
 def answer_of_row(log: EventReader, row: JournalRow) -> Answer:
