@@ -19,7 +19,7 @@ from tests.faults.cutting import CuttingDoor
 from tests.faults.shop import Shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def faults_folder() -> Iterator[Path]:
     """Where the servers' user may walk through, with paths short enough for sockets."""
     folder = Path(tempfile.mkdtemp(prefix="daybook-faults-", dir="/tmp"))
@@ -28,7 +28,7 @@ def faults_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(faults_folder: Path) -> Iterator[Shop]:
     """One system for all tests that leave it whole; its books grow from test to test."""
     shop = Shop(faults_folder / "shop")
@@ -54,7 +54,7 @@ class Behind:
         return [postmaster, *postmaster.children(recursive=True)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
     sockets = server_place.folder / "f"
     sockets.mkdir()

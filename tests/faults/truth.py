@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +83,17 @@ class Truth:
         verify(self.log, CODEC, report=findings.append)
         assert findings == []
 
-    def wait_views(self, position: int) -> None:
-        """Until readers find every view at the position or beyond."""
+    def wait_views(self, position: int, *, but: Collection[str] = ()) -> None:
+        """Until readers find every view, `but` these, at the position or beyond."""
         behind: list[ViewStatus] = []
 
         def reached() -> bool:
             every = view_statuses(self.log, self.redis_url, self._data)
-            behind[:] = [one for one in every if one.version is None or one.position < position]
+            behind[:] = [
+                one
+                for one in every
+                if one.view not in but and (one.version is None or one.position < position)
+            ]
             return not behind
 
         wait_until(reached, why=lambda: f"not at {position}: {behind}")
