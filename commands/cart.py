@@ -93,27 +93,19 @@ def handle_add_item(books: Books, command: AddItem) -> Decision:
 
 
 def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
-    """Sets the line's quantity; a product that is not in the cart yet is added."""
-    stream = f"cart-{command.cart_id}"
-    if command.quantity and command.sku not in books.state(stream).lines:
-        return handle_add_item(
-            books,
-            AddItem(
-                cart_id=command.cart_id,
-                sku=command.sku,
-                quantity=command.quantity,
-                lines_max=command.lines_max,
-                quantity_max=command.quantity_max,
-            ),
-        )
+    """Sets the line's quantity; a product that is not in the cart yet is added at today's price."""
+    stream, product = f"cart-{command.cart_id}", f"product-{command.sku}"
+    states = books.states((stream, product))
     decision = Decision(id=command.cart_id, stream=stream)
     decision.add(
         stream,
         cart.set_quantity(
-            books.state(stream),
+            states[stream],
             cart_id=command.cart_id,
             sku=command.sku,
             quantity=command.quantity,
+            product=states[product].offer,
+            lines_max=command.lines_max,
             quantity_max=command.quantity_max,
         ),
     )

@@ -111,14 +111,6 @@ class QuantityOverLimit(Reason):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotInCart(Reason):
-    """The product is not in the cart"""
-
-    cart_id: CartId
-    sku: Sku
-
-
 def initial() -> Cart:
     """A cart nobody has taken."""
     return Cart()
@@ -199,15 +191,30 @@ def add_item(
 
 
 def set_quantity(
-    cart: Cart, *, cart_id: CartId, sku: Sku, quantity: int, quantity_max: int
+    cart: Cart,
+    *,
+    cart_id: CartId,
+    sku: Sku,
+    quantity: int,
+    product: Offer | None,
+    lines_max: int,
+    quantity_max: int,
 ) -> tuple[CartEvent, ...]:
-    """Makes the line hold exactly `quantity` units; 0 removes it."""
+    """Makes the SKU's line hold exactly `quantity` units; 0 removes it, a SKU that is not there is added."""
     if quantity == 0:
         return remove_item(cart, cart_id=cart_id, sku=sku)
-    _open(cart, cart_id)
     line = cart.lines.get(sku)
     if line is None:
-        raise Rejected(NotInCart(cart_id=cart_id, sku=sku))
+        return add_item(
+            cart,
+            cart_id=cart_id,
+            sku=sku,
+            quantity=quantity,
+            product=product,
+            lines_max=lines_max,
+            quantity_max=quantity_max,
+        )
+    _open(cart, cart_id)
     return _to_quantity(line, cart_id, quantity, quantity_max)
 
 

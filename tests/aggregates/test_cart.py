@@ -13,7 +13,6 @@ from aggregates.cart.cart import (
     CartClosed,
     CartEmpty,
     CartFull,
-    NotInCart,
     QuantityOverLimit,
     UnknownCart,
     add_item,
@@ -123,9 +122,7 @@ def test_a_line_holds_no_more_than_the_limit_however_it_gets_there():
     given(OPENED).when(add_item, **(ADD_MUG | {"quantity": 11})).then_rejected(over)
     given(OPENED).when(add_item, **(ADD_MUG | {"quantity": 10})).then(added(quantity=10))
     given(OPENED, added(quantity=9)).when(add_item, **(ADD_MUG | {"quantity": 2})).then_rejected(over)
-    given(OPENED, added()).when(
-        set_quantity, cart_id=CART, sku="MUG", quantity=11, quantity_max=10
-    ).then_rejected(over)
+    given(OPENED, added()).when(set_quantity, **(ADD_MUG | {"quantity": 11})).then_rejected(over)
 
 
 def test_a_full_cart_takes_no_new_line_but_more_of_an_old_one():
@@ -137,21 +134,18 @@ def test_a_full_cart_takes_no_new_line_but_more_of_an_old_one():
 
 
 def test_a_quantity_is_set_once():
-    given(OPENED, added(quantity=2)).when(
-        set_quantity, cart_id=CART, sku="MUG", quantity=7, quantity_max=10
-    ).then_once(changed(quantity=7))
-
-
-def test_setting_the_quantity_to_nothing_removes_the_line():
-    given(OPENED, added()).when(set_quantity, cart_id=CART, sku="MUG", quantity=0, quantity_max=10).then_once(
-        removed()
+    given(OPENED, added(quantity=2)).when(set_quantity, **(ADD_MUG | {"quantity": 7})).then_once(
+        changed(quantity=7)
     )
 
 
-def test_a_quantity_is_set_only_of_what_is_there():
-    given(OPENED, added(), removed()).when(
-        set_quantity, cart_id=CART, sku="MUG", quantity=1, quantity_max=10
-    ).then_rejected(NotInCart(cart_id=CART, sku="MUG"))
+def test_setting_the_quantity_to_nothing_removes_the_line():
+    given(OPENED, added()).when(set_quantity, **(ADD_MUG | {"quantity": 0})).then_once(removed())
+
+
+def test_setting_the_quantity_of_what_is_not_there_adds_it():
+    given(OPENED).when(set_quantity, **(ADD_MUG | {"quantity": 3})).then(added(quantity=3))
+    given(OPENED).when(set_quantity, **(ADD_MUG | {"product": None})).then_rejected(UnknownProduct("MUG"))
 
 
 def test_removing_what_is_not_there_decides_nothing():
@@ -182,16 +176,14 @@ def test_what_was_delisted_meanwhile_cannot_be_checked_out():
 def test_a_checked_out_cart_changes_no_more():
     gone = CartClosed(cart_id=CART, status="checked_out")
     given(OPENED, added(), CLOSED).when(add_item, **ADD_MUG).then_rejected(gone)
-    given(OPENED, added(), CLOSED).when(
-        set_quantity, cart_id=CART, sku="MUG", quantity=1, quantity_max=10
-    ).then_rejected(gone)
+    given(OPENED, added(), CLOSED).when(set_quantity, **(ADD_MUG | {"quantity": 1})).then_rejected(gone)
     given(OPENED, added(), CLOSED).when(remove_item, cart_id=CART, sku="MUG").then_rejected(gone)
 
 
 def test_a_cart_nobody_opened_is_unknown():
     unknown = UnknownCart(CART)
     given().when(add_item, **ADD_MUG).then_rejected(unknown)
-    given().when(set_quantity, cart_id=CART, sku="MUG", quantity=1, quantity_max=10).then_rejected(unknown)
+    given().when(set_quantity, **(ADD_MUG | {"quantity": 1})).then_rejected(unknown)
     given().when(remove_item, cart_id=CART, sku="MUG").then_rejected(unknown)
     given().when(check_out, cart_id=CART, order_id=ORDER, products={}).then_rejected(unknown)
 
