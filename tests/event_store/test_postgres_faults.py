@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import psycopg
@@ -17,7 +14,6 @@ from event_store.errors import LogGap, SchemaMissing, SchemaTooNew, StoreUnavail
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import migrate
 from event_store.records import Appended, Entry
-from tests.conftest import ServerPlace
 from tests.event_store.given import adding, append, keyed, positions
 
 
@@ -119,27 +115,6 @@ def test_every_caller_of_a_lost_batch_is_told_and_the_next_batch_works(
     done = [result for result in results if isinstance(result, Appended)]
     assert (len(told), len(done)) == (1, 7)
     assert postgres_log.head() == 8
-
-
-@pytest.fixture
-def own_server(server_place: ServerPlace, tmp_path: Path) -> Iterator[PostgresServer]:
-    """A server that a test may stop."""
-    folder = server_place.folder / f"own-{tmp_path.name}"
-    sockets = server_place.folder / "o"
-    sockets.mkdir(mode=0o770)
-    if not server_place.account.is_us:
-        shutil.chown(sockets, server_place.account.uid)
-    server = PostgresServer(
-        programs=server_place.binaries.postgres,
-        folder=folder,
-        sockets=sockets,
-        account=server_place.account,
-        log=server_place.folder / "own.log",
-    )
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(sockets)
 
 
 @pytest.mark.slow
