@@ -213,11 +213,12 @@ def test_whatever_is_edited_a_cart_holds_what_was_asked_within_its_limits(edits,
     for kind, sku, quantity in edits:
         product = replace(offer(sku), unit_price=UnitPrice(price, "GBP"))
         try:
+            asking = ADD_MUG | {"sku": sku, "quantity": quantity, "product": product}
             if kind == "add" and quantity:
-                events = add_item(state, **(ADD_MUG | {"sku": sku, "quantity": quantity, "product": product}))
+                events = add_item(state, **asking)
                 asked[sku] = asked.get(sku, 0) + quantity
             elif kind == "set":
-                events = set_quantity(state, cart_id=CART, sku=sku, quantity=quantity, quantity_max=10)
+                events = set_quantity(state, **asking)
                 asked[sku] = quantity
             else:
                 events = remove_item(state, cart_id=CART, sku=sku)
