@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     """When money is captured: at the first fulfilment, or at once when authorized."""
     line_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 999
     """Units of one SKU in a cart."""
-    cart_lines_max: Annotated[int, Field(ge=1)] = 200
+    cart_lines_max: Annotated[int, Field(ge=1)] = 999
     """Lines in a cart."""
     stock_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000_000
     """Units in one receipt or adjustment."""
