@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from redis import Redis
 
@@ -96,3 +97,11 @@ def fresh_redis(redis_url: str) -> str:
     with Redis.from_url(redis_url) as client:
         client.flushall()
     return redis_url
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command line run within a test sets the logs up for its process, which here goes on."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
