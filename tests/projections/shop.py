@@ -262,6 +262,8 @@ class Shop(Books):
             cart_id=cart_id,
             sku=next(iter(bought)),
             quantity=chance.randint(0, 9),
+            product=offer,
+            lines_max=9,
             quantity_max=99,
         )
         self.record((stream, changed))
