@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+from event_store.postgres_log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, NewEvent, Outcome
 
 ADDED = "cart.item_added"
@@ -58,3 +61,26 @@ def command_ids(log: EventLog) -> list[UUID]:
 def _appended(outcome: Outcome) -> Appended:
     assert isinstance(outcome, Appended), outcome
     return outcome
+
+
+class LoopDoor:
+    """The same log, appended to from an event loop, as servers do; called from any thread like a log."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log = log
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="loop door", daemon=True)
+        self._thread.start()
+
+    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        return asyncio.run_coroutine_threadsafe(self._log.append_async(entries), self._loop).result(20)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def close(self) -> None:
+        """The log and the loop."""
+        self._log.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

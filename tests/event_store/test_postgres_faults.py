@@ -261,3 +261,4 @@ def _until_someone_waits_for_a_lock(sql: psycopg.Connection) -> None:
     while sql.execute(waiting).fetchone() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+        sql.execute("SELECT pg_stat_clear_snapshot()")  # What a transaction saw, it sees again.

@@ -122,7 +122,7 @@ class WriterProcess:
     """A writer in a process of its own."""
 
     def __init__(self, url: str, schema: str, name: str, seconds: float) -> None:
-        self._said = tempfile.TemporaryFile()  # Not a pipe: a full one would stop the writer.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - a full pipe would stop the writer
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.event_store.writing", url, schema, name, str(seconds)],
             cwd=Path(__file__).parents[2],
