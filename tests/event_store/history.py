@@ -71,9 +71,9 @@ class History:
             row is not None if answer is None else isinstance(answer, Appended | Replayed) and not of_another
         )
         if not there:
-            assert (row, events) == (None, []), f"refused, and yet there: {entry}"
+            assert (row, events) == (None, []), f"refused, and yet there: {entry.command_id}"
             return
-        assert row is not None, f"acknowledged, and not there: {entry}"
+        assert row is not None, f"acknowledged, and not there: {entry.command_id}"
         assert row.verdict == entry.verdict
         written = [(event.stream, event.type, event.data) for event in events]
         assert written == [(event.stream, event.type, event.data) for event in entry.events]
