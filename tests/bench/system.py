@@ -67,7 +67,7 @@ class System:
     def postgres_url(self) -> str:
         """The system's own PostgreSQL."""
         found: dict[str, Any] = json.loads((self.data / "run" / "addresses.json").read_text())
-        return str(found["postgres_url"])
+        return str(found["postgres"])
 
     def stop(self) -> None:
         """Stops it as an operator would."""
