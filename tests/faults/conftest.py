@@ -15,7 +15,7 @@ import pytest
 from deploy.local.postgres import SOCKET_PORT, PostgresServer
 from deploy.local.postgres_database import make_database
 from tests.conftest import ServerPlace
-from tests.faults.cutting import CuttingDoor
+from tests.faults.doors import CuttingDoor
 from tests.faults.shop import Shop
 
 

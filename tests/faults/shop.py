@@ -57,6 +57,15 @@ class Shop:
         asyncio.run(stock())
         return skus
 
+    def cart(self, *skus: str) -> str:
+        """A new cart with a unit of each."""
+
+        async def fill() -> str:
+            async with Client(self.commands) as client:
+                return await client.cart(*skus)
+
+        return asyncio.run(fill())
+
     def load(self) -> Load:
         """Shoppers for products of their own."""
         return Load(self.commands, self.products(3))

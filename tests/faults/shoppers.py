@@ -156,10 +156,12 @@ class Load:
 
         async def ask() -> None:
             async with Client(self.address) as client:
-                for one in self.bought:
-                    again = await client.done(f"/carts/{one.cart_id}/checkout", PLACES, key=one.key)
-                    assert (again.status, again.body) == (201, one.body)
-                    assert again.headers["idempotency-replayed"] == "true"
+                await asyncio.gather(*(ask_for(client, one) for one in self.bought))
+
+        async def ask_for(client: Client, one: Bought) -> None:
+            again = await client.done(f"/carts/{one.cart_id}/checkout", PLACES, key=one.key)
+            assert (again.status, again.body) == (201, one.body)
+            assert again.headers["idempotency-replayed"] == "true"
 
         asyncio.run(ask())
 

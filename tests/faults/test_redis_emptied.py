@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from redis import Redis
@@ -12,33 +10,11 @@ from redis import Redis
 from tests.faults.shop import Shop
 from tests.faults.shoppers import Client, Load
 from tests.faults.truth import Truth
-from tests.faults.watching import Watch, Watched
+from tests.faults.watching import watched
 
 pytestmark = pytest.mark.slow
 
 ORDERS = 12
-
-
-@contextmanager
-def watched(shop: Shop, load: Load, cart_id: str) -> Iterator[Watch]:
-    """Every kind of page, on documents that were begun early and are changed all the time."""
-    order_id = load.bought[0].order_id
-    sku = load.skus[0]
-    pages = [
-        Watched("/products?category=Faults&limit=1", lambda said: said["total"]),
-        Watched(f"/products/{sku}", lambda said: -said["available"]),
-        Watched(f"/inventory/{sku}", lambda said: said["reserved"]),
-        Watched(f"/carts/{cart_id}", lambda said: sum(line["quantity"] for line in said["lines"])),
-        Watched(f"/orders/{order_id}", lambda said: len(said["timeline"])),
-        Watched(f"/customers/{load.customer_id}/orders?limit=1000", lambda said: len(said["items"])),
-        Watched("/bestsellers?limit=1000", lambda said: sum(one["units"] for one in said["items"])),
-        Watched("/dashboards/sales", lambda said: sum(day["orders"] for day in said["days"])),
-    ]
-    for page in pages:
-        page.measured = -(10**9)
-    with Watch(shop.read, pages) as watch:
-        watch.wait_answers()
-        yield watch
 
 
 def grow(shop: Shop, load: Load, cart_id: str) -> None:
@@ -55,17 +31,9 @@ def empty(truth: Truth) -> None:
         client.flushall()
 
 
-def new_cart(shop: Shop) -> str:
-    async def make() -> str:
-        async with Client(shop.commands) as client:
-            return await client.cart()
-
-    return asyncio.run(make())
-
-
 def test_emptied_while_idle(shop: Shop) -> None:
     with shop.load() as load:
-        cart_id = new_cart(shop)
+        cart_id = shop.cart()
         load.wait_for_orders(ORDERS)
         grow(shop, load, cart_id)
     with shop.truth() as truth:
@@ -83,7 +51,7 @@ def test_emptied_while_idle(shop: Shop) -> None:
 
 def test_emptied_under_load(shop: Shop) -> None:
     with shop.load() as load, shop.truth() as truth:
-        cart_id = new_cart(shop)
+        cart_id = shop.cart()
         load.wait_for_orders(1)
         truth.wait_views(truth.log.head())  # Everything watched is there, and in stock.
         with watched(shop, load, cart_id) as watch:

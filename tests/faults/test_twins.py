@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from tests.faults.doors import HoldingDoor
 from tests.faults.shop import Shop
+from tests.faults.shoppers import Load
+from tests.faults.watching import watched
 from tests.system.running import wait_until
 
 pytestmark = pytest.mark.slow
@@ -26,13 +30,22 @@ ORDERS = 8
 
 
 @contextmanager
-def another_projector(shop: Shop, log: Path) -> Iterator[psutil.Process]:
-    """Told what the system's own was told."""
-    environment = shop.processes("projector")[0].environ()
+def resumed_at_the_end(process: psutil.Process) -> Iterator[None]:
+    """Whatever happens: a stopped process would not hear that the system stops."""
+    try:
+        yield
+    finally:
+        process.resume()
+
+
+@contextmanager
+def another_projector(shop: Shop, log: Path, **environment: str) -> Iterator[psutil.Process]:
+    """Told what the system's own was told, and `environment`."""
+    told = os.environ | shop.processes("projector")[0].environ() | environment
     words = [sys.executable, "-P", "-m", "daybook", "serve", "projector"]
     with (
         log.open("wb") as out,
-        subprocess.Popen(words, env=os.environ | environment, stdout=out, stderr=out, cwd="/") as process,
+        subprocess.Popen(words, env=told, stdout=out, stderr=out, cwd="/") as process,
     ):
         wait_until(lambda: b"waiting for its lock" in log.read_bytes(), why=log.read_text)
         try:
@@ -43,35 +56,88 @@ def another_projector(shop: Shop, log: Path) -> Iterator[psutil.Process]:
     assert process.returncode == 0, log.read_text()
 
 
+class Lock:
+    """The session lock of whoever writes the views."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._sql = psycopg.connect(shop.system.addresses["postgres"], autocommit=True)
+
+    def holder(self) -> int | None:
+        """The server process of the session that holds it."""
+        row = self._sql.execute(HOLDER).fetchone()
+        return None if row is None else int(row[0])
+
+    def is_lost(self) -> None:
+        """Its session ends; returns when another holds it."""
+        before = self.holder()
+        self._sql.execute("SELECT pg_terminate_backend(%s)", [before])
+        wait_until(lambda: self.holder() not in {before, None})
+
+    def close(self) -> None:
+        self._sql.close()
+
+
 def test_a_paused_projector_does_no_harm_when_it_comes_back(shop: Shop, faults_folder: Path) -> None:
     own = shop.processes("projector")[0]
     with (
         another_projector(shop, faults_folder / "twin.log") as other,
-        psycopg.connect(shop.system.addresses["postgres"], autocommit=True) as sql,
+        closing(Lock(shop)) as lock,
+        shop.truth() as truth,
+        shop.load() as load,
+    ):
+        cart_id = shop.cart(load.skus[0])
+        load.wait_for_orders(ORDERS)
+        truth.wait_views(truth.log.head())
+        with watched(shop, load, cart_id) as watch:
+            for paused in (own, other):
+                paused.suspend()
+                with resumed_at_the_end(paused):
+                    lock.is_lost()
+                    load.wait_for_orders(ORDERS)
+                    truth.wait_views(truth.log.head(), but={"search"})  # One can hold the index open.
+                load.wait_for_orders(ORDERS)
+                truth.wait_views(truth.log.head())
+                watch.wait_answers()
+    harmless(shop, load)
+
+
+def test_a_write_that_comes_late_is_refused(shop: Shop, faults_folder: Path) -> None:
+    """Sent in time, kept back on its way, and there when another has long written more."""
+    own = shop.processes("projector")[0]
+    folder = faults_folder / "late"
+    folder.mkdir()
+    with (
+        closing(HoldingDoor(folder, Path(shop.system.addresses["redis"].removeprefix("unix://")))) as door,
+        another_projector(shop, folder / "twin.log", DAYBOOK_REDIS_URL=f"unix://{door.path}"),
+        closing(Lock(shop)) as lock,
         shop.truth() as truth,
     ):
-
-        def holder() -> int | None:
-            row = sql.execute(HOLDER).fetchone()
-            return None if row is None else int(row[0])
-
         with shop.load() as load:
-            for paused in (own, other):
+            cart_id = shop.cart(load.skus[0])
+            load.wait_for_orders(ORDERS)
+            own.suspend()
+            with resumed_at_the_end(own):
+                lock.is_lost()
+            truth.wait_views(truth.log.head())
+            door.hold_writes()
+            try:
+                assert door.holds.wait(30)
+                lock.is_lost()
                 load.wait_for_orders(ORDERS)
-                before = holder()
-                paused.suspend()
-                try:
-                    sql.execute("SELECT pg_terminate_backend(%s)", [before])
-                    wait_until(lambda before=before: holder() not in {before, None})  # type: ignore[misc]
-                    load.wait_for_orders(ORDERS)
-                    truth.wait_views(truth.log.head(), but={"search"})  # Only one can hold the index open.
-                finally:
-                    paused.resume()
-                load.wait_for_orders(ORDERS)
+            except BaseException:
+                door.let_through()
+                raise
+        truth.wait_views(truth.log.head(), but={"search"})
+        with watched(shop, load, cart_id) as watch:
+            door.let_through()
+            truth.wait_views(truth.log.head())
+            time.sleep(1)  # Nothing is written any more: a view led back would stay so until it is noticed.
+            watch.wait_answers()
+    harmless(shop, load)
+
+
+def harmless(shop: Shop, load: Load) -> None:
+    with shop.truth() as truth:
         truth.wait_views(truth.log.head())
         truth.holds(load.bought, skus=load.skus)
         truth.views_equal_a_rebuild()
-    assert own.is_running()
-    with shop.load() as load, shop.truth() as truth:
-        load.wait_for_orders(1)
-        truth.wait_views(truth.log.head())

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from tests.faults.asking import Answer, Connections
-from tests.faults.shoppers import PATIENCE_SECONDS, Address
+from tests.faults.shop import Shop
+from tests.faults.shoppers import PATIENCE_SECONDS, Address, Load
 
-PAUSE_SECONDS = 0.01
+PAUSE_SECONDS = 0.02
 NOT_READY = "/problems/view-not-ready"
 
 
@@ -24,7 +26,7 @@ class Watched:
     path: str
     measure: Callable[[Any], int]
     position: int = 0
-    measured: int = 0
+    measured: int | None = None
     answers: int = 0
     refusals: int = 0
 
@@ -37,7 +39,7 @@ class Watched:
             return f"{self.path}: {answer}"
         position, measured = int(answer.headers["daybook-view-position"]), self.measure(answer.json())
         before = f"{self.measured} at position {self.position}"
-        if position < self.position or measured < self.measured:
+        if self.measured is not None and (position < self.position or measured < self.measured):
             return f"{self.path}: {measured} at position {position} after {before}"
         self.position, self.measured = position, measured
         self.answers += 1
@@ -99,3 +101,23 @@ class Watch:
             if wrong := page.see(answer):
                 self.wrong.append(wrong)
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+@contextmanager
+def watched(shop: Shop, load: Load, cart_id: str) -> Iterator[Watch]:
+    """Every kind of page, on documents that were begun early and are changed all the time."""
+    order_id = load.bought[0].order_id
+    sku = load.skus[0]
+    pages = [
+        Watched("/products?category=Faults&limit=1", lambda said: said["total"]),
+        Watched(f"/products/{sku}", lambda said: -said["available"]),
+        Watched(f"/inventory/{sku}", lambda said: said["reserved"]),
+        Watched(f"/carts/{cart_id}", lambda said: sum(line["quantity"] for line in said["lines"])),
+        Watched(f"/orders/{order_id}", lambda said: len(said["timeline"])),
+        Watched(f"/customers/{load.customer_id}/orders?limit=1000", lambda said: len(said["items"])),
+        Watched("/bestsellers?limit=1000", lambda said: sum(one["units"] for one in said["items"])),
+        Watched("/dashboards/sales", lambda said: sum(day["orders"] for day in said["days"])),
+    ]
+    with Watch(shop.read, pages) as watch:
+        watch.wait_answers()
+        yield watch

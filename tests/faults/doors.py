@@ -1,5 +1,4 @@
-"""A door to PostgreSQL that can swallow the answer to an append and cut the connection, like a network that
-fails at the worst moment."""
+"""Doors to servers: they pass everything on, and fail at the worst moment, like a network can."""
 
 from __future__ import annotations
 
@@ -14,24 +13,23 @@ READY_FOR_QUERY = b"Z\x00\x00\x00\x05I"
 CHUNK_BYTES = 65_536
 
 
-class CuttingDoor:
-    """Listens in `folder` as PostgreSQL would, and passes everything on to the server's socket."""
+class Door:
+    """Listens in `folder` as the server would, and passes everything on to the server's socket."""
 
     def __init__(self, folder: Path, server: Path) -> None:
         self._server = server
         self.path = folder / server.name
-        self.cuts = 0
-        self._armed = 0
-        self._mutex = threading.Lock()
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self.path))
         self._listening.listen(64)
         threading.Thread(target=self._accept, name="door", daemon=True).start()
 
-    def cut_next_append(self, times: int = 1) -> None:
-        """The next appends are done by the server, and nobody is told."""
-        with self._mutex:
-            self._armed += times
+    def swallows_answer_to(self, sent: bytes) -> bool:
+        """Asked before it is passed on: whether its answer is to be lost, and the connection with it."""
+        return False
+
+    def swallowed(self) -> None:
+        """Told when that has happened."""
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -51,8 +49,22 @@ class CuttingDoor:
                     continue
                 _Passage(self, client, server).start()
 
-    def disarm_for(self, sent: bytes) -> bool:
-        """Whether what was sent begins an append whose answer is to be swallowed."""
+
+class CuttingDoor(Door):
+    """To PostgreSQL: it can swallow the answer to an append that was done, and cut the connection."""
+
+    def __init__(self, folder: Path, server: Path) -> None:
+        self.cuts = 0
+        self._armed = 0
+        self._mutex = threading.Lock()
+        super().__init__(folder, server)
+
+    def cut_next_append(self) -> None:
+        """The next append is done by the server, and nobody is told."""
+        with self._mutex:
+            self._armed += 1
+
+    def swallows_answer_to(self, sent: bytes) -> bool:
         # Bind: its length, no portal's name, the prepared statement's name.
         if sent[:1] != b"B" or sent[5:13] != b"\0append\0":
             return False
@@ -62,11 +74,38 @@ class CuttingDoor:
             self._armed -= 1
             return True
 
+    def swallowed(self) -> None:
+        self.cuts += 1
+
+
+class HoldingDoor(Door):
+    """To Redis: it can keep a worker's writes back, and let them through when the world has moved on."""
+
+    def __init__(self, folder: Path, server: Path) -> None:
+        self.holds = threading.Event()  # One is being kept back.
+        self._open = threading.Event()
+        self._open.set()
+        super().__init__(folder, server)
+
+    def hold_writes(self) -> None:
+        """From now on."""
+        self._open.clear()
+
+    def let_through(self) -> None:
+        """All that was kept back, and what follows."""
+        self._open.set()
+
+    def swallows_answer_to(self, sent: bytes) -> bool:
+        if b"EVALSHA" in sent and not self._open.is_set():
+            self.holds.set()
+            self._open.wait()
+        return False
+
 
 class _Passage:
     """One connection, a thread for each direction."""
 
-    def __init__(self, door: CuttingDoor, client: socket.socket, server: socket.socket) -> None:
+    def __init__(self, door: Door, client: socket.socket, server: socket.socket) -> None:
         self._door = door
         self._client = client
         self._server = server
@@ -85,7 +124,7 @@ class _Passage:
     def _to_server(self) -> None:
         with suppress(OSError):
             while sent := self._client.recv(CHUNK_BYTES):
-                self._swallows = self._swallows or self._door.disarm_for(sent)
+                self._swallows = self._swallows or self._door.swallows_answer_to(sent)
                 self._server.sendall(sent)
         self._end()
 
@@ -98,7 +137,7 @@ class _Passage:
                     continue
                 swallowed += answer
                 if swallowed.endswith(READY_FOR_QUERY):
-                    self._door.cuts += 1
+                    self._door.swallowed()
                     break
         self._end()
 
