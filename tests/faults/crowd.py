@@ -22,7 +22,6 @@ from tests.importing.given import HEADER
 from tests.system.running import wait_until
 
 CONNECTIONS_EACH = 50
-INVOICES = 1_500
 UNDER_WAY_EVENTS = 1_000
 """So many more events in the log, and the import is in the midst of its invoices."""
 
@@ -55,10 +54,10 @@ def open_connections(process: psutil.Process) -> int:
 
 
 @contextmanager
-def import_beside(shop: Shop, folder: Path, skus: Sequence[str]) -> Iterator[None]:
+def import_beside(shop: Shop, folder: Path, skus: Sequence[str], *, invoices: int) -> Iterator[None]:
     """An import that sells these SKUs, in the midst of its work; at the end it accounts for every line."""
     file = folder / f"{uuid4().hex}.csv"
-    write_file(file, skus)
+    write_file(file, skus, invoices=invoices)
     log = PostgresLog.open(shop.system.addresses["postgres"], read_only=True)
     head = log.head()
     own = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
@@ -88,11 +87,11 @@ def import_beside(shop: Shop, folder: Path, skus: Sequence[str]) -> Iterator[Non
             process.communicate()
 
 
-def write_file(file: Path, skus: Sequence[str]) -> None:
+def write_file(file: Path, skus: Sequence[str], *, invoices: int) -> None:
     """Invoices of two lines each, all of them for the first SKU and one of the others."""
     first_number = int(uuid4().hex[:6], 16)
     lines = [HEADER]
-    for n in range(INVOICES):
+    for n in range(invoices):
         number, at = first_number * 10_000 + n, f"2011-03-{1 + n % 28:02} 10:{n % 60:02}:00"
         for sku in (skus[0], skus[1 + n % (len(skus) - 1)]):
             lines.append(f"{number},{sku},{sku},2,{at},2.55,17850,United Kingdom")

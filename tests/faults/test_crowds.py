@@ -50,7 +50,7 @@ def test_one_unit_and_two_hundred_buyers(shop: Shop, faults_folder: Path) -> Non
             )
             return answers[:BUYERS], answers[BUYERS:]
 
-    with import_beside(shop, faults_folder, sold_by_both):
+    with import_beside(shop, faults_folder, sold_by_both, invoices=1_500):
         answers, others = asyncio.run(scenario())
 
     refused = [answer for answer in answers if answer.status != 201]
@@ -86,7 +86,7 @@ def test_fifty_parallel_changes_of_one_cart_are_all_in_it(shop: Shop, faults_fol
             )
             return cart_id, answers
 
-    with import_beside(shop, faults_folder, shop.products(4)):
+    with import_beside(shop, faults_folder, shop.products(4), invoices=700):
         cart_id, answers = asyncio.run(scenario())
 
     versions = sorted(answer.json()["version"] for answer in answers)

@@ -41,7 +41,7 @@ def test_emptied_while_idle(shop: Shop) -> None:
         head = truth.log.head()
         with watched(shop, load, cart_id) as watch:
             watch.wait_answers(from_position=head)
-            for _ in range(3):
+            for _ in range(2):
                 empty(truth)
                 truth.wait_views(head)
                 watch.wait_answers(from_position=head)
@@ -55,11 +55,11 @@ def test_emptied_under_load(shop: Shop) -> None:
         load.wait_for_orders(1)
         truth.wait_views(truth.log.head())  # Everything watched is there, and in stock.
         with watched(shop, load, cart_id) as watch:
-            for _ in range(3):
-                load.wait_for_orders(ORDERS // 3)
+            for _ in range(2):
+                load.wait_for_orders(ORDERS // 2)
                 grow(shop, load, cart_id)
                 empty(truth)
-                load.wait_for_orders(ORDERS // 3)
+                load.wait_for_orders(ORDERS // 2)
                 head = truth.log.head()
                 truth.wait_views(head)
                 watch.wait_answers(from_position=head)
