@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ class StreamState:
     last_position: int = 0
     last_writer: UUID | None = None  # the command of the batch under way that wrote it last
     last_index: int = 0  # which of that command's events was the stream's last
+    snapshot_version: int = 0  # of its newest snapshot
 
 
 @dataclass(slots=True)
@@ -78,6 +79,10 @@ class Books:
             kept.version = recorded.version
             kept.last_position = recorded.position
         self._streams[stream] = kept
+
+    def put(self, loaded: Mapping[str, StreamState]) -> None:
+        """Takes in states that were folded elsewhere."""
+        self._streams.update(loaded)
 
     def evolve(self, stream: str, event: Any, *, writer: UUID, index: int) -> None:
         """Folds an event of a decision that the batch under way is to append."""

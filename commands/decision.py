@@ -9,6 +9,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from event_store.command_ids import new_command_id
+
 IMPORT_CHANNEL = "import"
 """The one channel whose commands may say when their events were true (`valid_at`)."""
 
@@ -34,17 +36,13 @@ def new_trace_id() -> str:
     return f"{_UNIQUE.getrandbits(128):032x}"
 
 
-def _command_id() -> UUID:
-    return UUID(int=_UNIQUE.getrandbits(128), version=4)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything about a command that is not its own content."""
 
     actor: Actor
     channel: str
-    command_id: UUID = field(default_factory=_command_id)
+    command_id: UUID = field(default_factory=new_command_id)
     key: bytes | None = None  # digest of actor and idempotency key
     request_hash: bytes | None = None
     correlation: str | None = None  # W3C trace id

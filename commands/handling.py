@@ -22,6 +22,7 @@ from aggregates.kernel import Reason, Rejected
 from commands.books import Books, Missing
 from commands.decision import Answer, AwaitedStep, BusyError, Context, Decision, KeyBusyError, KeyReusedError
 from commands.entries import Decided, EntryWriter, answer_of_row, step_end
+from commands.snapshots import SnapshotDrawing, Snapshots
 from commands.waiting import Waiting
 from event_store.codec import Codec
 from event_store.errors import EventStoreError
@@ -67,6 +68,8 @@ class Handling:
         self._deadline_seconds = deadline_seconds
         self._books = Books(codec, streams_max)
         self._entries = EntryWriter(codec)
+        self._snapshots = Snapshots(log, codec)
+        self._drawing = SnapshotDrawing(self._snapshots)
         self._queue: deque[Waiting] = deque()
         self._queued = asyncio.Event()
         self._keys: dict[bytes, asyncio.Future[Answer]] = {}
@@ -90,6 +93,7 @@ class Handling:
         if self._loop_task is not None:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
+        await self._drawing.stop()
         while self._queue:
             self._queue.popleft().refuse(BusyError())
         self._thread.shutdown()
@@ -217,9 +221,7 @@ class Handling:
             except Exception:  # its own turn to be decided, and to fail, comes
                 continue
         if streams:
-            histories = await self._in_thread(self._log.read_streams, list(streams))
-            for stream, history in histories.items():
-                self._books.load(stream, history)
+            self._books.put(await self._in_thread(self._snapshots.load, list(streams)))
         if subjects:
             self._entries.learn_keys(subjects, await self._in_thread(self._log.subject_keys, list(subjects)))
 
@@ -255,6 +257,7 @@ class Handling:
                     moved.append(waiting)
         for _, one in decided:
             self._books.touch(one.entry.reads)
+        self._drawing.consider(self._books, {s for _, one in decided for s, _event in one.events})
         now = asyncio.get_running_loop().time()
         for waiting in reversed(moved):
             if now >= waiting.deadline:

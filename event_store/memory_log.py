@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from event_store.entries import check_entries
 from event_store.errors import StoreUnavailable
 from event_store.records import (
+    NO_VERSIONS,
     Appended,
     Entry,
     JournalRow,
@@ -20,6 +21,7 @@ from event_store.records import (
     Outcome,
     RecordedEvent,
     Replayed,
+    Snapshot,
 )
 
 KEY_LASTS = timedelta(hours=24)
@@ -41,6 +43,7 @@ class MemoryLog:
         self._keys: dict[bytes, JournalRow] = {}
         self._subject_keys: dict[str, bytes] = {}
         self._checkpoints: dict[str, int] = {}
+        self._snapshots: dict[tuple[str, str], Snapshot] = {}  # by stream and shape
         self._exclusives: set[str] = set()
         self._secret = os.urandom(32)
         self._closed = False
@@ -78,9 +81,16 @@ class MemoryLog:
         with self._open():
             return self._streams.get(stream, [])[after_version:][:limit]
 
-    def read_streams(self, streams: Sequence[str]) -> dict[str, list[RecordedEvent]]:
+    def read_streams(
+        self, streams: Sequence[str], *, after: Mapping[str, int] = NO_VERSIONS
+    ) -> dict[str, list[RecordedEvent]]:
         with self._open():
-            return {stream: self.read_stream(stream) for stream in streams}
+            return {s: self.read_stream(s, after_version=after.get(s, 0)) for s in streams}
+
+    def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
+        with self._open():
+            kept = (self._snapshots.get((stream, shape)) for stream, shape in shapes.items())
+            return {snapshot.stream: snapshot for snapshot in kept if snapshot is not None}
 
     def head(self) -> int:
         with self._open():
@@ -113,6 +123,14 @@ class MemoryLog:
 
     def installation_secret(self) -> bytes:
         return self._secret
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        with self._open():
+            older = [k for k, s in self._snapshots.items() if s.stream == snapshot.stream]
+            if all(self._snapshots[k].version <= snapshot.version for k in older):
+                for k in older:
+                    del self._snapshots[k]
+                self._snapshots[snapshot.stream, snapshot.shape] = snapshot
 
     def checkpoint(self, name: str) -> int:
         with self._open():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from event_store.combining import Combiner
@@ -24,7 +25,7 @@ from event_store.postgres_migrations import check_schema, migrate
 from event_store.postgres_rows import CommandParcel
 from event_store.postgres_wakeup import Listener, Waker
 from event_store.postgres_writer import PostgresWriter
-from event_store.records import Entry, JournalRow, Outcome, RecordedEvent
+from event_store.records import NO_VERSIONS, Entry, JournalRow, Outcome, RecordedEvent, Snapshot
 
 PAGE_MOST = 10_000
 HEAD_SECONDS_MAX = 2.0  # One look at an index: who asks for it wants to know whether the server is there.
@@ -37,7 +38,7 @@ class PostgresLog:
     def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
         """Over a schema that is there and up to date: use `open`."""
         self._url = url
-        self._schema = schema
+        self.schema = schema
         self._reading = Connections(url, schema, read_only=read_only)
         self.stored = StoredEvents(self._reading)
         self._listener = Listener(url, schema, read_only=read_only)
@@ -106,12 +107,20 @@ class PostgresLog:
             make=RecordedEvent,
         )
 
-    def read_streams(self, streams: Sequence[str]) -> dict[str, list[RecordedEvent]]:
+    def read_streams(
+        self, streams: Sequence[str], *, after: Mapping[str, int] = NO_VERSIONS
+    ) -> dict[str, list[RecordedEvent]]:
         found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
         if found:
-            for event in self._reading.rows("streams_events", {"streams": list(found)}, make=RecordedEvent):
+            asked = {"streams": list(found), "after": [after.get(stream, 0) for stream in found]}
+            for event in self._reading.rows("streams_events", asked, make=RecordedEvent):
                 found[event.stream].append(event)
         return found
+
+    def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
+        asked = {"streams": list(shapes), "shapes": list(shapes.values())}
+        rows: list[Snapshot] = self._reading.rows("snapshots", asked, make=Snapshot) if shapes else []
+        return {snapshot.stream: snapshot for snapshot in rows}
 
     def head(self) -> int:
         row = self._reading.row("head", {}, seconds_max=HEAD_SECONDS_MAX)
@@ -153,6 +162,9 @@ class PostgresLog:
         assert row is not None
         return bytes(row[0])
 
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        self._reading.execute("save_snapshot", msgspec.structs.asdict(snapshot))
+
     def checkpoint(self, name: str) -> int:
         return self.tracked(name) or 0
 
@@ -167,7 +179,7 @@ class PostgresLog:
     def try_exclusive(self, name: str) -> PostgresExclusive | None:
         if self._closed:
             raise StoreUnavailable("this log is closed")
-        return try_exclusive(self._url, self._schema, name)
+        return try_exclusive(self._url, self.schema, name)
 
     def close(self) -> None:
         self._closed = True

@@ -134,18 +134,18 @@ def _answer(connection: pq.abc.PGconn) -> pq.abc.PGresult:
     while connection.flush() == 1:
         _wait(poll, connection, select.POLLIN | select.POLLOUT, deadline)
         connection.consume_input()
-    while connection.is_busy():
-        _wait(poll, connection, select.POLLIN, deadline)
-        connection.consume_input()
-    result = connection.get_result()
-    if result is None:
+    answer: pq.abc.PGresult | None = None
+    while True:
+        while connection.is_busy():
+            _wait(poll, connection, select.POLLIN, deadline)
+            connection.consume_input()
+        result = connection.get_result()
+        if result is None:
+            break
+        answer = result  # After the row comes the commit, and its failure where it failed.
+    if answer is None:
         raise psycopg.OperationalError("the server sent no answer")
-    while connection.is_busy():
-        _wait(poll, connection, select.POLLIN, deadline)
-        connection.consume_input()
-    while connection.get_result() is not None:
-        pass
-    return result
+    return answer
 
 
 def _wait(poll: select.poll, connection: pq.abc.PGconn, events: int, deadline: float) -> None:

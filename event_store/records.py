@@ -39,6 +39,18 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     valid_at: datetime  # UTC, when it was true in the world; recorded_at unless told
 
 
+class Snapshot(msgspec.Struct, frozen=True):
+    """A stream's folded state at a version. Disposable: whoever has none folds the stream.
+
+    `shape` says what the state looks like and how it was folded; another shape's is never read.
+    """
+
+    stream: str
+    version: int
+    shape: str
+    data: bytes
+
+
 Verdict = Literal["accepted", "refused", "unchanged"]
 
 
@@ -123,6 +135,9 @@ class JournalRow(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
+NO_VERSIONS: Mapping[str, int] = {}
+
+
 class EventReader(Protocol):
     """The reading side of a log. Every call may be made from any thread."""
 
@@ -141,8 +156,13 @@ class EventReader(Protocol):
     ) -> list[RecordedEvent]:
         """Events of one stream by version; [] where there is no such stream."""
 
-    def read_streams(self, streams: Sequence[str]) -> dict[str, list[RecordedEvent]]:
-        """Whole streams in one call; every stream asked for is a key."""
+    def read_streams(
+        self, streams: Sequence[str], *, after: Mapping[str, int] = NO_VERSIONS
+    ) -> dict[str, list[RecordedEvent]]:
+        """Streams in one call, each whole or above its version in `after`; each asked for is a key."""
+
+    def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
+        """The newest snapshot of each stream that has one of the shape named for it."""
 
     def head(self) -> int:
         """The last position; 0 for an empty log."""
@@ -194,6 +214,9 @@ class EventLog(EventReader, Protocol):
 
     def installation_secret(self) -> bytes:
         """32 random bytes made when the log was: the key of every HMAC that must outlive a process."""
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keeps it in place of the stream's older ones."""
 
     def checkpoint(self, name: str) -> int:
         """How far the named reader got (`tracking`); 0 at first."""

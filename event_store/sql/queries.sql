@@ -30,9 +30,26 @@ SELECT position, stream, version, type, schema_number, data, command_id, correla
 -- streams_events --
 SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
        recorded_at, coalesce(valid_at, recorded_at)
-  FROM events
- WHERE stream = ANY (%(streams)s)
+  FROM unnest(%(streams)s::text[], %(after)s::bigint[]) AS asked (name, above)
+  JOIN events ON stream = asked.name AND version > asked.above
  ORDER BY stream, version
+
+-- snapshots --
+SELECT DISTINCT ON (stream) stream, version, type, data
+  FROM unnest(%(streams)s::text[], %(shapes)s::text[]) AS asked (name, shape)
+  JOIN snapshots ON stream = asked.name AND type = asked.shape
+ ORDER BY stream, version DESC
+
+-- save_snapshot --
+-- Two processes may each save theirs: the higher version stays.
+WITH newer AS (
+    SELECT FROM snapshots WHERE stream = %(stream)s AND version > %(version)s
+), older AS (
+    DELETE FROM snapshots WHERE stream = %(stream)s AND version < %(version)s
+)
+INSERT INTO snapshots (stream, version, type, data)
+SELECT %(stream)s, %(version)s, %(shape)s, %(data)s WHERE NOT EXISTS (SELECT FROM newer)
+    ON CONFLICT (stream, version) DO UPDATE SET type = excluded.type, data = excluded.data
 
 -- head --
 SELECT coalesce(max(position), 0) FROM events
