@@ -1,0 +1,47 @@
+"""A PostgreSQL of its own for measuring, as `daybook up` starts it: fsync and synchronous_commit on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.account import server_account
+from deploy.local.binaries import find_binaries
+from deploy.local.postgres import PostgresServer
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it is, and where its programs lie."""
+
+    url: str
+    programs: Path
+
+
+@contextmanager
+def own_postgres() -> Iterator[Server]:
+    """Started empty, gone afterwards."""
+    account = server_account()
+    folder = Path(tempfile.mkdtemp(prefix="daybook-bench-", dir="/tmp"))
+    folder.chmod(0o711)
+    sockets = folder / "s"
+    sockets.mkdir()
+    sockets.chmod(0o777)
+    programs = find_binaries(account).postgres
+    server = PostgresServer(
+        programs=programs,
+        folder=folder / "postgres",
+        sockets=sockets,
+        account=account,
+        log=folder / "postgres.log",
+    )
+    try:
+        server.start()
+        yield Server(server.url(), programs)
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
