@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from typing import get_args
 from uuid import UUID
 
 from event_store.errors import InvalidEntry
 from event_store.keys import KEY_BYTES
-from event_store.records import Entry, NewEvent
+from event_store.records import Entry, NewEvent, Verdict
 
-EVENT_DATA_BYTES_MAX = 256 * 1024
+EVENT_DATA_BYTES_MAX = 1024 * 1024  # A real invoice of 1,100 lines takes 210 KB.
 JOURNAL_BYTES_MAX = 1024 * 1024
+ENTRY_BYTES_MAX = 64 * 1024 * 1024  # A batch is one message to the server, which takes 1 GB at most.
 STREAM_CHARACTERS_MAX = 255
+TEXT_CHARACTERS_MAX = 1000
+KEY_BYTES_MAX = 255  # Longer ones do not fit into an index, and would fail the whole batch.
 
+_VERDICTS = frozenset(get_args(Verdict))
 _VERSION_END = 2**62
 _NUMBER_END = 2**31
 _TYPE = re.compile(r"[a-z_]+\.[a-z_]+")
@@ -33,19 +38,23 @@ def check_entries(entries: Sequence[Entry]) -> None:
         before[entry.command_id] = None
 
 
+def check_not_negative(**numbers: int | None) -> None:
+    """ValueError for a place or number of events below 0."""
+    for name, number in numbers.items():
+        if number is not None and number < 0:
+            raise ValueError(f"{name} is 0 or more: {number}")
+
+
 def _check(entry: Entry, before: Collection[UUID]) -> None:
-    if entry.events and entry.verdict != "accepted":
-        raise InvalidEntry(f"{entry.name} is {entry.verdict} and yet has events")
-    if (entry.key is None) != (entry.request_hash is None):
-        raise InvalidEntry(f"{entry.name}: a key and its request's hash go together")
-    if len(entry.arguments) > JOURNAL_BYTES_MAX or len(entry.answer) > JOURNAL_BYTES_MAX:
-        raise InvalidEntry(f"{entry.name}: arguments or answer over {JOURNAL_BYTES_MAX} bytes")
-    if entry.valid_at is not None and entry.valid_at.tzinfo is None:
-        raise InvalidEntry(f"{entry.name}: valid_at without a time zone")
+    _check_row(entry)
+    size_bytes = len(entry.arguments) + len(entry.answer)
     for event in entry.events:
         if event.stream not in entry.reads:
             raise InvalidEntry(f"{entry.name}: {event.stream} is written but not among what was read")
         _check_event(event)
+        size_bytes += len(event.data)
+    if size_bytes > ENTRY_BYTES_MAX:
+        raise InvalidEntry(f"{entry.name}: {size_bytes} bytes, more than {ENTRY_BYTES_MAX}")
     for stream, version in entry.reads.items():
         if not 0 < len(stream) <= STREAM_CHARACTERS_MAX or not 0 <= version < _VERSION_END:
             raise InvalidEntry(f"{entry.name}: no stream or version: {stream[:300]!r}, {version}")
@@ -53,9 +62,24 @@ def _check(entry: Entry, before: Collection[UUID]) -> None:
         if mate not in before:
             raise InvalidEntry(f"{entry.name} was decided on {mate}, which is not before it in the call")
     for subject, key in entry.new_subject_keys.items():
-        if not subject or len(key) != KEY_BYTES:
-            raise InvalidEntry(f"{entry.name}: a subject's key has {KEY_BYTES} bytes")
+        if not 0 < len(subject) <= STREAM_CHARACTERS_MAX or len(key) != KEY_BYTES:
+            raise InvalidEntry(f"{entry.name}: a subject has a name, and a key of {KEY_BYTES} bytes")
     _check_texts(entry)
+
+
+def _check_row(entry: Entry) -> None:
+    if entry.verdict not in _VERDICTS:
+        raise InvalidEntry(f"{entry.name}: no verdict: {entry.verdict!r}")
+    if entry.events and entry.verdict != "accepted":
+        raise InvalidEntry(f"{entry.name} is {entry.verdict} and yet has events")
+    if (entry.key is None) != (entry.request_hash is None):
+        raise InvalidEntry(f"{entry.name}: a key and its request's hash go together")
+    if entry.key is not None and not 0 < len(entry.key) <= KEY_BYTES_MAX:
+        raise InvalidEntry(f"{entry.name}: a key has 1 to {KEY_BYTES_MAX} bytes")
+    if len(entry.arguments) > JOURNAL_BYTES_MAX or len(entry.answer) > JOURNAL_BYTES_MAX:
+        raise InvalidEntry(f"{entry.name}: arguments or answer over {JOURNAL_BYTES_MAX} bytes")
+    if entry.valid_at is not None and entry.valid_at.tzinfo is None:
+        raise InvalidEntry(f"{entry.name}: valid_at without a time zone")
 
 
 def _check_event(event: NewEvent) -> None:
@@ -74,14 +98,10 @@ def _check_type(name: str) -> None:
 
 def _check_texts(entry: Entry) -> None:
     """The database holds no NUL and nothing that is not Unicode."""
-    texts = "".join(
-        (
-            *(entry.name, entry.verdict, entry.actor, entry.channel),
-            *(entry.correlation or "", entry.causation or ""),
-            *entry.reads,
-            *entry.new_subject_keys,
-        )
-    )
+    own = (entry.name, entry.actor, entry.channel, entry.correlation or "", entry.causation or "")
+    texts = "".join((*own, *entry.reads, *entry.new_subject_keys))
+    if max(map(len, own)) > TEXT_CHARACTERS_MAX:
+        raise InvalidEntry(f"{entry.name[:100]}: a text of more than {TEXT_CHARACTERS_MAX} characters")
     if "\0" in texts or not (texts.isascii() or _is_unicode(texts)):
         raise InvalidEntry(f"{entry.name!r}: a text holds NUL or half a surrogate pair")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from event_store.entries import check_entries
+from event_store.entries import check_entries, check_not_negative
 from event_store.errors import StoreUnavailable
 from event_store.records import (
     NO_VERSIONS,
@@ -70,6 +70,7 @@ class MemoryLog:
     ) -> list[RecordedEvent]:
         if not 1 <= limit <= 10_000:
             raise ValueError("limit is 1 to 10000")
+        check_not_negative(after=after)
         with self._open():
             if not types:
                 return self._events[after : min(after + limit, len(self._events) if up_to is None else up_to)]
@@ -78,6 +79,7 @@ class MemoryLog:
     def read_stream(
         self, stream: str, *, after_version: int = 0, limit: int | None = None
     ) -> list[RecordedEvent]:
+        check_not_negative(after_version=after_version, limit=limit)
         with self._open():
             return self._streams.get(stream, [])[after_version:][:limit]
 

@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 from event_store.combining import Combiner
-from event_store.entries import check_entries
+from event_store.entries import check_entries, check_not_negative
 from event_store.errors import LogGap, StoreUnavailable
 from event_store.postgres_append import CommandBatch
 from event_store.postgres_async import AsyncWriter
@@ -89,6 +89,7 @@ class PostgresLog:
     ) -> list[RecordedEvent]:
         if not 1 <= limit <= PAGE_MOST:
             raise ValueError(f"limit is 1 to {PAGE_MOST}")
+        check_not_negative(after=after)
         page = {"after": after, "limit": limit, "up_to": _END if up_to is None else up_to}
         if types:
             return self._reading.rows(
@@ -101,6 +102,7 @@ class PostgresLog:
     def read_stream(
         self, stream: str, *, after_version: int = 0, limit: int | None = None
     ) -> list[RecordedEvent]:
+        check_not_negative(after_version=after_version, limit=limit)
         return self._reading.rows(
             "stream_events",
             {"stream": stream, "after_version": after_version, "limit": limit},

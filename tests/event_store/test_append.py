@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
+from itertools import islice
 from uuid import uuid4
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from event_store.errors import InvalidEntry, StoreUnavailable
 from event_store.keys import new_subject_key
 from event_store.records import Appended, Entry, EventLog, Moved
-from tests.event_store.given import adding, append, entry, event, positions, written
+from tests.event_store.given import adding, append, entry, event, keyed, positions, written
 
 
 def test_positions_and_versions_follow_each_other_from_one(log: EventLog) -> None:
@@ -183,7 +185,7 @@ def test_nothing_is_appended_by_an_empty_call(log: EventLog) -> None:
     "wrong",
     [
         entry({"cart-a": 0}, "cart-b"),
-        entry({"cart-a": 0}, events=[event("cart-a", b"x" * (256 * 1024 + 1))], verdict="accepted"),
+        entry({"cart-a": 0}, events=[event("cart-a", b"x" * (1024 * 1024 + 1))], verdict="accepted"),
         entry({"cart-a": 0}, events=[event("cart-a", name="cart.ItemAdded")], verdict="accepted"),
         entry({"cart-a": 0}, events=[event("cart-a", name="item_added")], verdict="accepted"),
         entry({"cart-a": 0}, events=[event("cart-a", number=0)], verdict="accepted"),
@@ -193,6 +195,14 @@ def test_nothing_is_appended_by_an_empty_call(log: EventLog) -> None:
         entry({"cart-\0": 0}),
         entry({"cart-\ud800": 0}),
         entry({"cart-a": -1}),
+        entry({"cart-a": 2**62}),
+        entry({"cart-a": 0}, verdict="maybe"),
+        entry({"cart-a": 0}, events=[event("cart-a", b"x" * 1024 * 1024)] * 65, verdict="accepted"),
+        entry({"cart-a": 0}, arguments=b"x" * (1024 * 1024 + 1)),
+        adding("cart-a", **keyed(b"k" * 256)),
+        adding("cart-a", **(keyed(b"k") | {"key": b""})),
+        adding("cart-a", actor="a" * 1001),
+        adding("cart-a", new_subject_keys={"a" * 256: b"1" * 32}),
         adding("cart-a", actor="a\0b"),
         adding("cart-a", key=b"k" * 32),
         adding("cart-a", request_hash=b"k" * 32),
@@ -208,9 +218,21 @@ def test_an_entry_out_of_form_is_refused_before_anything_is_sent(log: EventLog, 
 
 
 def test_an_event_of_exactly_the_size_limit_is_taken(log: EventLog) -> None:
-    largest = entry({"cart-a": 0}, events=[event("cart-a", b"x" * (256 * 1024))], verdict="accepted")
+    largest = entry({"cart-a": 0}, events=[event("cart-a", b"x" * 1024 * 1024)] * 3, verdict="accepted")
     assert positions(append(log, largest)) == [1]
-    assert len(log.read_stream("cart-a")[0].data) == 256 * 1024
+    assert [len(recorded.data) for recorded in log.read_stream("cart-a")] == [1024 * 1024] * 3
+
+
+def test_texts_of_exactly_the_length_limit_are_taken(log: EventLog) -> None:
+    """Also by the indexes, at four bytes to a character that do not compress."""
+    texts = iter(random.Random(1).choices([chr(code) for code in range(0x10000, 0x20000)], k=10_000))
+    stream, subject, actor = ("".join(islice(texts, n)) for n in (255, 255, 1000))
+    key = keyed(random.Random(2).randbytes(255), b"r")
+    given = entry({stream: 0}, stream, new_subject_keys={subject: b"1" * 32}, actor=actor, **key)
+    assert positions(append(log, given)) == [1]
+    assert log.read_stream(stream)[0].actor == actor
+    assert log.accepted_key(given.key or b"") is not None
+    assert log.subject_keys([subject]) == {subject: b"1" * 32}
 
 
 def test_a_closed_log_says_so(log: EventLog) -> None:

@@ -26,6 +26,17 @@ def test_a_page_has_one_to_ten_thousand_events(log: EventLog, limit: int) -> Non
         log.read_all(after=0, limit=limit)
 
 
+def test_nothing_is_read_from_before_the_start(log: EventLog) -> None:
+    append(log, adding("cart-a"), adding("cart-a", 1))
+    for call in (
+        lambda: log.read_all(after=-1, limit=10),
+        lambda: log.read_stream("cart-a", after_version=-1),
+        lambda: log.read_stream("cart-a", limit=-1),
+    ):
+        with pytest.raises(ValueError, match=r"is 0 or more|is 1 to"):
+            call()
+
+
 def test_types_keep_those_names_only(log: EventLog) -> None:
     for n, name in enumerate(["cart.opened", "cart.item_added", "cart.opened", "orders.placed"]):
         events = [entry({}, f"cart-{n}").events[0]]
