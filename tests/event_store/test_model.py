@@ -14,11 +14,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import migrate
-from event_store.records import Appended, Entry, EventLog, JournalRow, NewEvent, RecordedEvent, Replayed
+from event_store.records import (
+    Appended,
+    Entry,
+    EventLog,
+    JournalRow,
+    NewEvent,
+    RecordedEvent,
+    Replayed,
+    Snapshot,
+)
 
 STREAMS = ("stock-1", "stock-2", "cart-ä", "order-1")
 NAMES = ("cart.item_added", "cart.cart_opened")
 SUBJECTS = ("ann", "bob")
+SHAPES = ("one", "two")
 OFFSETS = st.sampled_from([0, 0, 0, 0, 0, -1, 1])
 
 SOME_ENTRY = st.fixed_dictionaries(
@@ -45,7 +55,7 @@ class BothLogs(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.sql.execute("TRUNCATE events, commands, subject_keys, tracking")
+        self.sql.execute("TRUNCATE events, commands, subject_keys, tracking, snapshots")
         self.logs: tuple[EventLog, EventLog] = (
             MemoryLog(),
             PostgresLog(self.url, self.schema, read_only=False),
@@ -101,6 +111,19 @@ class BothLogs(RuleBasedStateMachine):
         for log in self.logs:
             log.save_checkpoint(name, position)
         self._same(lambda log: log.checkpoint(name))
+
+    @rule(stream=st.sampled_from(STREAMS), version=st.integers(1, 9), shape=st.sampled_from(SHAPES))
+    def save_snapshot(self, stream: str, version: int, shape: str) -> None:
+        for log in self.logs:
+            log.save_snapshot(Snapshot(stream, version, shape, b"%d" % version))
+
+    @rule(shapes=st.dictionaries(st.sampled_from((*STREAMS, "none")), st.sampled_from(SHAPES)))
+    def snapshots(self, shapes: dict[str, str]) -> None:
+        self._same(lambda log: log.snapshots(shapes))
+
+    @rule(after=st.dictionaries(st.sampled_from((*STREAMS, "none")), st.integers(0, 9)))
+    def read_streams(self, after: dict[str, int]) -> None:
+        self._same(lambda log: log.read_streams([*STREAMS, "none"], after=after))
 
     @invariant()
     def both_stand_the_same(self) -> None:
