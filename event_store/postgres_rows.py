@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
 
 from event_store import postgres_arrays as arrays
-from event_store.postgres_arrays import TEXT_OID, bigint_field, blob_field, text_field
+from event_store.postgres_arrays import bigint_field, blob_field, blob_prefix, text_field
 from event_store.records import Entry
 
 _COMMAND_FIELDS = 13
 _EVENT_FIELDS = 10
 
-_COUNTS_BYTES = 24
+# Bytes of a row that are always there: what counts its fields, and its fields of a fixed size.
+_COMMAND_BYTES = 4 + 24 + 8 + 8 + 24
+_EVENT_BYTES = 4 + 8 + 16 + 8
 _counts = Struct("!iiiiii").pack
 
+_NO_KEY = arrays.NULL_BLOB + arrays.NULL_BLOB
 _event_head = Struct("!iiii").pack  # the row's length and fields, its first field's type and length
 
 
-class Read(NamedTuple):
-    """A stream that a command read, the version it saw, and how many events it adds."""
-
-    stream: str
-    version: int
-    adds: int
+Read = tuple[str, int, int]
+"""A stream that a command read, the version it saw, and how many events it adds."""
 
 
 class Packed:
@@ -35,54 +33,67 @@ class Packed:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        command_id = arrays.uuid_prefix + entry.command_id.bytes
-        correlation = text_field(entry.correlation)
-        causation = text_field(entry.causation)
-        body = b"".join(
+        command_id = arrays.uuid_prefix + entry.command_id.int.to_bytes(16, "big")
+        trace = text_field(entry.correlation) + _recurring_text_field(entry.causation)
+        who = _recurring_texts(entry.name, entry.verdict, entry.actor, entry.channel)
+        key = _NO_KEY if entry.key is None else blob_field(entry.key) + blob_field(entry.request_hash)
+        arguments, answer = entry.arguments, entry.answer
+        length = _COMMAND_BYTES + len(who) + len(key) + len(arguments) + len(answer) + len(trace)
+        self.command = b"".join(
             (
+                arrays.row_prefix(length, _COMMAND_FIELDS),
                 command_id,
-                _origin(entry.name, entry.verdict, entry.actor, entry.channel),
-                blob_field(entry.key),
-                blob_field(entry.request_hash),
-                blob_field(entry.arguments),
-                blob_field(entry.answer),
-                correlation,
-                causation,
+                who,
+                key,
+                blob_prefix(len(arguments)),
+                arguments,
+                blob_prefix(len(answer)),
+                answer,
+                trace,
             )
         )
-        self.command = arrays.row_prefix(4 + len(body) + _COUNTS_BYTES, _COMMAND_FIELDS) + body
-        pieces: list[bytes] = []
-        added: dict[str, int] = {}
-        reads = entry.reads
+        self.reads: list[Read]
         if entry.events:
             origin = b"".join(
                 (
                     command_id,
-                    correlation,
-                    causation,
+                    trace,
                     _recurring_text_field(entry.actor),
-                    arrays.time_field(entry.valid_at),
+                    arrays.NULL_TIME if entry.valid_at is None else arrays.time_field(entry.valid_at),
                 )
             )
-            for event in entry.events:
-                stream = event.stream
-                added[stream] = adds = added.get(stream, 0) + 1
-                name = stream.encode()
-                kind = _kind(event.type, event.schema_number)
-                data = event.data
-                length = 36 + len(name) + len(kind) + len(data) + len(origin)
-                pieces += (
-                    _event_head(length, _EVENT_FIELDS, TEXT_OID, len(name)),
-                    name,
-                    bigint_field(reads[stream] + adds),
-                    kind,
-                    arrays.blob_prefix(len(data)),
-                    data,
-                    origin,
-                )
-        self.events = b"".join(pieces)
-        self.reads = [Read(stream, version, added.get(stream, 0)) for stream, version in reads.items()]
+            self._pack_events(entry, origin)
+        else:
+            self.events = b""
+            self.reads = [(stream, version, 0) for stream, version in entry.reads.items()]
         self.size_bytes = len(self.command) + len(self.events)
+
+    def _pack_events(self, entry: Entry, origin: bytes) -> None:
+        pieces: list[bytes] = []
+        added: dict[str, int] = {}
+        reads = entry.reads
+        for event in entry.events:
+            stream = event.stream
+            added[stream] = adds = added.get(stream, 0) + 1
+            name = stream.encode()
+            kind = _kind(event.type, event.schema_number)
+            data = event.data
+            pieces += (
+                _event_head(
+                    _EVENT_BYTES + len(name) + len(kind) + len(data) + len(origin),
+                    _EVENT_FIELDS,
+                    arrays.TEXT_OID,
+                    len(name),
+                ),
+                name,
+                bigint_field(reads[stream] + adds),
+                kind,
+                blob_prefix(len(data)),
+                data,
+                origin,
+            )
+        self.events = b"".join(pieces)
+        self.reads = [(stream, version, added.get(stream, 0)) for stream, version in reads.items()]
 
 
 class CommandParcel:
@@ -109,7 +120,7 @@ _recurring_text_field = lru_cache(maxsize=4096)(text_field)
 
 
 @lru_cache(maxsize=4096)
-def _origin(*texts: str) -> bytes:
+def _recurring_texts(*texts: str) -> bytes:
     return b"".join([text_field(text) for text in texts])
 
 

@@ -16,7 +16,7 @@ import psycopg
 from event_store.errors import StoreUnavailable
 from event_store.postgres_connections import connect, quoted
 
-PAUSE_SECONDS = 0.002  # at most one NOTIFY in so long
+PAUSE_SECONDS = 0.005  # at most one NOTIFY in so long
 POLL_SECONDS = 0.25  # how often a listener looks by itself
 
 

@@ -23,10 +23,11 @@ ROUNDS = 5
 FILL = """
 INSERT INTO events (position, stream, version, type, schema_number, data, command_id, correlation, actor,
                     recorded_at)
-SELECT n, 'cart-' || md5((n / 10)::text), mod(n, 10) + 1, 'cart.quantity_changed', 1,
-       convert_to('{"cart_id":"' || md5((n / 10)::text) || '","line_id":"1","sku":"' || repeat('x', 186) || '","quantity":' || n || '}', 'UTF8'),
+SELECT n, 'cart-' || cart_id, mod(n, 10) + 1, 'cart.quantity_changed', 1,
+       convert_to('{"cart_id":"' || cart_id || '","line_id":"1","sku":"' || repeat('x', 186)
+                  || '","quantity":' || n || '}', 'UTF8'),
        gen_random_uuid(), '0af7651916cd43dd8448eb211c80319c', 'anonymous:', now()
-  FROM generate_series(%s::bigint, %s::bigint) AS n
+  FROM generate_series(%s::bigint, %s::bigint) AS n, LATERAL (SELECT md5((n / 10)::text) AS cart_id) AS cart
 """
 
 
