@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/setup-stamp
 CODE := aggregates commands deploy event_store projections read_api replays tests daybook.py
 
-.PHONY: setup run test check bench clean
+.PHONY: setup run test check bench proofs clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,10 @@ check: setup
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/architecture
+
+# The promises again, for minutes.
+proofs: setup
+	$(BIN)/python -m pytest -q tests/proofs
 
 bench: setup
 	$(BIN)/python -m tests.bench

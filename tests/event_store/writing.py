@@ -131,7 +131,7 @@ class WriterProcess:
 
     def tell(self, history: History, log: EventLog) -> int:
         """Waits for its end, and adds to the history what it sent and was told; its exit code."""
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(timeout=120)
         with self._said as said:
             said.seek(0)
             lines = said.read().split(b"\n")
