@@ -151,6 +151,34 @@ def test_a_log_is_brought_back_to_a_moment_after_its_last_backup(archived: Archi
         restored.stop()
 
 
+def test_an_archive_without_keys_is_opened_by_the_keys_that_are_kept_apart(archived: Archived) -> None:
+    log = PostgresLog.open(archived.server.url())
+    Shop(log).whole_story()
+    before, keys = whole_log(log), log.subject_keys(SUBJECTS)
+    log.close()
+    there = ("-h", str(archived.place.folder / "o"), "-p", str(SOCKET_PORT), "-U", USER)
+    books, kept_apart = (str(archived.folder / name) for name in ("books.sql", "keys.sql"))
+    only_books = ("--schema=daybook", "--exclude-table-data=daybook.subject_keys")
+    archived.run("pg_dump", *there, *only_books, "-f", books, "postgres")
+    archived.run(
+        "pg_dump", *there, "--data-only", "--table=daybook.subject_keys", "-f", kept_apart, "postgres"
+    )
+    assert not any(key.hex() in Path(books).read_text() for key in keys.values())
+
+    archived.run("createdb", *there, "again")
+    archived.run("psql", *there, "-q", "-v", "ON_ERROR_STOP=1", "-d", "again", "-f", books)
+    log = PostgresLog.open(archived.server.url("again"))
+    assert whole_log(log) == before
+    assert log.subject_keys(SUBJECTS) == {}
+    archived.run("psql", *there, "-q", "-v", "ON_ERROR_STOP=1", "-d", "again", "-f", kept_apart)
+    assert log.subject_keys(SUBJECTS) == keys
+    findings: list[Finding] = []
+    verify(log, CODEC, report=findings.append)
+    assert findings == []
+    assert log.insert_events([("library-1", 1, "things.moved", b"{}")]) == [len(before) + 1]
+    log.close()
+
+
 def in_recovery(server: PostgresServer) -> bool:
     with psycopg.connect(server.url()) as connection:
         return connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
