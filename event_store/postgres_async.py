@@ -24,7 +24,7 @@ from event_store.postgres_writer import STATEMENT_TIMEOUT_SECONDS, WriterConnect
 from event_store.records import Entry, Outcome
 
 IN_FLIGHT_MOST = 2
-HALVES_FROM = 32  # parcels; fewer are not worth a second commit
+HALVES_FROM = 64  # parcels; fewer are not worth a second commit
 ENTRIES_MOST = 2_000
 BYTES_MOST = 4 * 1024 * 1024
 

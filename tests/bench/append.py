@@ -53,7 +53,7 @@ def cases(server: Server) -> dict[Case, Run]:
     found[KEYED, 64] = lambda: _on_log(url, lambda log: ours.tasks(log, 64, SECONDS, keyed=True))
     found[NO_JOURNAL, 64] = lambda: _on_log(url, lambda log: ours.tasks(log, 64, SECONDS), journal=False)
     found[ONE_PROCESS, 64] = lambda: _aside(url, 1)
-    found[TWO_PROCESSES, 64] = lambda: _aside(url, 2)
+    found[TWO_PROCESSES, 128] = lambda: _aside(url, 2)
     found[COPY, 1] = lambda: peers.copy_events(url, SECONDS, into_log=True)
     found[BARE_COPY, 1] = lambda: peers.copy_events(url, SECONDS, into_log=False)
     return found
@@ -97,7 +97,7 @@ def _print_ratios(rates: dict[Case, float]) -> None:
         ("one caller / one plain INSERT, same driver", rates[OURS_THREADS, 1] / rates[PLAIN, 1], 0.75),
         ("library's door, 64 threads / faster mode", rates[DOOR, 64] / faster, 3),
         ("four-stream events / one-event rate", 4 * rates[FOUR, 64] / rates[OURS, 64], 0.5),
-        ("two processes / one", rates[TWO_PROCESSES, 64] / rates[ONE_PROCESS, 64], 1),
+        ("two processes / one", rates[TWO_PROCESSES, 128] / rates[ONE_PROCESS, 64], 1),
         ("with the journal / without", rates[OURS, 64] / rates[NO_JOURNAL, 64], 0),
     ):
         print(f"{name:<46} {ratio:6.2f}" + (f"   to reach {target}" if target else ""))
@@ -110,7 +110,7 @@ def _on_log(url: str, measure: Callable[[PostgresLog], Report], *, journal: bool
 
 def _aside(url: str, number: int) -> Report:
     with ours.open_log(url) as log:
-        report = ours.processes(url, log.schema, number, 64, SECONDS)
+        report = ours.processes(url, log.schema, number, 64 * number, SECONDS)
         after = 0
         while page := log.read_all(after=after, limit=10_000):  # LogGap unless positions are contiguous
             after = page[-1].position
