@@ -56,9 +56,8 @@ class Decided:
     decision: Decision | None = None
     reason: Reason | None = None
     version: int = 0
-    stands_at: int | tuple[UUID, int] = (
-        0  # where the answered stream stood: a position, or a batch-mate's nth event
-    )
+    # Where the answered stream stood before: a position, or a batch-mate's nth event.
+    stands_at: int | tuple[UUID, int] = 0
 
     def answer(self, appended: Mapping[UUID, Appended]) -> Answer:
         """The answer, now that the log has said where everything lies."""

@@ -74,7 +74,7 @@ class Handling:
         self._queued = asyncio.Event()
         self._keys: dict[bytes, asyncio.Future[Answer]] = {}
         self._watchers: dict[str, asyncio.Event] = {}
-        self._thread = ThreadPoolExecutor(1, "append")
+        self._thread = ThreadPoolExecutor(1, "reading")
         self._loop_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Handling:

@@ -18,9 +18,13 @@ LONG = {"sizes": sizes.main}
 
 def main() -> None:
     """Runs those named, or all but the long ones."""
-    for name in sys.argv[1:] or BENCHES:
+    known = BENCHES | LONG
+    names = sys.argv[1:] or list(BENCHES)
+    if not known.keys() >= set(names):
+        raise SystemExit(f"name some of: {', '.join(known)}")
+    for name in names:
         print(f"== {name}", flush=True)
-        (BENCHES | LONG)[name]()
+        known[name]()
 
 
 if __name__ == "__main__":
