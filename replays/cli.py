@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,6 +121,8 @@ def events_tail(addresses: Any, after: int | None, types: str, follow: bool) -> 
     """The log's events as CloudEvents, one JSON object a line, personal data left out."""
     wanted = _types(types)
     codec = Codec(EVENT_TYPES)
+    if follow:  # Ctrl-C ends it as it ends `tail -f`: between two instructions, with nothing to unwind
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     with _log(addresses) as log:
         position = (log.head() if follow else 0) if after is None else after
         while True:
