@@ -1,8 +1,7 @@
 """Flat combining: calls from many threads share one round trip, without a thread of their own.
 
-Whoever comes while nobody leads becomes the leader: it takes everything queued, its own call at the head,
-and executes it at once. What queues meanwhile is the next batch, and its first caller the next leader.
-One caller alone never waits for another thread.
+Whoever comes while nobody leads becomes the leader and executes its call at once. What queues meanwhile is
+the next batch, and its first caller the next leader. One caller alone never waits for another thread.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from event_store.errors import StoreUnavailable
@@ -32,8 +31,11 @@ class Parcel(Protocol):
         """How much of it there is."""
 
     @property
-    def marks(self) -> frozenset[Hashable]:
+    def marks(self) -> Collection[Hashable]:
         """Parcels that share a mark never go together."""
+
+    def prepare(self) -> None:
+        """Does what can be done while the parcel waits for its turn."""
 
 
 AnyParcel = TypeVar("AnyParcel", bound=Parcel)
@@ -70,15 +72,21 @@ class Combiner(Generic[AnyParcel]):
 
     def submit(self, parcel: AnyParcel) -> Any:
         """The parcel's result; what `execute` raised is raised in every caller of the batch."""
-        ticket = _Ticket(parcel)
         with self._mutex:
-            self._queue.append(ticket)
-            leads = not self._led
-            self._led = True
-        if not leads:
-            ticket.gate.acquire()
-            leads = ticket.leads
-        if leads:
+            alone = not self._led  # Then nobody queues.
+            if alone:
+                self._led = True
+            else:
+                ticket = _Ticket(parcel)
+                self._queue.append(ticket)
+        if alone:
+            try:
+                return self._execute([parcel])[0]
+            finally:
+                self._pass_on()
+        parcel.prepare()
+        ticket.gate.acquire()
+        if ticket.leads:
             self._lead()
         if ticket.error is not None:
             raise copy.copy(ticket.error) from ticket.error
@@ -99,14 +107,18 @@ class Combiner(Generic[AnyParcel]):
             raise
         finally:
             # The next leader first: its batch travels while the callers of this one wake up.
-            with self._mutex:
-                if self._queue:
-                    self._queue[0].leads = True
-                    self._queue[0].gate.release()
-                else:
-                    self._led = False
+            self._pass_on()
             for ticket in batch:
                 ticket.gate.release()
+
+    def _pass_on(self) -> None:
+        """Names the next leader."""
+        with self._mutex:
+            if self._queue:
+                self._queue[0].leads = True
+                self._queue[0].gate.release()
+            else:
+                self._led = False
 
     def _take(self) -> list[_Ticket[AnyParcel]]:
         """The leader's own ticket, and as many after it as go with it."""
@@ -128,6 +140,6 @@ class Combiner(Generic[AnyParcel]):
                     or not marks.isdisjoint(parcel.marks)
                 ):
                     break
-                marks |= parcel.marks
+                marks.update(parcel.marks)
                 batch.append(queue.popleft())
             return batch

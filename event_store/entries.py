@@ -98,12 +98,25 @@ def _check_type(name: str) -> None:
 
 def _check_texts(entry: Entry) -> None:
     """The database holds no NUL and nothing that is not Unicode."""
-    own = (entry.name, entry.actor, entry.channel, entry.correlation or "", entry.causation or "")
-    texts = "".join((*own, *entry.reads, *entry.new_subject_keys))
-    if max(map(len, own)) > TEXT_CHARACTERS_MAX:
-        raise InvalidEntry(f"{entry.name[:100]}: a text of more than {TEXT_CHARACTERS_MAX} characters")
-    if "\0" in texts or not (texts.isascii() or _is_unicode(texts)):
+    _check_recurring(entry.name, entry.actor, entry.channel, entry.causation or "")
+    correlation = entry.correlation or ""
+    if len(correlation) > TEXT_CHARACTERS_MAX:
+        raise InvalidEntry(f"{entry.name}: a text of more than {TEXT_CHARACTERS_MAX} characters")
+    if not _is_storable("".join((correlation, *entry.reads, *entry.new_subject_keys))):
         raise InvalidEntry(f"{entry.name!r}: a text holds NUL or half a surrogate pair")
+
+
+@lru_cache(maxsize=4096)
+def _check_recurring(*texts: str) -> None:
+    """What is much the same from one entry to the next."""
+    if max(map(len, texts)) > TEXT_CHARACTERS_MAX:
+        raise InvalidEntry(f"{texts[0][:100]}: a text of more than {TEXT_CHARACTERS_MAX} characters")
+    if not _is_storable("".join(texts)):
+        raise InvalidEntry(f"{texts[0]!r}: a text holds NUL or half a surrogate pair")
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or _is_unicode(text))
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,4 +1,8 @@
-"""A batch of commands as a call of `append` or `append_each`, and the answer as the commands' outcomes."""
+"""A batch of commands as a call of `append` or `append_each`, and the answer as the commands' outcomes.
+
+Every answer begins with the head before the batch (NULL: nothing was written), the time, and whether the
+lock was waited for.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from event_store.records import Appended, JournalRow, KeyReused, Moved, Outcome,
 
 Parameters = list[bytes | None]
 Answer = Sequence[bytes | None]
+Written = tuple[list[list[Outcome]], int]
+"""The outcomes, parcel by parcel, and the log's new head."""
 Journal = Callable[[list[UUID]], dict[UUID, JournalRow]]
 """Reads rows of the journal, for what was replayed."""
 
@@ -27,10 +33,15 @@ class RowTypes(NamedTuple):
 
 
 def _statement(function: str, parameters: int) -> bytes:
-    return f"SELECT * FROM {function}({', '.join(f'${n}' for n in range(1, parameters + 1))})".encode()
+    # As a column, not from it: a function in FROM goes through a table of its own.
+    return f"SELECT {function}({', '.join(f'${n}' for n in range(1, parameters + 1))})".encode()
 
 
-STATEMENTS = {"append": _statement("append", 7), "append_each": _statement("append_each", 17)}
+STATEMENTS = {
+    "append": _statement("append", 7),
+    "append_one": _statement("append_one", 16),
+    "append_each": _statement("append_each", 17),
+}
 ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid"
 
 
@@ -49,12 +60,21 @@ _MOVED, _REPLAYED, _KEY_REUSED = 1, 2, 3
 _judgements = msgspec.json.Decoder(_Judgement)
 
 
+def waited(answer: Answer) -> bool:
+    """Whether somebody else held the log's lock."""
+    said = answer[2]
+    assert said is not None
+    return arrays.read_boolean(said)
+
+
 class CommandBatch:
     """Parcels that travel together.
 
     `smooth` says whether the commands fit each other, so that only the state before the batch is in
-    question: then `append` is asked, and `append_each` where it wrote nothing.
+    question: then `function` is asked, and `append_each` where it wrote nothing.
     """
+
+    function = "append"
 
     def __init__(self, parcels: Sequence[CommandParcel]) -> None:
         self._parcels = parcels
@@ -64,7 +84,7 @@ class CommandBatch:
         self._subjects: dict[str, bytes] = {}
         self.smooth = self._look()
 
-    def append_parameters(self, types: RowTypes) -> Parameters:
+    def parameters(self, types: RowTypes) -> Parameters:
         """In the order that `append` declares them."""
         texts, blobs = arrays.TEXT_OID, arrays.BYTEA_OID
         return [
@@ -76,9 +96,9 @@ class CommandBatch:
             *self._rows(types),
         ]
 
-    def appended(self, answer: Answer) -> tuple[list[list[Outcome]], int] | None:
+    def appended(self, answer: Answer) -> Written | None:
         """The outcomes of `append`, parcel by parcel, and the new head; None when it wrote nothing."""
-        head_data, at_data = answer
+        head_data, at_data = answer[:2]
         if head_data is None:
             return None
         assert at_data is not None
@@ -132,9 +152,13 @@ class CommandBatch:
             *self._rows(types),
         ]
 
-    def judged(self, answer: Answer, journal: Journal) -> tuple[list[list[Outcome]], int]:
+    def as_batch(self) -> CommandBatch:
+        """Itself."""
+        return self
+
+    def judged(self, answer: Answer, journal: Journal) -> Written:
         """The outcomes of `append_each`, parcel by parcel, and the new head."""
-        head_data, at_data, judgement_data = answer
+        head_data, at_data, _, judgement_data = answer
         assert head_data is not None and at_data is not None and judgement_data is not None
         head, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
         judgement = _judgements.decode(judgement_data)

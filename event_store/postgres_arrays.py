@@ -65,9 +65,11 @@ def time_field(time: datetime | None) -> bytes:
     """A moment as a row's field."""
     if time is None:
         return NULL_TIME
-    return _type_and_length(TIMESTAMPTZ_OID, 8) + ((time - _EPOCH) // _MICROSECOND).to_bytes(
-        8, "big", signed=True
-    )
+    return _type_and_length(TIMESTAMPTZ_OID, 8) + time_value(time)
+
+
+def time_value(time: datetime) -> bytes:
+    return ((time - _EPOCH) // _MICROSECOND).to_bytes(8, "big", signed=True)
 
 
 def bytes_item(data: bytes | None) -> bytes:
@@ -108,6 +110,22 @@ def boolean(value: bool) -> bytes:
 
 def read_bigint(data: bytes) -> int:
     return int.from_bytes(data, "big", signed=True)
+
+
+def read_boolean(data: bytes) -> bool:
+    return data != b"\x00"
+
+
+def read_row(data: bytes) -> list[bytes | None]:
+    """A row's fields, each in binary form."""
+    fields: list[bytes | None] = []
+    at = 4
+    for _ in range(int.from_bytes(data[:4], "big")):
+        length = int.from_bytes(data[at + 4 : at + 8], "big", signed=True)
+        at += 8
+        fields.append(None if length < 0 else data[at : at + length])
+        at += max(0, length)
+    return fields
 
 
 def read_time(data: bytes) -> datetime:

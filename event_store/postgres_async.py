@@ -3,6 +3,9 @@
 Each call's entries wait for the loop's next turn and travel together. While the server works on one batch
 the next is packed and sent after it on the same connection (libpq's pipeline mode), so that neither side
 waits for the other. What waits when nothing is under way is therefore sent as two halves.
+
+Where other processes write too, the log's lock goes from one to the next with each batch, and they are what
+the server works on meanwhile: then few large batches beat many small ones, and one at a time is under way.
 """
 
 from __future__ import annotations
@@ -17,13 +20,16 @@ import psycopg
 from psycopg import pq
 
 from event_store.errors import StoreUnavailable
-from event_store.postgres_append import CommandBatch, Journal
+from event_store.postgres_append import CommandBatch, Journal, waited
+from event_store.postgres_append_one import LoneCommand, whole
 from event_store.postgres_connections import unavailable_is_typed
 from event_store.postgres_rows import CommandParcel
-from event_store.postgres_writer import STATEMENT_TIMEOUT_SECONDS, WriterConnection, columns_of
+from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS
+from event_store.postgres_writer import WriterConnection, columns_of
 from event_store.records import Entry, Outcome
 
 IN_FLIGHT_MOST = 2
+ALONE_AFTER = 16  # batches that nobody's lock delayed: then no other process is writing
 HALVES_FROM = 64  # parcels; fewer are not worth a second commit
 ENTRIES_MOST = 2_000
 BYTES_MOST = 4 * 1024 * 1024
@@ -34,7 +40,9 @@ class _Flight:
 
     __slots__ = ("batch", "each", "futures", "result")
 
-    def __init__(self, batch: CommandBatch, futures: list[asyncio.Future[Any]], *, each: bool) -> None:
+    def __init__(
+        self, batch: CommandBatch | LoneCommand, futures: list[asyncio.Future[Any]], *, each: bool
+    ) -> None:
         self.batch = batch
         self.futures = futures
         self.each = each  # whether every command is judged
@@ -51,7 +59,7 @@ class AsyncWriter:
         self._connect = connect
         self._journal = journal
         self._tell = tell
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[CommandParcel, asyncio.Future[list[Outcome]]]] = deque()
         self._flying: deque[_Flight] = deque()
         self._connection: WriterConnection | None = None
@@ -59,47 +67,61 @@ class AsyncWriter:
         self._connecting: asyncio.Task[None] | None = None
         self._judging: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._unhindered = ALONE_AFTER  # batches in a row that did not wait for the log's lock
         self._writing = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """See EventLog.append; the entries have been checked."""
+    def append(self, entries: Sequence[Entry]) -> asyncio.Future[list[Outcome]]:
+        """The outcomes to come, see EventLog.append; the entries have been checked."""
         if self._closed:
             raise StoreUnavailable("this log is closed")
-        future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._waiting.append((CommandParcel(entries), future))
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._dispatch)
-        return await future
+        future: asyncio.Future[list[Outcome]] = self.loop.create_future()
+        parcel = CommandParcel(entries)
+        if self._flying or self._waiting:
+            parcel.prepare()
+        self._waiting.append((parcel, future))
+        self._dispatch_soon()
+        return future
+
+    @property
+    def _in_flight_most(self) -> int:
+        return IN_FLIGHT_MOST if self._unhindered >= ALONE_AFTER else 1
 
     def close(self) -> None:
         """From any thread; what is under way fails."""
         self._closed = True
-        if self._loop.is_closed():
+        if self.loop.is_closed():
             if self._connection is not None:
                 self._connection.close()
         else:
-            self._loop.call_soon_threadsafe(self._lose, StoreUnavailable("this log is closed"))
+            self.loop.call_soon_threadsafe(self._lose, StoreUnavailable("this log is closed"))
+
+    def _dispatch_soon(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._dispatch)
 
     def _dispatch(self) -> None:
         self._scheduled = False
-        while self._waiting and len(self._flying) < IN_FLIGHT_MOST:
+        while self._waiting and len(self._flying) < self._in_flight_most:
             if self._connection is None:
                 if self._connecting is None:
-                    self._connecting = self._loop.create_task(self._open())
+                    self._connecting = self.loop.create_task(self._open())
                 return
             parcels, futures = self._take()
-            batch = CommandBatch(parcels)
+            batch = whole(parcels)
             self._send(_Flight(batch, futures, each=not batch.smooth))
 
     def _take(self) -> tuple[list[CommandParcel], list[asyncio.Future[Any]]]:
         """As many as go together, from the head of the queue."""
         waiting = self._waiting
         most = len(waiting)
-        if not self._flying and most >= HALVES_FROM:
+        if not self._flying and most >= HALVES_FROM and self._in_flight_most > 1:
             most = (most + 1) // 2
+        if most == 1:
+            parcel, future = waiting.popleft()
+            return [parcel], [future]
         parcels: list[CommandParcel] = []
         futures: list[asyncio.Future[Any]] = []
         entries = size_bytes = 0
@@ -112,7 +134,7 @@ class AsyncWriter:
                 entries > ENTRIES_MOST or size_bytes > BYTES_MOST or not marks.isdisjoint(parcel.marks)
             ):
                 break
-            marks |= parcel.marks
+            marks.update(parcel.marks)
             waiting.popleft()
             parcels.append(parcel)
             futures.append(future)
@@ -123,15 +145,14 @@ class AsyncWriter:
         if connection is None:
             _fail(flight, StoreUnavailable("the connection was lost"))
             return
-        batch = flight.batch
         types = connection.row_types
         self._flying.append(flight)
         try:
             with unavailable_is_typed():
                 if flight.each:
-                    connection.send("append_each", batch.append_each_parameters(types))
+                    connection.send("append_each", flight.batch.as_batch().append_each_parameters(types))
                 else:
-                    connection.send("append", batch.append_parameters(types))
+                    connection.send(flight.batch.function, flight.batch.parameters(types))
                 connection.pgconn.pipeline_sync()
                 self._flush()
         except StoreUnavailable as error:
@@ -148,9 +169,9 @@ class AsyncWriter:
         if more != self._writing:
             self._writing = more
             if more:
-                self._loop.add_writer(self._socket, self._writable)
+                self.loop.add_writer(self._socket, self._writable)
             else:
-                self._loop.remove_writer(self._socket)
+                self.loop.remove_writer(self._socket)
 
     def _writable(self) -> None:
         try:
@@ -191,8 +212,9 @@ class AsyncWriter:
         except (StoreUnavailable, psycopg.Error) as error:
             _fail(flight, error)
         else:
+            self._unhindered = 0 if waited(answer) else self._unhindered + 1
             if flight.each:
-                task = self._loop.create_task(self._judged(flight, answer))
+                task = self.loop.create_task(self._judged(flight, answer))
                 self._judging.add(task)
                 task.add_done_callback(self._judging.discard)
             else:
@@ -202,14 +224,17 @@ class AsyncWriter:
                 else:
                     self._settle(flight, *written)
         if self._waiting:
-            self._dispatch()
+            if self._in_flight_most > 1:
+                self._dispatch()
+            else:  # With those who were just answered, and who ask again.
+                self._dispatch_soon()
 
     def _judge_each(self, flight: _Flight) -> None:
-        self._send(_Flight(flight.batch, flight.futures, each=True))
+        self._send(_Flight(flight.batch.as_batch(), flight.futures, each=True))
 
     async def _judged(self, flight: _Flight, answer: list[bytes | None]) -> None:
         try:
-            outcomes, head = await asyncio.to_thread(flight.batch.judged, answer, self._journal)
+            outcomes, head = await asyncio.to_thread(flight.batch.as_batch().judged, answer, self._journal)
         except (StoreUnavailable, psycopg.Error) as error:
             _fail(flight, error)
         else:
@@ -240,7 +265,7 @@ class AsyncWriter:
         connection.pgconn.enter_pipeline_mode()
         self._connection = connection
         self._socket = connection.pgconn.socket
-        self._loop.add_reader(self._socket, self._readable)
+        self.loop.add_reader(self._socket, self._readable)
         self._dispatch()
 
     def _watch_time(self) -> None:
@@ -250,14 +275,14 @@ class AsyncWriter:
             self._timer = None
         if self._flying:
             error = StoreUnavailable("the server does not answer")
-            self._timer = self._loop.call_later(STATEMENT_TIMEOUT_SECONDS + 1, self._lose, error)
+            self._timer = self.loop.call_later(STATEMENT_TIMEOUT_SECONDS + 1, self._lose, error)
 
     def _lose(self, error: StoreUnavailable) -> None:
         """Drops the connection. What was under way fails; what only waited goes over the next one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
+            self.loop.remove_reader(self._socket)
+            self.loop.remove_writer(self._socket)
             self._writing = False
             connection.close()
         flying, self._flying = self._flying, deque()

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -75,13 +74,23 @@ class LimitedConnection(psycopg.Connection[Any]):
             return result
 
 
-@contextmanager
-def unavailable_is_typed() -> Iterator[None]:
-    """What the driver says of a server that is away, or too slow, is StoreUnavailable."""
-    try:
-        yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise StoreUnavailable(str(error).strip()) from error
+class _UnavailableIsTyped:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, _AWAY):
+            raise StoreUnavailable(str(error).strip()) from error
+
+
+# A standby that has not been promoted refuses to write.
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+_unavailable_is_typed = _UnavailableIsTyped()
+
+
+def unavailable_is_typed() -> _UnavailableIsTyped:
+    """`with` it, what the driver says of a server that is away, too slow or a standby is StoreUnavailable."""
+    return _unavailable_is_typed
 
 
 def connect(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 from event_store import postgres_arrays as arrays
 from event_store.postgres_append import Parameters
 from event_store.postgres_arrays import recurring_text_item, text_item
 
 PARAMETERS = 10
-STATEMENT = f"SELECT * FROM insert_events({', '.join(f'${n}' for n in range(1, PARAMETERS + 1))})".encode()
+STATEMENT = f"SELECT insert_events({', '.join(f'${n}' for n in range(1, PARAMETERS + 1))})".encode()
 
 VersionedEvent = tuple[str, int, str, bytes]
 """Stream, version, type, data."""
@@ -19,12 +19,15 @@ class InsertParcel:
     """One call: its events, written whole or not at all, and the tracking position that goes with them."""
 
     kind: Hashable = "events"
-    marks: frozenset[Hashable] = frozenset()
+    marks: Collection[Hashable] = ()
 
     def __init__(self, events: Sequence[VersionedEvent], tracking: tuple[str, int] | None) -> None:
         self.entries = events
         self.tracking = tracking
         self.size_bytes = sum(len(data) + 100 for _, _, _, data in events)
+
+    def prepare(self) -> None:
+        """Nothing: the batch packs."""
 
 
 class InsertBatch:

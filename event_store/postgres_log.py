@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,8 @@ import psycopg
 from event_store.combining import Combiner
 from event_store.entries import check_entries, check_not_negative
 from event_store.errors import LogGap, StoreUnavailable
-from event_store.postgres_append import CommandBatch
+from event_store.postgres_append import CommandBatch, Written
+from event_store.postgres_append_one import LoneCommand, whole
 from event_store.postgres_async import AsyncWriter
 from event_store.postgres_connections import Connections
 from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
@@ -46,6 +48,7 @@ class PostgresLog:
         self._waker = Waker(url, schema)
         self._combiner: Combiner[CommandParcel | InsertParcel] = Combiner(self._write)
         self._async_writers: dict[asyncio.AbstractEventLoop, AsyncWriter] = {}
+        self._of_thread = threading.local()  # Finds the loop's writer again without asking whose loop it is.
         self._closed = False
 
     @classmethod
@@ -193,6 +196,9 @@ class PostgresLog:
         self._reading.close()
 
     def _async_writer(self) -> AsyncWriter:
+        mine: AsyncWriter | None = getattr(self._of_thread, "writer", None)
+        if mine is not None and mine.loop.is_running():  # A thread runs one loop at a time.
+            return mine
         loop = asyncio.get_running_loop()
         writer = self._async_writers.get(loop)
         if writer is None:
@@ -200,14 +206,15 @@ class PostgresLog:
                 raise StoreUnavailable("this log is closed")
             writer = AsyncWriter(self._writer.connection, self._journal, self._waker.tell)
             self._async_writers[loop] = writer
+        self._of_thread.writer = writer
         return writer
 
     def _write(self, parcels: list[CommandParcel | InsertParcel]) -> Sequence[object]:
         """One batch, all of one kind, in one call of the database."""
         results: Sequence[object]
         if isinstance(parcels[0], CommandParcel):
-            commands = CommandBatch([parcel for parcel in parcels if isinstance(parcel, CommandParcel)])
-            results, head = self._write_commands(commands)
+            commands = [parcel for parcel in parcels if isinstance(parcel, CommandParcel)]
+            results, head = self._write_commands(whole(commands))
         else:
             inserts = InsertBatch([parcel for parcel in parcels if isinstance(parcel, InsertParcel)])
             answer = self._writer.call("insert_events", lambda _: inserts.parameters())
@@ -215,14 +222,16 @@ class PostgresLog:
         self._waker.tell(head)
         return results
 
-    def _write_commands(self, batch: CommandBatch) -> tuple[list[list[Outcome]], int]:
+    def _write_commands(self, batch: CommandBatch | LoneCommand) -> Written:
         if batch.smooth:
             # A unique violation: a command of the batch is in the journal.
             with suppress(psycopg.errors.UniqueViolation):
-                written = batch.appended(self._writer.call("append", batch.append_parameters))
+                written = batch.appended(self._writer.call(batch.function, batch.parameters))
                 if written is not None:
                     return written
-        return batch.judged(self._writer.call("append_each", batch.append_each_parameters), self._journal)
+        judged = batch.as_batch()
+        answer = self._writer.call("append_each", judged.append_each_parameters)
+        return judged.judged(answer, self._journal)
 
     def _journal(self, command_ids: list[UUID]) -> dict[UUID, JournalRow]:
         rows: list[JournalRow] = self._reading.rows("journal_by_id", {"ids": command_ids}, make=JournalRow)

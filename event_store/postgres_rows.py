@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from functools import lru_cache
 from struct import Struct
 
@@ -97,18 +97,36 @@ class Packed:
 
 
 class CommandParcel:
-    """The entries of one call, each already in the form that it travels in."""
+    """The entries of one call."""
 
-    __slots__ = ("entries", "marks", "packed", "size_bytes")
+    __slots__ = ("_packed", "entries", "marks")
 
     kind: Hashable = "commands"
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
-        self.packed = [Packed(entry) for entry in entries]
-        self.size_bytes = sum([packed.size_bytes for packed in self.packed])
         # The same command twice at once is one after the other: the second finds the first's row.
-        self.marks: frozenset[Hashable] = frozenset([entry.command_id for entry in entries])
+        self.marks: Collection[Hashable] = [entry.command_id.int for entry in entries]
+        self._packed: list[Packed] | None = None
+
+    @property
+    def packed(self) -> list[Packed]:
+        """Each entry in the form that it travels in."""
+        if self._packed is None:
+            self.prepare()
+        assert self._packed is not None
+        return self._packed
+
+    @property
+    def size_bytes(self) -> int:
+        size_bytes = 0
+        for packed in self.packed:
+            size_bytes += packed.size_bytes
+        return size_bytes
+
+    def prepare(self) -> None:
+        """Packs the entries, while another batch is under way."""
+        self._packed = [Packed(entry) for entry in self.entries]
 
 
 def counts(events: int, events_before: int) -> bytes:

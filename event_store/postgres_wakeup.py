@@ -12,9 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+from psycopg import pq
 
 from event_store.errors import StoreUnavailable
 from event_store.postgres_connections import connect, quoted
+from event_store.postgres_statements import StatementConnection
 
 PAUSE_SECONDS = 0.005  # at most one NOTIFY in so long
 POLL_SECONDS = 0.25  # how often a listener looks by itself
@@ -47,17 +49,24 @@ class Waker:
             self._thread.join()
 
     def _run(self) -> None:
-        connection: psycopg.Connection[Any] | None = None
+        connection: StatementConnection | None = None
+        schema = self._schema.encode()
         while True:
             self._told.wait()
             if self._closed:
                 break
             self._told.clear()
             try:
-                if connection is None or connection.closed:
+                if connection is None:
                     # A commit that only wakes others need not wait for the disk.
-                    connection = connect(self._url, self._schema, settings={"synchronous_commit": "off"})
-                connection.execute("SELECT pg_notify(%s, %s)", [self._schema, str(self._head)])
+                    settings = {"synchronous_commit": "off"}
+                    connection = StatementConnection(
+                        connect(self._url, self._schema, settings=settings),
+                        {"tell": b"SELECT pg_notify($1, $2)"},
+                    )
+                connection.send("tell", [schema, str(self._head).encode()])
+                if connection.answer().status != pq.ExecStatus.TUPLES_OK:
+                    raise psycopg.OperationalError("NOTIFY was refused")
             except psycopg.Error:
                 # Listeners look by themselves; the next append's word makes a new connection.
                 if connection is not None:

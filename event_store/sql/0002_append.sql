@@ -4,9 +4,12 @@
 -- reader that sees n has seen everything below n. Being VOLATILE under READ COMMITTED, each statement
 -- after it has a snapshot of its own and sees what the holder before committed.
 --
--- Two functions. `append` takes a batch whose commands fit each other, writes it when the state before it
--- is the one they were decided on, and otherwise nothing. `append_each` judges every command in turn, and
--- writes those that hold: for the batch that `append` would not take.
+-- Three functions. `append` takes a batch whose commands fit each other, writes it when the state before it
+-- is the one they were decided on, and otherwise nothing. `append_one` is the same for the plainest command
+-- alone. `append_each` judges every command in turn, and writes those that hold: for what the others would
+-- not take.
+--
+-- Each says whether it `waited` for the lock: then another process writes too.
 
 -- Rows travel whole: an array of rows costs the server a fraction of what an array for each column does.
 CREATE TYPE new_event AS (
@@ -46,14 +49,20 @@ CREATE FUNCTION append(
     k_key     bytea[],
     c_rows    new_command[],
     e_rows    new_event[],
-    OUT head bigint,     -- the last position before the batch; null: nothing was written
-    OUT at   timestamptz -- the batch's recorded_at
+    OUT head   bigint,      -- the last position before the batch; null: nothing was written
+    OUT at     timestamptz, -- the batch's recorded_at
+    OUT waited boolean
 )
 LANGUAGE plpgsql VOLATILE
 SET search_path = {schema}, pg_temp
 AS $$
+DECLARE
+    log_lock CONSTANT bigint := hashtextextended('append ' || current_schema(), 0);
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('append ' || current_schema(), 0));
+    waited := NOT pg_try_advisory_xact_lock(log_lock);
+    IF waited THEN
+        PERFORM pg_advisory_xact_lock(log_lock);
+    END IF;
 
     SELECT e.position, greatest(clock_timestamp(), e.recorded_at) INTO head, at
       FROM events e ORDER BY e.position DESC LIMIT 1;
@@ -62,10 +71,12 @@ BEGIN
         at := clock_timestamp();
     END IF;
 
-    -- That a command is not in the journal yet needs no look: its row would be there twice.
+    -- That a command is not in the journal yet needs no look: its row would be there twice. A version is looked
+    -- for from where it must stand, as the index would otherwise read back a whole page of a long stream.
     IF EXISTS (
             SELECT FROM unnest(s_name, s_version) AS s (name, version)
-             WHERE s.version <> coalesce((SELECT e.version FROM events e WHERE e.stream = s.name
+             WHERE s.version <> coalesce((SELECT e.version FROM events e
+                                           WHERE e.stream = s.name AND e.version >= s.version
                                            ORDER BY e.version DESC LIMIT 1), 0))
         OR c_key IS NOT NULL AND EXISTS (
             SELECT FROM unnest(c_key) AS c (key)
@@ -107,6 +118,75 @@ BEGIN
 END
 $$;
 
+-- One command that comes alone, adds one event to the one stream it read, and brings no subject's key.
+-- Arrays of one row cost the server twice what the row does.
+CREATE FUNCTION append_one(
+    e_stream      text,
+    e_version     bigint,  -- the event's: one more than where the stream must stand
+    e_type        text,
+    e_number      integer,
+    e_data        bytea,
+    e_valid_at    timestamptz,
+    c_id          uuid,
+    c_name        text,
+    c_actor       text,
+    c_channel     text,
+    c_key         bytea,
+    c_hash        bytea,
+    c_arguments   bytea,
+    c_answer      bytea,
+    c_correlation text,
+    c_causation   text,
+    OUT head   bigint,
+    OUT at     timestamptz,
+    OUT waited boolean
+)
+LANGUAGE plpgsql VOLATILE
+SET search_path = {schema}, pg_temp
+AS $$
+DECLARE
+    log_lock  CONSTANT bigint := hashtextextended('append ' || current_schema(), 0);
+    stands_at bigint;
+BEGIN
+    waited := NOT pg_try_advisory_xact_lock(log_lock);
+    IF waited THEN
+        PERFORM pg_advisory_xact_lock(log_lock);
+    END IF;
+
+    SELECT coalesce(l.position, 0), greatest(clock_timestamp(), l.recorded_at),
+           coalesce((SELECT e.version FROM events e
+                      WHERE e.stream = e_stream AND e.version >= e_version - 1
+                      ORDER BY e.version DESC LIMIT 1), 0)
+      INTO head, at, stands_at
+      FROM (VALUES (1)) AS always (one)
+      LEFT JOIN (SELECT e.position, e.recorded_at FROM events e ORDER BY e.position DESC LIMIT 1) AS l ON true;
+
+    IF stands_at <> e_version - 1 THEN
+        head := NULL;
+        RETURN;
+    END IF;
+    IF c_key IS NOT NULL THEN
+        PERFORM FROM commands j
+          WHERE j.key = c_key AND j.key IS NOT NULL AND j.verdict <> 'refused'
+            AND j.recorded_at > at - interval '24 hours' LIMIT 1;
+        IF FOUND THEN
+            head := NULL;
+            RETURN;
+        END IF;
+    END IF;
+
+    INSERT INTO events (position, stream, version, type, schema_number, data, command_id,
+                        correlation, causation, actor, recorded_at, valid_at)
+    VALUES (head + 1, e_stream, e_version, e_type, e_number, e_data, c_id,
+            c_correlation, c_causation, c_actor, at, e_valid_at);
+
+    INSERT INTO commands (command_id, name, verdict, actor, channel, key, request_hash, arguments, answer,
+                          correlation, causation, first_position, last_position, recorded_at)
+    VALUES (c_id, c_name, 'accepted', c_actor, c_channel, c_key, c_hash, c_arguments, c_answer,
+            c_correlation, c_causation, head + 1, head + 1, at);
+END
+$$;
+
 -- Each command is judged by its key, the mates it was decided on, the versions it read (counting what its
 -- neighbours add), and its subjects' keys.
 --
@@ -132,12 +212,15 @@ CREATE FUNCTION append_each(
     e_rows    new_event[],
     OUT head      bigint,
     OUT at        timestamptz,
+    OUT waited    boolean,
     OUT judgement text  -- JSON
 )
 LANGUAGE plpgsql VOLATILE
 SET search_path = {schema}, pg_temp
 AS $$
 DECLARE
+    log_lock   CONSTANT bigint := hashtextextended('append ' || current_schema(), 0);
+
     appended   CONSTANT integer := 0;
     moved      CONSTANT integer := 1;
     replayed   CONSTANT integer := 2;
@@ -159,7 +242,10 @@ DECLARE
     others         text[];
     holding        uuid[];
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('append ' || current_schema(), 0));
+    waited := NOT pg_try_advisory_xact_lock(log_lock);
+    IF waited THEN
+        PERFORM pg_advisory_xact_lock(log_lock);
+    END IF;
 
     SELECT array_agg(coalesce((SELECT e.version FROM events e WHERE e.stream = s.name
                                 ORDER BY e.version DESC LIMIT 1), 0) ORDER BY s.n)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing.synchronize import Barrier
 
 Request = Callable[[int, int], bytes]
 """The nth request of a connection, as it goes over the wire."""
@@ -36,6 +39,26 @@ class Report:
             f"{name:<34} {self.rate:>9,.0f}/s   p50 {self.percentile(0.5):6.2f} ms"
             f"   p99 {self.percentile(0.99):6.2f} ms   {dict(self.statuses)}"
         )
+
+
+def in_processes(number: int, seconds: float, measure: Callable[..., Report], *arguments: object) -> Report:
+    """`measure(ready, *arguments)` in so many processes; each calls `ready()` before its clock runs."""
+    spawning = multiprocessing.get_context("spawn")
+    barrier = spawning.Barrier(number)
+    with ProcessPoolExecutor(number, spawning, initializer=_begin_at, initargs=(barrier,)) as workers:
+        reports = [workers.submit(_measure, measure, *arguments) for _ in range(number)]
+        return Report([latency for each in reports for latency in each.result().latencies], seconds=seconds)
+
+
+_barriers: list[Barrier] = []
+
+
+def _begin_at(barrier: Barrier) -> None:
+    _barriers.append(barrier)
+
+
+def _measure(measure: Callable[..., Report], *arguments: object) -> Report:
+    return measure(_barriers[0].wait, *arguments)
 
 
 def http_request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ from event_store.command_ids import new_command_id
 from event_store.library import DaybookFactory
 from event_store.postgres_log import PostgresLog
 from event_store.records import Appended, Entry, NewEvent
-from tests.bench.load import Report
+from tests.bench.load import Report, in_processes
 
 EVENT_BYTES = 300
 _random = Random()
@@ -166,40 +164,17 @@ def in_threads(callers: int, seconds: float, make: Callable[[], Callable[[], Non
 
 def processes(url: str, schema: str, number: int, callers: int, seconds: float) -> Report:
     """The same tasks spread over processes of their own, on one log."""
-    program = "import sys; from tests.bench.ours import worker; worker(*sys.argv[1:])"
-    arguments = [url, schema, str(callers // number), str(seconds)]
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(number)
-    ]
-    for process in running:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    report = Report(seconds=seconds)
-    for process in running:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in running:
-        said, _ = process.communicate()
-        report.latencies += [float(line) for line in said.split()]
-    return report
+    return in_processes(number, seconds, _one_of, url, schema, callers // number, seconds)
 
 
-def worker(url: str, schema: str, callers: str, seconds: str) -> None:
-    """One of `processes`: says when it is ready, waits for the word, prints its latencies."""
+def _one_of(ready: Callable[[], object], url: str, schema: str, callers: int, seconds: float) -> Report:
     log = PostgresLog.open(url, schema=schema)
-    log.head()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    report = tasks(log, int(callers), float(seconds))
-    print("\n".join(f"{latency:.6f}" for latency in report.latencies))
-    log.close()
+    try:
+        log.head()
+        ready()
+        return tasks(log, callers, seconds)
+    finally:
+        log.close()
 
 
 def _cut_journal(url: str, schema: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import psycopg
 from eventsourcing.persistence import InfrastructureFactory
 from eventsourcing.utils import Environment
 
-from tests.bench.load import Report
+from tests.bench.load import Report, in_processes
 from tests.bench.ours import EVENT_BYTES, drop, in_threads, insert_one
 from tests.bench.server import Server
 
@@ -48,36 +47,12 @@ def plain_threads(url: str, connections: int, seconds: float) -> Report:
 
 def plain_processes(url: str, connections: int, seconds: float, *, number: int = 2) -> Report:
     """The same from several processes, so that no interpreter's lock holds them back."""
-    program = "import sys; from tests.bench.peers import worker; worker(*sys.argv[1:])"
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, url, str(connections // number), str(seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(number)
-    ]
-    report = Report(seconds=seconds)
-    for process in running:
-        assert process.stdout is not None
-        process.stdout.readline()
-    for process in running:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in running:
-        said, _ = process.communicate()
-        report.latencies += [float(line) for line in said.split()]
-    return report
+    return in_processes(number, seconds, _one_of, url, connections // number, seconds)
 
 
-def worker(url: str, connections: str, seconds: str) -> None:
-    """One of `plain_processes`."""
-    print("ready", flush=True)
-    sys.stdin.readline()
-    report = plain_threads(url, int(connections), float(seconds))
-    print("\n".join(f"{latency:.6f}" for latency in report.latencies))
+def _one_of(ready: Callable[[], object], url: str, connections: int, seconds: float) -> Report:
+    ready()
+    return plain_threads(url, connections, seconds)
 
 
 def pgbench(server: Server, connections: int, seconds: float) -> Report:

@@ -70,7 +70,7 @@ def _append(url: str, log: PostgresLog) -> tuple[float, float]:
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute(
             "SELECT pid FROM pg_stat_activity WHERE query LIKE %s AND application_name = 'daybook'",
-            ["%FROM append(%"],
+            ["SELECT append%"],
         ).fetchone()
     assert row is not None
     times, used = [], []

@@ -178,6 +178,23 @@ def test_a_stalled_writer_delays_callers_by_its_time_out(
     asyncio.run(run())
 
 
+def test_beside_another_writer_what_waits_travels_as_one_batch(
+    postgres_log: PostgresLog, sql: psycopg.Connection, schema: str
+) -> None:
+    async def run() -> None:
+        await postgres_log.append_async([adding("cart-first")])
+        with sql.transaction():
+            sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || %s, 0))", [schema])
+            delayed = asyncio.create_task(postgres_log.append_async([adding("cart-delayed")]))
+            await asyncio.to_thread(_until_someone_waits, sql)
+        await delayed
+        await each_alone(postgres_log, *(adding(f"cart-{n}") for n in range(128)))
+
+    asyncio.run(run())
+    times = [event.recorded_at for event in postgres_log.read_all(after=2, limit=200)]
+    assert (len(times), len(set(times))) == (128, 1)
+
+
 def test_a_closed_log_says_so(log: EventLog) -> None:
     async def run() -> None:
         await log.append_async([adding("cart-a")])
@@ -190,7 +207,7 @@ def test_a_closed_log_says_so(log: EventLog) -> None:
 
 def test_who_only_reads_cannot_append(postgres_log: PostgresLog, postgres_url: str, schema: str) -> None:
     reading = PostgresLog.open(postgres_url, schema=schema, read_only=True)
-    with pytest.raises(psycopg.Error):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
         asyncio.run(reading.append_async([adding("cart-b")]))
     reading.close()
     assert postgres_log.head() == 0

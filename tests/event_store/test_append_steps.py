@@ -36,6 +36,8 @@ STEPS = {  # where the append stands: what the test holds
     ),
     "commits": "SELECT pg_advisory_xact_lock(4711)",
 }
+# The plainest command has a function of its own, which knows nothing of keys.
+OF_THE_PLAINEST = [step for step in STEPS if "keys" not in step]
 AT_COMMIT = """
 CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -63,6 +65,7 @@ class Case:
         self.sent: Entry = entry(
             {"cart-a": 0, "cart-b": 0}, "cart-a", "cart-b", new_subject_keys={"ann": b"1" * 32}, **keyed(b"k")
         )
+        self.plainest = adding("cart-a", **keyed(b"k"))
 
     @contextmanager
     def stopped_at(self, step: str) -> Iterator[int]:
@@ -105,6 +108,31 @@ def case(
 
 @pytest.mark.parametrize("step", STEPS)
 def test_nobody_gets_past_a_writer_that_stands_still(case: Case, step: str) -> None:
+    nobody_gets_past(case, step)
+
+
+@pytest.mark.parametrize("case", ["threads"], indirect=True)
+@pytest.mark.parametrize("step", OF_THE_PLAINEST)
+def test_nobody_gets_past_one_that_writes_a_single_event(case: Case, step: str) -> None:
+    case.sent = case.plainest
+    nobody_gets_past(case, step)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_writer_killed_at_any_step_leaves_nothing_and_its_command_is_done_once(
+    case: Case, step: str
+) -> None:
+    killed_and_done_once(case, step)
+
+
+@pytest.mark.parametrize("case", ["threads"], indirect=True)
+@pytest.mark.parametrize("step", OF_THE_PLAINEST)
+def test_one_that_writes_a_single_event_is_killed_and_its_command_done_once(case: Case, step: str) -> None:
+    case.sent = case.plainest
+    killed_and_done_once(case, step)
+
+
+def nobody_gets_past(case: Case, step: str) -> None:
     other = adding("cart-other")
     with Follower(case.others) as follower:
         with case.stopped_at(step):
@@ -118,13 +146,11 @@ def test_nobody_gets_past_a_writer_that_stands_still(case: Case, step: str) -> N
     events = case.history.check(case.log, follower)
     assert case.history.lost == 0
     if step != "asks for the log's lock":  # There, who comes first is anybody's.
-        assert [event.stream for event in events] == ["cart-first", "cart-a", "cart-b", "cart-other"]
+        streams = ["cart-first", *case.sent.reads, "cart-other"]
+        assert [event.stream for event in events] == streams
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_writer_killed_at_any_step_leaves_nothing_and_its_command_is_done_once(
-    case: Case, step: str
-) -> None:
+def killed_and_done_once(case: Case, step: str) -> None:
     with Follower(case.others) as follower:
         with case.stopped_at(step) as pid:
             case.sql.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
@@ -138,7 +164,7 @@ def test_a_writer_killed_at_any_step_leaves_nothing_and_its_command_is_done_once
         (again,) = case.history.append(case.log, case.sent) or ()
         assert isinstance(again, Replayed)
         assert case.history.append(case.log, adding("cart-after")) is not None
-    assert len(case.history.check(case.log, follower)) == 4
+    assert len(case.history.check(case.log, follower)) == 2 + len(case.sent.events)
 
 
 @pytest.mark.parametrize("case", ["loop"], indirect=True)

@@ -126,10 +126,12 @@ def behind_the_door(
 
 
 @pytest.mark.parametrize("bytes_sent", [0, 1, 100, 300])
+@pytest.mark.parametrize("streams", [["cart-a"], ["cart-a", "cart-b"]], ids=["one", "two"])
 def test_cut_before_the_whole_call_was_sent(
-    behind_the_door: EventLog, door: Door, postgres_log: PostgresLog, bytes_sent: int
+    behind_the_door: EventLog, door: Door, postgres_log: PostgresLog, bytes_sent: int, streams: list[str]
 ) -> None:
-    history, sent = of_first(postgres_log), adding("cart-a", **keyed(b"k"))
+    history = of_first(postgres_log)
+    sent = entry(dict.fromkeys(streams, 0), *streams, arguments=b'"%s"' % (b"x" * 300), **keyed(b"k"))
     door.lets_through = bytes_sent
     sending = threading.Thread(target=history.append, args=[behind_the_door, sent])
     sending.start()

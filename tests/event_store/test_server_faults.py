@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from deploy.local.postgres import PostgresServer
@@ -17,7 +18,7 @@ from event_store.errors import StoreUnavailable
 from event_store.postgres_log import PostgresLog
 from event_store.records import Appended, EventLog, NewEvent
 from tests.conftest import ServerPlace
-from tests.event_store.given import LoopDoor, entry
+from tests.event_store.given import LoopDoor, adding, append, entry
 from tests.event_store.history import Follower, History
 from tests.event_store.writing import WriterThreads
 
@@ -63,6 +64,35 @@ def test_restarted_and_killed_under_load(own_server: PostgresServer) -> None:
     assert history.lost >= 3
     for log in (reading, *logs):
         log.close()
+
+
+@pytest.mark.parametrize("door", ["threads", "loop"])
+def test_a_server_that_turns_read_only_is_away_to_writers_and_back_without_a_restart(
+    own_server: PostgresServer, door: str
+) -> None:
+    """As a standby is to those who come to it after a failover, until it is promoted."""
+    opened = PostgresLog.open(own_server.url())
+    log: EventLog = LoopDoor(opened) if door == "loop" else opened
+    version = 0
+    with psycopg.connect(own_server.url(), autocommit=True) as sql:
+        sql.execute("SET default_transaction_read_only = off")  # Here, whatever becomes of the others.
+        for setting, refuses in (("on", True), ("off", False)):
+            sql.execute(f"ALTER SYSTEM SET default_transaction_read_only = {setting}".encode())
+            sql.execute("SELECT pg_reload_conf()")
+            deadline = time.monotonic() + 10
+            while True:  # The setting takes its moment.
+                try:
+                    append(log, adding("cart-a", version))
+                    version += 1
+                    refused = False
+                except StoreUnavailable as error:
+                    assert "read-only" in str(error)
+                    refused = True
+                if refused == refuses:
+                    break
+                assert time.monotonic() < deadline
+    assert log.head() == version > 0
+    log.close()
 
 
 @pytest.fixture
@@ -116,9 +146,8 @@ def test_a_full_disk_refuses_and_what_was_acknowledged_stays(
     small_disk: Path, small_server: PostgresServer, door: str
 ) -> None:
     history = History()
-    log: EventLog = PostgresLog.open(small_server.url())
-    if door == "loop":
-        log = LoopDoor(PostgresLog.open(small_server.url()))
+    opened = PostgresLog.open(small_server.url())
+    log: EventLog = LoopDoor(opened) if door == "loop" else opened
     ballast = small_disk / "ballast"
     leave_free(small_disk, ballast, 6 * 1024 * 1024)
     number = 0

@@ -1,0 +1,91 @@
+"""A connection with prepared statements, used below the driver's cursors.
+
+Binary parameters in, the server's plain answer out, and a time limit that holds also when the server's
+machine is gone.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Mapping, Sequence
+
+import psycopg
+from psycopg import pq
+
+STATEMENT_TIMEOUT_SECONDS = 5
+_IDLE_SECONDS = 0.05
+_FORMATS = [pq.Format.BINARY] * 32
+
+
+class StatementConnection:
+    """One statement at a time: `send`, then `answer`."""
+
+    def __init__(self, connection: psycopg.Connection, statements: Mapping[str, bytes]) -> None:
+        """Prepares the statements, by name, and owns the connection from then on."""
+        self._connection = connection
+        self.pgconn = connection.pgconn
+        self._used = time.monotonic()
+        self._poll = select.poll()
+        self._poll.register(connection.pgconn.socket, select.POLLIN)
+        for name, statement in statements.items():
+            result = self.pgconn.prepare(name.encode(), statement)
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result)
+
+    def send(self, name: str, parameters: Sequence[bytes | None]) -> None:
+        """Puts the call of a statement on its way, as far as the socket takes it now."""
+        self.pgconn.send_query_prepared(
+            name.encode(), parameters, _FORMATS[: len(parameters)], pq.Format.BINARY
+        )
+
+    def answer(self) -> pq.abc.PGresult:
+        """What the server said last. OperationalError when it says nothing in time."""
+        pgconn = self.pgconn
+        deadline = time.monotonic() + STATEMENT_TIMEOUT_SECONDS + 1
+        if pgconn.flush() == 1:
+            self._flush(deadline)
+        answer: pq.abc.PGresult | None = None
+        while True:
+            while pgconn.is_busy():
+                if not self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                    raise psycopg.OperationalError("the server does not answer")
+                pgconn.consume_input()
+            result = pgconn.get_result()
+            if result is None:
+                break
+            answer = result  # After the row comes the commit, and its failure where it failed.
+        if answer is None:
+            raise psycopg.OperationalError("the server sent no answer")
+        self._used = time.monotonic()
+        return answer
+
+    def was_lost(self) -> bool:
+        """Whether the server said goodbye since the last answer; little else makes an idle socket readable.
+
+        Right after an answer nobody looks: a server that ends then fails the next call.
+        """
+        pgconn = self.pgconn
+        if pgconn.status != pq.ConnStatus.OK:
+            return True
+        if time.monotonic() - self._used < _IDLE_SECONDS:
+            return False
+        while self._poll.poll(0):  # Its last words first, then the end.
+            try:
+                pgconn.consume_input()
+            except psycopg.OperationalError:
+                return True
+            if pgconn.status != pq.ConnStatus.OK:
+                return True
+        return False
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _flush(self, deadline: float) -> None:
+        both = select.poll()
+        both.register(self.pgconn.socket, select.POLLIN | select.POLLOUT)
+        while self.pgconn.flush() == 1:
+            if not both.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise psycopg.OperationalError("the server does not answer")
+            self.pgconn.consume_input()
