@@ -14,6 +14,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from event_store.errors import StoreUnavailable
 
+ENTRIES_MOST = 2_000
+BYTES_MOST = 4 * 1024 * 1024
+
 
 class Parcel(Protocol):
     """One call's work."""
@@ -56,16 +59,8 @@ class _Ticket(Generic[AnyParcel]):
 class Combiner(Generic[AnyParcel]):
     """Gathers parcels and hands them to `execute`, which gives a result for each, in order."""
 
-    def __init__(
-        self,
-        execute: Callable[[list[AnyParcel]], Sequence[Any]],
-        *,
-        entries_most: int = 2_000,
-        bytes_most: int = 4 * 1024 * 1024,
-    ) -> None:
+    def __init__(self, execute: Callable[[list[AnyParcel]], Sequence[Any]]) -> None:
         self._execute = execute
-        self._entries_most = entries_most
-        self._bytes_most = bytes_most
         self._queue: deque[_Ticket[AnyParcel]] = deque()
         self._mutex = threading.Lock()
         self._led = False
@@ -124,22 +119,24 @@ class Combiner(Generic[AnyParcel]):
         """The leader's own ticket, and as many after it as go with it."""
         with self._mutex:
             queue = self._queue
-            batch = [queue.popleft()]
-            first = batch[0].parcel
-            if not queue:
-                return batch
-            entries, size_bytes, marks = len(first.entries), first.size_bytes, set(first.marks)
-            while queue:
-                parcel = queue[0].parcel
-                entries += len(parcel.entries)
-                size_bytes += parcel.size_bytes
-                if (
-                    parcel.kind != first.kind
-                    or entries > self._entries_most
-                    or size_bytes > self._bytes_most
-                    or not marks.isdisjoint(parcel.marks)
-                ):
-                    break
-                marks.update(parcel.marks)
-                batch.append(queue.popleft())
-            return batch
+            return [queue.popleft() for _ in range(fitting([ticket.parcel for ticket in queue]))]
+
+
+def fitting(parcels: Sequence[Parcel]) -> int:
+    """How many, from the first on, may travel together: at least one."""
+    if len(parcels) == 1:
+        return 1  # Not measured: measuring may mean packing.
+    entries = size_bytes = 0
+    marks: set[Hashable] = set()
+    for count, parcel in enumerate(parcels):
+        entries += len(parcel.entries)
+        size_bytes += parcel.size_bytes
+        if count and (
+            entries > ENTRIES_MOST
+            or size_bytes > BYTES_MOST
+            or parcel.kind != parcels[0].kind
+            or not marks.isdisjoint(parcel.marks)
+        ):
+            return count
+        marks.update(parcel.marks)
+    return len(parcels)

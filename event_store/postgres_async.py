@@ -14,11 +14,13 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import psycopg
 from psycopg import pq
 
+from event_store.combining import fitting
 from event_store.errors import StoreUnavailable
 from event_store.postgres_append import CommandBatch, Journal, waited
 from event_store.postgres_append_one import LoneCommand, whole
@@ -31,8 +33,6 @@ from event_store.records import Entry, Outcome
 IN_FLIGHT_MOST = 2
 ALONE_AFTER = 16  # batches that nobody's lock delayed: then no other process is writing
 HALVES_FROM = 64  # parcels; fewer are not worth a second commit
-ENTRIES_MOST = 2_000
-BYTES_MOST = 4 * 1024 * 1024
 
 
 class _Flight:
@@ -119,26 +119,9 @@ class AsyncWriter:
         most = len(waiting)
         if not self._flying and most >= HALVES_FROM and self._in_flight_most > 1:
             most = (most + 1) // 2
-        if most == 1:
-            parcel, future = waiting.popleft()
-            return [parcel], [future]
-        parcels: list[CommandParcel] = []
-        futures: list[asyncio.Future[Any]] = []
-        entries = size_bytes = 0
-        marks: set[Any] = set()
-        while waiting and len(parcels) < most:
-            parcel, future = waiting[0]
-            entries += len(parcel.entries)
-            size_bytes += parcel.size_bytes
-            if parcels and (
-                entries > ENTRIES_MOST or size_bytes > BYTES_MOST or not marks.isdisjoint(parcel.marks)
-            ):
-                break
-            marks.update(parcel.marks)
-            waiting.popleft()
-            parcels.append(parcel)
-            futures.append(future)
-        return parcels, futures
+        count = fitting([parcel for parcel, _ in islice(waiting, most)])
+        taken = [waiting.popleft() for _ in range(count)]
+        return [parcel for parcel, _ in taken], [future for _, future in taken]
 
     def _send(self, flight: _Flight) -> None:
         connection = self._connection

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
@@ -20,22 +19,10 @@ from event_store.records import Appended, EventLog, NewEvent
 from tests.conftest import ServerPlace
 from tests.event_store.given import LoopDoor, adding, append, entry
 from tests.event_store.history import Follower, History
+from tests.event_store.servers import idle_backend, kill, kill_one
 from tests.event_store.writing import WriterThreads
 
 pytestmark = pytest.mark.slow
-
-
-def processes_of(server: PostgresServer) -> list[psutil.Process]:
-    postmaster = psutil.Process(server.process.pid)
-    return [postmaster, *postmaster.children()]
-
-
-def kill(server: PostgresServer) -> None:
-    """All of it, at once."""
-    for process in processes_of(server):
-        process.kill()
-    server.process.wait()
-    server.stop()
 
 
 def test_restarted_and_killed_under_load(own_server: PostgresServer) -> None:
@@ -54,7 +41,7 @@ def test_restarted_and_killed_under_load(own_server: PostgresServer) -> None:
         own_server.start()
         writers.write_more(100)
         # One backend: PostgreSQL then ends all of them and recovers by itself.
-        next(child for child in processes_of(own_server) if "idle" in child.cmdline()[0]).kill()
+        kill_one(idle_backend(own_server))
         writers.write_more(100)
         kill(own_server)
         own_server.start()

@@ -15,8 +15,8 @@ from event_store.postgres_migrations import migrate
 from event_store.records import EventLog
 from tests.event_store.given import LoopDoor
 from tests.event_store.history import Follower, History
+from tests.event_store.servers import helpers_of, kill, kill_one
 from tests.event_store.test_model import BothLogs
-from tests.event_store.test_server_faults import kill, processes_of
 from tests.event_store.writing import WriterProcess, WriterThreads
 
 
@@ -53,7 +53,7 @@ def test_twenty_rounds_of_restarts_and_kills_under_load(own_server: PostgresServ
                     own_server.stop()
                     own_server.start()
                 case 1:
-                    chance.choice(processes_of(own_server)[1:]).kill()
+                    kill_one(chance.choice(helpers_of(own_server)))
                 case _:
                     kill(own_server)
                     own_server.start()
