@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import append, hot_stream, reading, sizes, storefront
+from tests.bench import append, hot_stream, reading, restore, sizes, storefront
 
 BENCHES: dict[str, Callable[[], None]] = {
     "append": append.main,
@@ -13,7 +13,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "hot_stream": hot_stream.main,
     "storefront": storefront.main,
 }
-LONG = {"sizes": sizes.main}
+LONG = {"sizes": sizes.main, "restore": restore.main}
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.account import server_account
+from deploy.local.account import Account, server_account
 from deploy.local.binaries import find_binaries
 from deploy.local.postgres import PostgresServer
 
@@ -20,6 +20,10 @@ class Server:
 
     url: str
     programs: Path
+    postgres: PostgresServer
+    account: Account
+    folder: Path
+    sockets: Path
 
 
 @contextmanager
@@ -41,7 +45,7 @@ def own_postgres() -> Iterator[Server]:
     )
     try:
         server.start()
-        yield Server(server.url(), programs)
+        yield Server(server.url(), programs, server, account, folder, sockets)
     finally:
         server.stop()
         shutil.rmtree(folder)

@@ -20,12 +20,17 @@ FIGURE = Path("docs/figures/sizes.svg")
 BATCH, BATCHES = 64, 60
 
 FILL = """
-WITH written AS (
-    INSERT INTO events (position, stream, version, type, schema_number, data, command_id, actor, recorded_at)
-    SELECT n, 'cart-' || md5((n / 10)::text), mod(n, 10) + 1, 'cart.quantity_changed', 1,
-           decode(repeat('7a', 300), 'hex'), (lpad(to_hex(n), 12, '0') || md5(n::text)::varchar(20))::uuid,
-           'anonymous:', now()
+WITH made AS (
+    SELECT n, md5(((n - 1) / 10)::text) AS cart_id, mod(n - 1, 10) + 1 AS version
       FROM generate_series(%s::bigint, %s::bigint) AS n
+), written AS (
+    INSERT INTO events (position, stream, version, type, schema_number, data, command_id, actor, recorded_at)
+    SELECT n, 'cart-' || cart_id, version, 'cart.item_added', 1,
+           convert_to(format('{"cart_id":"%%s","line_id":"%%s","sku":"mug","title":"%%s","quantity":1,'
+                             '"unit_price":{"exact":"12.345","currency":"GBP"}}',
+                             cart_id, version, repeat('z', 150)), 'UTF8'),
+           (lpad(to_hex(n), 12, '0') || md5(n::text)::varchar(20))::uuid, 'anonymous:', now()
+      FROM made
     RETURNING position, command_id, recorded_at
 )
 INSERT INTO commands (command_id, name, verdict, actor, channel, arguments, answer, first_position,
@@ -41,7 +46,7 @@ def main() -> None:
     server_cpu: list[tuple[float, float]] = []
     with own_postgres() as server, ours.open_log(server.url) as log:
         for size in SIZES:
-            _fill(server.url, log, size)
+            fill(server.url, log, size)
             wall, cpu = _append(server.url, log)
             curve.append((size, wall))
             server_cpu.append((size, cpu))
@@ -54,7 +59,8 @@ def main() -> None:
     print(f"plot: {FIGURE}")
 
 
-def _fill(url: str, log: PostgresLog, size: int) -> None:
+def fill(url: str, log: PostgresLog, size: int) -> None:
+    """Makes the log so long, with the events and commands of carts; much faster than appends."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"SET search_path = {log.schema}".encode())
         connection.execute("SET synchronous_commit = off")

@@ -46,12 +46,13 @@ class Archived:
         self.server.start()
 
     def run(self, program: str, *arguments: str) -> None:
-        """One of PostgreSQL's own programs, as the servers' user."""
+        """One of PostgreSQL's own programs, or of the system's, as the servers' user."""
         log = self.folder / f"{program}.log"
+        own = self.programs / program
         one = replace(
             self.server.program,
             name=program,
-            command=[str(self.programs / program), *arguments],
+            command=[str(own) if own.exists() else program, *arguments],
             log=log,
             folder=self.folder,
         )
