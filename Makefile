@@ -1,7 +1,9 @@
-# What a person and CI run. PYTHON picks the interpreter; ARGS replaces what `make run` passes to `daybook up`.
+# What a person and CI run. PYTHON picks the interpreter; ARGS replaces what `make run` passes to `daybook up`;
+# WORKERS is how many processes share the tests, each with servers of its own.
 
 PYTHON ?= python3
 ARGS ?= --demo sample
+WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/setup-stamp
 CODE := aggregates commands deploy event_store projections read_api replays tests daybook.py
@@ -24,7 +26,7 @@ run: setup
 	$(BIN)/daybook up $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile
 
 check: setup
 	$(BIN)/ruff check $(CODE)

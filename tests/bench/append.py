@@ -7,8 +7,6 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
-
 from event_store.postgres_log import PostgresLog
 from tests.bench import ours, peers
 from tests.bench.figure import draw
@@ -62,8 +60,7 @@ def cases(server: Server) -> dict[Case, Run]:
 def main() -> None:
     """Prints the table and the ratios, and draws the plot."""
     with own_postgres() as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute(peers.PLAIN.encode())
+        peers.make_plain_table(server.url)
         runs = cases(server)
         reports: dict[Case, list[Report]] = {case: [] for case in runs}
         for number in range(ROUNDS):

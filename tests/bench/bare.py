@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-import threading
 import time
 from typing import Any
 
-import psycopg
-
 from tests.bench.load import Report, http_request, put_load
-from tests.bench.system import free_port, wait_listening
 
 BODY = b"x" * int(os.environ.get("BARE_BYTES", "500"))
 
@@ -42,27 +39,19 @@ async def bare_pages(size: int) -> Report:
         server.wait()
 
 
-def plain_inserts(url: str, *, connections: int, seconds: float = 5.0) -> Report:
-    """One INSERT of 300 bytes per commit over so many connections, fsync on."""
-    report = Report()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS bench_plain (n bigserial PRIMARY KEY, data bytea)")
-    end = time.perf_counter() + seconds
-    data = os.urandom(300)
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
-    def insert() -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
-            while (sent := time.perf_counter()) < end:
-                connection.execute("INSERT INTO bench_plain (data) VALUES (%b)", (data,), prepare=True)
-                report.latencies.append(time.perf_counter() - sent)
 
-    threads = [threading.Thread(target=insert) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    report.statuses[0] = len(report.latencies)
-    report.seconds = seconds
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP TABLE bench_plain")
-    return report
+def wait_listening(port: int) -> None:
+    """Blocks until somebody listens on the port."""
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return

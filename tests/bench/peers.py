@@ -24,8 +24,15 @@ PLAIN = "CREATE TABLE IF NOT EXISTS bench_plain (n bigserial PRIMARY KEY, data b
 INSERT = "INSERT INTO bench_plain (data) VALUES (%b)"
 
 
+def make_plain_table(url: str) -> None:
+    """Where it is not there yet."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(PLAIN)
+
+
 def plain_threads(url: str, connections: int, seconds: float) -> Report:
     """One INSERT per commit from threads of one process, through our driver."""
+    make_plain_table(url)
     opened = [psycopg.connect(url, autocommit=True) for _ in range(connections)]
     free = list(opened)
     data = os.urandom(EVENT_BYTES)

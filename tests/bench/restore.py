@@ -16,7 +16,7 @@ from replays.verify import verify
 from tests.bench import ours, sizes
 from tests.bench.server import own_postgres
 from tests.event_store.backups import Archived, wait_promoted
-from tests.event_store.servers import kill
+from tests.servers import kill
 
 EVENTS = int(os.environ.get("BENCH_RESTORE_EVENTS", "10000000"))
 SINCE = EVENTS // 10

@@ -17,8 +17,8 @@ from replays.verify import verify
 from tests.conftest import ServerPlace
 from tests.event_store.backups import Archived, wait_promoted
 from tests.event_store.history import check_order, whole_log
-from tests.event_store.servers import kill
 from tests.replays.shop import ANNA, BORIS, CODEC, MUG, Shop
+from tests.servers import kill
 
 pytestmark = pytest.mark.slow
 

@@ -19,8 +19,8 @@ from event_store.records import Appended, EventLog, NewEvent
 from tests.conftest import ServerPlace
 from tests.event_store.given import LoopDoor, adding, append, entry
 from tests.event_store.history import Follower, History
-from tests.event_store.servers import idle_backend, kill, kill_one
 from tests.event_store.writing import WriterThreads
+from tests.servers import idle_backend, kill, kill_one
 
 pytestmark = pytest.mark.slow
 

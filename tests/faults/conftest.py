@@ -56,13 +56,15 @@ class Behind:
 
 @pytest.fixture(scope="package")
 def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
-    sockets = server_place.folder / "f"
+    folder = Path(tempfile.mkdtemp(prefix="f", dir=server_place.folder))
+    folder.chmod(0o711)
+    sockets = folder / "s"
     sockets.mkdir()
     if not server_place.account.is_us:
         shutil.chown(sockets, server_place.account.uid)
     server = PostgresServer(
         programs=server_place.binaries.postgres,
-        folder=server_place.folder / "faults",
+        folder=folder / "postgres",
         sockets=sockets,
         account=server_place.account,
         log=faults_folder / "own-postgres.log",
@@ -70,10 +72,10 @@ def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
     server.start()
     try:
         make_database(server.url(), "shop")
-        folder = faults_folder / "door"
-        folder.mkdir()
-        door = CuttingDoor(folder, sockets / f".s.PGSQL.{SOCKET_PORT}")
-        url = server.url("shop").replace(quote(str(sockets), safe=""), quote(str(folder), safe=""))
+        outside = faults_folder / "door"
+        outside.mkdir()
+        door = CuttingDoor(outside, sockets / f".s.PGSQL.{SOCKET_PORT}")
+        url = server.url("shop").replace(quote(str(sockets), safe=""), quote(str(outside), safe=""))
         settings = {"DAYBOOK_POSTGRES_URL": url, "DAYBOOK_DEADLINE_SECONDS": str(DEADLINE_SECONDS)}
         shop = Shop(faults_folder / "behind", environment=settings)
         yield Behind(shop, server, door)
@@ -81,3 +83,4 @@ def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
         door.close()
     finally:
         server.stop()
+        shutil.rmtree(folder)

@@ -15,9 +15,9 @@ from event_store.postgres_migrations import migrate
 from event_store.records import EventLog
 from tests.event_store.given import LoopDoor
 from tests.event_store.history import Follower, History
-from tests.event_store.servers import helpers_of, kill, kill_one
 from tests.event_store.test_model import BothLogs
 from tests.event_store.writing import WriterProcess, WriterThreads
+from tests.servers import helpers_of, kill, kill_one
 
 
 @pytest.mark.timeout(600)

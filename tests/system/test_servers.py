@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from deploy.local.errors import FolderUnusable, ServerFailed
 from deploy.local.postgres import PostgresServer
 from deploy.local.redis import RedisServer
 from tests.conftest import ServerPlace
+from tests.servers import kill
 
 
 @pytest.fixture
@@ -91,11 +90,7 @@ def test_what_postgres_committed_survives_a_kill_of_all_its_processes(place: Ser
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept (n integer)")
         connection.execute("INSERT INTO kept VALUES (7)")
-    postmaster = server.process
-    everyone = [postmaster.pid, *(child.pid for child in psutil.Process(postmaster.pid).children())]
-    for pid in everyone:
-        os.kill(pid, signal.SIGKILL)
-    postmaster.wait()
+    kill(server)
     assert (server.folder / "postmaster.pid").exists()
 
     again = postgres_in(place)

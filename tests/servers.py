@@ -10,12 +10,10 @@ from deploy.local.postgres import PostgresServer
 
 
 def kill(server: PostgresServer) -> None:
-    """All of it, at once."""
-    postmaster = psutil.Process(server.process.pid)
-    for process in (postmaster, *postmaster.children()):
+    """All of it, at once; waits until the first is gone."""
+    for process in (psutil.Process(server.process.pid), *helpers_of(server)):
         kill_one(process)
     server.process.wait()
-    server.stop()
 
 
 def kill_one(process: psutil.Process) -> None:
