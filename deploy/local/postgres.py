@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,8 +16,9 @@ import psutil
 import psycopg
 
 from deploy.local.account import Account
-from deploy.local.children import Program, last_line, pause_growing, plain_environment, spawn, stop
-from deploy.local.errors import FolderUnusable, ServerFailed
+from deploy.local.children import Program, last_line, plain_environment, spawn
+from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed
+from deploy.local.server import Server
 
 MAJOR_VERSION = "18"
 USER = "daybook"
@@ -41,25 +40,15 @@ SETTINGS = {
 }
 
 
-class PostgresServer:
-    """One PostgreSQL server; whoever starts it is the one to stop it."""
+class PostgresServer(Server):
+    """One PostgreSQL server."""
 
     def __init__(self, *, programs: Path, folder: Path, sockets: Path, account: Account, log: Path) -> None:
         """`programs` holds initdb and postgres; `folder` becomes the cluster (its parent must exist and be
         writable for us); `sockets` exists, and `account` may write there."""
+        super().__init__(folder=folder, account=account, log=log)
         self._programs = programs
-        self.folder = folder
         self._sockets = sockets
-        self._account = account
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The one that `start` started."""
-        if self._process is None:
-            raise RuntimeError("the server was not started here")
-        return self._process
 
     @property
     def program(self) -> Program:
@@ -80,7 +69,6 @@ class PostgresServer:
         return f"postgresql://{user}@/{database}?host={quote(str(self._sockets), safe='')}&port={SOCKET_PORT}"
 
     def check(self) -> None:
-        """Raises FolderUnusable where what lies there is no cluster that this server can run."""
         if not self.folder.exists():
             return
         try:
@@ -98,46 +86,24 @@ class PostgresServer:
             raise FolderUnusable(f"{self.folder} belongs to another user")
 
     def prepare(self) -> None:
-        """Make the cluster where there is none; clear away what a kill left. Raises FolderUnusable."""
         self.check()
         if self.folder.exists():
             self._end_leftovers()
         else:
             self._initialize()
 
-    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Prepare, start and wait until it answers."""
-        self.prepare()
-        self._process = spawn(self.program)
+    def _answers(self) -> bool:
         try:
-            self.wait_ready(self._process, progress)
-        except BaseException:
-            self.stop()
-            raise
+            psycopg.connect(self.url(), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
-    def stop(self) -> None:
-        if self._process is not None:
-            stop(self.program, self._process)
-            self._process = None
+    def _starting(self, last_words: str) -> str:
+        return f"PostgreSQL is starting: {last_words}"
 
-    def wait_ready(
-        self, process: subprocess.Popen[bytes], progress: Callable[[str], None] = lambda _: None
-    ) -> None:
-        """Wait until it takes connections: recovery may take as long as it takes while the server lives."""
-        pauses = pause_growing(0.02, 0.5)
-        told = time.monotonic()
-        while True:
-            if process.poll() is not None:
-                raise ServerFailed(f"PostgreSQL ended while starting: {last_line(self._log)}")
-            try:
-                psycopg.connect(self.url(), connect_timeout=5).close()
-            except psycopg.OperationalError:
-                if time.monotonic() - told > 2:
-                    told = time.monotonic()
-                    progress(f"PostgreSQL is starting: {last_line(self._log)}")
-                pauses.sleep()
-            else:
-                return
+    def _failure(self, last_words: str) -> CannotRun:
+        return ServerFailed(f"PostgreSQL ended while starting: {last_words}")
 
     def _initialize(self) -> None:
         # Made aside and renamed: a folder of that name is a whole cluster or was damaged later.

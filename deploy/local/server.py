@@ -1,0 +1,89 @@
+"""What the embedded servers have in common: they are started, awaited while they recover, and stopped."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.local.account import Account
+from deploy.local.children import Program, last_line, pause_growing, spawn, stop
+from deploy.local.errors import CannotRun
+
+Progress = Callable[[str], None]
+
+
+def _silent(_line: str) -> None:
+    """Tells nobody."""
+
+
+class Server(ABC):
+    """One server in one folder; whoever starts it is the one to stop it."""
+
+    def __init__(self, *, folder: Path, account: Account, log: Path) -> None:
+        self.folder = folder
+        self._account = account
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The one that `start` started."""
+        if self._process is None:
+            raise RuntimeError("the server was not started here")
+        return self._process
+
+    @property
+    @abstractmethod
+    def program(self) -> Program:
+        """How it is run."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises FolderUnusable where what lies in the folder cannot be this server's."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Makes the folder where there is none; clears away what a kill left. Raises FolderUnusable."""
+
+    def start(self, progress: Progress = _silent) -> None:
+        """Prepare, start and wait until it answers."""
+        self.prepare()
+        self._process = spawn(self.program)
+        try:
+            self.wait_ready(self._process, progress)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        if self._process is not None:
+            stop(self.program, self._process)
+            self._process = None
+
+    def wait_ready(self, process: subprocess.Popen[bytes], progress: Progress = _silent) -> None:
+        """Wait until it answers: recovery may take as long as it takes while the server lives."""
+        pauses = pause_growing(0.02, 0.5)
+        told = time.monotonic()
+        while process.poll() is None:
+            if self._answers():
+                return
+            if time.monotonic() - told > 2:
+                told = time.monotonic()
+                progress(self._starting(last_line(self._log)))
+            pauses.sleep()
+        raise self._failure(last_line(self._log))
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Whether it takes requests now."""
+
+    @abstractmethod
+    def _starting(self, last_words: str) -> str:
+        """What a person is told while it does not."""
+
+    @abstractmethod
+    def _failure(self, last_words: str) -> CannotRun:
+        """Why it ended while starting."""
