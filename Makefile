@@ -34,9 +34,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/architecture
 
-# The promises again, for minutes.
+# The promises again, for minutes; then the log at ten million events: what an append costs, and a restore.
 proofs: setup
 	$(BIN)/python -m pytest -q tests/proofs
+	$(BIN)/python -m tests.bench sizes restore
 
 bench: setup
 	$(BIN)/python -m tests.bench

@@ -67,6 +67,8 @@ class Combiner(Generic[AnyParcel]):
 
     def submit(self, parcel: AnyParcel) -> Any:
         """The parcel's result; what `execute` raised is raised in every caller of the batch."""
+        if self._led:  # It will have to wait: time to use.
+            parcel.prepare()
         with self._mutex:
             alone = not self._led  # Then nobody queues.
             if alone:
@@ -79,7 +81,6 @@ class Combiner(Generic[AnyParcel]):
                 return self._execute([parcel])[0]
             finally:
                 self._pass_on()
-        parcel.prepare()
         ticket.gate.acquire()
         if ticket.leads:
             self._lead()
