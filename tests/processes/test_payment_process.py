@@ -1,18 +1,17 @@
 """Payment as a process: what follows from each answer of the gateway, and from none in time."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
 from aggregates.kernel import Money
 from commands.fulfilment import FulfilOrder
 from commands.orders import CancelOrder
-from commands.payments import ExpireOrder, RecordGatewayOutcome
+from commands.payments import RecordGatewayOutcome
 from commands.processes.calls import Patience
 from commands.refunds import RefundOrder
-from commands.sandbox_gateway import AUTHENTICATION_REQUIRED, CHARGE_DECLINED
-from tests.processes.shop import KEPT, NOON, ORDER, TRACE, AwayGateway
+from commands.sandbox_gateway import CHARGE_DECLINED
+from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway
 
 TOTAL = 2900
 
@@ -221,64 +220,6 @@ def test_money_taken_after_the_order_was_canceled_is_given_back(shop):
 
     asyncio.run(run())
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
-
-
-def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not_before(shop):
-    async def run():
-        async with shop.open() as open_shop, open_shop.managers():
-            await open_shop.sell(method=AUTHENTICATION_REQUIRED)
-            await open_shop.until("placed", "action_required")
-            open_shop.now = NOON + KEPT - timedelta(milliseconds=1)
-            await asyncio.sleep(1.2)  # longer than the managers ever wait
-            assert open_shop.statuses() == ("placed", "action_required")
-            open_shop.now = NOON + KEPT
-            await open_shop.until("canceled", "voided")
-
-    asyncio.run(run())
-    assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
-    assert {e.cause for e in shop.story()["stock-MUG"] if hasattr(e, "cause")} == {"expired"}
-    assert shop.story()[f"order-{ORDER}"][-1].reason == "expired"
-    assert shop.charged() == [("voided", 0, 0)]
-
-
-def test_an_authorization_that_comes_after_the_time_was_over_is_voided(shop):
-    away = AwayGateway(shop.gateway, times=1_000_000)
-
-    async def run():
-        async with shop.open() as open_shop, open_shop.managers(away):
-            await open_shop.sell()
-            open_shop.now = NOON + KEPT
-            await open_shop.until("canceled", "pending")
-            away.left = 0
-            await open_shop.until("canceled", "voided")
-
-    asyncio.run(run())
-    assert shop.charged() == [("voided", 0, 0)]
-    assert shop.stock() == (10, 0)
-
-
-def test_a_confirmed_order_expires_no_more(shop):
-    async def run():
-        async with shop.open() as open_shop:
-            await open_shop.sell()
-            async with open_shop.managers():
-                await open_shop.until("confirmed", "authorized")
-            before = open_shop.log.head()
-            await open_shop.do(ExpireOrder(order_id=ORDER, now=NOON + 2 * KEPT))
-            assert open_shop.log.head() == before
-
-    asyncio.run(run())
-
-
-def test_an_order_is_not_expired_early_even_if_asked(shop):
-    async def run():
-        async with shop.open() as open_shop:
-            await open_shop.sell()
-            before = open_shop.log.head()
-            await open_shop.do(ExpireOrder(order_id=ORDER, now=NOON + KEPT - timedelta(microseconds=1)))
-            assert open_shop.log.head() == before
-
-    asyncio.run(run())
 
 
 def test_the_same_outcome_told_twice_decides_nothing_the_second_time(shop):

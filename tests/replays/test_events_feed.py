@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
-from event_store.records import EventReader
-from replays.feed import LOOKED_AT_MAX, HeadWatch, read_page
-from replays.http import events_router
-from tests.replays.shop import ANNA, CODEC, EMAIL, Shop
-
-EVENTS = "/api/v1/events"
+from replays.feed import LOOKED_AT_MAX, read_page
+from tests.replays.served import EVENTS, Served
+from tests.replays.shop import ANNA, EMAIL, Shop
 
 
 @pytest.fixture
 def shop() -> Shop:
     return Shop(MemoryLog())
-
-
-class Served:
-    """The feed on a real server, in a thread of its own."""
-
-    def __init__(self, log: EventReader, **options: Any) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        app = FastAPI()
-        app.include_router(events_router(log, CODEC, stopping=lambda: self.server.should_exit, **options))
-        config = uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=self.port,
-            log_level="error",
-        )
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run)
-
-    def __enter__(self) -> Served:
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.should_exit = True
-        self.thread.join(timeout=10)
-        assert not self.thread.is_alive(), "an open event stream kept the server from stopping"
-
-    def get(self, query: str = "", **headers: str | bytes) -> httpx.Response:
-        """A page."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.get(f"http://127.0.0.1:{self.port}{EVENTS}{query}", headers=given)  # type: ignore[arg-type]
-
-    def stream(self, query: str = "", **headers: str) -> Any:
-        """An open event stream."""
-        return httpx.stream(
-            "GET",
-            f"http://127.0.0.1:{self.port}{EVENTS}{query}",
-            headers={"Accept": "text/event-stream", **headers},
-            timeout=10,
-        )
 
 
 @pytest.fixture
@@ -230,85 +175,3 @@ def test_the_openapi_document_tells_the_route(feed: Served) -> None:
     ]
     assert set(route["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
     assert {"200", "304", "400", "401", "503"} <= set(route["responses"])
-
-
-def messages(lines: Iterator[str], count: int) -> list[tuple[int, dict[str, Any]]]:
-    """The next messages of a stream: their ids and data."""
-    read: list[tuple[int, dict[str, Any]]] = []
-    last_id = 0
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if name == "id":
-            last_id = int(value)
-        elif name == "data":
-            read.append((last_id, json.loads(value)))
-            if len(read) == count:
-                break
-    return read
-
-
-def test_a_stream_tells_what_was_and_then_what_comes(shop: Shop) -> None:
-    shop.whole_story()
-    head = shop.log.head()
-    with Served(shop.log) as served, served.stream(f"?after={head - 2}") as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        lines = answer.iter_lines()
-        before = messages(lines, 2)
-        shop.receive()
-        ((position, event),) = messages(lines, 1)
-
-    assert [position for position, _ in before] == [head - 1, head]
-    assert position == event["position"] == head + 1
-    assert event["type"] == "inventory.stock_received"
-
-
-def test_a_stream_is_taken_up_after_the_last_event_seen(shop: Shop) -> None:
-    shop.whole_story()
-    last = str(shop.log.head() - 1)
-    with Served(shop.log) as served, served.stream("?after=3", **{"Last-Event-ID": last}) as answer:
-        ((position, _),) = messages(answer.iter_lines(), 1)
-
-    assert position == shop.log.head()
-
-
-def test_a_quiet_stream_is_kept_alive_and_tells_how_far_it_looked(shop: Shop) -> None:
-    shop.whole_story()
-    with (
-        Served(shop.log, heartbeat_seconds=0.1) as served,
-        served.stream("?types=orders.order_canceled") as answer,
-    ):
-        lines = answer.iter_lines()
-        assert next(lines) == "retry: 2000"
-        heard = [next(lines) for _ in range(5)]
-
-    assert f"id: {shop.log.head()}" in heard
-    assert ": still here" in heard
-
-
-def test_a_stream_ends_when_the_server_stops(shop: Shop) -> None:
-    shop.receive()
-    with Served(shop.log) as served, served.stream() as answer:
-        lines = answer.iter_lines()
-        messages(lines, 1)
-        served.server.should_exit = True
-        list(lines)  # Ends, rather than wait for ever.
-
-
-def test_many_who_wait_share_one_wait(shop: Shop) -> None:
-    calls = []
-
-    class Counted(MemoryLog):
-        def wait(self, *, after: int, timeout_seconds: float) -> int:
-            calls.append(after)
-            return super().wait(after=after, timeout_seconds=timeout_seconds)
-
-    async def waited() -> list[int]:
-        log = Counted()
-        watch = HeadWatch(log)
-        waiting = [asyncio.create_task(watch.wait(after=0)) for _ in range(50)]
-        await asyncio.sleep(0.05)
-        await asyncio.to_thread(Shop(log).receive)
-        return await asyncio.gather(*waiting)
-
-    assert asyncio.run(waited()) == [1] * 50
-    assert calls == [0]

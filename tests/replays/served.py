@@ -1,0 +1,62 @@
+"""The event feed on a real server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from event_store.records import EventReader
+from replays.http import events_router
+from tests.replays.shop import CODEC
+
+EVENTS = "/api/v1/events"
+
+
+class Served:
+    """The feed on a real server, in a thread of its own."""
+
+    def __init__(self, log: EventReader, **options: Any) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        app = FastAPI()
+        app.include_router(events_router(log, CODEC, stopping=lambda: self.server.should_exit, **options))
+        config = uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=self.port,
+            log_level="error",
+        )
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run)
+
+    def __enter__(self) -> Served:
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.should_exit = True
+        self.thread.join(timeout=10)
+        assert not self.thread.is_alive(), "an open event stream kept the server from stopping"
+
+    def get(self, query: str = "", **headers: str | bytes) -> httpx.Response:
+        """A page."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.get(f"http://127.0.0.1:{self.port}{EVENTS}{query}", headers=given)  # type: ignore[arg-type]
+
+    def stream(self, query: str = "", **headers: str) -> Any:
+        """An open event stream."""
+        return httpx.stream(
+            "GET",
+            f"http://127.0.0.1:{self.port}{EVENTS}{query}",
+            headers={"Accept": "text/event-stream", **headers},
+            timeout=10,
+        )
