@@ -13,7 +13,8 @@ import httpx
 import pytest
 import schemathesis
 import uvicorn
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import unsupported_method
 
 from commands.handlers import HANDLERS
@@ -30,6 +31,13 @@ _LOG = MemoryLog()
 document = schemathesis.openapi.from_dict(
     build_command_app(TOLD, Handling(_LOG, CODEC, HANDLERS), _LOG).openapi()
 )
+CASES = [
+    (operation, mode)
+    for operation in (found.ok() for found in document.get_all_operations())
+    for mode in schemathesis.GenerationMode
+    # Where nothing is given, nothing can be got wrong.
+    if mode.is_positive or operation.body or list(operation.iter_parameters())
+]
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +68,18 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     thread.join()
 
 
-@document.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_as_documented(case: schemathesis.Case, address: str) -> None:
-    if 16 <= len((case.headers or {}).get("Idempotency-Key", "")) <= 255:
-        # A key of its own: one that two requests share is refused, and rightly.
-        case.headers["Idempotency-Key"] = secrets.token_hex(16)
-    case.call_and_validate(base_url=address, excluded_checks=[unsupported_method])
+@pytest.mark.parametrize(
+    ("operation", "mode"), CASES, ids=[f"{operation.label} {mode.value}" for operation, mode in CASES]
+)
+def test_every_answer_is_as_documented(
+    operation: APIOperation, mode: schemathesis.GenerationMode, address: str
+) -> None:
+    @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:
+        if 16 <= len((case.headers or {}).get("Idempotency-Key", "")) <= 255:
+            # A key of its own: one that two requests share is refused, and rightly.
+            case.headers["Idempotency-Key"] = secrets.token_hex(16)
+        case.call_and_validate(base_url=address, excluded_checks=[unsupported_method])
+
+    check()
