@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,13 @@ from deploy.local.account import Account, server_account
 from deploy.local.binaries import Binaries, find_binaries
 from deploy.local.postgres import PostgresServer
 from deploy.local.redis import RedisServer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, one of those that bear the same name would never run."""
+    twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"more than one test is called {twice[0]}")
 
 
 @dataclass(frozen=True)
