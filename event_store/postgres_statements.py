@@ -60,6 +60,18 @@ class StatementConnection:
         self._used = time.monotonic()
         return answer
 
+    def is_idle(self) -> bool:
+        """Whether all that was sent is answered; waits for nothing. What the server refused is raised."""
+        pgconn = self.pgconn
+        pgconn.consume_input()
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                return True
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result)
+        return False
+
     def was_lost(self) -> bool:
         """Whether the server said goodbye since the last answer; little else makes an idle socket readable.
 

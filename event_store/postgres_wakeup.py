@@ -1,7 +1,7 @@
 """Telling readers of new events, and hearing of them, apart from the append.
 
-NOTIFY inside the append would serialise commits across the whole cluster. A thread of its own tells, over
-its own connection, and many appends are one word. Nobody relies on it: a listener also looks by itself.
+NOTIFY inside the append would serialise commits across the whole cluster. It goes over a connection of its
+own, and many appends are one word. Nobody relies on it: a listener also looks by itself.
 """
 
 from __future__ import annotations
@@ -12,69 +12,100 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-from psycopg import pq
 
 from event_store.errors import StoreUnavailable
 from event_store.postgres_connections import connect, quoted
-from event_store.postgres_statements import StatementConnection
+from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS, StatementConnection
 
 PAUSE_SECONDS = 0.005  # at most one NOTIFY in so long
 POLL_SECONDS = 0.25  # how often a listener looks by itself
 
 
 class Waker:
-    """Notifies the log's channel of its head, at most every few milliseconds."""
+    """Notifies the log's channel of its head, at most every few milliseconds.
+
+    Whoever appended tells, and waits for nothing. A thread connects, and tells what came too soon after the
+    word before.
+    """
 
     def __init__(self, url: str, schema: str) -> None:
         self._url = url
         self._schema = schema
-        self._told = threading.Event()
         self._head = 0
+        self._told = 0
+        self._told_at = 0.0  # monotonic seconds
+        self._connection: StatementConnection | None = None
+        self._sending = threading.Lock()
+        self._left_over = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def tell(self, head: int) -> None:
-        """Soon, from the waker's own thread."""
+        """At once, or a few milliseconds later."""
         self._head = max(self._head, head)
-        if not self._told.is_set():
-            self._told.set()
+        if time.monotonic() - self._told_at >= PAUSE_SECONDS and self._sending.acquire(blocking=False):
+            try:
+                if self._send():
+                    return
+            finally:
+                self._sending.release()
+        self._left_over.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=f"waker {self._schema}", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
         self._closed = True
-        self._told.set()
+        self._left_over.set()
         if self._thread is not None:
             self._thread.join()
+        self._drop()
 
     def _run(self) -> None:
-        connection: StatementConnection | None = None
-        schema = self._schema.encode()
         while True:
-            self._told.wait()
+            self._left_over.wait()
             if self._closed:
-                break
-            self._told.clear()
-            try:
-                if connection is None:
-                    # A commit that only wakes others need not wait for the disk.
-                    settings = {"synchronous_commit": "off"}
-                    connection = StatementConnection(
-                        connect(self._url, self._schema, settings=settings),
-                        {"tell": b"SELECT pg_notify($1, $2)"},
-                    )
-                connection.send("tell", [schema, str(self._head).encode()])
-                if connection.answer().status != pq.ExecStatus.TUPLES_OK:
-                    raise psycopg.OperationalError("NOTIFY was refused")
-            except psycopg.Error:
-                # Listeners look by themselves; the next append's word makes a new connection.
-                if connection is not None:
-                    connection.close()
-                    connection = None
-            time.sleep(PAUSE_SECONDS)
-        if connection is not None:
-            connection.close()
+                return
+            self._left_over.clear()
+            time.sleep(max(0.0, self._told_at + PAUSE_SECONDS - time.monotonic()))
+            with self._sending:
+                if self._connection is None:
+                    self._connect()
+                unanswered = self._head > self._told and self._connection is not None and not self._send()
+            if unanswered:
+                time.sleep(PAUSE_SECONDS)
+                self._left_over.set()
+
+    def _connect(self) -> None:
+        # A commit that only wakes others need not wait for the disk.
+        with suppress(psycopg.Error):  # Listeners look by themselves; the next append tries again.
+            self._connection = StatementConnection(
+                connect(self._url, self._schema, settings={"synchronous_commit": "off"}),
+                {"tell": b"SELECT pg_notify($1, $2)"},
+            )
+            self._connection.pgconn.nonblocking = 1
+
+    def _send(self) -> bool:
+        """Whether the word is on its way; not where the server has not answered the one before."""
+        if self._connection is None:
+            return False
+        try:
+            if not self._connection.is_idle():
+                if time.monotonic() - self._told_at > STATEMENT_TIMEOUT_SECONDS:
+                    raise psycopg.OperationalError("the server does not answer")
+                return False
+            self._connection.send("tell", [self._schema.encode(), str(self._head).encode()])
+            self._connection.pgconn.flush()
+        except psycopg.Error:
+            self._drop()
+            return False
+        self._told, self._told_at = self._head, time.monotonic()
+        return True
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class Listener:
