@@ -61,11 +61,11 @@ class StatementConnection:
         return answer
 
     def is_idle(self) -> bool:
-        """Whether all that was sent is answered; waits for nothing. What the server refused is raised."""
-        pgconn = self.pgconn
-        pgconn.consume_input()
-        while not pgconn.is_busy():
-            result = pgconn.get_result()
+        """Whether all that was sent is answered; waits for nothing. OperationalError where the server left,
+        and what it refused is raised."""
+        self._read()
+        while not self.pgconn.is_busy():
+            result = self.pgconn.get_result()
             if result is None:
                 return True
             if result.status == pq.ExecStatus.FATAL_ERROR:
@@ -73,23 +73,26 @@ class StatementConnection:
         return False
 
     def was_lost(self) -> bool:
-        """Whether the server said goodbye since the last answer; little else makes an idle socket readable.
+        """Whether the server left since the last answer.
 
-        Right after an answer nobody looks: a server that ends then fails the next call.
+        Right after an answer nobody looks: a server that leaves then fails the next call.
         """
-        pgconn = self.pgconn
-        if pgconn.status != pq.ConnStatus.OK:
-            return True
-        if time.monotonic() - self._used < _IDLE_SECONDS:
+        if self.pgconn.status == pq.ConnStatus.OK and time.monotonic() - self._used < _IDLE_SECONDS:
             return False
-        while self._poll.poll(0):  # Its last words first, then the end.
-            try:
-                pgconn.consume_input()
-            except psycopg.OperationalError:
-                return True
-            if pgconn.status != pq.ConnStatus.OK:
-                return True
+        try:
+            self._read()
+        except psycopg.OperationalError:
+            return True
         return False
+
+    def _read(self) -> None:
+        """Reads what there is: a server that leaves says so, and then there is an end."""
+        while self._poll.poll(0):
+            self.pgconn.consume_input()
+            if self.pgconn.status != pq.ConnStatus.OK:
+                break
+        if self.pgconn.status != pq.ConnStatus.OK:
+            raise psycopg.OperationalError("the server closed the connection")
 
     def close(self) -> None:
         self._connection.close()
