@@ -14,7 +14,6 @@ import psycopg
 from psycopg import pq
 
 STATEMENT_TIMEOUT_SECONDS = 5
-_IDLE_SECONDS = 0.05
 _FORMATS = [pq.Format.BINARY] * 32
 
 
@@ -25,7 +24,6 @@ class StatementConnection:
         """Prepares the statements, by name, and owns the connection from then on."""
         self._connection = connection
         self.pgconn = connection.pgconn
-        self._used = time.monotonic()
         self._poll = select.poll()
         self._poll.register(connection.pgconn.socket, select.POLLIN)
         for name, statement in statements.items():
@@ -57,7 +55,6 @@ class StatementConnection:
             answer = result  # After the row comes the commit, and its failure where it failed.
         if answer is None:
             raise psycopg.OperationalError("the server sent no answer")
-        self._used = time.monotonic()
         return answer
 
     def is_idle(self) -> bool:
@@ -73,12 +70,7 @@ class StatementConnection:
         return False
 
     def was_lost(self) -> bool:
-        """Whether the server left since the last answer.
-
-        Right after an answer nobody looks: a server that leaves then fails the next call.
-        """
-        if self.pgconn.status == pq.ConnStatus.OK and time.monotonic() - self._used < _IDLE_SECONDS:
-            return False
+        """Whether the server left since the last answer."""
         try:
             self._read()
         except psycopg.OperationalError:
@@ -87,10 +79,8 @@ class StatementConnection:
 
     def _read(self) -> None:
         """Reads what there is: a server that leaves says so, and then there is an end."""
-        while self._poll.poll(0):
+        while self.pgconn.status == pq.ConnStatus.OK and self._poll.poll(0):
             self.pgconn.consume_input()
-            if self.pgconn.status != pq.ConnStatus.OK:
-                break
         if self.pgconn.status != pq.ConnStatus.OK:
             raise psycopg.OperationalError("the server closed the connection")
 
