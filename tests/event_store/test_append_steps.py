@@ -49,7 +49,7 @@ CREATE CONSTRAINT TRIGGER wait_at_commit AFTER INSERT ON commands
 """
 WAITING = (
     "SELECT pid FROM pg_stat_activity WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
-    " AND query LIKE '%append%' ORDER BY query_start"
+    " AND query LIKE 'SELECT append%' ORDER BY query_start"
 )
 
 
