@@ -119,10 +119,7 @@ class CommandParcel:
 
     @property
     def size_bytes(self) -> int:
-        size_bytes = 0
-        for packed in self.packed:
-            size_bytes += packed.size_bytes
-        return size_bytes
+        return sum([packed.size_bytes for packed in self.packed])
 
     def prepare(self) -> None:
         """Packs the entries, while another batch is under way."""

@@ -21,15 +21,16 @@ class StatementConnection:
     """One statement at a time: `send`, then `answer`."""
 
     def __init__(self, connection: psycopg.Connection, statements: Mapping[str, bytes]) -> None:
-        """Prepares the statements, by name, and owns the connection from then on."""
+        """Prepares the statements, by name; the connection is its own, also to close where that fails."""
         self._connection = connection
         self.pgconn = connection.pgconn
         self._poll = select.poll()
         self._poll.register(connection.pgconn.socket, select.POLLIN)
-        for name, statement in statements.items():
-            result = self.pgconn.prepare(name.encode(), statement)
-            if result.status != pq.ExecStatus.COMMAND_OK:
-                raise psycopg.errors.error_from_result(result)
+        try:
+            self._prepare(statements)
+        except BaseException:
+            connection.close()
+            raise
 
     def send(self, name: str, parameters: Sequence[bytes | None]) -> None:
         """Puts the call of a statement on its way, as far as the socket takes it now."""
@@ -86,6 +87,12 @@ class StatementConnection:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _prepare(self, statements: Mapping[str, bytes]) -> None:
+        for name, statement in statements.items():
+            result = self.pgconn.prepare(name.encode(), statement)
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result)
 
     def _flush(self, deadline: float) -> None:
         both = select.poll()
