@@ -14,6 +14,7 @@ import msgspec
 
 from event_store import postgres_arrays as arrays
 from event_store.postgres_arrays import bytes_item, text_item
+from event_store.postgres_end import LogEnd
 from event_store.postgres_rows import CommandParcel, counts
 from event_store.records import Appended, JournalRow, KeyReused, Moved, Outcome, Replayed
 
@@ -39,7 +40,7 @@ def _statement(function: str, parameters: int) -> bytes:
 
 STATEMENTS = {
     "append": _statement("append", 7),
-    "append_one": _statement("append_one", 16),
+    "append_next": _statement("append_next", 18),
     "append_each": _statement("append_each", 17),
 }
 ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid"
@@ -60,13 +61,6 @@ _MOVED, _REPLAYED, _KEY_REUSED = 1, 2, 3
 _judgements = msgspec.json.Decoder(_Judgement)
 
 
-def waited(answer: Answer) -> bool:
-    """Whether somebody else held the log's lock."""
-    said = answer[2]
-    assert said is not None
-    return arrays.read_boolean(said)
-
-
 class CommandBatch:
     """Parcels that travel together.
 
@@ -76,8 +70,10 @@ class CommandBatch:
 
     function = "append"
 
-    def __init__(self, parcels: Sequence[CommandParcel]) -> None:
+    def __init__(self, parcels: Sequence[CommandParcel], end: LogEnd) -> None:
+        """`end` is the connection's that they go over."""
         self._parcels = parcels
+        self._end = end
         self._packed = [packed for parcel in parcels for packed in parcel.packed]
         self._streams: dict[str, tuple[int, int, int]] = {}  # name → number, first version, last version
         self._keys: set[bytes] = set()
@@ -98,11 +94,12 @@ class CommandBatch:
 
     def appended(self, answer: Answer) -> Written | None:
         """The outcomes of `append`, parcel by parcel, and the new head; None when it wrote nothing."""
-        head_data, at_data = answer[:2]
+        head_data, at_data, _ = answer
         if head_data is None:
             return None
         assert at_data is not None
-        head, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
+        before, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
+        head = before
         without_events = Appended(None, None, at)
         outcomes: list[list[Outcome]] = []
         for parcel in self._parcels:
@@ -115,7 +112,15 @@ class CommandBatch:
                 else:
                     mine.append(without_events)
             outcomes.append(mine)
+        self._end.moved(before, head)
         return outcomes, head
+
+    @staticmethod
+    def waited(answer: Answer) -> bool:
+        """Whether somebody else held the log's lock."""
+        said = answer[2]
+        assert said is not None
+        return arrays.read_boolean(said)
 
     def append_each_parameters(self, types: RowTypes) -> Parameters:
         """In the order that `append_each` declares them."""

@@ -13,7 +13,7 @@ from struct import Struct
 from uuid import UUID
 
 BOOLEAN_OID, BYTEA_OID, BIGINT_OID, INTEGER_OID, TEXT_OID = 16, 17, 20, 23, 25
-TIMESTAMPTZ_OID, UUID_OID = 1184, 2950
+TIMESTAMPTZ_OID, RECORD_OID, UUID_OID = 1184, 2249, 2950
 
 NULL = b"\xff\xff\xff\xff"
 _length = Struct("!i").pack

@@ -22,8 +22,8 @@ from psycopg import pq
 
 from event_store.combining import fitting
 from event_store.errors import StoreUnavailable
-from event_store.postgres_append import CommandBatch, Journal, waited
-from event_store.postgres_append_one import LoneCommand, whole
+from event_store.postgres_append import CommandBatch, Journal
+from event_store.postgres_append_next import LoneCommand, whole
 from event_store.postgres_connections import unavailable_is_typed
 from event_store.postgres_rows import CommandParcel
 from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS
@@ -110,7 +110,9 @@ class AsyncWriter:
                     self._connecting = self.loop.create_task(self._open())
                 return
             parcels, futures = self._take()
-            batch = whole(parcels)
+            end = self._connection.end
+            # What is under way moves the end.
+            batch = CommandBatch(parcels, end) if self._flying else whole(parcels, end)
             self._send(_Flight(batch, futures, each=not batch.smooth))
 
     def _take(self) -> tuple[list[CommandParcel], list[asyncio.Future[Any]]]:
@@ -133,6 +135,7 @@ class AsyncWriter:
         try:
             with unavailable_is_typed():
                 if flight.each:
+                    connection.end.forget()
                     connection.send("append_each", flight.batch.as_batch().append_each_parameters(types))
                 else:
                     connection.send(flight.batch.function, flight.batch.parameters(types))
@@ -195,22 +198,23 @@ class AsyncWriter:
         except (StoreUnavailable, psycopg.Error) as error:
             _fail(flight, error)
         else:
-            self._unhindered = 0 if waited(answer) else self._unhindered + 1
-            if flight.each:
-                task = self.loop.create_task(self._judged(flight, answer))
-                self._judging.add(task)
-                task.add_done_callback(self._judging.discard)
-            else:
-                written = flight.batch.appended(answer)
-                if written is None:
-                    self._judge_each(flight)
-                else:
-                    self._settle(flight, *written)
+            self._unhindered = 0 if flight.batch.waited(answer) else self._unhindered + 1
+            self._answered(flight, answer)
         if self._waiting:
             if self._in_flight_most > 1:
                 self._dispatch()
             else:  # With those who were just answered, and who ask again.
                 self._dispatch_soon()
+
+    def _answered(self, flight: _Flight, answer: list[bytes | None]) -> None:
+        if flight.each:
+            task = self.loop.create_task(self._judged(flight, answer))
+            self._judging.add(task)
+            task.add_done_callback(self._judging.discard)
+        elif (written := flight.batch.appended(answer)) is None:
+            self._judge_each(flight)
+        else:
+            self._settle(flight, *written)
 
     def _judge_each(self, flight: _Flight) -> None:
         self._send(_Flight(flight.batch.as_batch(), flight.futures, each=True))

@@ -6,18 +6,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from typing import Self
 from uuid import UUID
 
 import msgspec
-import psycopg
 
 from event_store.combining import Combiner
 from event_store.entries import check_entries, check_not_negative
 from event_store.errors import LogGap, StoreUnavailable
-from event_store.postgres_append import CommandBatch, Written
-from event_store.postgres_append_one import LoneCommand, whole
 from event_store.postgres_async import AsyncWriter
 from event_store.postgres_connections import Connections
 from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
@@ -30,6 +26,7 @@ from event_store.postgres_writer import PostgresWriter
 from event_store.records import NO_VERSIONS, Entry, JournalRow, Outcome, RecordedEvent, Snapshot
 
 PAGE_MOST = 10_000
+JOURNAL_PAGES = 10_000  # of 8 kB, read by one statement
 HEAD_SECONDS_MAX = 2.0  # One look at an index: who asks for it wants to know whether the server is there.
 _END = 2**63 - 1
 
@@ -44,7 +41,7 @@ class PostgresLog:
         self._reading = Connections(url, schema, read_only=read_only)
         self.stored = StoredEvents(self._reading)
         self._listener = Listener(url, schema, read_only=read_only)
-        self._writer = PostgresWriter(url, schema, read_only=read_only)
+        self._writer = PostgresWriter(url, schema, self._journal, read_only=read_only)
         self._waker = Waker(url, schema)
         self._combiner: Combiner[CommandParcel | InsertParcel] = Combiner(self._write)
         self._async_writers: dict[asyncio.AbstractEventLoop, AsyncWriter] = {}
@@ -133,9 +130,10 @@ class PostgresLog:
         return int(row[0])
 
     def journal_head(self) -> int:
-        row = self._reading.row("journal_head", {})
-        assert row is not None
-        return int(row[0])
+        # Part by part, as no statement has time for the whole of a large journal.
+        pages = self._number("journal_pages")
+        parts = [{"first": first, "end": first + JOURNAL_PAGES} for first in range(0, pages, JOURNAL_PAGES)]
+        return max((self._number("journal_head_in_pages", **part) for part in parts), default=0)
 
     def wait(self, *, after: int, timeout_seconds: float) -> int:
         until = time.monotonic() + timeout_seconds
@@ -214,24 +212,17 @@ class PostgresLog:
         results: Sequence[object]
         if isinstance(parcels[0], CommandParcel):
             commands = [parcel for parcel in parcels if isinstance(parcel, CommandParcel)]
-            results, head = self._write_commands(whole(commands))
+            results, head = self._writer.append(commands)
         else:
             inserts = InsertBatch([parcel for parcel in parcels if isinstance(parcel, InsertParcel)])
-            answer = self._writer.call("insert_events", lambda _: inserts.parameters())
-            results, head = inserts.results(answer)
+            results, head = self._writer.insert(inserts)
         self._waker.tell(head)
         return results
 
-    def _write_commands(self, batch: CommandBatch | LoneCommand) -> Written:
-        if batch.smooth:
-            # A unique violation: a command of the batch is in the journal.
-            with suppress(psycopg.errors.UniqueViolation):
-                written = batch.appended(self._writer.call(batch.function, batch.parameters))
-                if written is not None:
-                    return written
-        judged = batch.as_batch()
-        answer = self._writer.call("append_each", judged.append_each_parameters)
-        return judged.judged(answer, self._journal)
+    def _number(self, query: str, **parameters: int) -> int:
+        row = self._reading.row(query, parameters)
+        assert row is not None
+        return int(row[0])
 
     def _journal(self, command_ids: list[UUID]) -> dict[UUID, JournalRow]:
         rows: list[JournalRow] = self._reading.rows("journal_by_id", {"ids": command_ids}, make=JournalRow)

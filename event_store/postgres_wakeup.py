@@ -49,7 +49,8 @@ class Waker:
                     return
             finally:
                 self._sending.release()
-        self._left_over.set()
+        if not self._left_over.is_set():  # Setting it takes longer than looking.
+            self._left_over.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=f"waker {self._schema}", daemon=True)
             self._thread.start()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import pq
 
 from event_store.errors import StoreUnavailable
-from event_store.postgres_append import ROW_TYPES, STATEMENTS, Parameters, RowTypes
-from event_store.postgres_arrays import read_row
+from event_store.postgres_append import ROW_TYPES, STATEMENTS, Journal, Parameters, RowTypes, Written
+from event_store.postgres_append_next import whole
+from event_store.postgres_arrays import RECORD_OID, read_row
 from event_store.postgres_connections import connect, unavailable_is_typed
+from event_store.postgres_end import LogEnd
 from event_store.postgres_insert import STATEMENT as INSERT_STATEMENT
+from event_store.postgres_insert import InsertBatch
+from event_store.postgres_rows import CommandParcel
 from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS, StatementConnection
 
 LOCK_TIMEOUT_SECONDS = 2  # how long one stalled writer can keep the others waiting
@@ -34,6 +38,7 @@ class WriterConnection(StatementConnection):
             row = connection.execute(ROW_TYPES).fetchone()
             assert row is not None
             self.row_types = RowTypes(*row)
+            self.end = LogEnd()
             super().__init__(connection, {**STATEMENTS, "insert_events": INSERT_STATEMENT})
         except BaseException:
             connection.close()
@@ -41,44 +46,62 @@ class WriterConnection(StatementConnection):
 
 
 def columns_of(result: pq.abc.PGresult) -> list[bytes | None]:
-    """The function's row, each column in binary form; what the server said instead is raised."""
+    """The function's row or value, each column in binary form; what the server said instead is raised."""
     if result.status != pq.ExecStatus.TUPLES_OK:
         raise psycopg.errors.error_from_result(result)
-    row = result.get_value(0, 0)
-    assert row is not None
-    return read_row(row)
+    data = result.get_value(0, 0)
+    if result.ftype(0) != RECORD_OID:
+        return [data]
+    assert data is not None
+    return read_row(data)
 
 
 class PostgresWriter:
-    """Calls one of the writing functions at a time; connects again when the connection was lost."""
+    """Calls one of the writing functions at a time; connects again when the connection was lost.
 
-    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
+    StoreUnavailable when the server is away or too slow: it is not known whether the call was done.
+    """
+
+    def __init__(self, url: str, schema: str, journal: Journal, *, read_only: bool) -> None:
         self._url = url
         self._schema = schema
+        self._journal = journal
         self._read_only = read_only  # Then the server refuses every call.
         self._connection: WriterConnection | None = None
         self._closed = False
         self._mutex = threading.Lock()
 
-    def call(self, function: str, parameters: Callable[[RowTypes], Parameters]) -> list[bytes | None]:
-        """The function's row, each column in binary form.
-
-        StoreUnavailable when the server is away or too slow: it is not known whether the call was done.
-        """
+    def append(self, parcels: Sequence[CommandParcel]) -> Written:
+        """The outcomes, parcel by parcel, and the new head."""
         with self._mutex, unavailable_is_typed():
             connection = self._connected()
-            try:
-                connection.send(function, parameters(connection.row_types))
-                result = connection.answer()
-            except BaseException:
-                self._drop()
-                raise
-            if connection.pgconn.status != pq.ConnStatus.OK:
-                self._drop()
-            return columns_of(result)
+            batch = whole(parcels, connection.end)
+            if batch.smooth:
+                try:
+                    answer = self._ask(connection, batch.function, batch.parameters(connection.row_types))
+                except psycopg.errors.UniqueViolation:
+                    pass  # A command of the batch is in the journal.
+                else:
+                    written = batch.appended(answer)
+                    if written is not None:
+                        return written
+            connection = self._connected()
+            judged = batch.as_batch()
+            parameters = judged.append_each_parameters(connection.row_types)
+            connection.end.forget()
+            answer = self._ask(connection, "append_each", parameters)
+        return judged.judged(answer, self._journal)
+
+    def insert(self, batch: InsertBatch) -> tuple[list[list[int] | None], int]:
+        """For each parcel its events' positions, or None where it was refused; and the new head."""
+        with self._mutex, unavailable_is_typed():
+            connection = self._connected()
+            connection.end.forget()
+            answer = self._ask(connection, "insert_events", batch.parameters())
+        return batch.results(answer)
 
     def connection(self) -> WriterConnection:
-        """A new connection for batches that do not come through `call`. StoreUnavailable."""
+        """A new connection for batches that do not come through here. StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("this log is closed")
         with unavailable_is_typed():
@@ -88,6 +111,17 @@ class PostgresWriter:
         with self._mutex:
             self._closed = True
             self._drop()
+
+    def _ask(self, connection: WriterConnection, function: str, parameters: Parameters) -> list[bytes | None]:
+        try:
+            connection.send(function, parameters)
+            result = connection.answer()
+        except BaseException:
+            self._drop()
+            raise
+        if connection.pgconn.status != pq.ConnStatus.OK:
+            self._drop()
+        return columns_of(result)
 
     def _connected(self) -> WriterConnection:
         if self._closed:

@@ -168,9 +168,8 @@ class EventReader(Protocol):
         """The last position; 0 for an empty log."""
 
     def journal_head(self) -> int:
-        """The last position that any command says it wrote; above `head()` where events were cut off.
-
-        0 where none says the head's or a later one.
+        """The last position that any command says it wrote, 0 where none does; above `head()` where events
+        were cut off. Reads the whole journal.
         """
 
     def wait(self, *, after: int, timeout_seconds: float) -> int:

@@ -54,10 +54,12 @@ SELECT %(stream)s, %(version)s, %(shape)s, %(data)s WHERE NOT EXISTS (SELECT FRO
 -- head --
 SELECT coalesce(max(position), 0) FROM events
 
--- journal_head --
--- From the head on, so that the summary of the journal's positions leaves little to be read.
+-- journal_pages --
+SELECT pg_relation_size('commands') / current_setting('block_size')::bigint
+
+-- journal_head_in_pages --
 SELECT coalesce(max(last_position), 0) FROM commands
- WHERE last_position >= (SELECT coalesce(max(position), 0) FROM events)
+ WHERE ctid >= format('(%%s,0)', %(first)s::bigint)::tid AND ctid < format('(%%s,0)', %(end)s::bigint)::tid
 
 -- subject_keys --
 SELECT subject, key FROM subject_keys WHERE subject = ANY (%(subjects)s)

@@ -1,4 +1,4 @@
-"""The plainest command alone as a call of `append_one`: one event on the one stream that it read."""
+"""The plainest command alone as a call of `append_next`: one event on the one stream that it read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from event_store import postgres_arrays as arrays
 from event_store.postgres_append import Answer, CommandBatch, Parameters, RowTypes, Written
+from event_store.postgres_end import LogEnd
 from event_store.postgres_rows import CommandParcel
 from event_store.records import Appended
 
@@ -14,20 +15,25 @@ from event_store.records import Appended
 class LoneCommand:
     """One parcel of one such command. See CommandBatch, whose ways it has."""
 
-    function = "append_one"
+    function = "append_next"
     smooth = True
 
-    def __init__(self, parcel: CommandParcel) -> None:
+    def __init__(self, parcel: CommandParcel, end: LogEnd) -> None:
+        """`end` is the connection's that it goes over."""
         self._parcel = parcel
+        self._end = end
 
     def parameters(self, types: RowTypes) -> Parameters:
-        """In the order that `append_one` declares them."""
+        """In the order that `append_next` declares them."""
         (entry,) = self._parcel.entries
         (event,) = entry.events
+        end, stream, version = self._end, event.stream, entry.reads[event.stream]
         correlation, causation, valid_at = entry.correlation, entry.causation, entry.valid_at
         return [
-            event.stream.encode(),
-            (entry.reads[event.stream] + 1).to_bytes(8, "big"),
+            end.head.to_bytes(8, "big"),
+            arrays.boolean(end.version(stream) == version),
+            stream.encode(),
+            (version + 1).to_bytes(8, "big"),
             _recurring(event.type),
             event.schema_number.to_bytes(4, "big"),
             event.data,
@@ -46,27 +52,33 @@ class LoneCommand:
 
     def appended(self, answer: Answer) -> Written | None:
         """The outcome, and the new head; None when nothing was written."""
-        head_data, at_data = answer[:2]
-        if head_data is None:
+        (at,) = answer
+        if at is None:
             return None
-        assert at_data is not None
-        position = arrays.read_bigint(head_data) + 1
-        return [[Appended(position, position, arrays.read_time(at_data))]], position
+        ((stream, version),) = self._parcel.entries[0].reads.items()
+        self._end.added(stream, version + 1)
+        position = self._end.head
+        return [[Appended(position, position, arrays.read_time(at))]], position
+
+    @staticmethod
+    def waited(answer: Answer) -> bool:
+        """Never: where somebody else holds the lock, nothing is written."""
+        return False
 
     def as_batch(self) -> CommandBatch:
         """For `append_each`."""
-        return CommandBatch([self._parcel])
+        return CommandBatch([self._parcel], self._end)
 
 
-def whole(parcels: Sequence[CommandParcel]) -> CommandBatch | LoneCommand:
+def whole(parcels: Sequence[CommandParcel], end: LogEnd) -> CommandBatch | LoneCommand:
     """Parcels as what is to be written whole, in the cheapest way there is for them."""
-    if len(parcels) == 1:
+    if len(parcels) == 1 and end.is_likely:
         entries = parcels[0].entries
         if len(entries) == 1:
             entry = entries[0]
             if len(entry.events) == 1 == len(entry.reads) and not entry.new_subject_keys:
-                return LoneCommand(parcels[0])
-    return CommandBatch(parcels)
+                return LoneCommand(parcels[0], end)
+    return CommandBatch(parcels, end)
 
 
 _recurring = lru_cache(maxsize=4096)(str.encode)
