@@ -40,7 +40,8 @@ def _statement(function: str, parameters: int) -> bytes:
 
 STATEMENTS = {
     "append": _statement("append", 7),
-    "append_next": _statement("append_next", 18),
+    "append_one": _statement("append_one", 16),
+    "append_next": _statement("append_next", 16),
     "append_each": _statement("append_each", 17),
 }
 ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid"
@@ -59,6 +60,12 @@ class _Judgement(msgspec.Struct):
 
 _MOVED, _REPLAYED, _KEY_REUSED = 1, 2, 3
 _judgements = msgspec.json.Decoder(_Judgement)
+
+
+def waited(answer: Answer) -> bool:
+    """Whether somebody else held the log's lock. `append_next` waits for nobody, and does not say."""
+    said = answer[2] if len(answer) > 1 else None
+    return said is not None and arrays.read_boolean(said)
 
 
 class CommandBatch:
@@ -112,15 +119,8 @@ class CommandBatch:
                 else:
                     mine.append(without_events)
             outcomes.append(mine)
-        self._end.moved(before, head)
+        self._end.moved(before, head, at_data)
         return outcomes, head
-
-    @staticmethod
-    def waited(answer: Answer) -> bool:
-        """Whether somebody else held the log's lock."""
-        said = answer[2]
-        assert said is not None
-        return arrays.read_boolean(said)
 
     def append_each_parameters(self, types: RowTypes) -> Parameters:
         """In the order that `append_each` declares them."""

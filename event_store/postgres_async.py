@@ -22,8 +22,8 @@ from psycopg import pq
 
 from event_store.combining import fitting
 from event_store.errors import StoreUnavailable
-from event_store.postgres_append import CommandBatch, Journal
-from event_store.postgres_append_next import LoneCommand, whole
+from event_store.postgres_append import CommandBatch, Journal, waited
+from event_store.postgres_append_one import LoneCommand, whole
 from event_store.postgres_connections import unavailable_is_typed
 from event_store.postgres_rows import CommandParcel
 from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS
@@ -110,9 +110,7 @@ class AsyncWriter:
                     self._connecting = self.loop.create_task(self._open())
                 return
             parcels, futures = self._take()
-            end = self._connection.end
-            # What is under way moves the end.
-            batch = CommandBatch(parcels, end) if self._flying else whole(parcels, end)
+            batch = whole(parcels, self._connection.end, moving=bool(self._flying))
             self._send(_Flight(batch, futures, each=not batch.smooth))
 
     def _take(self) -> tuple[list[CommandParcel], list[asyncio.Future[Any]]]:
@@ -133,7 +131,7 @@ class AsyncWriter:
         types = connection.row_types
         self._flying.append(flight)
         try:
-            with unavailable_is_typed():
+            with unavailable_is_typed:
                 if flight.each:
                     connection.end.forget()
                     connection.send("append_each", flight.batch.as_batch().append_each_parameters(types))
@@ -161,7 +159,7 @@ class AsyncWriter:
 
     def _writable(self) -> None:
         try:
-            with unavailable_is_typed():
+            with unavailable_is_typed:
                 self._flush()
         except StoreUnavailable as error:
             self._lose(error)
@@ -170,7 +168,7 @@ class AsyncWriter:
         assert self._connection is not None
         pgconn = self._connection.pgconn
         try:
-            with unavailable_is_typed():
+            with unavailable_is_typed:
                 pgconn.consume_input()
                 while self._flying and not pgconn.is_busy():
                     result = pgconn.get_result()
@@ -187,7 +185,7 @@ class AsyncWriter:
         """The server is done with a batch."""
         self._watch_time()
         try:
-            with unavailable_is_typed():
+            with unavailable_is_typed:
                 assert flight.result is not None
                 answer = columns_of(flight.result)
         except psycopg.errors.UniqueViolation as error:
@@ -198,7 +196,7 @@ class AsyncWriter:
         except (StoreUnavailable, psycopg.Error) as error:
             _fail(flight, error)
         else:
-            self._unhindered = 0 if flight.batch.waited(answer) else self._unhindered + 1
+            self._unhindered = 0 if waited(answer) else self._unhindered + 1
             self._answered(flight, answer)
         if self._waiting:
             if self._in_flight_most > 1:

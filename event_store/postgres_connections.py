@@ -85,12 +85,8 @@ class _UnavailableIsTyped:
 
 # A standby that has not been promoted refuses to write.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
-_unavailable_is_typed = _UnavailableIsTyped()
-
-
-def unavailable_is_typed() -> _UnavailableIsTyped:
-    """`with` it, what the driver says of a server that is away, too slow or a standby is StoreUnavailable."""
-    return _unavailable_is_typed
+unavailable_is_typed = _UnavailableIsTyped()
+"""`with` it, what the driver says of a server that is away, too slow or a standby is StoreUnavailable."""
 
 
 def connect(
@@ -154,7 +150,7 @@ class Connections:
         seconds_max: float = SILENCE_SECONDS_MAX,
     ) -> list[Any]:
         """The rows of a named query, each made by `make(*columns)`. StoreUnavailable."""
-        with unavailable_is_typed():
+        with unavailable_is_typed:
             return self._run(_Asked(queries()[query], parameters, make, seconds_max))
 
     def row(
@@ -166,7 +162,7 @@ class Connections:
 
     def execute(self, query: str, parameters: Mapping[str, Any]) -> None:
         """Runs a named query that has no rows."""
-        with unavailable_is_typed():
+        with unavailable_is_typed:
             self._run(_Asked(queries()[query], parameters, None, SILENCE_SECONDS_MAX))
 
     def close(self) -> None:

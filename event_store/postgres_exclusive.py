@@ -32,7 +32,7 @@ class PostgresExclusive:
 
 def try_exclusive(url: str, schema: str, name: str) -> PostgresExclusive | None:
     """None while another session holds it. StoreUnavailable."""
-    with unavailable_is_typed():
+    with unavailable_is_typed:
         connection = connect(url, schema, settings={"statement_timeout": "2s"})
         try:
             taken = connection.execute(

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Self
+from typing import Self, cast
 from uuid import UUID
 
 import msgspec
@@ -210,12 +210,10 @@ class PostgresLog:
     def _write(self, parcels: list[CommandParcel | InsertParcel]) -> Sequence[object]:
         """One batch, all of one kind, in one call of the database."""
         results: Sequence[object]
-        if isinstance(parcels[0], CommandParcel):
-            commands = [parcel for parcel in parcels if isinstance(parcel, CommandParcel)]
-            results, head = self._writer.append(commands)
+        if parcels[0].kind == CommandParcel.kind:
+            results, head = self._writer.append(cast(list[CommandParcel], parcels))
         else:
-            inserts = InsertBatch([parcel for parcel in parcels if isinstance(parcel, InsertParcel)])
-            results, head = self._writer.insert(inserts)
+            results, head = self._writer.insert(InsertBatch(cast(list[InsertParcel], parcels)))
         self._waker.tell(head)
         return results
 

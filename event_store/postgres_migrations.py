@@ -88,7 +88,7 @@ def _number(url: str, schema: str, *, read_only: bool = False) -> int:
     # Who may write does not become the reading role for this look: that one may have no rights yet.
     only_looks = {"default_transaction_read_only": "on"}
     try:
-        with unavailable_is_typed(), connect(url, schema, read_only=read_only, settings=only_looks) as seen:
+        with unavailable_is_typed, connect(url, schema, read_only=read_only, settings=only_looks) as seen:
             stands_at = schema_number(seen, schema)
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaMissing(
@@ -102,7 +102,7 @@ def _number(url: str, schema: str, *, read_only: bool = False) -> int:
 def _migrating(url: str, schema: str) -> Iterator[psycopg.Connection[Any]]:
     """One transaction, which nobody else migrates in."""
     try:
-        with unavailable_is_typed(), connect(url, schema) as connection:
+        with unavailable_is_typed, connect(url, schema) as connection:
             connection.silence_seconds_max = math.inf  # What a migration does to a large log takes its time,
             with connection.transaction():
                 connection.execute("SET LOCAL statement_timeout = 0")

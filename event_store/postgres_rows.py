@@ -99,14 +99,12 @@ class Packed:
 class CommandParcel:
     """The entries of one call."""
 
-    __slots__ = ("_packed", "entries", "marks")
+    __slots__ = ("_packed", "entries")
 
     kind: Hashable = "commands"
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
-        # The same command twice at once is one after the other: the second finds the first's row.
-        self.marks: Collection[Hashable] = [entry.command_id.int for entry in entries]
         self._packed: list[Packed] | None = None
 
     @property
@@ -116,6 +114,11 @@ class CommandParcel:
             self.prepare()
         assert self._packed is not None
         return self._packed
+
+    @property
+    def marks(self) -> Collection[Hashable]:
+        """The same command twice at once is one after the other: the second finds the first's row."""
+        return [entry.command_id.int for entry in self.entries]
 
     @property
     def size_bytes(self) -> int:

@@ -10,7 +10,7 @@ from psycopg import pq
 
 from event_store.errors import StoreUnavailable
 from event_store.postgres_append import ROW_TYPES, STATEMENTS, Journal, Parameters, RowTypes, Written
-from event_store.postgres_append_next import whole
+from event_store.postgres_append_one import whole
 from event_store.postgres_arrays import RECORD_OID, read_row
 from event_store.postgres_connections import connect, unavailable_is_typed
 from event_store.postgres_end import LogEnd
@@ -73,7 +73,7 @@ class PostgresWriter:
 
     def append(self, parcels: Sequence[CommandParcel]) -> Written:
         """The outcomes, parcel by parcel, and the new head."""
-        with self._mutex, unavailable_is_typed():
+        with self._mutex, unavailable_is_typed:
             connection = self._connected()
             batch = whole(parcels, connection.end)
             if batch.smooth:
@@ -94,7 +94,7 @@ class PostgresWriter:
 
     def insert(self, batch: InsertBatch) -> tuple[list[list[int] | None], int]:
         """For each parcel its events' positions, or None where it was refused; and the new head."""
-        with self._mutex, unavailable_is_typed():
+        with self._mutex, unavailable_is_typed:
             connection = self._connected()
             connection.end.forget()
             answer = self._ask(connection, "insert_events", batch.parameters())
@@ -104,7 +104,7 @@ class PostgresWriter:
         """A new connection for batches that do not come through here. StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("this log is closed")
-        with unavailable_is_typed():
+        with unavailable_is_typed:
             return WriterConnection(self._url, self._schema, read_only=self._read_only)
 
     def close(self) -> None:

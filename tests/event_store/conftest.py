@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from deploy.local.postgres import PostgresServer
+from event_store import postgres_end
 from event_store.memory_log import MemoryLog, utc_now
 from event_store.postgres_connections import READER_ROLE
 from event_store.postgres_log import PostgresLog
@@ -66,6 +67,12 @@ def postgres_log(postgres_url: str, writer_url: str, schema: str) -> Iterator[Po
     log = PostgresLog.open(writer_url, schema=schema)
     yield log
     log.close()
+
+
+@pytest.fixture
+def fresh_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the test: what a connection knew of the log's end, it knows."""
+    monkeypatch.setattr(postgres_end, "FRESH_SECONDS", float("inf"))
 
 
 @pytest.fixture

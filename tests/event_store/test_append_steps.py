@@ -36,8 +36,12 @@ STEPS = {  # where the append stands: what the test holds
     ),
     "commits": "SELECT pg_advisory_xact_lock(4711)",
 }
-# The plainest command has a function of its own, which knows nothing of keys.
+# The plainest command has functions of its own, which know nothing of keys.
 OF_THE_PLAINEST = [step for step in STEPS if "keys" not in step]
+THE_PLAINEST = {
+    "append_one": adding("cart-a", **keyed(b"k")),
+    "append_next": adding("cart-first", 1),  # Its connection knows where the stream stands.
+}
 AT_COMMIT = """
 CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -65,7 +69,12 @@ class Case:
         self.sent: Entry = entry(
             {"cart-a": 0, "cart-b": 0}, "cart-a", "cart-b", new_subject_keys={"ann": b"1" * 32}, **keyed(b"k")
         )
-        self.plainest = adding("cart-a", **keyed(b"k"))
+        self.function = "append"
+
+    def sends(self, function: str) -> None:
+        """The plainest command, which goes by this function first."""
+        self.sent = THE_PLAINEST[function]
+        self.function = function
 
     @contextmanager
     def stopped_at(self, step: str) -> Iterator[int]:
@@ -74,8 +83,16 @@ class Case:
         with self.sql.transaction(force_rollback=True):
             self.sql.execute(STEPS[step].format(command_id=self.sent.command_id).encode())
             sending.start()
-            yield self.waiting(1)[0]
+            backend = self.waiting(1)[0]
+            if step != "asks for the log's lock":  # `append_next` does not wait for it: another does instead.
+                assert self.statement_of(backend).startswith(f"SELECT {self.function}(")
+            yield backend
         sending.join()
+
+    def statement_of(self, backend: int) -> str:
+        row = self.sql.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone()
+        assert row is not None
+        return str(row[0])
 
     def waiting(self, count: int) -> list[int]:
         """The backends that wait for a lock, once there are so many."""
@@ -112,9 +129,12 @@ def test_nobody_gets_past_a_writer_that_stands_still(case: Case, step: str) -> N
 
 
 @pytest.mark.parametrize("case", ["threads"], indirect=True)
+@pytest.mark.parametrize("function", THE_PLAINEST)
 @pytest.mark.parametrize("step", OF_THE_PLAINEST)
-def test_nobody_gets_past_one_that_writes_a_single_event(case: Case, step: str) -> None:
-    case.sent = case.plainest
+def test_nobody_gets_past_one_that_writes_a_single_event(
+    case: Case, step: str, function: str, fresh_for_ever: None
+) -> None:
+    case.sends(function)
     nobody_gets_past(case, step)
 
 
@@ -126,9 +146,12 @@ def test_a_writer_killed_at_any_step_leaves_nothing_and_its_command_is_done_once
 
 
 @pytest.mark.parametrize("case", ["threads"], indirect=True)
+@pytest.mark.parametrize("function", THE_PLAINEST)
 @pytest.mark.parametrize("step", OF_THE_PLAINEST)
-def test_one_that_writes_a_single_event_is_killed_and_its_command_done_once(case: Case, step: str) -> None:
-    case.sent = case.plainest
+def test_one_that_writes_a_single_event_is_killed_and_its_command_done_once(
+    case: Case, step: str, function: str, fresh_for_ever: None
+) -> None:
+    case.sends(function)
     killed_and_done_once(case, step)
 
 

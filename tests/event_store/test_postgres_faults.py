@@ -238,16 +238,6 @@ def test_a_log_from_the_future_is_left_alone(
             PostgresLog.open(postgres_url, schema=schema, read_only=read_only)
 
 
-def test_a_clock_set_back_does_not_turn_recorded_at(
-    postgres_log: PostgresLog, sql: psycopg.Connection
-) -> None:
-    append(postgres_log, adding("cart-a"))
-    sql.execute("UPDATE events SET recorded_at = recorded_at + interval '1 hour'")
-    append(postgres_log, adding("cart-a", 1))
-    first, second = postgres_log.read_stream("cart-a")
-    assert second.recorded_at == first.recorded_at
-
-
 def _kill_all(sql: psycopg.Connection) -> None:
     # With a timeout it waits until each is gone.
     sql.execute(

@@ -1,4 +1,7 @@
-"""The plainest command alone as a call of `append_next`: one event on the one stream that it read."""
+"""The plainest command alone: one event on the one stream that it read, as a call of `append_one`.
+
+Or of `append_next`, where the connection knows what `append_one` would look up.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +18,29 @@ from event_store.records import Appended
 class LoneCommand:
     """One parcel of one such command. See CommandBatch, whose ways it has."""
 
-    function = "append_next"
     smooth = True
 
-    def __init__(self, parcel: CommandParcel, end: LogEnd) -> None:
-        """`end` is the connection's that it goes over."""
+    def __init__(self, parcel: CommandParcel, end: LogEnd, *, moving: bool) -> None:
+        """`end` is the connection's that it goes over, `moving` while others go over it."""
         self._parcel = parcel
         self._end = end
+        (self._entry,) = parcel.entries
+        ((self._stream, self._version),) = self._entry.reads.items()
+        known = not moving and end.is_likely(self._stream, self._version)
+        self._goes_on = known and self._entry.key is None
+        self.function = "append_next" if self._goes_on else "append_one"
 
     def parameters(self, types: RowTypes) -> Parameters:
-        """In the order that `append_next` declares them."""
-        (entry,) = self._parcel.entries
+        """In the order that the function declares them."""
+        entry = self._entry
         (event,) = entry.events
-        end, stream, version = self._end, event.stream, entry.reads[event.stream]
         correlation, causation, valid_at = entry.correlation, entry.causation, entry.valid_at
+        known = [self._end.head.to_bytes(8, "big"), self._end.at] if self._goes_on else []
+        key = [] if self._goes_on else [entry.key, entry.request_hash]
         return [
-            end.head.to_bytes(8, "big"),
-            arrays.boolean(end.version(stream) == version),
-            stream.encode(),
-            (version + 1).to_bytes(8, "big"),
+            *known,
+            self._stream.encode(),
+            (self._version + 1).to_bytes(8, "big"),
             _recurring(event.type),
             event.schema_number.to_bytes(4, "big"),
             event.data,
@@ -42,8 +49,7 @@ class LoneCommand:
             _recurring(entry.name),
             _recurring(entry.actor),
             _recurring(entry.channel),
-            entry.key,
-            entry.request_hash,
+            *key,
             entry.arguments,
             entry.answer,
             None if correlation is None else correlation.encode(),
@@ -52,32 +58,32 @@ class LoneCommand:
 
     def appended(self, answer: Answer) -> Written | None:
         """The outcome, and the new head; None when nothing was written."""
-        (at,) = answer
-        if at is None:
+        if self._goes_on:
+            before, at = self._end.head, answer[0]
+        else:
+            head_data, at = answer[:2]
+            before = -1 if head_data is None else arrays.read_bigint(head_data)
+        if at is None or before < 0:
             return None
-        ((stream, version),) = self._parcel.entries[0].reads.items()
-        self._end.added(stream, version + 1)
-        position = self._end.head
+        self._end.added(before, self._stream, self._version + 1, at)
+        position = before + 1
         return [[Appended(position, position, arrays.read_time(at))]], position
-
-    @staticmethod
-    def waited(answer: Answer) -> bool:
-        """Never: where somebody else holds the lock, nothing is written."""
-        return False
 
     def as_batch(self) -> CommandBatch:
         """For `append_each`."""
         return CommandBatch([self._parcel], self._end)
 
 
-def whole(parcels: Sequence[CommandParcel], end: LogEnd) -> CommandBatch | LoneCommand:
-    """Parcels as what is to be written whole, in the cheapest way there is for them."""
-    if len(parcels) == 1 and end.is_likely:
+def whole(
+    parcels: Sequence[CommandParcel], end: LogEnd, *, moving: bool = False
+) -> CommandBatch | LoneCommand:
+    """Parcels as what is to be written whole, in the cheapest way there is for them. See LoneCommand."""
+    if len(parcels) == 1:
         entries = parcels[0].entries
         if len(entries) == 1:
             entry = entries[0]
             if len(entry.events) == 1 == len(entry.reads) and not entry.new_subject_keys:
-                return LoneCommand(parcels[0], end)
+                return LoneCommand(parcels[0], end, moving=moving)
     return CommandBatch(parcels, end)
 
 
