@@ -14,7 +14,7 @@ from commands.handling import Handlers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCart:
-    """Take a cart; `cart_id` has 128 random bits."""
+    """Take a cart; `cart_id` is `new_id()`: nobody can guess it."""
 
     name: ClassVar = "open_cart"
     cart_id: CartId

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from event_store.command_ids import new_command_id
+from event_store.ids import new_command_id
 
 IMPORT_CHANNEL = "import"
 """The one channel whose commands may say when their events were true (`valid_at`)."""

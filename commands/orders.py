@@ -28,7 +28,7 @@ class PlaceOrder:
     name: ClassVar = "place_order"
     personal: ClassVar = ("email", "shipping_address")
     cart_id: CartId
-    order_id: OrderId  # 128 random bits, made for this command
+    order_id: OrderId  # `new_id()`, made for this command
     email: str
     shipping_address: Address
     payment_method: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -25,6 +24,7 @@ from commands.http.shapes import (
     SkuPath,
     SkuText,
 )
+from event_store.ids import new_id
 
 router = APIRouter(prefix="/api/v1/carts", tags=["carts"])
 
@@ -46,7 +46,7 @@ class QuantityBody(Body):
 @router.post("", summary="Take a cart", **documented(AnswerBody, key="taken"))
 async def open_cart(request: Request, body: CartBody) -> Response:
     """The answer's `id` is the cart's: whoever knows it may use the cart."""
-    command = OpenCart(cart_id=secrets.token_hex(16), currency=body.currency, customer_id=body.customer_id)
+    command = OpenCart(cart_id=new_id(), currency=body.currency, customer_id=body.customer_id)
     return await answered(request, command)
 
 

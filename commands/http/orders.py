@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,7 @@ from commands.http.shapes import (
 )
 from commands.orders import CancelOrder, PlaceOrder
 from commands.refunds import RefundOrder
+from event_store.ids import new_id
 
 router = APIRouter(prefix="/api/v1", tags=["orders"])
 
@@ -125,7 +125,7 @@ async def check_out(
     address = body.shipping_address
     command = PlaceOrder(
         cart_id=cart_id,
-        order_id=secrets.token_hex(16),
+        order_id=new_id(),
         email=body.email,
         shipping_address=Address(
             name=address.name,
@@ -167,7 +167,7 @@ async def fulfil_order(request: Request, order_id: IdPath, body: FulfilmentBody 
     """The first fulfilment takes the money, in full. The answer's `id` is the fulfilment's."""
     command = FulfilOrder(
         order_id=order_id,
-        fulfilment_id=secrets.token_hex(16),
+        fulfilment_id=new_id(),
         lines=_units((body or FulfilmentBody()).lines),
     )
     return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)
@@ -184,7 +184,7 @@ async def return_lines(request: Request, order_id: IdPath, body: ReturnBody | No
     said = body or ReturnBody()
     command = ReturnLines(
         order_id=order_id,
-        return_id=secrets.token_hex(16),
+        return_id=new_id(),
         restock=said.restock,
         reason=said.reason,
         lines=_units(said.lines),
@@ -208,7 +208,7 @@ async def refund_order(request: Request, order_id: IdPath, body: RefundBody | No
         within(request, "price_minor_max", said.amount.amount, "amount")
     command = RefundOrder(
         order_id=order_id,
-        credit_note_id=secrets.token_hex(16),
+        credit_note_id=new_id(),
         reason=said.reason,
         issued_on=datetime.now(UTC).date(),
         amount=said.amount.money() if said.amount else None,

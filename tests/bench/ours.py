@@ -15,7 +15,7 @@ import uvloop
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 from eventsourcing.utils import Environment
 
-from event_store.command_ids import new_command_id
+from event_store.ids import new_command_id, new_id
 from event_store.library import DaybookFactory
 from event_store.postgres_log import PostgresLog
 from event_store.records import Appended, Entry, NewEvent
@@ -72,7 +72,7 @@ def tasks(log: PostgresLog, callers: int, seconds: float, *, streams: int = 1, k
     report = Report()
 
     async def call(end: float) -> None:
-        versions = {f"cart-{uuid4().hex}": 0 for _ in range(streams)}
+        versions = {f"cart-{new_id()}": 0 for _ in range(streams)}
         while (sent := time.perf_counter()) < end:
             key = _random.randbytes(32) if keyed else None
             (outcome,) = await log.append_async([command(versions, key=key)])
@@ -81,7 +81,7 @@ def tasks(log: PostgresLog, callers: int, seconds: float, *, streams: int = 1, k
             versions = {stream: version + 1 for stream, version in versions.items()}
 
     async def run() -> None:
-        await log.append_async([command({f"cart-{uuid4().hex}": 0})])
+        await log.append_async([command({f"cart-{new_id()}": 0})])
         begun = time.perf_counter()
         await asyncio.gather(*(call(begun + seconds) for _ in range(callers)))
         report.seconds = time.perf_counter() - begun
@@ -94,7 +94,7 @@ def threads(log: PostgresLog, callers: int, seconds: float) -> Report:
     """Callers that are threads, each with a cart of its own."""
 
     def call() -> Callable[[], None]:
-        stream, version = f"cart-{uuid4().hex}", 0
+        stream, version = f"cart-{new_id()}", 0
 
         def append() -> None:
             nonlocal version

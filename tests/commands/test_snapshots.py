@@ -24,7 +24,7 @@ from commands.handling import Handling
 from commands.inventory import AdjustStock
 from commands.snapshots import EVENTS_MOST, Snapshots
 from event_store.codec import Codec
-from event_store.command_ids import new_command_id
+from event_store.ids import new_command_id
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
 from event_store.records import Entry, EventLog, Snapshot

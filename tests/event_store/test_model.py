@@ -202,7 +202,7 @@ def _key(number: int) -> bytes:
 
 
 def test_postgres_and_memory_do_the_same(
-    postgres_url: str, writer_url: str, schema: str, sql: psycopg.Connection
+    postgres_url: str, writer_url: str, schema: str, sql: psycopg.Connection, fresh_for_ever: None
 ) -> None:
     migrate(postgres_url, schema)
     machine = type("Machine", (BothLogs,), {"url": writer_url, "sql": sql, "schema": schema})
