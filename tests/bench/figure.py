@@ -7,8 +7,8 @@ from html import escape
 from math import log10
 from pathlib import Path
 
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 80, 210, 40, 60
+WIDTH, HEIGHT = 790, 440
+LEFT, RIGHT, TOP, BOTTOM = 80, 240, 40, 60
 COLOURS = ("#0b6e4f", "#c8553d", "#2a4d8f", "#8a6d1c", "#7b3f8c", "#555555", "#1c8a8a")
 
 Points = Sequence[tuple[float, float]]

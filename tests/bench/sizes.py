@@ -76,7 +76,7 @@ def main() -> None:
         wall, cpu = (statistics.median(part) for part in zip(*each, strict=True))
         lines[which].append((size, wall))
         if which == RECENT:
-            lines[f"{which}, CPU of the server"].append((size, cpu))
+            lines["the server's CPU, recent streams"].append((size, cpu))
         print(f"{which:<24} {size:>12,} events: {wall:5.1f} µs an append, of it {cpu:5.1f} the server's CPU")
     draw(FIGURE, f"An append, in batches of {BATCH}", "events in the log", "µs", lines)
     print(f"plot: {FIGURE}")
