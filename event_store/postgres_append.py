@@ -80,7 +80,7 @@ class CommandBatch:
     def __init__(self, parcels: Sequence[CommandParcel], end: LogEnd) -> None:
         """`end` is the connection's that they go over."""
         self._parcels = parcels
-        self._end = end
+        self.end = end
         self._packed = [packed for parcel in parcels for packed in parcel.packed]
         self._streams: dict[str, tuple[int, int, int]] = {}  # name → number, first version, last version
         self._keys: set[bytes] = set()
@@ -119,7 +119,7 @@ class CommandBatch:
                 else:
                     mine.append(without_events)
             outcomes.append(mine)
-        self._end.moved(before, head, at_data)
+        self.end.moved(before, head, at_data)
         return outcomes, head
 
     def append_each_parameters(self, types: RowTypes) -> Parameters:

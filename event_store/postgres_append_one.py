@@ -23,22 +23,21 @@ class LoneCommand:
     def __init__(self, parcel: CommandParcel, end: LogEnd, *, moving: bool) -> None:
         """`end` is the connection's that it goes over, `moving` while others go over it."""
         self._parcel = parcel
-        self._end = end
+        self.end = end
         (self._entry,) = parcel.entries
         ((self._stream, self._version),) = self._entry.reads.items()
         known = not moving and end.is_likely(self._stream, self._version)
-        self._goes_on = known and self._entry.key is None
-        self.function = "append_next" if self._goes_on else "append_one"
+        self._head = end.head if known and self._entry.key is None else None
+        self.function = "append_one" if self._head is None else "append_next"
 
     def parameters(self, types: RowTypes) -> Parameters:
         """In the order that the function declares them."""
         entry = self._entry
         (event,) = entry.events
         correlation, causation, valid_at = entry.correlation, entry.causation, entry.valid_at
-        known = [self._end.head.to_bytes(8, "big"), self._end.at] if self._goes_on else []
-        key = [] if self._goes_on else [entry.key, entry.request_hash]
+        head = self._head
         return [
-            *known,
+            *(() if head is None else (head.to_bytes(8, "big"), self.end.at)),
             self._stream.encode(),
             (self._version + 1).to_bytes(8, "big"),
             _recurring(event.type),
@@ -49,7 +48,7 @@ class LoneCommand:
             _recurring(entry.name),
             _recurring(entry.actor),
             _recurring(entry.channel),
-            *key,
+            *((entry.key, entry.request_hash) if head is None else ()),
             entry.arguments,
             entry.answer,
             None if correlation is None else correlation.encode(),
@@ -58,20 +57,22 @@ class LoneCommand:
 
     def appended(self, answer: Answer) -> Written | None:
         """The outcome, and the new head; None when nothing was written."""
-        if self._goes_on:
-            before, at = self._end.head, answer[0]
+        if self._head is not None:
+            before, at = self._head, answer[0]
         else:
-            head_data, at = answer[:2]
-            before = -1 if head_data is None else arrays.read_bigint(head_data)
-        if at is None or before < 0:
+            head_data, at, _ = answer
+            if head_data is None:
+                return None
+            before = arrays.read_bigint(head_data)
+        if at is None:
             return None
-        self._end.added(before, self._stream, self._version + 1, at)
+        self.end.added(before, self._stream, self._version + 1, at)
         position = before + 1
         return [[Appended(position, position, arrays.read_time(at))]], position
 
     def as_batch(self) -> CommandBatch:
         """For `append_each`."""
-        return CommandBatch([self._parcel], self._end)
+        return CommandBatch([self._parcel], self.end)
 
 
 def whole(

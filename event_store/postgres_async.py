@@ -133,7 +133,6 @@ class AsyncWriter:
         try:
             with unavailable_is_typed:
                 if flight.each:
-                    connection.end.forget()
                     connection.send("append_each", flight.batch.as_batch().append_each_parameters(types))
                 else:
                     connection.send(flight.batch.function, flight.batch.parameters(types))
@@ -206,6 +205,7 @@ class AsyncWriter:
 
     def _answered(self, flight: _Flight, answer: list[bytes | None]) -> None:
         if flight.each:
+            flight.batch.end.forget()
             task = self.loop.create_task(self._judged(flight, answer))
             self._judging.add(task)
             task.add_done_callback(self._judging.discard)

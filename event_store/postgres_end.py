@@ -46,7 +46,7 @@ class LogEnd:
         self._told(before, head, at)
 
     def forget(self) -> None:
-        """What is written next is not told here."""
+        """Something was written that is not told here."""
         self._versions.clear()
         self.head = _NOT_KNOWN
 

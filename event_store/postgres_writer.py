@@ -88,16 +88,16 @@ class PostgresWriter:
             connection = self._connected()
             judged = batch.as_batch()
             parameters = judged.append_each_parameters(connection.row_types)
-            connection.end.forget()
             answer = self._ask(connection, "append_each", parameters)
+            connection.end.forget()
         return judged.judged(answer, self._journal)
 
     def insert(self, batch: InsertBatch) -> tuple[list[list[int] | None], int]:
         """For each parcel its events' positions, or None where it was refused; and the new head."""
         with self._mutex, unavailable_is_typed:
             connection = self._connected()
-            connection.end.forget()
             answer = self._ask(connection, "insert_events", batch.parameters())
+            connection.end.forget()
         return batch.results(answer)
 
     def connection(self) -> WriterConnection:

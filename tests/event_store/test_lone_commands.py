@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from event_store.postgres_end import FRESH_SECONDS, UNDISTURBED_ANSWERS, LogEnd
 from event_store.postgres_log import PostgresLog
-from event_store.records import Appended, EventLog, Moved, Outcome, Replayed
+from event_store.records import Appended, EventLog, KeyReused, Moved, Outcome, Replayed
 from tests.event_store.given import LoopDoor, adding, append, keyed, positions, written
 
 AT = b"\0" * 8
@@ -122,6 +123,28 @@ def test_a_lock_that_somebody_holds_is_waited_for(
     sending.join()
     assert positions(outcomes) == [2]
     assert statements() == {"append_one": 1, "append_each": 1}
+
+
+def test_what_is_sent_while_it_is_under_way_takes_nothing_from_its_outcome(
+    postgres_log: PostgresLog, sql: psycopg.Connection, statements: Callable[[], dict[str, int]]
+) -> None:
+    """Over one connection: a batch that must be judged follows the command that went on."""
+
+    async def run() -> list[list[Outcome]]:
+        await postgres_log.append_async([adding("cart-a")])
+        with sql.transaction():
+            sql.execute("LOCK TABLE commands IN SHARE MODE")
+            lone = asyncio.create_task(postgres_log.append_async([adding("cart-a", 1)]))
+            await asyncio.sleep(0.1)
+            again = adding("cart-a", 2, **keyed(b"k")), adding("cart-a", 3, **keyed(b"k", b"other"))
+            judged = asyncio.create_task(postgres_log.append_async(again))
+            await asyncio.sleep(0.1)
+        return [await lone, await judged]
+
+    lone, judged = asyncio.run(run())
+    assert positions(lone) == [2]
+    assert [type(outcome) for outcome in judged] == [Appended, KeyReused]
+    assert statements() == {"append_one": 1, "append_next": 1, "append_each": 1}
 
 
 def test_a_new_connection_knows_nothing(
