@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import append, hot_stream, reading, restore, sizes, storefront
+from tests.bench import append, hot_stream, one_caller, reading, restore, sizes, storefront
 
 BENCHES: dict[str, Callable[[], None]] = {
     "append": append.main,
+    "one_caller": one_caller.main,
     "reading": reading.main,
     "hot_stream": hot_stream.main,
     "storefront": storefront.main,

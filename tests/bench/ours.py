@@ -92,19 +92,20 @@ def tasks(log: PostgresLog, callers: int, seconds: float, *, streams: int = 1, k
 
 def threads(log: PostgresLog, callers: int, seconds: float) -> Report:
     """Callers that are threads, each with a cart of its own."""
+    return in_threads(callers, seconds, lambda: appending(log))
 
-    def call() -> Callable[[], None]:
-        stream, version = f"cart-{new_id()}", 0
 
-        def append() -> None:
-            nonlocal version
-            (outcome,) = log.append([command({stream: version})])
-            assert isinstance(outcome, Appended)
-            version += 1
+def appending(log: PostgresLog) -> Callable[[], None]:
+    """Appends the next event of a cart of its own."""
+    stream, version = f"cart-{new_id()}", 0
 
-        return append
+    def append() -> None:
+        nonlocal version
+        (outcome,) = log.append([command({stream: version})])
+        assert isinstance(outcome, Appended)
+        version += 1
 
-    return in_threads(callers, seconds, call)
+    return append
 
 
 def library_door(url: str, callers: int, seconds: float) -> Report:

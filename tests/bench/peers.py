@@ -35,21 +35,21 @@ def plain_threads(url: str, connections: int, seconds: float) -> Report:
     make_plain_table(url)
     opened = [psycopg.connect(url, autocommit=True) for _ in range(connections)]
     free = list(opened)
-    data = os.urandom(EVENT_BYTES)
-
-    def make() -> Callable[[], None]:
-        connection = free.pop()
-
-        def insert() -> None:
-            connection.execute(INSERT, (data,), prepare=True)
-
-        return insert
-
     try:
-        return in_threads(connections, seconds, make)
+        return in_threads(connections, seconds, lambda: inserting(free.pop()))
     finally:
         for connection in opened:
             connection.close()
+
+
+def inserting(connection: psycopg.Connection) -> Callable[[], None]:
+    """Inserts a row, as the driver does it best."""
+    data = os.urandom(EVENT_BYTES)
+
+    def insert() -> None:
+        connection.execute(INSERT, (data,), prepare=True)
+
+    return insert
 
 
 def plain_processes(url: str, connections: int, seconds: float, *, number: int = 2) -> Report:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from deploy.local.account import Account, server_account
 from deploy.local.binaries import find_binaries
 from deploy.local.postgres import PostgresServer
@@ -49,3 +51,19 @@ def own_postgres() -> Iterator[Server]:
     finally:
         server.stop()
         shutil.rmtree(folder)
+
+
+def writing_backend(url: str) -> int:
+    """The process id of the server's end that wrote a log last."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT append%'"
+            " ORDER BY query_start DESC LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9

@@ -22,7 +22,7 @@ from event_store.ids import new_id
 from event_store.postgres_log import PostgresLog
 from tests.bench import ours
 from tests.bench.figure import draw
-from tests.bench.server import own_postgres
+from tests.bench.server import cpu_seconds, own_postgres, writing_backend
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,100000,1000000,10000000").split(",")]
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "12"))
@@ -65,7 +65,8 @@ def main() -> None:
         for size in SIZES:
             log = logs.enter_context(ours.open_log(server.url))
             fill(server.url, log, size)
-            grown[size] = (log, _backend(server.url, log))
+            log.append([ours.command({f"cart-{new_id()}": 0})])
+            grown[size] = (log, writing_backend(server.url))
             print(f"a log of {size:,} events is there", flush=True)
         for _ in range(ROUNDS):
             for which in (RECENT, ANY):
@@ -114,25 +115,8 @@ def _append(log: PostgresLog, pid: int, *, recent: bool) -> list[Cost]:
         reads = {stream: versions.pop(stream) for stream in list(versions)[: BATCH // 2]}
         reads |= {f"cart-{new_id()}": 0 for _ in range(BATCH - len(reads))}
         entries = [ours.command({stream: version}) for stream, version in reads.items()]
-        cpu, begun = _cpu(pid), time.perf_counter()
+        cpu, begun = cpu_seconds(pid), time.perf_counter()
         log.append(entries)
         took = time.perf_counter() - begun
-        costs.append((took / BATCH * 1e6, (_cpu(pid) - cpu) / BATCH * 1e6))
+        costs.append((took / BATCH * 1e6, (cpu_seconds(pid) - cpu) / BATCH * 1e6))
     return costs
-
-
-def _backend(url: str, log: PostgresLog) -> int:
-    """The process id of the server's end of the log's writing connection."""
-    log.append([ours.command({f"cart-{new_id()}": 0})])
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE query LIKE %s AND application_name = 'daybook'"
-            " ORDER BY query_start DESC LIMIT 1",
-            ["SELECT append%"],
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _cpu(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
