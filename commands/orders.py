@@ -47,8 +47,8 @@ class CancelOrder:
 
 
 def order_number(order_id: OrderId) -> str:
-    """What people call the order: ten digits of its id in groups."""
-    digits = f"{int(order_id[:16], 16) % 10**10:010d}"
+    """What people call the order: ten digits in groups, from what is random in its id."""
+    digits = f"{int(order_id[-16:], 16) % 10**10:010d}"
     return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
 
 
