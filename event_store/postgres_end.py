@@ -46,9 +46,10 @@ class LogEnd:
         self._told(before, head, at)
 
     def forget(self) -> None:
-        """Something was written that is not told here."""
+        """Something did not go as it mostly does, or was written that is not told here."""
         self._versions.clear()
         self.head = _NOT_KNOWN
+        self._undisturbed = 0
 
     def _told(self, before: int, head: int, at: bytes) -> None:
         self._undisturbed = self._undisturbed + 1 if self.head in (before, _NOT_KNOWN) else 0

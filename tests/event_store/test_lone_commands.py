@@ -87,6 +87,7 @@ def test_what_others_added_meanwhile_is_noticed(
     assert statements() == {"append_one": 2, "append_each": 1}
     append(others, adding("cart-a", 2))
     assert append(door, adding("cart-a", 2)) == [Moved(("cart-a",))]
+    assert statements() == {"append_one": 3, "append_each": 1}
     assert written(door) == [
         (1, "cart-a", 1),
         (2, "cart-b", 1),
@@ -176,6 +177,16 @@ def test_an_end_that_others_moved_is_not_likely_for_a_while(fresh_for_ever: None
         assert not end.is_likely("cart-a", position - 12)
         end.added(position, "cart-a", position - 11, AT)
     assert end.is_likely("cart-a", UNDISTURBED_ANSWERS)
+
+
+def test_who_was_disturbed_looks_up_for_a_while(
+    door: EventLog, others: PostgresLog, statements: Callable[[], dict[str, int]]
+) -> None:
+    append(door, adding("cart-a"))
+    append(others, adding("cart-b"))
+    for version in range(1, UNDISTURBED_ANSWERS + 4):
+        append(door, adding("cart-a", version))
+    assert statements() == {"append_one": 2 + UNDISTURBED_ANSWERS, "append_each": 1, "append_next": 2}
 
 
 def test_an_end_knows_so_many_streams(fresh_for_ever: None) -> None:
