@@ -102,8 +102,7 @@ def _check_texts(entry: Entry) -> None:
     correlation = entry.correlation or ""
     if len(correlation) > TEXT_CHARACTERS_MAX:
         raise InvalidEntry(f"{entry.name}: a text of more than {TEXT_CHARACTERS_MAX} characters")
-    texts = "".join((correlation, *entry.reads, *entry.new_subject_keys))
-    if "\0" in texts or not (texts.isascii() or _is_unicode(texts)):
+    if not _is_storable("".join((correlation, *entry.reads, *entry.new_subject_keys))):
         raise InvalidEntry(f"{entry.name!r}: a text holds NUL or half a surrogate pair")
 
 
@@ -112,8 +111,12 @@ def _check_recurring(*texts: str) -> None:
     """What is much the same from one entry to the next."""
     if max(map(len, texts)) > TEXT_CHARACTERS_MAX:
         raise InvalidEntry(f"{texts[0][:100]}: a text of more than {TEXT_CHARACTERS_MAX} characters")
-    if "\0" in (joined := "".join(texts)) or not _is_unicode(joined):
+    if not _is_storable("".join(texts)):
         raise InvalidEntry(f"{texts[0]!r}: a text holds NUL or half a surrogate pair")
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or _is_unicode(text))
 
 
 def _is_unicode(text: str) -> bool:
