@@ -90,6 +90,8 @@ class Case:
         sending.join()
 
     def statement_of(self, backend: int) -> str:
+        # What was seen of it was copied before it began to wait, perhaps before this statement.
+        self.sql.execute("SELECT pg_stat_clear_snapshot()")
         row = self.sql.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone()
         assert row is not None
         return str(row[0])
