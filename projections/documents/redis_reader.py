@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 import msgspec
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -21,6 +21,12 @@ from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.keys import Pointer, ViewKeys, pointer_key
 
 Found = TypeVar("Found")
+
+CONNECTIONS_MAX = 16
+"""One loop asks and one server answers: more connections at once would only wait in another queue."""
+
+QUEUED_SECONDS_MAX = 5.0
+"""How long a read waits for a free connection. A server that is away is found out long before."""
 
 _POLL_SECONDS_FIRST = 0.002
 _POLL_SECONDS_MAX = 0.02
@@ -53,13 +59,17 @@ class RedisReader:
     def __init__(self, url: str, *, pointer_seconds: float = 0.2, timeout_seconds: float = 2.0) -> None:
         """`pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
         where the old version is gone, the pointer is read anew)."""
-        self._redis: Redis = Redis.from_url(
+        # A plain pool raises where every connection is lent out, as if the server were away.
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=CONNECTIONS_MAX,
+            timeout=QUEUED_SECONDS_MAX,
             # Once, at once: after a restart of the server every kept connection is found broken.
             retry=Retry(NoBackoff(), 1),
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
         )
+        self._redis: Redis = Redis.from_pool(pool)
         self._pointer_seconds = pointer_seconds
         self._pointers: dict[str, tuple[float, ViewKeys]] = {}
         self._polls: dict[str, asyncio.Task[int]] = {}

@@ -1,0 +1,112 @@
+"""Several hundred readers at once: each waits its turn, and is answered as if it were alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import httpx
+import pytest
+from redis import Redis
+
+from projections.documents.errors import ReadStoreUnavailable
+from projections.documents.redis_reader import CONNECTIONS_MAX, RedisReader
+from read_api.app import build_query_app
+from read_api.settings import QuerySettings
+from tests.read_api.conftest import running
+from tests.read_api.shop import Shop, placed
+
+CROWD = 400
+
+
+def test_hundreds_of_reads_at_once_share_a_few_connections(shop: Shop, fresh_redis: str) -> None:
+    shop.lists("MUG")
+
+    def connections() -> int:
+        with Redis.from_url(fresh_redis) as client:
+            return len(client.client_list())
+
+    before = connections()
+
+    async def crowd() -> None:
+        reader = RedisReader(fresh_redis)
+        try:
+            reads = await asyncio.gather(*(reader.documents("product", ["MUG"]) for _ in range(CROWD)))
+            assert connections() - before <= CONNECTIONS_MAX
+        finally:
+            await reader.close()
+        assert {read.position for read in reads} == {shop.position}
+        assert all(read.documents[0] is not None for read in reads)
+
+    asyncio.run(crowd())
+
+
+def test_a_wait_for_a_connection_ends(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("projections.documents.redis_reader.QUEUED_SECONDS_MAX", 0.2)
+
+    async def crowd() -> None:
+        reader = RedisReader(fresh_redis, timeout_seconds=30)
+        with Redis.from_url(fresh_redis) as client:
+            # No answer comes, as from a server that was stopped.
+            client.client_pause(1_000, all=True)
+        asked = await asyncio.gather(
+            *(reader.ping() for _ in range(CONNECTIONS_MAX + 5)), return_exceptions=True
+        )
+        await reader.close()
+        assert Counter(type(one) for one in asked) == {type(None): CONNECTIONS_MAX, ReadStoreUnavailable: 5}
+
+    asyncio.run(crowd())
+
+
+def test_every_route_answers_hundreds_at_once(shop: Shop, query_settings: QuerySettings) -> None:
+    shop.lists("MUG", "CUP")
+    shop.happens(placed("o1", "MUG", customer_id="c-1"))
+    paths = (
+        "/api/v1/bestsellers",
+        "/api/v1/customers/c-1/orders",
+        "/api/v1/dashboards/sales",
+        "/api/v1/products",
+        "/api/v1/search?q=mug",
+        "/api/v1/products/MUG",
+        "/health/ready",
+    )
+    shop.head_at_start = shop.position
+
+    async def crowd(address: str) -> Counter[tuple[str, int]]:
+        limits = httpx.Limits(max_connections=CROWD, max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30) as client:
+            headers = {"Daybook-Min-Position": str(shop.position)}
+            asked = [paths[at % len(paths)] for at in range(CROWD)]
+            answers = await asyncio.gather(*(client.get(path, headers=headers) for path in asked))
+        return Counter((path, answer.status_code) for path, answer in zip(asked, answers, strict=True))
+
+    with running(build_query_app(query_settings, ready_position=lambda: shop.head_at_start)) as address:
+        found = asyncio.run(crowd(address))
+    assert {status for _, status in found} == {200}, found
+
+
+def test_those_who_wait_for_the_index_leave_threads_to_searches(
+    shop: Shop, query_settings: QuerySettings
+) -> None:
+    shop.lists("MUG")
+    settings = query_settings.model_copy(update={"min_position_wait_seconds": 1.0})
+    app = build_query_app(settings, ready_position=lambda: None)
+    looks = 0
+    position = app.state.stores.index.position
+
+    def counted() -> int:
+        nonlocal looks
+        looks += 1
+        return int(position())
+
+    app.state.stores.index.position = counted
+
+    async def crowd(address: str) -> None:
+        limits = httpx.Limits(max_connections=CROWD, max_keepalive_connections=0)
+        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30) as client:
+            ahead = {"Daybook-Min-Position": str(shop.position + 1)}
+            await asyncio.gather(*(client.get("/api/v1/products", headers=ahead) for _ in range(100)))
+
+    with running(app) as address:
+        asyncio.run(crowd(address))
+    assert looks < 500  # a hundred who each look for themselves make thousands
