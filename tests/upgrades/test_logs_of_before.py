@@ -1,0 +1,178 @@
+"""A log that code of before wrote opens, verifies, and has its orders finished; nothing is paid twice."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from event_store.postgres_migrations import migrate
+from tests.faults.truth import Truth
+from tests.system.running import RunningSystem, call, daybook, wait_until
+from tests.upgrades.record import TABLES, order_of
+
+pytestmark = pytest.mark.slow
+
+RECORDED = sorted(path.parent for path in Path(__file__).parent.glob("*/migration"))
+
+ENDS: dict[str, set[str]] = {
+    "authorized": {"confirmed authorized"},
+    "part sent": {"partially_fulfilled captured"},
+    "returned": {"partially_returned partially_refunded"},
+    "canceled": {"canceled voided"},
+    "declined": {"canceled declined"},
+    "refunded units": {"confirmed partially_refunded"},
+    "refunded amount": {"confirmed partially_refunded"},
+    "waiting": {"canceled voided"},
+    # Their time is over too: whichever is first, no money is held for an order that is given up.
+    "not called": {"confirmed authorized", "canceled voided"},
+    "authorize lost": {"confirmed authorized", "canceled voided"},
+    "authorize done": {"confirmed authorized", "canceled voided"},
+    "capture lost": {"fulfilled captured"},
+    "capture done": {"fulfilled captured"},
+    "refund lost": {"confirmed partially_refunded"},
+    "refund done": {"confirmed partially_refunded"},
+    "void lost": {"canceled voided"},
+    "void done": {"canceled voided"},
+}
+"""How each story ends by itself: order and payment."""
+
+REFUNDED = {
+    "returned": 900,
+    "refunded units": 900,
+    "refunded amount": 100,
+    "refund lost": 900,
+    "refund done": 900,
+}
+"""What went back of each story's 33.50, in minor units."""
+
+
+@dataclass
+class Upgraded:
+    """A system of today's code on a log of before."""
+
+    system: RunningSystem
+    truth: Truth
+    data: Path
+
+    def get(self, path: str) -> Any:
+        status, document = call(f"{self.system.addresses['read']}/api/v1{path}")
+        assert status == 200, document
+        return document
+
+    def do(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        key = f"{path} {len(str(body))} after the upgrade"
+        return call(f"{self.system.addresses['commands']}/api/v1{path}", body, key=key)
+
+    def stands(self, story: str) -> str:
+        order = self.get(f"/orders/{order_of(story)}")
+        return f"{order['status']} {order['payment']['status']}"
+
+    def charge(self, story: str) -> tuple[str, int, int]:
+        with closing(sqlite3.connect(self.data / "sandbox.sqlite")) as ledger:
+            (row,) = ledger.execute(
+                "SELECT status, captured, refunded FROM charges WHERE order_id = ?", [order_of(story)]
+            )
+        return tuple(row)
+
+
+@pytest.fixture(scope="module", params=RECORDED, ids=lambda folder: folder.name)
+def upgraded(request: pytest.FixtureRequest, postgres_server: Any) -> Iterator[Upgraded]:
+    recorded: Path = request.param
+    folder = Path(tempfile.mkdtemp(prefix="daybook-upgrade-", dir="/tmp"))
+    folder.chmod(0o755)
+    data = folder / "data"
+    data.mkdir()
+    name = f"upgrade_{recorded.name}"
+    with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    url = postgres_server.url(name)
+    migrate(url, "daybook", up_to=int((recorded / "migration").read_text()))
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"TRUNCATE daybook.{table}".encode())
+            with cursor.copy(f"COPY daybook.{table} FROM STDIN".encode()) as rows:
+                rows.write(gzip.decompress((recorded / f"{table}.copy.gz").read_bytes()))
+    with closing(sqlite3.connect(data / "sandbox.sqlite")) as ledger:
+        ledger.executescript((recorded / "ledger.sql").read_text())
+    system = RunningSystem(data, environment={"DAYBOOK_POSTGRES_URL": url})
+    try:
+        system.wait_ready()
+        with closing(Truth(postgres_url=url, redis_url=system.addresses["redis"], data=data)) as truth:
+            yield Upgraded(system, truth, data)
+    finally:
+        system.end()
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("story", ENDS)
+def test_a_story_ends_by_itself_and_its_card_is_charged_once(upgraded: Upgraded, story: str) -> None:
+    wait_until(lambda: upgraded.stands(story) in ENDS[story], why=lambda: upgraded.stands(story))
+    status, captured, refunded = upgraded.charge(story)
+    payment = upgraded.stands(story).split()[1]
+    assert refunded == REFUNDED.get(story, 0)
+    if payment in ("captured", "partially_refunded"):
+        assert (status, captured) == ("captured", 3350)
+    else:
+        assert (status, captured) == (payment, 0)
+
+
+@pytest.mark.parametrize(
+    ("story", "units"),
+    [("authorized", [3, 1]), ("part sent", [2, 1]), ("refunded amount", [3, 1])],
+)
+def test_what_was_not_refunded_is_sent(upgraded: Upgraded, story: str, units: list[int]) -> None:
+    status, answer = upgraded.do(f"/orders/{order_of(story)}/fulfilments", {})
+    assert status == 201, answer
+    assert upgraded.do(f"/orders/{order_of(story)}/fulfilments", {})[0] == 201, "a retry is answered"
+
+    def sent() -> list[int] | None:
+        order = upgraded.get(f"/orders/{order_of(story)}")
+        by_id = {one["id"]: [line["quantity"] for line in one["lines"]] for one in order["fulfilments"]}
+        return by_id.get(answer["id"])
+
+    wait_until(lambda: sent() == units, why=lambda: f"{sent()}")
+    captured = {"captured", "partially_refunded"}
+    wait_until(lambda: upgraded.stands(story).split()[1] in captured, why=lambda: upgraded.stands(story))
+
+
+def test_a_cart_of_before_is_checked_out_without_what_is_sold_no_more(upgraded: Upgraded) -> None:
+    cart = f"/carts/{'c' * 40}"
+    buyer = {
+        "email": "late@example.org",
+        "payment": {"method": "pm_card_visa"},
+        "shipping_address": {
+            "name": "Late", "line1": "1 High St", "city": "York", "postal_code": "YO1 7EP", "country": "GB"
+        },
+    }  # fmt: skip
+    status, problem = upgraded.do(f"{cart}/checkout", buyer)
+    assert (status, problem["type"]) == (409, "/problems/product-not-on-sale")
+    removed = httpx.delete(f"{upgraded.system.addresses['commands']}/api/v1{cart}/items/GONE")
+    assert removed.status_code == 200
+    status, answer = upgraded.do(f"{cart}/checkout", buyer)
+    assert status == 201, answer
+    wait_until(lambda: upgraded.get(f"{cart}")["status"] == "checked_out")
+    assert upgraded.get(cart)["total"] == {"amount": 450, "currency": "GBP"}
+
+
+@pytest.mark.parametrize("story", ["authorized", "part sent", "returned"])
+def test_who_ordered_is_still_read_by_who_may(upgraded: Upgraded, story: str) -> None:
+    told = daybook("replays", "order", order_of(story), "--json", "--data", str(upgraded.data))
+    assert f"{story.replace(' ', '.')}@example.org" in told.stdout, told.stderr
+    assert "1 High St" in told.stdout
+
+
+def test_the_log_verifies_and_its_views_equal_a_rebuild(upgraded: Upgraded) -> None:
+    upgraded.truth.verifies()
+    upgraded.truth.wait_views(upgraded.truth.log.head())
+    upgraded.truth.views_equal_a_rebuild()
