@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.folds import fold_of
+from commands.decision import ANONYMOUS, Actor
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
 
@@ -36,13 +37,14 @@ class StreamState:
 
 @dataclass(slots=True)
 class Books:
-    """Stream states by name. `state` is what handlers call; the rest is the loop's.
+    """Stream states by name, and who asks. For handlers: `state`, `states`, `actor`.
 
     Reads are noted between `begin` and the next `begin`: the append checks every one of them.
     """
 
     codec: Codec
     streams_max: int = 100_000
+    actor: Actor = ANONYMOUS  # of the command that is being decided
     reads: dict[str, int] = field(default_factory=dict)
     _streams: OrderedDict[str, StreamState] = field(default_factory=OrderedDict)
 
@@ -62,9 +64,10 @@ class Books:
             raise Missing(streams=missing)
         return {name: self.state(name) for name in names}
 
-    def begin(self) -> None:
-        """Starts noting the reads of the next decision."""
+    def begin(self, actor: Actor) -> None:
+        """Starts noting the reads of the next decision, which `actor` asks for."""
         self.reads = {}
+        self.actor = actor
 
     def get(self, stream: str) -> StreamState | None:
         """What is kept of the stream, without noting a read."""

@@ -17,7 +17,7 @@ IMPORT_CHANNEL = "import"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: a kind (anonymous, operator, process, import) and an id within it."""
+    """Who asks: a kind (anonymous, shopper, operator, process, import), an id within it, what they may do."""
 
     kind: str
     id: str = ""
@@ -26,6 +26,9 @@ class Actor:
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
 
+
+OPERATOR_ROLE = "operator"
+ANONYMOUS = Actor("anonymous")
 
 _UNIQUE = Random()
 """For ids that must be unique and need not be secret: the system's source would cost more than a decision."""

@@ -201,8 +201,8 @@ class Handling:
                 return decided
 
     def _decide_on_loaded(self, waiting: Waiting) -> Decided:
-        self._books.begin()
         command, context = waiting.command, waiting.context
+        self._books.begin(context.actor)
         try:
             decision = self._handlers[type(command)](self._books, command)
         except Rejected as rejected:

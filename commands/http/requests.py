@@ -9,7 +9,7 @@ import re
 from fastapi import Request
 from starlette.responses import Response
 
-from commands.decision import Actor, Context, new_trace_id
+from commands.decision import ANONYMOUS, OPERATOR_ROLE, Actor, Context, new_trace_id
 from commands.http.problems import KEY_REQUIRED, KEY_UNFIT, TOKEN_REQUIRED, ProblemType, problem
 
 KEY_LENGTH_MIN = 16
@@ -17,8 +17,9 @@ KEY_LENGTH_MIN = 16
 KEY_LENGTH_MAX = 255
 WAIT_SECONDS_MAX = 30.0
 
-OPERATOR = Actor("operator", "token", frozenset({"operator"}))
-ANONYMOUS = Actor("anonymous")
+OPERATOR = Actor("operator", "token", frozenset({OPERATOR_ROLE}))
+ANYBODY = Actor(ANONYMOUS.kind, roles=OPERATOR.roles)
+"""Whoever asks where no token is set: they may do everything."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -42,16 +43,17 @@ def actor_of(request: Request) -> Actor:
     address may do everything, under no name.
     """
     token: str | None = request.app.state.settings.operator_token
-    if token:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode()):
-            return OPERATOR
+    if not token:
+        return ANYBODY
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode()):
+        return OPERATOR
     return ANONYMOUS
 
 
 def operator_only(request: Request) -> None:
     """Lets in the operator alone where a token is set, everyone where none is."""
-    if request.app.state.settings.operator_token and actor_of(request) is not OPERATOR:
+    if OPERATOR_ROLE not in actor_of(request).roles:
         raise RefusedRequest(
             TOKEN_REQUIRED, "Send Authorization: Bearer <operator token>.", **{"WWW-Authenticate": "Bearer"}
         )
@@ -80,7 +82,7 @@ async def context_of(request: Request, *, keyed: bool = False) -> Context:
         if keyed:
             raise RefusedRequest(KEY_REQUIRED)
         return Context(actor=actor, channel="api", correlation=correlation)
-    shortest = KEY_LENGTH_MIN if actor is ANONYMOUS else 1
+    shortest = KEY_LENGTH_MIN if actor.kind == ANONYMOUS.kind else 1
     if not shortest <= len(key) <= KEY_LENGTH_MAX:
         raise RefusedRequest(KEY_UNFIT, f"A key has {shortest} to {KEY_LENGTH_MAX} characters.")
     secret: bytes = request.app.state.secret
