@@ -95,9 +95,20 @@ def allocate(total: Money, weights: list[int]) -> list[Money]:
     return [Money(amount, total.currency) for amount in floors]
 
 
+PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
+"""What RFC 9457 says of every problem. A fact of the same name would take its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why the shop says no. Each subclass is one stable problem type; its fields are its facts."""
+    """Why the shop says no. Each subclass is one stable problem type; its fields are its facts.
+
+    TypeError for a fact that bears the name of one of the `PROBLEM_MEMBERS`.
+    """
+
+    def __init_subclass__(cls) -> None:
+        if taken := PROBLEM_MEMBERS & cls.__annotations__.keys():
+            raise TypeError(f"{cls.__name__}: {', '.join(sorted(taken))} would hide a member of the problem")
 
 
 class Rejected(Exception):  # noqa: N818 - the field's word; a refusal is an expected outcome

@@ -11,6 +11,9 @@ from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 
+PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
+"""What the standard says of every problem; no fact bears such a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
@@ -70,7 +73,9 @@ class ProblemError(Exception):
 def problem(
     kind: ProblemType, detail: str = "", *, headers: Mapping[str, str] | None = None, **facts: Any
 ) -> Response:
-    """A problem+json answer with its facts as fields."""
+    """A problem+json answer with its facts as fields; ValueError where one bears a member's name."""
+    if taken := PROBLEM_MEMBERS & facts.keys():
+        raise ValueError(f"{', '.join(sorted(taken))} would hide a member of the problem")
     body = {
         "type": f"/problems/{kind.slug}",
         "title": kind.title,

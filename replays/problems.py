@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from aggregates.kernel import PROBLEM_MEMBERS
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
@@ -37,9 +39,11 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
 
 
 class ProblemError(Exception):
-    """A request that gets a problem for an answer."""
+    """A request that gets a problem for an answer. ValueError for a fact that bears a member's name."""
 
     def __init__(self, kind: ProblemType, detail: str, **facts: Any) -> None:
+        if taken := PROBLEM_MEMBERS & facts.keys():
+            raise ValueError(f"{', '.join(sorted(taken))} would hide a member of the problem")
         super().__init__(detail)
         self.kind = kind
         self.detail = detail

@@ -84,7 +84,7 @@ class CartClosed(Reason):
     """The cart can no longer change"""
 
     cart_id: CartId
-    status: str
+    cart_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ def _open(cart: Cart, cart_id: CartId) -> None:
     if cart.status == "unknown":
         raise Rejected(UnknownCart(cart_id))
     if cart.status != "open":
-        raise Rejected(CartClosed(cart_id=cart_id, status=cart.status))
+        raise Rejected(CartClosed(cart_id=cart_id, cart_status=cart.status))
 
 
 def _to_quantity(line: CartLine, cart_id: CartId, quantity: int, quantity_max: int) -> tuple[CartEvent, ...]:

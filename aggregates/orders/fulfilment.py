@@ -18,7 +18,7 @@ class NotFulfillable(Reason):
     """Nothing of the order can be sent now"""
 
     order_id: OrderId
-    status: str
+    order_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class NotReturnable(Reason):
     """Nothing of the order can come back now"""
 
     order_id: OrderId
-    status: str
+    order_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ def fulfil(
     if fulfilment_id in order.fulfilments:
         return ()
     if not order.confirmed or order.canceled:
-        raise Rejected(NotFulfillable(order_id=order_id, status=order.status))
+        raise Rejected(NotFulfillable(order_id=order_id, order_status=order.status))
     units = units_of(
         order, order_id=order_id, asked=lines, left=lambda line: line.ordered.quantity - line.fulfilled
     )
     if not units:
-        raise Rejected(NotFulfillable(order_id=order_id, status=order.status))
+        raise Rejected(NotFulfillable(order_id=order_id, order_status=order.status))
     return (
         LinesFulfilled(
             order_id=order_id,
@@ -85,7 +85,7 @@ def return_lines(
         return ()
     units = units_of(order, order_id=order_id, asked=lines, left=lambda line: line.fulfilled - line.returned)
     if not units:
-        raise Rejected(NotReturnable(order_id=order_id, status=order.status))
+        raise Rejected(NotReturnable(order_id=order_id, order_status=order.status))
     return (
         LinesReturned(
             order_id=order_id,

@@ -130,7 +130,7 @@ class NotCancelable(Reason):
     """The order can no longer be canceled"""
 
     order_id: OrderId
-    status: str
+    order_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +263,7 @@ def cancel(
     if order.canceled:
         return ()
     if order.units_fulfilled:
-        raise Rejected(NotCancelable(order_id=order_id, status=order.status))
+        raise Rejected(NotCancelable(order_id=order_id, order_status=order.status))
     if order.refunds or refunding:
         raise Rejected(PartlyRefunded(order_id))
     return (

@@ -45,7 +45,7 @@ class NothingToRefund(Reason):
     """Nothing of the order is left to refund"""
 
     order_id: OrderId
-    status: str
+    order_status: str
 
 
 def plan_refund(
@@ -66,7 +66,7 @@ def plan_refund(
     taken = _Taken(order, under_way)
     remaining = Money(placed.total.amount - taken.amount, placed.currency)
     if order.canceled or not order.confirmed or remaining.amount == 0:
-        raise Rejected(NothingToRefund(order_id=order_id, status=order.status))
+        raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     if amount is not None and amount.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=amount.currency, expected=placed.currency))
     if lines is None:
@@ -88,7 +88,7 @@ def plan_refund(
     if planned.amount > remaining:
         raise Rejected(RefundTooLarge(order_id=order_id, asked=planned.amount, remaining=remaining))
     if planned.amount.amount <= 0:
-        raise Rejected(NothingToRefund(order_id=order_id, status=order.status))
+        raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     return planned
 
 

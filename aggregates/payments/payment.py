@@ -62,7 +62,7 @@ class PaymentNotPossible(Reason):
 
     order_id: OrderId
     step: str
-    status: str
+    payment_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def refund(
     if credit_note_id is not None and credit_note_id in payment.refunds:
         return ()
     if payment.captured is None:
-        raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", status=payment.status))
+        raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", payment_status=payment.status))
     remaining = Money(payment.captured.amount - payment.refunded_amount, payment.captured.currency)
     if amount > remaining:
         raise Rejected(RefundOverCapture(order_id=order_id, asked=amount, remaining=remaining))
@@ -184,4 +184,4 @@ def refund(
 
 def _allow(payment: Payment, order_id: OrderId, step: str, *phases: PaymentStatus) -> None:
     if payment.phase not in phases:
-        raise Rejected(PaymentNotPossible(order_id=order_id, step=step, status=payment.status))
+        raise Rejected(PaymentNotPossible(order_id=order_id, step=step, payment_status=payment.status))

@@ -138,7 +138,7 @@ def begin_capture(process: Process, payment: Payment, *, order_id: OrderId) -> t
     if payment.captured is not None:
         return ()
     if payment.phase != "authorized" or payment.authorized is None:
-        raise Rejected(PaymentNotPossible(order_id=order_id, step="capture", status=payment.status))
+        raise Rejected(PaymentNotPossible(order_id=order_id, step="capture", payment_status=payment.status))
     return begin_step(
         process,
         order_id=order_id,
@@ -154,7 +154,7 @@ def begin_refund(
     """Gives back a part of what the gateway took, or is about to take."""
     capturing = any(step.call == "capture" for step in process.open_steps.values())
     if payment.source != "gateway" and not capturing:
-        raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", status=payment.status))
+        raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", payment_status=payment.status))
     return begin_step(
         process,
         order_id=order_id,

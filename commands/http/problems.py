@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from aggregates.kernel import Reason
+from aggregates.kernel import PROBLEM_MEMBERS, Reason
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -73,7 +73,9 @@ def reason_response(reason: Reason) -> Response:
 def problem(
     kind: ProblemType, detail: str = "", headers: Mapping[str, str] | None = None, **facts: Any
 ) -> Response:
-    """A problem+json answer (RFC 9457) with its facts as fields."""
+    """A problem+json answer with its facts as fields; ValueError where one bears a member's name."""
+    if taken := PROBLEM_MEMBERS & facts.keys():
+        raise ValueError(f"{', '.join(sorted(taken))} would hide a member of the problem")
     body = {
         "type": f"/problems/{kind.slug}",
         "title": kind.title,

@@ -158,7 +158,7 @@ def test_a_cart_is_checked_out_once_for_one_order():
     given(OPENED, added()).when(check_out, cart_id=CART, order_id=ORDER, products=products).then_once(CLOSED)
     given(OPENED, added(), CLOSED).when(
         check_out, cart_id=CART, order_id="e" * 32, products=products
-    ).then_rejected(CartClosed(cart_id=CART, status="checked_out"))
+    ).then_rejected(CartClosed(cart_id=CART, cart_status="checked_out"))
 
 
 def test_an_empty_cart_cannot_be_checked_out():
@@ -174,7 +174,7 @@ def test_what_was_delisted_meanwhile_cannot_be_checked_out():
 
 
 def test_a_checked_out_cart_changes_no_more():
-    gone = CartClosed(cart_id=CART, status="checked_out")
+    gone = CartClosed(cart_id=CART, cart_status="checked_out")
     given(OPENED, added(), CLOSED).when(add_item, **ADD_MUG).then_rejected(gone)
     given(OPENED, added(), CLOSED).when(set_quantity, **(ADD_MUG | {"quantity": 1})).then_rejected(gone)
     given(OPENED, added(), CLOSED).when(remove_item, cart_id=CART, sku="MUG").then_rejected(gone)

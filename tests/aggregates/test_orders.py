@@ -95,7 +95,7 @@ def test_an_order_can_be_canceled_until_something_is_sent(history):
 
 def test_what_was_sent_is_returned_not_canceled():
     given(PLACED, CONFIRMED, fulfilled("f1", {"1": 1})).when(cancel, order_id=ORDER, reason="").then_rejected(
-        NotCancelable(order_id=ORDER, status="partially_fulfilled")
+        NotCancelable(order_id=ORDER, order_status="partially_fulfilled")
     )
 
 
@@ -143,7 +143,7 @@ def test_only_lines_of_the_order_are_sent():
 )
 def test_nothing_is_sent_of_an_order_that_is_unpaid_canceled_or_sent_already(history, status):
     given(*history).when(fulfil, order_id=ORDER, fulfilment_id="f9").then_rejected(
-        NotFulfillable(order_id=ORDER, status=status)
+        NotFulfillable(order_id=ORDER, order_status=status)
     )
 
 
@@ -177,7 +177,7 @@ def test_only_what_was_sent_comes_back_and_only_once():
 )
 def test_nothing_comes_back_of_an_order_that_has_nothing_out(history, status):
     given(*history).when(return_lines, return_id="r9", **BACK).then_rejected(
-        NotReturnable(order_id=ORDER, status=status)
+        NotReturnable(order_id=ORDER, order_status=status)
     )
 
 

@@ -37,7 +37,7 @@ def paid_back(amount, credit_note_id=None):
 
 
 def not_possible(step, status):
-    return PaymentNotPossible(order_id=ORDER, step=step, status=status)
+    return PaymentNotPossible(order_id=ORDER, step=step, payment_status=status)
 
 
 def test_a_payment_is_asked_for_once():

@@ -87,7 +87,9 @@ def test_never_more_than_the_total_goes_back():
     planned(*PAID, refunded("n1", 1000), amount=pounds(2351)).then_rejected(
         RefundTooLarge(order_id=ORDER, asked=pounds(2351), remaining=pounds(2350))
     )
-    planned(*PAID, refunded("n1", 3350)).then_rejected(NothingToRefund(order_id=ORDER, status="confirmed"))
+    planned(*PAID, refunded("n1", 3350)).then_rejected(
+        NothingToRefund(order_id=ORDER, order_status="confirmed")
+    )
 
 
 def test_what_is_under_way_counts_as_gone():
@@ -115,7 +117,7 @@ def test_only_lines_and_money_of_the_order_are_refunded():
 
 @pytest.mark.parametrize(("history", "status"), [((PLACED,), "placed"), ((*PAID, canceled("")), "canceled")])
 def test_an_order_that_is_unpaid_or_canceled_has_nothing_to_refund(history, status):
-    planned(*history, amount=pounds(1)).then_rejected(NothingToRefund(order_id=ORDER, status=status))
+    planned(*history, amount=pounds(1)).then_rejected(NothingToRefund(order_id=ORDER, order_status=status))
 
 
 def test_a_refund_is_booked_once_per_credit_note():

@@ -1,0 +1,64 @@
+"""No fact hides a problem's own member (RFC 9457) of the same name, and `status` tells the HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import msgspec
+import pytest
+from starlette.responses import Response
+
+from aggregates.kernel import PROBLEM_MEMBERS, Reason
+from commands.http import problems as commands_problems
+from read_api import problems as query_problems
+from replays import problems as replays_problems
+from tests.docs.problems import reasons
+
+REASONS = reasons(Reason)
+KINDS = [
+    *commands_problems.PROBLEM_TYPES,
+    *query_problems.PROBLEM_TYPES,
+    *replays_problems.PROBLEM_TYPES,
+]
+DOORS: list[Callable[..., Response]] = [
+    lambda **facts: commands_problems.problem(commands_problems.BUSY, "", None, **facts),
+    lambda **facts: query_problems.problem(query_problems.NOT_READY, headers=None, **facts),
+    lambda **facts: query_problems.ProblemError(query_problems.NOT_READY, **facts).response(),
+    lambda **facts: replays_problems.ProblemError(replays_problems.LOG_DAMAGED, "away", **facts).response(),
+]
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.__name__)
+def test_a_refusal_says_its_own_status(reason: type[Reason]) -> None:
+    facts: dict[str, Any] = {field.name: f"of {field.name}" for field in fields(reason)}
+    kind = commands_problems.type_of_reason(reason)
+    response = commands_problems.reason_response(reason(**facts))
+    said = msgspec.json.decode(response.body)
+    assert response.status_code == said["status"] == kind.status
+    assert (said["type"], said["title"]) == (f"/problems/{kind.slug}", kind.title)
+    assert said["detail"]
+    assert said.items() >= facts.items()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.slug)
+def test_every_problem_is_of_an_error_status(kind: Any) -> None:
+    assert 400 <= kind.status < 600
+
+
+@pytest.mark.parametrize("member", sorted(PROBLEM_MEMBERS))
+def test_a_reason_cannot_have_a_fact_of_a_members_name(member: str) -> None:
+    with pytest.raises(TypeError, match=member):
+        dataclass(frozen=True)(type("Odd", (Reason,), {"__annotations__": {member: str}}))
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("member", ["type", "title", "status", "instance"])
+def test_no_door_answers_with_a_fact_of_a_members_name(door: Callable[..., Response], member: str) -> None:
+    with pytest.raises(ValueError, match=member):
+        door(**{member: "hidden"})
+
+
+def test_both_packages_know_the_same_members() -> None:
+    assert query_problems.PROBLEM_MEMBERS == PROBLEM_MEMBERS
