@@ -32,10 +32,11 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("cart.cart_checked_out", 1, cart.CartCheckedOut),
     EventType(
         "orders.order_placed",
-        1,
+        2,
         orders.OrderPlaced,
         personal=("email", "shipping_address"),
         subject=orders.subject_of,
+        upcasters=(orders.order_placed_from_1,),
     ),
     EventType("orders.order_confirmed", 1, orders.OrderConfirmed),
     EventType("orders.order_canceled", 1, orders.OrderCanceled),

@@ -124,8 +124,8 @@ def _placed(event: OrderPlaced) -> list[str]:
     if event.email is not None:
         lines.append(f"to be told at {event.email}")
     if (address := event.shipping_address) is not None:
-        town = f"{address.postal_code} {address.city}"
-        parts = (address.name, address.line1, address.line2, town, address.country)
+        town = " ".join(part for part in (address.postal_code, address.city) if part)
+        parts = (address.name, address.line1, address.line2, town, address.region, address.country)
         lines.append("to be sent to " + ", ".join(part for part in parts if part))
     return lines
 
