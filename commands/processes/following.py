@@ -114,8 +114,9 @@ class Following:
             del self._running[key]
         for key, step in due.items():
             self._start(key, step.cause, partial(self._settle, step))
-        for unpaid in work.take_expired(self._clock()):
-            self._start(f"expire-{unpaid.order_id}", unpaid.cause, partial(self._expire, unpaid))
+        now = self._clock()
+        for unpaid in work.take_expired(now):
+            self._start(f"expire-{unpaid.order_id}", unpaid.cause, partial(self._expire, unpaid, now))
 
     def _start(self, key: str, cause: Cause, do: Callable[[], Awaitable[None]]) -> None:
         if key not in self._running:
@@ -146,10 +147,13 @@ class Following:
         command = await self._calls.answer_to(step, lambda: self._clock().date())
         await self._hand_in(command, step.cause)
 
-    async def _expire(self, unpaid: UnpaidOrder) -> None:
-        """Gives the order up, unless its payment was decided meanwhile."""
+    async def _expire(self, unpaid: UnpaidOrder, now: datetime) -> None:
+        """Gives the order up, unless its payment was decided meanwhile.
+
+        `now` is the moment at which it was found expired: nobody looks again if the clock is set back.
+        """
         log_lines.info("reservation_over", order_id=unpaid.order_id, trace_id=unpaid.cause.correlation)
-        await self._hand_in(ExpireOrder(order_id=unpaid.order_id, now=self._clock()), unpaid.cause)
+        await self._hand_in(ExpireOrder(order_id=unpaid.order_id, now=now), unpaid.cause)
 
     async def _hand_in(self, command: Any, cause: Cause) -> None:
         context = Context(

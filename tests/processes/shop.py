@@ -52,14 +52,19 @@ class Shop:
         async with shop.handling:
             yield shop
 
-    def managers(self, gateway: Gateway | None = None, patience: Patience = SHORT) -> ProcessManagers:
-        """The process managers of this process."""
+    def managers(
+        self,
+        gateway: Gateway | None = None,
+        patience: Patience = SHORT,
+        clock: Callable[[], datetime] | None = None,
+    ) -> ProcessManagers:
+        """The process managers of this process; their clock is the shop's unless given."""
         return ProcessManagers(
             self.log,
             self.codec,
             self.handling,
             gateway or self.gateway,
-            clock=lambda: self.now,
+            clock=clock or (lambda: self.now),
             patience=patience,
             failed=lambda: None,
         )

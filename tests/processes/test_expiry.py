@@ -26,6 +26,19 @@ def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not
     assert shop.charged() == [("voided", 0, 0)]
 
 
+def test_an_expiry_is_decided_at_the_moment_that_was_read_though_the_clock_steps_back(shop):
+    read = iter([NOON + KEPT])  # and then the clock is set back
+
+    async def run():
+        async with shop.open() as open_shop:
+            await open_shop.sell(method=AUTHENTICATION_REQUIRED)
+            async with open_shop.managers(clock=lambda: next(read, NOON)):
+                await open_shop.until("canceled", "voided")
+
+    asyncio.run(run())
+    assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
+
+
 def test_an_authorization_that_comes_after_the_time_was_over_is_voided(shop):
     away = AwayGateway(shop.gateway, times=1_000_000)
 
