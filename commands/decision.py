@@ -29,6 +29,8 @@ class Actor:
 
 OPERATOR_ROLE = "operator"
 ANONYMOUS = Actor("anonymous")
+SHOPPER = "shopper"
+"""The kind of whoever showed an order's secret; the order's id is theirs."""
 
 _UNIQUE = Random()
 """For ids that must be unique and need not be secret: the system's source would cost more than a decision."""

@@ -10,14 +10,14 @@ from aggregates.cart import cart
 from aggregates.cart.cart import Cart
 from aggregates.inventory import stock
 from aggregates.inventory.events import ReleaseCause
-from aggregates.kernel import CartId, OrderId
+from aggregates.kernel import CartId, OrderId, Reason, Rejected
 from aggregates.orders import order
 from aggregates.orders.events import Address
-from aggregates.orders.order import Purchase
+from aggregates.orders.order import Order, Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
 from commands.books import Books
-from commands.decision import AwaitedStep, Decision
+from commands.decision import SHOPPER, Actor, AwaitedStep, Decision
 from commands.handling import Handlers
 
 
@@ -35,6 +35,12 @@ class PlaceOrder:
     capture: CaptureWhen
     placed_on: date  # UTC
     expires_at: datetime  # UTC; payment undecided by then, the units go back on sale
+    secret_hash: str | None = None  # SHA-256, hex, of what its shopper is told
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSecretRequired(Reason):
+    """This is for whoever placed the order"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
         cart_id=command.cart_id,
         email=command.email,
         shipping_address=command.shipping_address,
+        secret_hash=command.secret_hash,
     )
     decision.add(order_stream, placed)
     for line in held.lines.values():
@@ -138,6 +145,7 @@ def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
     """Cancels, puts the units back on sale, and undoes the payment."""
     order_id, process_stream = command.order_id, f"checkout-{command.order_id}"
     states = books.states((f"order-{order_id}", f"payment-{order_id}", process_stream))
+    _require_hold(books.actor, states[f"order-{order_id}"])
     decision = Decision(id=order_id, stream=f"order-{order_id}")
     if cancel(books, decision, order_id=order_id, reason=command.reason, cause="canceled"):
         steps = states[process_stream]
@@ -145,6 +153,13 @@ def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
         decision.add(process_stream, undone)
         decision.awaited = AwaitedStep(process_stream, steps.last_step + 1) if undone else None
     return decision
+
+
+def _require_hold(actor: Actor, asked_for: Order) -> None:
+    """A shopper may ask for an order that was placed with a secret; one of before is the operator's."""
+    placed = asked_for.placed
+    if actor.kind == SHOPPER and (placed is None or placed.secret_hash is None):
+        raise Rejected(OrderSecretRequired())
 
 
 def cancel(books: Books, decision: Decision, *, order_id: OrderId, reason: str, cause: ReleaseCause) -> bool:

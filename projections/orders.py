@@ -122,6 +122,7 @@ def _place(order: OrderDocument, event: OrderPlaced, recorded: RecordedEvent) ->
     order.placed_at = recorded.valid_at
     order.customer_id = event.customer_id
     order.cart_id = event.cart_id
+    order.secret_hash = event.secret_hash
 
 
 def _quantities(lines: Iterable[order_events.LineQuantity]) -> list[LineQuantity]:
@@ -151,7 +152,7 @@ def _unknown(order_id: str, recorded: RecordedEvent) -> OrderDocument:
 
 VIEW = DocumentView(
     name="order",
-    model=1,
+    model=2,
     shape=OrderDocument,
     events=_ORDER_EVENTS | frozenset(get_args(PaymentEvent)),
     facts=facts,

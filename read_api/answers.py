@@ -12,15 +12,22 @@ from starlette.responses import Response
 from read_api.freshness import VIEW_POSITION
 
 _JSON = b"application/json"
+_PUBLIC = ((b"cache-control", b"no-cache"),)
+_PRIVATE = (
+    (b"cache-control", b"private, no-cache"),
+    (b"vary", b"Authorization, Daybook-Order-Secret"),
+)
 
 
-def answer(body: bytes, position: int, request_headers: Mapping[str, str]) -> Response:
-    """The body with its tag, or 304 where the asker has it already."""
+def answer(
+    body: bytes, position: int, request_headers: Mapping[str, str], *, private: bool = False
+) -> Response:
+    """The body with its tag, or 304 where the asker has it already; `private`: for nobody else."""
     tag = '"' + blake2b(body, digest_size=9).hexdigest() + '"'
     known = request_headers.get("if-none-match")
     if known is not None and _names(known, tag):
-        return _Answer(b"", 304, tag, position)
-    return _Answer(body, 200, tag, position)
+        return _Answer(b"", 304, tag, position, private=private)
+    return _Answer(body, 200, tag, position, private=private)
 
 
 def listing(items: Iterable[bytes], following: str | None, **more: Any) -> bytes:
@@ -45,14 +52,14 @@ def _names(if_none_match: str, tag: str) -> bool:
 class _Answer(Response):
     """A response whose few headers are written down directly: the product page is asked for often."""
 
-    def __init__(self, body: bytes, status: int, tag: str, position: int) -> None:
+    def __init__(self, body: bytes, status: int, tag: str, position: int, *, private: bool) -> None:
         self.status_code = status
         self.background = None
         self.body = body
         self.raw_headers = [
             (b"etag", tag.encode()),
             (VIEW_POSITION.lower().encode(), str(position).encode()),
-            (b"cache-control", b"no-cache"),
+            *(_PRIVATE if private else _PUBLIC),
         ]
         if status != 304:
             self.raw_headers.append((b"content-length", str(len(body)).encode()))

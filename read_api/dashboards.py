@@ -7,18 +7,19 @@ from datetime import date
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
 from projections.documents.shapes import Money, SalesDocument, SalesRow
+from read_api.access import operator_only
 from read_api.answers import answer
 from read_api.documenting import DashboardDay, documented_days
 from read_api.freshness import read_fresh
 from read_api.requests import Asked
 from read_api.stores import Stores, stores_of
 
-router = APIRouter(prefix="/api/v1/dashboards", tags=["dashboards"])
+router = APIRouter(prefix="/api/v1/dashboards", tags=["dashboards"], dependencies=[Depends(operator_only)])
 
 DAYS_SHOWN = 30
 """The last days that have data, where no dates are given."""
@@ -59,7 +60,8 @@ async def sales(request: Request, asked: Asked, first: First = None, last: Last 
     found = await read_fresh(
         lambda: _days(stores, first, last), wait, asked, stores.settings.min_position_wait_seconds
     )
-    return answer(msgspec.json.encode({"days": found.days}), found.position, request.headers)
+    body = msgspec.json.encode({"days": found.days})
+    return answer(body, found.position, request.headers, private=True)
 
 
 async def _days(stores: Stores, first: date | None, last: date | None) -> _Days:

@@ -19,6 +19,7 @@ from read_api.problems import (
     INVALID_REQUEST,
     MEDIA_TYPE,
     STORE_UNAVAILABLE,
+    TOKEN_REQUIRED,
     UNKNOWN_PARAMETER,
     VIEW_BEHIND,
     VIEW_NOT_READY,
@@ -102,7 +103,8 @@ def documented_list(
 def documented_days() -> dict[str, Any]:
     """The answers of the sales dashboard."""
     days = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=DashboardDay.__name__)}}
-    return _answers({"type": "object", "required": ["days"], "properties": {"days": days}}, _EVERYWHERE)
+    schema = {"type": "object", "required": ["days"], "properties": {"days": days}}
+    return _answers(schema, (*_EVERYWHERE, TOKEN_REQUIRED))
 
 
 def problem_answers(*problems: ProblemType) -> dict[int | str, dict[str, Any]]:

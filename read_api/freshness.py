@@ -63,7 +63,13 @@ async def read_fresh(
         return found
     await wait(asked.position, wait_seconds)
     found = await read()
-    if found.position < asked.position and asked.strict:
+    refuse_behind(found, asked)
+    return found
+
+
+def refuse_behind(found: Positioned, asked: Freshness | None) -> None:
+    """Raises view-behind where the asker would rather have nothing than this."""
+    if asked is not None and asked.strict and found.position < asked.position:
         raise ProblemError(
             VIEW_BEHIND,
             f"The view stands at position {found.position}, not yet at {asked.position}.",
@@ -71,7 +77,6 @@ async def read_fresh(
             view_position=found.position,
             min_position=asked.position,
         )
-    return found
 
 
 async def fresh_document(stores: Stores, view: str, key: str, asked: Freshness | None) -> Read:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from projections.documents.shapes import OrderDocument
+from read_api.access import may_see_order, operator_only, operator_or_secret, order_secret_required
 from read_api.answers import answer, listing
 from read_api.cursors import cursor_of_rank, rank_of_cursor
 from read_api.documenting import documented, documented_list
-from read_api.freshness import fresh_document, read_fresh
-from read_api.problems import UNKNOWN_ORDER, unknown
+from read_api.freshness import fresh_document, read_fresh, refuse_behind
+from read_api.problems import ORDER_SECRET_REQUIRED, TOKEN_REQUIRED, UNKNOWN_ORDER, unknown
 from read_api.requests import Asked, Cursor, Identifier, Limit
 from read_api.stores import Stores, stores_of
 
@@ -24,17 +27,32 @@ class _Orders(msgspec.Struct, frozen=True):
     position: int
 
 
-@router.get("/orders/{order_id}", summary="An order", **documented(OrderDocument, UNKNOWN_ORDER))
+@router.get(
+    "/orders/{order_id}",
+    summary="An order",
+    dependencies=[Depends(operator_or_secret)],
+    **documented(OrderDocument, ORDER_SECRET_REQUIRED, UNKNOWN_ORDER),
+)
 async def order(request: Request, order_id: Identifier, asked: Asked) -> Response:
-    """With its payment, what was sent, came back and was refunded. Who knows the id may see the order."""
-    found = await fresh_document(stores_of(request), "order", order_id, asked)
+    """With its payment, what was sent, came back and was refunded.
+
+    Where an operator token is set, it is shown to the operator and to whoever holds its secret.
+    """
+    patient = None if asked is None else replace(asked, strict=False)
+    found = await fresh_document(stores_of(request), "order", order_id, patient)
+    if not may_see_order(request, found.document):
+        raise order_secret_required()
+    refuse_behind(found, asked)
     if found.document is None:
         raise unknown(UNKNOWN_ORDER, found.position, order_id=order_id)
-    return answer(found.document, found.position, request.headers)
+    return answer(found.document, found.position, request.headers, private=True)
 
 
 @router.get(
-    "/customers/{customer_id}/orders", summary="A customer's orders", **documented_list(OrderDocument)
+    "/customers/{customer_id}/orders",
+    summary="A customer's orders",
+    dependencies=[Depends(operator_only)],
+    **documented_list(OrderDocument, TOKEN_REQUIRED),
 )
 async def orders_of_customer(
     request: Request,
@@ -43,7 +61,7 @@ async def orders_of_customer(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """The newest first. A customer without orders, known or not, has an empty list."""
+    """The newest first. A customer without orders, known or not, has an empty list. For the operator."""
     stores = stores_of(request)
     query = ("orders of", customer_id)
     below = rank_of_cursor(cursor, query) if cursor is not None else None
@@ -59,7 +77,7 @@ async def orders_of_customer(
         stores.settings.min_position_wait_seconds,
     )
     body = listing(found.items, cursor_of_rank(found.next_below, query))
-    return answer(body, found.position, request.headers)
+    return answer(body, found.position, request.headers, private=True)
 
 
 async def _orders(stores: Stores, customer_id: str, below: int | None, limit: int) -> _Orders:

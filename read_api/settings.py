@@ -19,6 +19,8 @@ class QuerySettings(BaseSettings):
     """The search index lies in its folder `index`."""
     host: str = "127.0.0.1"
     read_port: Annotated[int, Field(ge=0, le=65_535)] = 8001
+    operator_token: str | None = None
+    """With it set, customers' lists, dashboards and history are its bearer's; orders also their holders'."""
     cors_origins: str = "*"
     """Origins of the shop's pages, separated by commas."""
 

@@ -29,6 +29,8 @@ from replays.feed import FeedPage, HeadWatch, read_page
 from replays.problems import LOG_DAMAGED, STORE_UNAVAILABLE, TOKEN_REQUIRED, ProblemError
 from replays.server_sent_events import server_sent_events
 
+_CHALLENGE = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+
 
 class EventsAnswer(msgspec.Struct, frozen=True):
     """A page of the log; `next` is the last position looked at: the `after` of the next request."""
@@ -58,8 +60,7 @@ def events_router(
                 read_page, log, after=wanted.after, limit=wanted.limit, types=wanted.types
             )
         except ProblemError as problem:
-            challenge = {"WWW-Authenticate": "Bearer"} if problem.kind is TOKEN_REQUIRED else None
-            return problem.response(challenge)
+            return problem.response(_CHALLENGE if problem.kind is TOKEN_REQUIRED else None)
         except StoreUnavailable:
             return ProblemError(STORE_UNAVAILABLE, STORE_UNAVAILABLE.title).response({"Retry-After": "1"})
         except LogGap as gap:
@@ -89,8 +90,8 @@ def _page(request: Request, codec: Codec, page: FeedPage) -> Response:
     headers = {
         "ETag": etag,
         "Daybook-View-Position": str(page.head),
-        "Cache-Control": "no-cache",
-        "Vary": "Accept",
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept, Authorization",
     }
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if known & {etag, "*"}:
@@ -102,7 +103,7 @@ def _stream(messages: AsyncIterator[bytes], page: FeedPage) -> Response:
     headers = {
         "Daybook-View-Position": str(page.head),
         "Cache-Control": "no-store",
-        "Vary": "Accept",
+        "Vary": "Accept, Authorization",
         "X-Accel-Buffering": "no",  # A proxy that buffers would hold the events back.
     }
     return StreamingResponse(messages, 200, headers, EVENT_STREAM)

@@ -193,6 +193,7 @@ def place(
     cart_id: CartId | None = None,
     email: str | None = None,
     shipping_address: Address | None = None,
+    secret_hash: str | None = None,
 ) -> tuple[OrderEvent, ...]:
     """Orders the lines. Each exact line total is rounded half-even, then all is summed.
 
@@ -240,6 +241,7 @@ def place(
             cart_id=cart_id,
             email=email,
             shipping_address=shipping_address,
+            secret_hash=secret_hash,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -44,7 +45,11 @@ HEADERS = {
 
 
 def documented(
-    model: type, *, created: bool = True, key: Literal["taken", "required", "none"]
+    model: type,
+    *,
+    created: bool = True,
+    key: Literal["taken", "required", "none"],
+    parameters: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """What a route says of itself in OpenAPI: its key, its answers, its headers, its problems."""
     answers: dict[int | str, Any] = {
@@ -54,41 +59,50 @@ def documented(
         answers[201] = {"model": model, "description": "Made", "headers": HEADERS}
     for status in (400, 401, 404, 405, 409, 413, 415, 422, 503):
         answers[status] = PROBLEM
-    parameters = [] if key == "none" else [KEY_PARAMETER | {"required": key == "required"}]
+    keyed = [] if key == "none" else [KEY_PARAMETER | {"required": key == "required"}]
     return {
         "responses": answers,
         "response_model": None,
         "status_code": 201 if created else 200,
-        "openapi_extra": {"parameters": parameters},
+        "openapi_extra": {"parameters": [*keyed, *parameters]},
     }
 
 
 async def answered(request: Request, command: Any, *, keyed: bool = False) -> Response:
     """The command's outcome as an HTTP answer; `keyed`: taken with an idempotency key only."""
-    handling: Handling = request.app.state.handling
-    return response_of(await handling.handle(command, await context_of(request, keyed=keyed)))
+    return response_of(await outcome(request, command, keyed=keyed))
 
 
 async def answered_after_step(
     request: Request, command: Any, *, seconds: float, keyed: bool = False
 ) -> Response:
-    """As `answered`, but once the gateway has answered the step that the command began.
+    """As `answered`, but once the gateway has answered the step that the command began."""
+    return response_of(await outcome(request, command, keyed=keyed, step_seconds=seconds))
+
+
+async def outcome(
+    request: Request, command: Any, *, keyed: bool = False, step_seconds: float | None = None
+) -> Answer:
+    """What the loop answers. With `step_seconds`, once the gateway has answered the step that was begun.
 
     The position is then that of the step's end, on a repeat as on the first answer; where the gateway
-    takes longer than `seconds` it is the command's own.
+    takes longer it is the command's own.
     """
     handling: Handling = request.app.state.handling
     answer = await handling.handle(command, await context_of(request, keyed=keyed))
-    if answer.awaited is not None:
-        position = await handling.step_ended(answer.awaited, timeout_seconds=seconds)
+    if step_seconds is not None and answer.awaited is not None:
+        position = await handling.step_ended(answer.awaited, timeout_seconds=step_seconds)
         answer = replace(answer, position=max(position or 0, answer.position))
-    return response_of(answer)
+    return answer
 
 
-def response_of(answer: Answer) -> Response:
-    """201 where something was made, 200 else; the body with `id`, `version`, `position`."""
-    body = {"id": answer.id, "version": answer.version, "position": answer.position, **answer.facts}
+def response_of(answer: Answer, **told: str) -> Response:
+    """201 where something was made, 200 else; the body with `id`, `version`, `position`, and what is told
+    this asker alone."""
+    body = {"id": answer.id, "version": answer.version, "position": answer.position, **answer.facts, **told}
     headers = {"Daybook-Position": str(answer.position)}
+    if told:
+        headers["Cache-Control"] = "no-store"
     if answer.replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(msgspec.json.encode(body), 201 if answer.created else 200, headers, "application/json")

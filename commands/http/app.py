@@ -37,8 +37,9 @@ from commands.http.problems import (
     problem,
     reason_response,
 )
-from commands.http.requests import RefusedRequest
+from commands.http.requests import RefusedRequest, order_secret_required
 from commands.http.tracing import TraceMiddleware
+from commands.orders import OrderSecretRequired
 from commands.settings import Settings
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog
@@ -104,6 +105,8 @@ def build_command_app(
 
 
 async def _rejected(request: Request, error: Rejected) -> Response:
+    if isinstance(error.reason, OrderSecretRequired):
+        return order_secret_required().response()
     return reason_response(error.reason)
 
 

@@ -12,7 +12,7 @@ from commands.cart import OpenCart, RemoveItem, SetQuantity
 from commands.http.adding import ItemBody, added
 from commands.http.answers import answered, documented
 from commands.http.problems import SKU_MISMATCH
-from commands.http.requests import RefusedRequest
+from commands.http.requests import RefusedRequest, operator_only
 from commands.http.shapes import (
     INTEGRAL,
     QUANTITY_MAX,
@@ -45,7 +45,12 @@ class QuantityBody(Body):
 
 @router.post("", summary="Take a cart", **documented(AnswerBody, key="taken"))
 async def open_cart(request: Request, body: CartBody) -> Response:
-    """The answer's `id` is the cart's: whoever knows it may use the cart."""
+    """The answer's `id` is the cart's: whoever knows it may use the cart.
+
+    Where an operator token is set, only the operator says whose cart it is: nobody is taken at their word.
+    """
+    if body.customer_id is not None:
+        operator_only(request)
     command = OpenCart(cart_id=new_id(), currency=body.currency, customer_id=body.customer_id)
     return await answered(request, command)
 

@@ -14,9 +14,15 @@ from starlette.responses import Response
 
 from aggregates.orders.events import Address
 from commands.fulfilment import FulfilOrder, ReturnLines
-from commands.http.answers import answered, answered_after_step, documented
+from commands.http import order_secrets
+from commands.http.answers import answered, answered_after_step, documented, outcome, response_of
 from commands.http.limits import within
-from commands.http.requests import operator_only, wait_asked
+from commands.http.requests import (
+    ORDER_SECRET_PARAMETER,
+    operator_only,
+    operator_or_secret,
+    wait_asked,
+)
 from commands.http.shapes import (
     AMOUNT_MAX,
     INTEGRAL,
@@ -105,8 +111,14 @@ class RefundBody(Body):
     reason: Reason = "refunded"
 
 
+class CheckoutAnswer(AnswerBody):
+    """The order that was placed, and what shows that it is the asker's."""
+
+    order_secret: str
+
+
 @router.post(
-    "/carts/{cart_id}/checkout", summary="Check a cart out", **documented(AnswerBody, key="required")
+    "/carts/{cart_id}/checkout", summary="Check a cart out", **documented(CheckoutAnswer, key="required")
 )
 async def check_out(
     request: Request,
@@ -118,14 +130,17 @@ async def check_out(
 ) -> Response:
     """Cart, order and stock are committed together; the payment follows, and is read from the order.
 
-    `Prefer: wait=SECONDS` waits for the payment's outcome. The answer's `id` is the order's.
+    `Prefer: wait=SECONDS` waits for the payment's outcome. The answer's `id` is the order's; `order_secret`
+    shows the order as the asker's later on, where that is asked for. A retry is told the same one.
     """
-    settings = request.app.state.settings
+    settings, installation_secret = request.app.state.settings, request.app.state.secret
+    order_id = new_id()
     now = datetime.now(UTC)
     address = body.shipping_address
     command = PlaceOrder(
         cart_id=cart_id,
-        order_id=new_id(),
+        order_id=order_id,
+        secret_hash=order_secrets.hash_of(order_secrets.order_secret(installation_secret, order_id)),
         email=body.email,
         shipping_address=Address(
             name=address.name,
@@ -140,19 +155,21 @@ async def check_out(
         placed_on=now.date(),
         expires_at=now + timedelta(seconds=settings.reservation_seconds),
     )
-    seconds = wait_asked(prefer)
-    if seconds is None:
-        return await answered(request, command, keyed=True)
-    return await answered_after_step(request, command, seconds=seconds, keyed=True)
+    answer = await outcome(request, command, keyed=True, step_seconds=wait_asked(prefer))
+    return response_of(answer, order_secret=order_secrets.order_secret(installation_secret, answer.id))
 
 
 @router.post(
     "/orders/{order_id}/cancel",
     summary="Cancel an order",
-    **documented(AnswerBody, created=False, key="taken"),
+    dependencies=[Depends(operator_or_secret)],
+    **documented(AnswerBody, created=False, key="taken", parameters=[ORDER_SECRET_PARAMETER]),
 )
 async def cancel_order(request: Request, order_id: IdPath, body: CancelBody | None = None) -> Response:
-    """Possible until something was sent. Units go back on sale, and what was paid goes back."""
+    """Possible until something was sent. Units go back on sale, and what was paid goes back.
+
+    Where an operator token is set, for the operator and whoever holds the order's secret.
+    """
     command = CancelOrder(order_id=order_id, reason=(body or CancelBody()).reason)
     return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)
 

@@ -39,6 +39,7 @@ KEY_REUSED = ProblemType(
 )
 KEY_BUSY = ProblemType("idempotency-key-busy", 409, "The first request with this key is still under way.")
 TOKEN_REQUIRED = ProblemType("operator-token-required", 401, "This route is for operators.")
+ORDER_SECRET_REQUIRED = ProblemType("order-secret-required", 401, "This is for whoever placed the order.")
 NOT_FOUND = ProblemType("not-found", 404, "There is no such route.")
 METHOD_NOT_ALLOWED = ProblemType("method-not-allowed", 405, "This route does not take this method.")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
@@ -59,6 +60,8 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
 def type_of_reason(reason: type) -> ProblemType:
     """The problem type a reason is answered with."""
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", reason.__name__).lower()
+    if slug == ORDER_SECRET_REQUIRED.slug:
+        return ORDER_SECRET_REQUIRED
     status = 404 if slug.startswith("unknown-") else 409
     title = (getdoc(reason) or reason.__name__).partition("\n")[0]
     return ProblemType(slug, status, title)

@@ -9,8 +9,16 @@ import re
 from fastapi import Request
 from starlette.responses import Response
 
-from commands.decision import ANONYMOUS, OPERATOR_ROLE, Actor, Context, new_trace_id
-from commands.http.problems import KEY_REQUIRED, KEY_UNFIT, TOKEN_REQUIRED, ProblemType, problem
+from commands.decision import ANONYMOUS, OPERATOR_ROLE, SHOPPER, Actor, Context, new_trace_id
+from commands.http import order_secrets
+from commands.http.problems import (
+    KEY_REQUIRED,
+    KEY_UNFIT,
+    ORDER_SECRET_REQUIRED,
+    TOKEN_REQUIRED,
+    ProblemType,
+    problem,
+)
 
 KEY_LENGTH_MIN = 16
 """Anonymous keys share one actor: a short one would meet a stranger's."""
@@ -39,8 +47,9 @@ class RefusedRequest(Exception):  # noqa: N818
 def actor_of(request: Request) -> Actor:
     """Who asks. The one place where a request becomes an actor.
 
-    With an operator token set, its bearer is the operator; without one, whoever reaches the loopback
-    address may do everything, under no name.
+    With an operator token set, its bearer is the operator, and who sends the secret of the order that the
+    path names is its shopper; without one, whoever reaches the loopback address may do everything, under
+    no name.
     """
     token: str | None = request.app.state.settings.operator_token
     if not token:
@@ -48,6 +57,10 @@ def actor_of(request: Request) -> Actor:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode()):
         return OPERATOR
+    order_id = request.path_params.get("order_id")
+    secret = request.headers.get(order_secrets.HEADER)
+    if order_id and secret and order_secrets.is_secret_of(request.app.state.secret, order_id, secret):
+        return Actor(SHOPPER, order_id)
     return ANONYMOUS
 
 
@@ -57,6 +70,21 @@ def operator_only(request: Request) -> None:
         raise RefusedRequest(
             TOKEN_REQUIRED, "Send Authorization: Bearer <operator token>.", **{"WWW-Authenticate": "Bearer"}
         )
+
+
+def operator_or_secret(request: Request) -> None:
+    """Lets in the operator and who holds the order that the path names; everyone where no token is set."""
+    if actor_of(request) == ANONYMOUS:
+        raise order_secret_required()
+
+
+def order_secret_required() -> RefusedRequest:
+    """The one answer to a missing secret, a wrong one, and one for an order that is not there."""
+    return RefusedRequest(
+        ORDER_SECRET_REQUIRED,
+        f"Send {order_secrets.HEADER}: <the order_secret of its checkout>, or the operator's bearer token.",
+        **{"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"},
+    )
 
 
 def trace_of(request: Request) -> str:
@@ -70,6 +98,15 @@ KEY_PARAMETER = {
     "in": "header",
     "description": "The caller's name for this request: a retry is answered, not done again.",
     "schema": {"type": "string", "minLength": KEY_LENGTH_MIN, "maxLength": KEY_LENGTH_MAX},
+}
+
+
+ORDER_SECRET_PARAMETER = {
+    "name": order_secrets.HEADER,
+    "in": "header",
+    "description": "What checkout answered as `order_secret`. Where an operator token is set, everybody but"
+    " the operator needs it.",
+    "schema": {"type": "string"},
 }
 
 

@@ -1,7 +1,8 @@
-"""Asking the query side how far its read models have come, as any reader of it may."""
+"""Asking the query side how far its read models have come, as the operator where a token is set."""
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.error
 import urllib.request
@@ -44,18 +45,19 @@ def wait_for_views(read_url: str, *, position: int, moved: Callable[[int], None]
 
 def view_position(read_url: str, path: str, *, wanted: int) -> int:
     """Where the view stands that answers `path`; waits a moment for it to reach `wanted`."""
-    request = urllib.request.Request(
-        f"{read_url.rstrip('/')}{path}", headers={"Daybook-Min-Position": str(wanted)}
-    )
+    headers = {"Daybook-Min-Position": str(wanted)}
+    if token := os.environ.get("DAYBOOK_OPERATOR_TOKEN"):
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(f"{read_url.rstrip('/')}{path}", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            headers = answer.headers
+            said = answer.headers
     except urllib.error.HTTPError as error:
-        headers = error.headers
+        said = error.headers
         error.close()
     except OSError as error:
         raise ViewsUnreachable(f"the query side does not answer: {error}") from error
-    position = headers.get("Daybook-View-Position", "")
+    position = said.get("Daybook-View-Position", "")
     if not position.isdecimal():
         raise ViewsUnreachable(f"the query side does not say where its views stand ({path})")
     return int(position)

@@ -33,7 +33,6 @@ def serve_query_process(sockets: list[socket.socket] | None) -> None:
     app = build_query_process_app(
         settings,
         log,
-        operator_token=own.operator_token,
         demo_marker=own.demo_marker,
         stopping=lambda: server is not None and server.should_exit,
     )
@@ -61,14 +60,13 @@ def build_query_process_app(
     settings: QuerySettings,
     log: EventReader,
     *,
-    operator_token: str | None = None,
     demo_marker: Path | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """Every route of the query port. While `demo_marker` names a missing file, it is not ready."""
     app = build_query_app(settings, ready_position=head_at_start(log, demo_marker))
     app.include_router(
-        events_router(log, Codec(EVENT_TYPES), operator_token=operator_token, stopping=stopping)
+        events_router(log, Codec(EVENT_TYPES), operator_token=settings.operator_token, stopping=stopping)
     )
     return app
 

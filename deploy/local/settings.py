@@ -30,6 +30,5 @@ class QueryProcessSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
 
     postgres_url: str
-    operator_token: str | None = None
     demo_marker: Path | None = None
     """While this file is missing, the demo shop is still being filled and `ready` says no."""

@@ -184,6 +184,7 @@ class OrderDocument(msgspec.Struct):
     customer_id: str | None = None
     cart_id: str | None = None
     cancel_reason: str | None = None
+    secret_hash: str | None = None  # SHA-256, hex, of what checkout told whoever placed it
 
 
 class SalesRow(msgspec.Struct):

@@ -152,5 +152,6 @@ def placed(order_id: str, sku: str, quantity: int = 1, **facts: Any) -> tuple[st
         rounding="line_half_even",
         placed_on=facts.get("placed_on", date(2026, 3, 1)),
         customer_id=facts.get("customer_id"),
+        secret_hash=facts.get("secret_hash"),
     )
     return f"order-{order_id}", event

@@ -58,7 +58,7 @@ def test_an_event_is_a_cloud_event_without_personal_data(shop: Shop, feed: Serve
         "position": recorded.position,
         "stream": f"order-{ANNA}",
         "streamversion": 1,
-        "schemanumber": 1,
+        "schemanumber": 2,
         "correlation": "0af7651916cd43dd8448eb211c80319c",
     }
     assert data["email"] is None

@@ -1,0 +1,77 @@
+"""Who may see what is not for everybody: the operator, and whoever holds an order's secret.
+
+Without an operator token everything is open. With one, nothing of an answer depends on what is there before
+the asker was let in: neither its status, nor its headers, nor how long it takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Annotated
+
+import msgspec
+from fastapi import Header, Request
+
+from read_api.problems import ORDER_SECRET_REQUIRED, TOKEN_REQUIRED, ProblemError
+from read_api.stores import stores_of
+
+_SECRET = re.compile(r"[0-9a-f]{64}")
+_REFUSED = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+
+OrderSecret = Annotated[
+    str | None,
+    Header(
+        alias="Daybook-Order-Secret",
+        description="What checkout answered as `order_secret`: shows that the order is the asker's.",
+    ),
+]
+
+
+class _Order(msgspec.Struct):
+    """What an order's document says of its secret."""
+
+    secret_hash: str | None = None  # SHA-256, hex
+
+
+_decode = msgspec.json.Decoder(_Order).decode
+
+
+def asks_as_operator(request: Request) -> bool:
+    """Whether the request bears the operator's token, or none is set."""
+    token = stores_of(request).settings.operator_token
+    if not token:
+        return True
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+
+
+def operator_only(request: Request) -> None:
+    """Raises operator-token-required for everybody else."""
+    if not asks_as_operator(request):
+        raise ProblemError(TOKEN_REQUIRED, "Send Authorization: Bearer <operator token>.", headers=_REFUSED)
+
+
+def operator_or_secret(request: Request, daybook_order_secret: OrderSecret = None) -> None:
+    """Raises order-secret-required for who shows nothing that could be an order's secret."""
+    if not (asks_as_operator(request) or _SECRET.fullmatch(daybook_order_secret or "")):
+        raise order_secret_required()
+
+
+def may_see_order(request: Request, document: bytes | None) -> bool:
+    """Whether the asker is the operator, or holds the secret of the order of this document."""
+    if asks_as_operator(request):
+        return True
+    known = None if document is None else _decode(document).secret_hash
+    given = hashlib.sha256(request.headers.get("daybook-order-secret", "").encode()).hexdigest()
+    return hmac.compare_digest(given, known or "") and known is not None
+
+
+def order_secret_required() -> ProblemError:
+    """The one answer to a missing secret, a wrong one, and one for an order that is not there."""
+    return ProblemError(
+        ORDER_SECRET_REQUIRED,
+        "Send Daybook-Order-Secret: <the order_secret of its checkout>, or the operator's bearer token.",
+        headers=_REFUSED,
+    )
