@@ -31,6 +31,7 @@ from read_api.problems import (
     STORE_UNAVAILABLE,
     VIEW_NOT_READY,
     ProblemError,
+    cut,
     problem,
 )
 from read_api.product_page import ProductPageRoute
@@ -108,7 +109,7 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"field": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"]}
+            {"field": cut(".".join(str(part) for part in one["loc"][1:])), "message": cut(one["msg"])}
             for one in error.errors()
         ]
         said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)

@@ -14,6 +14,11 @@ MEDIA_TYPE = "application/problem+json"
 PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
 """What the standard says of every problem; no fact bears such a name."""
 
+ECHO_MAX = 200
+"""Characters: an answer repeats no more of what a caller said."""
+
+DETAIL_MAX = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
@@ -82,8 +87,8 @@ def problem(
         "type": f"/problems/{kind.slug}",
         "title": kind.title,
         "status": kind.status,
-        "detail": detail or kind.title,
-        **facts,
+        "detail": cut(detail or kind.title, DETAIL_MAX),
+        **{name: cut(fact) for name, fact in facts.items()},
     }
     return Response(msgspec.json.encode(body), kind.status, dict(headers or {}), MEDIA_TYPE)
 
@@ -91,3 +96,10 @@ def problem(
 def unknown(kind: ProblemType, position: int, **facts: Any) -> ProblemError:
     """There is no such thing, as far as the view has come."""
     return ProblemError(kind, headers={"Daybook-View-Position": str(position)}, **facts)
+
+
+def cut(said: Any, length_max: int = ECHO_MAX) -> Any:
+    """A text no longer than that; anything else as it is."""
+    if isinstance(said, str) and len(said) > length_max:
+        return f"{said[: length_max - 1]}…"
+    return said

@@ -11,6 +11,11 @@ from starlette.responses import Response
 
 from aggregates.kernel import PROBLEM_MEMBERS
 
+ECHO_MAX = 200
+"""Characters: an answer repeats no more of what a caller said."""
+
+DETAIL_MAX = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
@@ -55,9 +60,16 @@ class ProblemError(Exception):
             "type": f"/problems/{self.kind.slug}",
             "title": self.kind.title,
             "status": self.kind.status,
-            "detail": self.detail,
-            **self.facts,
+            "detail": cut(self.detail, DETAIL_MAX),
+            **{name: cut(fact) for name, fact in self.facts.items()},
         }
         return Response(
             msgspec.json.encode(body), self.kind.status, dict(headers or {}), "application/problem+json"
         )
+
+
+def cut(said: Any, length_max: int = ECHO_MAX) -> Any:
+    """A text no longer than that; anything else as it is."""
+    if isinstance(said, str) and len(said) > length_max:
+        return f"{said[: length_max - 1]}…"
+    return said

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from commands.cart import AddItem
 from commands.http.answers import answered
+from commands.http.json_bodies import parse_json
 from commands.http.shapes import ID, Body, Quantity, SkuText
 
 _PATH = re.compile(rf"/api/v1/carts/({ID.strip('^$')})/items")
@@ -45,7 +46,7 @@ class AddItemRoute(BaseRoute):
         """One request."""
         request = Request(scope, receive)
         try:
-            item = ItemBody.model_validate_json(await request.body())
+            item = ItemBody.model_validate(parse_json(await request.body()))
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False)
             raise RequestValidationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from json import JSONDecodeError
 from typing import Any
 
 import structlog
@@ -22,10 +23,11 @@ from commands.handling import Handling
 from commands.http import cart, catalog, health, inventory, orders
 from commands.http.adding import AddItemRoute
 from commands.http.body_limit import BodyLimit
+from commands.http.faults import invalid_request
+from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
     BUSY,
     INTERNAL_ERROR,
-    INVALID_REQUEST,
     KEY_BUSY,
     KEY_REUSED,
     MALFORMED_JSON,
@@ -120,9 +122,11 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
         return problem(UNSUPPORTED_MEDIA_TYPE)
     if any(one["type"] == "json_invalid" for one in found):
         return problem(MALFORMED_JSON)
-    faults = [{"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in found]
-    said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
-    return problem(INVALID_REQUEST, said, errors=faults)
+    return invalid_request(found)
+
+
+async def _invalid_body(request: Request, error: InvalidBody) -> Response:
+    return invalid_request(error.faults)
 
 
 def _says_json(request: Request) -> bool:
@@ -172,6 +176,8 @@ _ANSWERS: dict[Any, Any] = {
     Rejected: _rejected,
     RefusedRequest: _refused,
     RequestValidationError: _invalid,
+    InvalidBody: _invalid_body,
+    JSONDecodeError: _always(MALFORMED_JSON),
     HTTPException: _http,
     StoreUnavailable: _unavailable,
     KeyReusedError: _always(KEY_REUSED),

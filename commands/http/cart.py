@@ -11,6 +11,7 @@ from starlette.responses import Response
 from commands.cart import OpenCart, RemoveItem, SetQuantity
 from commands.http.adding import ItemBody, added
 from commands.http.answers import answered, documented
+from commands.http.json_bodies import JsonRoute
 from commands.http.problems import SKU_MISMATCH
 from commands.http.requests import RefusedRequest, operator_only
 from commands.http.shapes import (
@@ -26,7 +27,7 @@ from commands.http.shapes import (
 )
 from event_store.ids import new_id
 
-router = APIRouter(prefix="/api/v1/carts", tags=["carts"])
+router = APIRouter(route_class=JsonRoute, prefix="/api/v1/carts", tags=["carts"])
 
 
 class CartBody(Body):

@@ -11,12 +11,15 @@ from starlette.responses import Response
 from aggregates.kernel import UnitPrice
 from commands.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.answers import answered, documented
+from commands.http.json_bodies import JsonRoute
 from commands.http.limits import within
 from commands.http.problems import PRICE_MISMATCH
 from commands.http.requests import RefusedRequest, operator_only
 from commands.http.shapes import PRINTABLE_LINE, AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText
 
-router = APIRouter(prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)])
+router = APIRouter(
+    route_class=JsonRoute, prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)]
+)
 
 LEVELS_MAX = 8
 

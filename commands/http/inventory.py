@@ -10,12 +10,18 @@ from starlette.responses import Response
 
 from aggregates.kernel import MAIN
 from commands.http.answers import answered, documented
+from commands.http.json_bodies import JsonRoute
 from commands.http.limits import invalid, within
 from commands.http.requests import operator_only
 from commands.http.shapes import INTEGRAL, QUANTITY_MAX, AnswerBody, Body, Quantity, Reason, SkuPath
 from commands.inventory import AdjustStock, ReceiveStock
 
-router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"], dependencies=[Depends(operator_only)])
+router = APIRouter(
+    route_class=JsonRoute,
+    prefix="/api/v1/inventory",
+    tags=["inventory"],
+    dependencies=[Depends(operator_only)],
+)
 
 Location = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 

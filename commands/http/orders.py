@@ -16,6 +16,7 @@ from aggregates.orders.events import Address
 from commands.fulfilment import FulfilOrder, ReturnLines
 from commands.http import order_secrets
 from commands.http.answers import answered, answered_after_step, documented, outcome, response_of
+from commands.http.json_bodies import JsonRoute
 from commands.http.limits import within
 from commands.http.requests import (
     ORDER_SECRET_PARAMETER,
@@ -40,7 +41,7 @@ from commands.orders import CancelOrder, PlaceOrder
 from commands.refunds import RefundOrder
 from event_store.ids import new_id
 
-router = APIRouter(prefix="/api/v1", tags=["orders"])
+router = APIRouter(route_class=JsonRoute, prefix="/api/v1", tags=["orders"])
 
 STEP_SECONDS_MAX = 5.0
 """How long a refund or a fulfilment is kept waiting for the gateway before it is answered without it."""

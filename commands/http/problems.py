@@ -19,6 +19,11 @@ from aggregates.kernel import PROBLEM_MEMBERS, Reason
 
 MEDIA_TYPE = "application/problem+json"
 
+ECHO_MAX = 200
+"""Characters: an answer repeats no more of what a caller said."""
+
+DETAIL_MAX = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
@@ -83,8 +88,8 @@ def problem(
         "type": f"/problems/{kind.slug}",
         "title": kind.title,
         "status": kind.status,
-        "detail": detail or _said(kind, facts),
-        **facts,
+        "detail": cut(detail or _said(kind, facts), DETAIL_MAX),
+        **{name: cut(fact) for name, fact in facts.items()},
     }
     return Response(msgspec.json.encode(body), kind.status, dict(headers or {}), MEDIA_TYPE)
 
@@ -94,3 +99,10 @@ def _said(kind: ProblemType, facts: Mapping[str, Any]) -> str:
         return kind.title
     said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     return f"{kind.title.rstrip('.')}: {said}."
+
+
+def cut(said: Any, length_max: int = ECHO_MAX) -> Any:
+    """A text no longer than that; anything else as it is."""
+    if isinstance(said, str) and len(said) > length_max:
+        return f"{said[: length_max - 1]}…"
+    return said
