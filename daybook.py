@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -83,6 +84,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an expected failure is one line on standard error."""
+    from deploy.local.standard_error import make_standard_error_best_effort
+
+    make_standard_error_best_effort()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # A terminal that lacks a letter still gets the rest.
     try:
         cli()
     except Exception as error:

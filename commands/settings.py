@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     operator_token: str | None = None
     cors_origins: str = "*"
     """Origins of the shop's pages, separated by commas."""
+    access_log: bool = False
+    """Whether each request is a log line."""
 
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     """How long a command may be decided again before it is answered with 503."""

@@ -26,7 +26,7 @@ class QuerySettings(BaseSettings):
 
     min_position_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long a query waits for its view to reach `Daybook-Min-Position`."""
-    access_log: bool = True
+    access_log: bool = False
     """Whether each request is a log line. It costs about 15% of the product page's throughput."""
     search_threads: Annotated[int, Field(ge=1, le=64)] = 2
     """Searches that run at once; the index is read in threads."""

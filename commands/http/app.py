@@ -95,7 +95,7 @@ def build_command_app(
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
     app.add_middleware(BodyLimit)
-    app.add_middleware(TraceMiddleware)
+    app.add_middleware(TraceMiddleware, access_log=settings.access_log)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],

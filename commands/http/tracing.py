@@ -1,4 +1,4 @@
-"""A trace id for every request, one log line and one measurement for every answer."""
+"""A trace id for every request, one measurement and, where wanted, one log line for every answer."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ log_lines = structlog.get_logger("commands.http")
 
 
 class TraceMiddleware:
-    """Puts the trace id on the request's state and in the answer; measures and logs the answer."""
+    """Puts the trace id on the request's state and in the answer; measures the answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, access_log: bool = False) -> None:
         self._app = app
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -50,11 +51,12 @@ class TraceMiddleware:
             took = time.perf_counter() - begun
             route = getattr(scope.get("route"), "path", "unknown")
             REQUESTS.labels(scope["method"], route, status).observe(took)
-            log_lines.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                milliseconds=round(took * 1000, 2),
-                trace_id=trace_id,
-            )
+            if self._access_log:
+                log_lines.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    milliseconds=round(took * 1000, 2),
+                    trace_id=trace_id,
+                )

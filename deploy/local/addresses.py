@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,14 +64,15 @@ def data_folder(given: Path | None) -> Path:
 
 def write_addresses(addresses: Addresses) -> None:
     target = addresses.data_dir / _FILE
-    descriptor, aside = tempfile.mkstemp(dir=target.parent, prefix="addresses-")
-    with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor
-        json.dump(asdict(addresses) | {"data_dir": str(addresses.data_dir)}, file, indent=2)
-    Path(aside).rename(target)  # Whole or not at all: others read it at any moment.
+    aside = target.with_suffix(".new")
+    text = json.dumps(asdict(addresses) | {"data_dir": str(addresses.data_dir)}, indent=2)
+    aside.write_text(text)
+    aside.replace(target)  # Whole or not at all: others read it at any moment.
 
 
 def forget_addresses(data: Path) -> None:
-    (data / _FILE).unlink(missing_ok=True)
+    with suppress(OSError):
+        (data / _FILE).unlink(missing_ok=True)
 
 
 def find_addresses(data: Path, environment: Mapping[str, str] = os.environ) -> Addresses:

@@ -15,8 +15,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from deploy.local.account import Account, our_account
+
+LAST_LINE_CHARACTERS_MAX = 500
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -42,7 +45,6 @@ class Program:
 def spawn(program: Program) -> subprocess.Popen[bytes]:
     """Start it. Call from the main thread: the kernel ties the child's life to the thread that forked."""
     parent = os.getpid()
-    program.log.parent.mkdir(parents=True, exist_ok=True)
 
     def tie_to_parent() -> None:
         if _libc is not None:
@@ -50,7 +52,7 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
             if os.getppid() != parent:  # We died between fork and prctl.
                 os._exit(1)
 
-    with program.log.open("ab") as log:
+    with _opened(program.log) as log:
         switch = not program.account.is_us
         return subprocess.Popen(
             list(program.command),
@@ -69,6 +71,15 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
         )
 
 
+def _opened(log: Path) -> BinaryIO:
+    """The log to append to; where it cannot be made, nowhere: what a process does is worth more."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
+
+
 def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
     """End it: each of its stop signals in turn, then SIGKILL. Returns when it is gone."""
     for number, seconds in (*program.stop_signals, (signal.SIGKILL, 10.0)):
@@ -84,12 +95,14 @@ def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
 
 def last_line(log: Path) -> str:
     """The last line that says something; what a person is shown when the process ended."""
-    if not log.exists():
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 8192))
+            text = file.read(8192).decode(errors="replace")
+    except OSError:
         return "it wrote no log"
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 8192))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it wrote no log"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:LAST_LINE_CHARACTERS_MAX] if lines else "it wrote no log"
 
 
 def plain_environment() -> dict[str, str]:

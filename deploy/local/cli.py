@@ -30,6 +30,10 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
 
     Each server whose address is given (DAYBOOK_POSTGRES_URL, DAYBOOK_REDIS_URL) is used instead of one of
     our own. What was written stays in the data folder; the next `up` goes on from there.
+
+    Each process has a log in the data folder, all of them together at most 100 MB. DAYBOOK_LOG_LEVEL (debug,
+    info, warning, error) says from where on lines are written, DAYBOOK_ACCESS_LOG=true adds one for each
+    request.
     """
     from deploy.local.settings import LocalSettings
     from deploy.local.supervisor import Wanted, up

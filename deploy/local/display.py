@@ -7,9 +7,11 @@ import sys
 import time
 from datetime import UTC, datetime
 
+EVENT_CHARACTERS_MAX = 500
+
 
 class Display:
-    """Tells how the start comes along, and later what goes wrong."""
+    """Tells how the start comes along, and later what goes wrong; whether anybody hears it or not."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -20,6 +22,8 @@ class Display:
         return time.monotonic() - self._began
 
     def tell(self, event: str, *, process: str | None = None, level: str = "info") -> None:
+        if len(event) > EVENT_CHARACTERS_MAX:
+            event = f"{event[:EVENT_CHARACTERS_MAX]} …"
         if self._for_a_person:
             mark = {"info": " ", "warning": "!", "error": "!"}[level]
             print(f"{mark} {self.seconds:6.1f} s  {process or '':<12} {event}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,4 +1,8 @@
-"""Keeps one program running: started again when it dies, given up when it will not stay up."""
+"""Keeps one program running: started again when it dies, after pauses that grow while it will not stay up.
+
+Only while the system starts is one given up, for the person who waits to read why. Later its neighbours work
+without it, and what it lacks (room on a disk) may come back.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ from deploy.local.children import Program, last_line, spawn, stop
 from deploy.local.display import Display
 from deploy.local.errors import CannotRun, ServerFailed
 from deploy.local.leftovers import ProcessRecord
-from deploy.local.logs import bound
 
 PAUSE_FIRST_SECONDS = 0.2
 PAUSE_LONGEST_SECONDS = 10.0
@@ -33,6 +36,7 @@ class Keeper:
         display: Display,
         prepare: Callable[[], None] = lambda: None,
         runs_once: bool = False,
+        may_give_up: Callable[[], bool] = lambda: True,
     ) -> None:
         """`prepare` runs before each start, in a thread. One that `runs_once` is done when it ends by itself,
         well or not; killed, it is started again like all others."""
@@ -41,6 +45,7 @@ class Keeper:
         self._display = display
         self._prepare = prepare
         self._runs_once = runs_once
+        self._may_give_up = may_give_up
         self._process: subprocess.Popen[bytes] | None = None
         self._exited = asyncio.Event()
         self._stopping = False
@@ -57,21 +62,32 @@ class Keeper:
         return self._process
 
     async def run(self) -> None:
-        """Until stopped, or done. Raises ServerFailed when the program will not stay up."""
+        """Until stopped, or done. While it may be given up, raises ServerFailed when it will not stay up, and
+        what keeps it from being started at all."""
         while True:
-            await asyncio.to_thread(self._prepare)
-            bound(self.program.log)
-            self._exited.clear()
-            self._process = spawn(self.program)
-            self._record.started(self._process.pid)
             began = time.monotonic()
-            self.started.set()
-            self.notice()
-            await self._exited.wait()
-            self._record.ended(self._process.pid)
-            if self._stopping or (self._runs_once and self._process.returncode >= 0):
-                return
-            await self._rest(lasted=time.monotonic() - began)
+            try:
+                await self._live()
+            except (CannotRun, OSError) as error:
+                if self._may_give_up():
+                    raise
+                reason = f"it cannot be started: {error}"
+            else:
+                if self._stopping or (self._runs_once and self.process.returncode >= 0):
+                    return
+                reason = f"{_ending(self.process.returncode)}: {last_line(self.program.log)}"
+            await self._rest(reason, lasted=time.monotonic() - began)
+
+    async def _live(self) -> None:
+        """One life of the process, from its start to its end."""
+        await asyncio.to_thread(self._prepare)
+        self._exited.clear()
+        self._process = spawn(self.program)
+        self._record.started(self._process.pid)
+        self.started.set()
+        self.notice()
+        await self._exited.wait()
+        self._record.ended(self._process.pid)
 
     def notice(self) -> None:
         """A child of ours ended: see whether it was this one."""
@@ -90,15 +106,16 @@ class Keeper:
             self.task.cancel()
         await asyncio.wait({self.task})
 
-    async def _rest(self, *, lasted: float) -> None:
+    async def _rest(self, reason: str, *, lasted: float) -> None:
         name = self.program.name
-        reason = f"{_ending(self.process.returncode)}: {last_line(self.program.log)}"
         if lasted >= STEADY_SECONDS:
             self._pause = PAUSE_FIRST_SECONDS
         self._short_lives = self._short_lives + 1 if lasted < SHORT_SECONDS else 0
         self._unsteady_lives = self._unsteady_lives + 1 if lasted < STEADY_SECONDS else 0
         if self._short_lives == SHORT_LIVES_MAX or self._unsteady_lives == UNSTEADY_LIVES_MAX:
-            raise ServerFailed(f"{name} will not stay up, {reason} (log: {self.program.log})")
+            if self._may_give_up():
+                raise ServerFailed(f"{name} will not stay up, {reason} (log: {self.program.log})")
+            self._display.tell(f"will not stay up (log: {self.program.log})", process=name, level="error")
         self._display.tell(f"{reason}; starting again in {self._pause:.1f} s", process=name, level="warning")
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, PAUSE_LONGEST_SECONDS)
@@ -110,6 +127,8 @@ class Keepers:
     def __init__(self, record: ProcessRecord, display: Display) -> None:
         self.all: list[Keeper] = []
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.starting = True
+        """While this is so, one that will not stay up is given up, and `failure` tells why."""
         self._record = record
         self._display = display
 
@@ -118,7 +137,12 @@ class Keepers:
     ) -> Keeper:
         """Start it and look after it from now on."""
         keeper = Keeper(
-            program, record=self._record, display=self._display, prepare=prepare, runs_once=runs_once
+            program,
+            record=self._record,
+            display=self._display,
+            prepare=prepare,
+            runs_once=runs_once,
+            may_give_up=lambda: self.starting,
         )
         self.all.append(keeper)
         keeper.task = asyncio.create_task(keeper.run(), name=program.name)

@@ -6,6 +6,7 @@ A process counts as ours only by number and start time together: numbers are giv
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -49,8 +50,10 @@ class ProcessRecord:
 
     def _write(self) -> None:
         aside = self._file.with_suffix(".new")
-        aside.write_text(json.dumps(self._started))
-        aside.replace(self._file)
+        # Where it cannot be noted, the kernel's signal to the children stands in for it.
+        with suppress(OSError):
+            aside.write_text(json.dumps(self._started))
+            aside.replace(self._file)
 
 
 def _same(pid: int, create_time: float) -> psutil.Process | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import shutil
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
-LOG_BYTES_MAX = 20_000_000
+LOGS_BYTES_MAX = 100_000_000  # of all together
+TROUBLES_AT_ONCE = 10  # lines of one log that are shown
+TROUBLES_A_MINUTE = 10
+
+_LOOK_BYTES_MAX = 1_000_000
 
 _SERVER_TROUBLE = re.compile(r"\b(?:WARNING|ERROR|FATAL|PANIC): ")
 # Said to whoever asks too early or too late, ourselves above all.
@@ -21,12 +25,28 @@ _REDIS_ROUTINE = re.compile(
 )
 
 
-def bound(log: Path) -> None:
-    """Move a log that has grown too large aside. Its writers append, so it can be emptied under them."""
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-        with log.open("r+b") as file:
-            file.truncate()
+def bound(log: Path, bytes_max: int) -> None:
+    """Move what a log that has grown too large holds aside. Its writers append, so it is emptied under them.
+
+    A line written between the two is lost; where there is no room to move it, all of it is.
+    """
+    if log.stat().st_size <= bytes_max:
+        return
+    aside = log.with_name(f"{log.name}.1")
+    try:
+        with log.open("rb") as file:
+            file.seek(-bytes_max, os.SEEK_END)  # It may have grown to any size between two looks.
+            aside.write_bytes(file.read(bytes_max))
+    except OSError:
+        aside.unlink(missing_ok=True)
+    os.truncate(log, 0)
+
+
+def bound_all(folder: Path, bytes_max: int = LOGS_BYTES_MAX) -> None:
+    """Keep all logs of this folder, and what was moved aside of them, within `bytes_max` together."""
+    logs = sorted(folder.glob("*.log"))
+    for log in logs:
+        bound(log, bytes_max // (2 * len(logs)))
 
 
 class LogWatch:
@@ -35,23 +55,45 @@ class LogWatch:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._seen = log.stat().st_size if log.exists() else 0
+        self._left = float(TROUBLES_AT_ONCE)
+        self._looked_at = time.monotonic()
+        self._untold = 0
 
-    def troubles(self) -> Iterator[str]:
-        if not self._log.exists():
-            return
-        size = self._log.stat().st_size
-        if size < self._seen:
-            self._seen = 0
-        if size == self._seen:
-            return
-        with self._log.open("rb") as file:
-            file.seek(self._seen)
-            fresh = file.read(1_000_000)
+    def troubles(self) -> list[str]:
+        """A few at once and then some a minute, with a line that counts those between."""
+        now = time.monotonic()
+        self._left += (now - self._looked_at) * TROUBLES_A_MINUTE / 60
+        self._left = min(self._left, TROUBLES_AT_ONCE)
+        self._looked_at = now
+        told = []
+        for line in filter(is_trouble, self._fresh()):
+            if self._left >= 1:
+                self._left -= 1
+                told.append(line)
+            else:
+                self._untold += 1
+        if self._untold and self._left >= 1:
+            self._left -= 1
+            told.append(f"and {self._untold} more lines in {self._log}")
+            self._untold = 0
+        return told
+
+    def _fresh(self) -> list[str]:
+        try:
+            size = self._log.stat().st_size
+            if size < self._seen:
+                self._seen = 0
+            if size == self._seen:
+                return []
+            with self._log.open("rb") as file:
+                file.seek(self._seen)
+                fresh = file.read(_LOOK_BYTES_MAX)
+        except OSError:
+            return []
         whole = fresh[: fresh.rfind(b"\n") + 1]
-        self._seen += len(whole)
-        for line in whole.decode(errors="replace").splitlines():
-            if is_trouble(line):
-                yield line
+        # More without an end than is read at once is no line that anybody would want to see.
+        self._seen += len(whole) or (len(fresh) if len(fresh) == _LOOK_BYTES_MAX else 0)
+        return whole.decode(errors="replace").splitlines()
 
 
 def is_trouble(line: str) -> bool:

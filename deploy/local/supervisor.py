@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,17 +15,18 @@ from deploy.local.display import Display
 from deploy.local.errors import ServerFailed
 from deploy.local.keeper import Keepers, started_and
 from deploy.local.leftovers import ProcessRecord
-from deploy.local.logs import LogWatch
+from deploy.local.logs import LogWatch, bound_all
 from deploy.local.migrating import grant, migrate
 from deploy.local.places import HeldFolder, Places, clear_away, open_places
 from deploy.local.ports import listen, refuse_open_door, root_url
 from deploy.local.programs import OwnPrograms, answering, answers
 from deploy.local.servers import Servers
 from deploy.local.settings import LocalSettings
+from deploy.local.standard_error import make_standard_output_best_effort
 from deploy.local.welcome import welcome
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-TROUBLES_SHOWN_MAX = 10  # lines of one log in one look
+WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class Wanted:
 
 def up(wanted: Wanted, settings: LocalSettings) -> None:
     """Run the system until a signal asks for its end. Raises CannotRun where it cannot, or cannot go on."""
+    make_standard_output_best_effort()
     refuse_open_door(settings.host, settings.operator_token)
     asyncio.run(_up(wanted, settings))
 
@@ -46,6 +49,8 @@ async def _up(wanted: Wanted, settings: LocalSettings) -> None:
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
     for number in STOP_SIGNALS:
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue  # `nohup`: whoever started us wants us to outlive the terminal.
         loop.add_signal_handler(number, asked_to_stop.set)  # Stays: a second one changes nothing.
     display = Display()
     held = HeldFolder(wanted.data)
@@ -101,13 +106,13 @@ class System:
         ending = asyncio.create_task(asked_to_stop.wait())
         watching = asyncio.create_task(self._watch_logs())
         try:
-            awaited = (starting, ending, self.keepers.failure)
+            awaited = (starting, ending, self.keepers.failure, watching)
             await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-            if not ending.done() and not self.keepers.failure.done():
+            if starting.done() and not ending.done():
                 starting.result()
                 await asyncio.wait(awaited[1:], return_when=asyncio.FIRST_COMPLETED)
             if not ending.done():
-                self.keepers.failure.result()
+                await (watching if watching.done() else self.keepers.failure)
         finally:
             for task in (starting, watching, ending):
                 task.cancel()
@@ -137,13 +142,25 @@ class System:
             reader_url=reader_url,
             marker=marker,
         )
-        write_addresses(addresses)
+        await self._note("the addresses", lambda: write_addresses(addresses))
         await self._start_own(programs, addresses)
         if marker is not None:
             await self._fill(programs, marker)
         await self._ready(addresses)
         if self._wanted.demo.startswith("retail"):
             await self._load(programs)
+
+    async def _note(self, what: str, note: Callable[[], None]) -> None:
+        """Write something down for others; where there is no room, again until there is."""
+        told = False
+        while True:
+            try:
+                return note()
+            except OSError as error:
+                if not told:
+                    self._display.tell(f"{what} cannot be noted yet: {error}", level="warning")
+                told = True
+                await asyncio.sleep(WATCH_SECONDS)
 
     async def _start_own(self, programs: OwnPrograms, addresses: Addresses) -> None:
         many = self._wanted.commands
@@ -171,7 +188,7 @@ class System:
         demo.task.result()
         if demo.process.returncode != 0:
             raise ServerFailed(f"the sample shop: {last_line(demo.program.log)} (log: {demo.program.log})")
-        marker.touch()
+        await self._note("that the sample is in the shop", marker.touch)
         self._display.tell("the sample is in the shop", process="demo")
 
     async def _load(self, programs: OwnPrograms) -> None:
@@ -198,20 +215,20 @@ class System:
         self._display.tell(f"ready after {self._display.seconds:.1f} s")
         text = await asyncio.to_thread(welcome, addresses)
         print(text, flush=True)  # noqa: T201 - the command's answer
+        self.keepers.starting = False
 
     async def _watch_logs(self) -> None:
         watches: dict[Path, LogWatch] = {}
         while True:
             for keeper in self.keepers.all:
                 log = keeper.program.log
-                watch = watches.setdefault(log, LogWatch(log))
-                troubles = list(watch.troubles())
-                for line in troubles[:TROUBLES_SHOWN_MAX]:
+                for line in watches.setdefault(log, LogWatch(log)).troubles():
                     self._display.tell(line, process=keeper.program.name, level="warning")
-                if len(troubles) > TROUBLES_SHOWN_MAX:
-                    more = len(troubles) - TROUBLES_SHOWN_MAX
-                    self._display.tell(f"and {more} more lines in {log}", level="warning")
-            await asyncio.sleep(1)
+            try:
+                await asyncio.to_thread(bound_all, self._places.logs)
+            except OSError as error:
+                self._display.tell(f"the logs are not kept within bounds: {error}", level="warning")
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def _stop(self) -> None:
         self._display.tell("stopping")
@@ -221,7 +238,3 @@ class System:
         for server in reversed(self._servers.keepers):  # Redis, then PostgreSQL
             await self.keepers.stop([server])
         self._display.tell("stopped")
-
-
-async def _set(event: asyncio.Event) -> None:
-    await event.wait()

@@ -19,7 +19,7 @@ import pytest
 from deploy.local import keeper as keeping
 from deploy.local.children import Program
 from deploy.local.display import Display
-from deploy.local.errors import ServerFailed
+from deploy.local.errors import FolderUnusable, ServerFailed
 from deploy.local.keeper import Keepers
 from deploy.local.leftovers import ProcessRecord
 
@@ -88,6 +88,65 @@ def test_what_will_not_stay_up_is_given_up_with_its_last_words(
     run(tmp_path, test)
     starts = (tmp_path / "tried.log").read_text().count("started")
     assert starts == keeping.SHORT_LIVES_MAX
+
+
+def test_once_the_system_runs_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
+    room = tmp_path / "room"
+    code = f"import os, sys; os.path.exists({str(room)!r}) or sys.exit('the disk is full'); {STAYS}"
+
+    async def test(keepers: Keepers) -> None:
+        keepers.starting = False
+        neighbor = keepers.keep(program(tmp_path, STAYS))
+        kept = keepers.keep(program(tmp_path, code))
+        lives = set()
+
+        def tried(times: int) -> bool:
+            lives.add(kept.process.pid)
+            return len(lives) > times
+
+        await asyncio.gather(kept.started.wait(), neighbor.started.wait())
+        await until(lambda: tried(keeping.SHORT_LIVES_MAX + 1))
+        room.touch()
+        steady = len(lives) + 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(until(lambda: tried(steady)), timeout=1)
+        assert kept.process.poll() is None
+        assert neighbor.process.poll() is None
+        assert not keepers.failure.done()
+
+    run(tmp_path, test)
+
+
+def test_what_cannot_even_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
+    tries = []
+
+    def prepare() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise FolderUnusable("no room")
+
+    async def test(keepers: Keepers) -> None:
+        keepers.starting = False
+        kept = keepers.keep(program(tmp_path, STAYS), prepare=prepare)
+        await kept.started.wait()
+        assert len(tries) == 3
+
+    run(tmp_path, test)
+
+
+def test_notes_and_logs_that_cannot_be_written_keep_nobody_from_running(tmp_path: Path) -> None:
+    (tmp_path / "processes.new").symlink_to("/dev/full")
+    (tmp_path / "tried.log").mkdir()  # A log that cannot be opened.
+
+    async def test(keepers: Keepers) -> None:
+        kept = keepers.keep(program(tmp_path, STAYS))
+        await kept.started.wait()
+        assert kept.process.poll() is None
+
+    run(tmp_path, test)
 
 
 def test_what_is_killed_now_and_then_is_never_given_up(

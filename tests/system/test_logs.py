@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import logs
-from deploy.local.logs import LogWatch, bound, is_trouble
+from deploy.local.logs import TROUBLES_AT_ONCE, LogWatch, bound_all, is_trouble
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,51 @@ def test_a_watch_tells_each_line_once_and_only_when_it_is_whole(tmp_path: Path) 
     assert list(watch.troubles()) == []
 
 
-def test_a_log_that_has_grown_is_moved_aside_under_its_writer(
+def test_of_many_troubles_a_few_are_shown_and_the_others_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "LOG_BYTES_MAX", 100)
-    log = tmp_path / "redis.log"
-    with log.open("ab", buffering=0) as writer:
-        writer.write(b"x" * 101)
-        bound(log)
-        writer.write(b"after\n")
-    assert log.read_bytes() == b"after\n"
-    assert (tmp_path / "redis.log.1").read_bytes() == b"x" * 101
+    log = tmp_path / "commands.log"
+    log.touch()
+    watch = LogWatch(log)
+    log.write_text('{"level": "error", "event": "one of many"}\n' * 50)
+    assert len(watch.troubles()) == TROUBLES_AT_ONCE
+    assert watch.troubles() == []
+    monkeypatch.setattr(logs, "TROUBLES_A_MINUTE", 1e9)
+    assert watch.troubles() == [f"and 40 more lines in {log}"]
+
+
+def test_a_line_without_an_end_is_passed_over(tmp_path: Path) -> None:
+    log = tmp_path / "commands.log"
+    log.touch()
+    watch = LogWatch(log)
+    log.write_text("x" * 1_500_000 + '\n{"level": "error", "event": "after it"}\n')
+    assert [line for _ in range(2) for line in watch.troubles()] == [
+        '{"level": "error", "event": "after it"}'
+    ]
+
+
+def test_logs_that_grow_are_moved_aside_under_their_writers(tmp_path: Path) -> None:
+    with (tmp_path / "redis.log").open("ab", 0) as redis, (tmp_path / "query.log").open("ab", 0) as query:
+        query.write(b"little\n")
+        for _ in range(100):
+            redis.write(b"x" * 99 + b"\n")
+            bound_all(tmp_path, bytes_max=4_000)
+            assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 4_000
+        redis.write(b"last\n")
+    assert (tmp_path / "redis.log").read_bytes().endswith(b"last\n")
+    assert (tmp_path / "redis.log.1").stat().st_size == 1_000
+    assert (tmp_path / "query.log").read_bytes() == b"little\n"
+
+
+def test_of_a_log_that_grew_at_once_the_end_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "redis.log").write_bytes(b"x" * 1_000_000 + b"end\n")
+    bound_all(tmp_path, bytes_max=2_000)
+    assert (tmp_path / "redis.log").read_bytes() == b""
+    assert (tmp_path / "redis.log.1").read_bytes() == b"x" * 996 + b"end\n"
+
+
+def test_a_log_that_cannot_be_moved_aside_is_emptied_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "redis.log").write_bytes(b"x" * 10_000)
+    (tmp_path / "redis.log.1").symlink_to("/dev/full")
+    bound_all(tmp_path, bytes_max=2_000)
+    assert [(file.name, file.stat().st_size) for file in tmp_path.iterdir()] == [("redis.log", 0)]
