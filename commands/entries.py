@@ -91,6 +91,10 @@ class EntryWriter:
             key = found.get(subject)
             self._keys[subject] = _SubjectKey(key or new_subject_key(), saved=key is not None)
 
+    def forget_all_keys(self) -> None:
+        """Drops every key: the log may have others."""
+        self._keys.clear()
+
     def forget_keys(self, subjects: Iterable[str]) -> None:
         """Drops keys that may not be the log's."""
         for subject in subjects:

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 import structlog
 from prometheus_client import Counter, Histogram
 
-from aggregates.kernel import Reason, Rejected
+from aggregates.kernel import Rejected
 from commands.books import Books, Missing
 from commands.decision import Answer, AwaitedStep, BusyError, Context, Decision, KeyBusyError, KeyReusedError
 from commands.entries import Decided, EntryWriter, answer_of_row, step_end
+from commands.reporting import report
 from commands.snapshots import SnapshotDrawing, Snapshots
 from commands.waiting import Waiting
 from event_store.codec import Codec
@@ -39,7 +40,6 @@ BATCH_SIZE = Histogram(
     "daybook_batch_commands", "Commands per append call", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
 )
 APPEND_SECONDS = Histogram("daybook_append_seconds", "Duration of append calls")
-COMMANDS = Counter("daybook_commands_total", "Commands by name and verdict", ["name", "verdict"])
 CONFLICTS = Counter("daybook_conflicts_total", "Decisions taken again because another process wrote")
 
 T = TypeVar("T")
@@ -75,6 +75,7 @@ class Handling:
         self._keys: dict[bytes, asyncio.Future[Answer]] = {}
         self._watchers: dict[str, asyncio.Event] = {}
         self._thread = ThreadPoolExecutor(1, "reading")
+        self._session = 0  # of the log, in which everything in memory was read
         self._loop_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Handling:
@@ -161,6 +162,7 @@ class Handling:
         """Decides, appends and answers a batch; what moved goes back to the head of the queue."""
         decided: list[tuple[Waiting, Decided]] = []
         try:
+            await self._begin()
             for at, waiting in enumerate(batch):
                 if waiting.future.done():  # the caller gave up
                     continue
@@ -171,7 +173,9 @@ class Handling:
                 return
             BATCH_SIZE.observe(len(decided))
             with APPEND_SECONDS.time():
-                outcomes = await self._log.append_async([one.entry for _, one in decided])
+                outcomes = await self._log.append_async(
+                    [one.entry for _, one in decided], session=self._session
+                )
             await self._answer(decided, outcomes)
         except EventStoreError as error:
             for _, one in decided:
@@ -183,6 +187,14 @@ class Handling:
             self._books.clear()
             for waiting in batch:
                 waiting.refuse(error)
+
+    async def _begin(self) -> None:
+        """Where the log was lost meanwhile, forgets what was read: another history may go on at its place."""
+        session = await self._log.session_async()
+        if session != self._session:
+            self._books.clear()
+            self._entries.forget_all_keys()
+            self._session = session
 
     async def _decide(self, waiting: Waiting, rest: list[Waiting]) -> Decided | None:
         """Decides one command, loading what it misses; None where its handler failed by our fault."""
@@ -235,8 +247,7 @@ class Handling:
         for (waiting, one), outcome in zip(decided, outcomes, strict=True):
             if isinstance(outcome, Appended):
                 self._entries.settle(self._books, one, appended)
-                COMMANDS.labels(one.entry.name, one.entry.verdict).inc()
-                _report(one, outcome)
+                report(one, outcome)
                 self._wake(stream for stream, _ in one.events)
                 if one.reason is not None:
                     waiting.refuse(Rejected(one.reason))
@@ -281,15 +292,3 @@ class Handling:
 
     async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
-
-
-def _report(one: Decided, outcome: Appended) -> None:
-    reason: Reason | None = one.reason
-    log_lines.info(
-        "command",
-        command=one.entry.name,
-        verdict=one.entry.verdict,
-        reason=type(reason).__name__ if reason else None,
-        position=outcome.last_position,
-        trace_id=one.entry.correlation,
-    )

@@ -61,7 +61,8 @@ class Snapshots:
                 state.last_position = recorded.position
             if state.version - state.snapshot_version >= EVENTS_MOST:
                 data = msgspec.msgpack.encode((state.last_position, state.state))
-                self._log.save_snapshot(Snapshot(stream, state.version, _kind_of(stream).shape, data))
+                shape = _kind_of(stream).shape
+                self._log.save_snapshot(Snapshot(stream, state.version, shape, data, tail[-1].identity))
                 state.snapshot_version = state.version
             loaded[stream] = state
         return loaded

@@ -11,6 +11,13 @@ class StoreUnavailable(EventStoreError):  # noqa: N818
     """The server is away or does not answer in time; trying again later may work."""
 
 
+class AnotherHistory(EventStoreError):  # noqa: N818
+    """The log has no such event where the reader has read one: what was read is no longer so.
+
+    After a failover that lost events, or a restore. Nothing may be folded on top of it.
+    """
+
+
 class LogGap(EventStoreError):  # noqa: N818
     """A position is missing: the log is damaged. Nothing may be folded past it."""
 

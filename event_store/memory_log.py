@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from event_store.entries import check_entries, check_not_negative
 from event_store.errors import StoreUnavailable
 from event_store.records import (
     NO_VERSIONS,
     Appended,
+    Checkpoint,
     Entry,
     JournalRow,
     KeyReused,
@@ -42,7 +43,9 @@ class MemoryLog:
         self._journal: dict[UUID, JournalRow] = {}
         self._keys: dict[bytes, JournalRow] = {}
         self._subject_keys: dict[str, bytes] = {}
+        self._id = str(uuid4())
         self._checkpoints: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._snapshots: dict[tuple[str, str], Snapshot] = {}  # by stream and shape
         self._exclusives: set[str] = set()
         self._secret = os.urandom(32)
@@ -62,8 +65,11 @@ class MemoryLog:
             self._changed.notify_all()
             return outcomes
 
-    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append_async(self, entries: Sequence[Entry], *, session: int | None = None) -> list[Outcome]:
         return self.append(entries)
+
+    async def session_async(self) -> int:
+        return 1
 
     def read_all(
         self, *, after: int, limit: int, types: Collection[str] = (), up_to: int | None = None
@@ -93,6 +99,9 @@ class MemoryLog:
         with self._open():
             kept = (self._snapshots.get((stream, shape)) for stream, shape in shapes.items())
             return {snapshot.stream: snapshot for snapshot in kept if snapshot is not None}
+
+    def log_id(self) -> str:
+        return self._id
 
     def head(self) -> int:
         with self._open():
@@ -128,6 +137,9 @@ class MemoryLog:
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         with self._open():
+            last = self.read_stream(snapshot.stream, after_version=snapshot.version - 1, limit=1)
+            if not last or last[0].identity != snapshot.event:
+                return
             older = [k for k, s in self._snapshots.items() if s.stream == snapshot.stream]
             if all(self._snapshots[k].version <= snapshot.version for k in older):
                 for k in older:
@@ -138,9 +150,18 @@ class MemoryLog:
         with self._open():
             return self._checkpoints.get(name, 0)
 
-    def save_checkpoint(self, name: str, position: int) -> None:
+    def save_checkpoint(self, name: str, position: int, *, seen: Checkpoint | None = None) -> None:
         with self._open():
+            if seen is not None:
+                found = self._events[seen.position - 1 : seen.position]
+                if [event.identity for event in found] != [seen.event]:
+                    return
             self._checkpoints[name] = max(position, self.checkpoint(name))
+
+    def next_number(self, name: str, *, above: int) -> int:
+        with self._open():
+            number = self._numbers[name] = max(self._numbers.get(name, 0), above) + 1
+            return number
 
     def try_exclusive(self, name: str) -> MemoryExclusive | None:
         with self._open():

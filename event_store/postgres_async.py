@@ -22,31 +22,18 @@ from psycopg import pq
 
 from event_store.combining import fitting
 from event_store.errors import StoreUnavailable
-from event_store.postgres_append import CommandBatch, Journal, waited
-from event_store.postgres_append_one import LoneCommand, whole
+from event_store.postgres_append import Journal, waited
+from event_store.postgres_append_one import whole
 from event_store.postgres_connections import unavailable_is_typed
+from event_store.postgres_flight import Flight, fail
 from event_store.postgres_rows import CommandParcel
 from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS
 from event_store.postgres_writer import WriterConnection, columns_of
-from event_store.records import Entry, Outcome
+from event_store.records import Entry, Moved, Outcome
 
 IN_FLIGHT_MOST = 2
 ALONE_AFTER = 16  # batches that nobody's lock delayed: then no other process is writing
 HALVES_FROM = 64  # parcels; fewer are not worth a second commit
-
-
-class _Flight:
-    """A batch under way, and who waits for it."""
-
-    __slots__ = ("batch", "each", "futures", "result")
-
-    def __init__(
-        self, batch: CommandBatch | LoneCommand, futures: list[asyncio.Future[Any]], *, each: bool
-    ) -> None:
-        self.batch = batch
-        self.futures = futures
-        self.each = each  # whether every command is judged
-        self.result: pq.abc.PGresult | None = None
 
 
 class AsyncWriter:
@@ -61,10 +48,11 @@ class AsyncWriter:
         self._tell = tell
         self.loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[CommandParcel, asyncio.Future[list[Outcome]]]] = deque()
-        self._flying: deque[_Flight] = deque()
+        self._session = 0  # which connection this is, counted
+        self._flying: deque[Flight] = deque()
         self._connection: WriterConnection | None = None
         self._socket = -1  # The driver forgets it with the connection, the loop does not.
-        self._connecting: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[Exception | None] | None = None
         self._judging: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._unhindered = ALONE_AFTER  # batches in a row that did not wait for the log's lock
@@ -72,12 +60,26 @@ class AsyncWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def append(self, entries: Sequence[Entry]) -> asyncio.Future[list[Outcome]]:
-        """The outcomes to come, see EventLog.append; the entries have been checked."""
+    async def session(self) -> int:
+        """See EventLog.session_async."""
+        while self._connection is None:
+            if self._closed:
+                raise StoreUnavailable("this log is closed")
+            self._connect_once()
+            assert self._connecting is not None
+            error = await asyncio.shield(self._connecting)
+            if error is not None:
+                raise copy.copy(error)
+        return self._session
+
+    def append(
+        self, entries: Sequence[Entry], *, session: int | None = None
+    ) -> asyncio.Future[list[Outcome]]:
+        """The outcomes to come, see EventLog.append_async; the entries have been checked."""
         if self._closed:
             raise StoreUnavailable("this log is closed")
         future: asyncio.Future[list[Outcome]] = self.loop.create_future()
-        parcel = CommandParcel(entries)
+        parcel = CommandParcel(entries, session)
         if self._flying or self._waiting:
             parcel.prepare()
         self._waiting.append((parcel, future))
@@ -106,12 +108,13 @@ class AsyncWriter:
         self._scheduled = False
         while self._waiting and len(self._flying) < self._in_flight_most:
             if self._connection is None:
-                if self._connecting is None:
-                    self._connecting = self.loop.create_task(self._open())
+                self._connect_once()
                 return
             parcels, futures = self._take()
+            if not parcels:
+                continue
             batch = whole(parcels, self._connection.end, moving=bool(self._flying))
-            self._send(_Flight(batch, futures, each=not batch.smooth))
+            self._send(Flight(batch, futures, each=not batch.smooth))
 
     def _take(self) -> tuple[list[CommandParcel], list[asyncio.Future[Any]]]:
         """As many as go together, from the head of the queue."""
@@ -121,12 +124,26 @@ class AsyncWriter:
             most = (most + 1) // 2
         count = fitting([parcel for parcel, _ in islice(waiting, most)])
         taken = [waiting.popleft() for _ in range(count)]
+        if self._session > 1:
+            taken = [one for one in taken if self._is_of_this_session(*one)]
         return [parcel for parcel, _ in taken], [future for _, future in taken]
 
-    def _send(self, flight: _Flight) -> None:
+    def _is_of_this_session(self, parcel: CommandParcel, future: asyncio.Future[list[Outcome]]) -> bool:
+        """Where not, whoever waits is told that all it read is to be read anew."""
+        if parcel.session in {None, self._session}:
+            return True
+        if not future.done():
+            future.set_result([Moved(tuple(entry.reads)) for entry in parcel.entries])
+        return False
+
+    def _connect_once(self) -> None:
+        if self._connecting is None:
+            self._connecting = self.loop.create_task(self._open())
+
+    def _send(self, flight: Flight) -> None:
         connection = self._connection
         if connection is None:
-            _fail(flight, StoreUnavailable("the connection was lost"))
+            fail(flight.futures, StoreUnavailable("the connection was lost"))
             return
         types = connection.row_types
         self._flying.append(flight)
@@ -180,7 +197,7 @@ class AsyncWriter:
         except StoreUnavailable as error:
             self._lose(error)
 
-    def _land(self, flight: _Flight) -> None:
+    def _land(self, flight: Flight) -> None:
         """The server is done with a batch."""
         self._watch_time()
         try:
@@ -189,11 +206,11 @@ class AsyncWriter:
                 answer = columns_of(flight.result)
         except psycopg.errors.UniqueViolation as error:
             if flight.each:
-                _fail(flight, error)
+                fail(flight.futures, error)
             else:  # A command of the batch is in the journal.
                 self._judge_each(flight)
         except (StoreUnavailable, psycopg.Error) as error:
-            _fail(flight, error)
+            fail(flight.futures, error)
         else:
             self._unhindered = 0 if waited(answer) else self._unhindered + 1
             self._answered(flight, answer)
@@ -203,7 +220,7 @@ class AsyncWriter:
             else:  # With those who were just answered, and who ask again.
                 self._dispatch_soon()
 
-    def _answered(self, flight: _Flight, answer: list[bytes | None]) -> None:
+    def _answered(self, flight: Flight, answer: list[bytes | None]) -> None:
         if flight.each:
             flight.batch.end.forget()
             task = self.loop.create_task(self._judged(flight, answer))
@@ -214,44 +231,44 @@ class AsyncWriter:
         else:
             self._settle(flight, *written)
 
-    def _judge_each(self, flight: _Flight) -> None:
-        self._send(_Flight(flight.batch.as_batch(), flight.futures, each=True))
+    def _judge_each(self, flight: Flight) -> None:
+        self._send(Flight(flight.batch.as_batch(), flight.futures, each=True))
 
-    async def _judged(self, flight: _Flight, answer: list[bytes | None]) -> None:
+    async def _judged(self, flight: Flight, answer: list[bytes | None]) -> None:
         try:
             outcomes, head = await asyncio.to_thread(flight.batch.as_batch().judged, answer, self._journal)
         except (StoreUnavailable, psycopg.Error) as error:
-            _fail(flight, error)
+            fail(flight.futures, error)
         else:
             self._settle(flight, outcomes, head)
 
-    def _settle(self, flight: _Flight, outcomes: list[list[Outcome]], head: int) -> None:
+    def _settle(self, flight: Flight, outcomes: list[list[Outcome]], head: int) -> None:
         for future, outcome in zip(flight.futures, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
         self._tell(head)
 
-    async def _open(self) -> None:
-        """Connects, in a thread, and sends what waits; when that fails, so does all of it."""
+    async def _open(self) -> Exception | None:
+        """Connects, in a thread, and sends what waits; when that fails, so does all of it, by the error."""
         try:
             connection = await asyncio.to_thread(self._connect)
         except (StoreUnavailable, psycopg.Error) as error:
             self._connecting = None
             waiting, self._waiting = self._waiting, deque()
-            for _, future in waiting:
-                if not future.done():
-                    future.set_exception(copy.copy(error))
-            return
+            fail([future for _, future in waiting], error)
+            return error
         self._connecting = None
         if self._closed:
             connection.close()
-            return
+            return StoreUnavailable("this log is closed")
+        self._session += 1
         connection.pgconn.nonblocking = 1
         connection.pgconn.enter_pipeline_mode()
         self._connection = connection
         self._socket = connection.pgconn.socket
         self.loop.add_reader(self._socket, self._readable)
         self._dispatch()
+        return None
 
     def _watch_time(self) -> None:
         """A server that is gone never answers: the batch at the head of the line has so long."""
@@ -272,18 +289,10 @@ class AsyncWriter:
             connection.close()
         flying, self._flying = self._flying, deque()
         for flight in flying:
-            _fail(flight, error)
+            fail(flight.futures, error)
         self._watch_time()
         if self._closed:
             waiting, self._waiting = self._waiting, deque()
-            for _, future in waiting:
-                if not future.done():
-                    future.set_exception(copy.copy(error))
+            fail([future for _, future in waiting], error)
         elif self._waiting:
             self._dispatch()
-
-
-def _fail(flight: _Flight, error: Exception) -> None:
-    for future in flight.futures:
-        if not future.done():
-            future.set_exception(copy.copy(error))

@@ -165,6 +165,14 @@ class Connections:
         with unavailable_is_typed:
             self._run(_Asked(queries()[query], parameters, None, SILENCE_SECONDS_MAX))
 
+    def renew(self) -> None:
+        """Closes those that are free: whoever asks next connects anew."""
+        while self._free:
+            try:
+                self._free.pop().close()
+            except IndexError:  # Lent out meanwhile.
+                return
+
     def close(self) -> None:
         """Closes those that are free now, and each of the others when it comes back."""
         self._closed = True

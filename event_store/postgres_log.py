@@ -22,8 +22,16 @@ from event_store.postgres_library import StoredEvents
 from event_store.postgres_migrations import check_schema, migrate
 from event_store.postgres_rows import CommandParcel
 from event_store.postgres_wakeup import Listener, Waker
-from event_store.postgres_writer import PostgresWriter
-from event_store.records import NO_VERSIONS, Entry, JournalRow, Outcome, RecordedEvent, Snapshot
+from event_store.postgres_writer import PostgresWriter, WriterConnection
+from event_store.records import (
+    NO_VERSIONS,
+    Checkpoint,
+    Entry,
+    JournalRow,
+    Outcome,
+    RecordedEvent,
+    Snapshot,
+)
 
 PAGE_MOST = 10_000
 JOURNAL_PAGES = 10_000  # of 8 kB, read by one statement
@@ -68,11 +76,14 @@ class PostgresLog:
         outcomes: list[Outcome] = self._combiner.submit(CommandParcel(entries))
         return outcomes
 
-    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append_async(self, entries: Sequence[Entry], *, session: int | None = None) -> list[Outcome]:
         check_entries(entries)
         if not entries:
             return []
-        return await self._async_writer().append(entries)
+        return await self._async_writer().append(entries, session=session)
+
+    async def session_async(self) -> int:
+        return await self._async_writer().session()
 
     def insert_events(
         self, events: Sequence[VersionedEvent], tracking: tuple[str, int] | None = None
@@ -123,6 +134,11 @@ class PostgresLog:
         asked = {"streams": list(shapes), "shapes": list(shapes.values())}
         rows: list[Snapshot] = self._reading.rows("snapshots", asked, make=Snapshot) if shapes else []
         return {snapshot.stream: snapshot for snapshot in rows}
+
+    def log_id(self) -> str:
+        row = self._reading.row("log_id", {})
+        assert row is not None
+        return str(row[0])
 
     def head(self) -> int:
         row = self._reading.row("head", {}, seconds_max=HEAD_SECONDS_MAX)
@@ -176,8 +192,18 @@ class PostgresLog:
         row = self._reading.row("checkpoint", {"name": name})
         return None if row is None else int(row[0])
 
-    def save_checkpoint(self, name: str, position: int) -> None:
-        self._reading.execute("save_checkpoint", {"name": name, "position": position})
+    def save_checkpoint(self, name: str, position: int, *, seen: Checkpoint | None = None) -> None:
+        place = {"name": name, "position": position}
+        if seen is None:
+            self._reading.execute("save_checkpoint", place)
+        else:
+            read = {"seen": seen.position, "event": seen.event}
+            self._reading.execute("save_checkpoint_of_history", place | read)
+
+    def next_number(self, name: str, *, above: int) -> int:
+        row = self._reading.row("next_number", {"name": name, "above": above})
+        assert row is not None
+        return int(row[0])
 
     def try_exclusive(self, name: str) -> PostgresExclusive | None:
         if self._closed:
@@ -202,10 +228,15 @@ class PostgresLog:
         if writer is None:
             if self._closed:
                 raise StoreUnavailable("this log is closed")
-            writer = AsyncWriter(self._writer.connection, self._journal, self._waker.tell)
+            writer = AsyncWriter(self._new_writing_connection, self._journal, self._waker.tell)
             self._async_writers[loop] = writer
         self._of_thread.writer = writer
         return writer
+
+    def _new_writing_connection(self) -> WriterConnection:
+        connection = self._writer.connection()
+        self._reading.renew()  # What is decided from now on is not read over connections of before.
+        return connection
 
     def _write(self, parcels: list[CommandParcel | InsertParcel]) -> Sequence[object]:
         """One batch, all of one kind, in one call of the database."""

@@ -99,12 +99,13 @@ class Packed:
 class CommandParcel:
     """The entries of one call."""
 
-    __slots__ = ("_packed", "entries")
+    __slots__ = ("_packed", "entries", "session")
 
     kind: Hashable = "commands"
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], session: int | None = None) -> None:
         self.entries = entries
+        self.session = session  # in which they were decided; None: in any
         self._packed: list[Packed] | None = None
 
     @property

@@ -33,6 +33,7 @@ class Waker:
         self._schema = schema
         self._head = 0
         self._told = 0
+        self._lost = False  # The next server may have less.
         self._told_at = 0.0  # monotonic seconds
         self._connection: StatementConnection | None = None
         self._sending = threading.Lock()
@@ -42,6 +43,9 @@ class Waker:
 
     def tell(self, head: int) -> None:
         """At once, or a few milliseconds later."""
+        if self._lost:
+            self._head = self._told = 0
+            self._lost = False
         self._head = max(self._head, head)
         if time.monotonic() - self._told_at >= PAUSE_SECONDS and self._sending.acquire(blocking=False):
             try:
@@ -104,6 +108,7 @@ class Waker:
         return True
 
     def _drop(self) -> None:
+        self._lost = True
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -151,7 +156,8 @@ class Listener:
                     with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: look, then
                         connection.execute(f"LISTEN {quoted(self._schema)}".encode())
                     while not self._closed:
-                        self._hear(_head_of(connection))
+                        # What the server says itself holds, also where it is less: after a restore.
+                        self._hear(_head_of(connection), or_less=True)
                         for word in connection.notifies(timeout=POLL_SECONDS):
                             self._hear(int(word.payload))
                             if self._closed:
@@ -160,8 +166,8 @@ class Listener:
                 # Away: whoever asks for the head is told so by its own query; here we try again.
                 time.sleep(POLL_SECONDS)
 
-    def _hear(self, head: int) -> None:
-        if head > self._head:
+    def _hear(self, head: int, *, or_less: bool = False) -> None:
+        if head > self._head or (or_less and head < self._head):
             with self._moved:
                 self._head = head
                 self._moved.notify_all()

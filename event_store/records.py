@@ -6,11 +6,15 @@ The log knows streams, versions and positions; it has never heard of a cart.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class NewEvent(msgspec.Struct, frozen=True):
@@ -38,6 +42,33 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     recorded_at: datetime  # UTC, never backwards along positions
     valid_at: datetime  # UTC, when it was true in the world; recorded_at unless told
 
+    @property
+    def identity(self) -> str:
+        """Tells it from any other event at its position, in whichever history of the log: 32 hex digits."""
+        recorded = (self.recorded_at - _EPOCH) // _MICROSECOND
+        said = f"{self.position}\n{self.stream}\n{self.version}\n{self.command_id}\n{recorded}"
+        return sha256(said.encode()).hexdigest()[:32]
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The place of who has read as far as this."""
+        return Checkpoint(self.position, self.identity)
+
+
+class Checkpoint(msgspec.Struct, frozen=True, order=True):
+    """How far a reader has come: a position, and which event it found there.
+
+    A standby that was promoted with events missing, or a restored backup, goes on with other events at the
+    same positions: another history. Before the first event the identity is "", and so it is where it is not
+    known, which no history has.
+    """
+
+    position: int
+    event: str = ""  # RecordedEvent.identity
+
+
+START = Checkpoint(0)
+
 
 class Snapshot(msgspec.Struct, frozen=True):
     """A stream's folded state at a version. Disposable: whoever has none folds the stream.
@@ -49,6 +80,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     version: int
     shape: str
     data: bytes
+    event: str  # the identity of the stream's event at that version
 
 
 Verdict = Literal["accepted", "refused", "unchanged"]
@@ -162,7 +194,10 @@ class EventReader(Protocol):
         """Streams in one call, each whole or above its version in `after`; each asked for is a key."""
 
     def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
-        """The newest snapshot of each stream that has one of the shape named for it."""
+        """The newest snapshot of each stream that has one of the shape named for it, of this history."""
+
+    def log_id(self) -> str:
+        """What tells this log from every other: made with it, and kept by its backups and standbys."""
 
     def head(self) -> int:
         """The last position; 0 for an empty log."""
@@ -202,10 +237,18 @@ class EventLog(EventReader, Protocol):
         form or an event of a stream that `reads` does not name.
         """
 
-    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append_async(self, entries: Sequence[Entry], *, session: int | None = None) -> list[Outcome]:
         """The same for callers of an event loop: those of one loop share its round trips, without threads.
 
-        May be called from any running loop.
+        May be called from any running loop. With the `session` in which the entries were decided they are
+        appended in that one only; in a later one each has Moved.
+        """
+
+    async def session_async(self) -> int:
+        """The loop's session with the server that appends, begun where there is none.
+
+        Another number is another connection, perhaps to a server with another history: what was read before
+        it says nothing of what is there now. Raises StoreUnavailable.
         """
 
     def accepted_key(self, key: bytes) -> JournalRow | None:
@@ -215,13 +258,20 @@ class EventLog(EventReader, Protocol):
         """32 random bytes made when the log was: the key of every HMAC that must outlive a process."""
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keeps it in place of the stream's older ones."""
+        """Keeps it in place of the stream's older ones, where the log has the event it was drawn up from."""
 
     def checkpoint(self, name: str) -> int:
-        """How far the named reader got (`tracking`); 0 at first."""
+        """How far the named reader got (`tracking`); 0 at first, and where that was in another history."""
 
-    def save_checkpoint(self, name: str, position: int) -> None:
-        """Notes how far the named reader got; never backwards."""
+    def save_checkpoint(self, name: str, position: int, *, seen: Checkpoint | None = None) -> None:
+        """Notes how far the named reader got; never backwards.
+
+        `seen` is the last event it has read, at `position` or beyond: where the log has another one there,
+        or none, nothing is noted.
+        """
+
+    def next_number(self, name: str, *, above: int) -> int:
+        """A number that was never given out under this name before, and is above `above`."""
 
     def try_exclusive(self, name: str) -> Exclusive | None:
         """Takes the named session lock, for what may run only once; None while another holds it."""

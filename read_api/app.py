@@ -95,7 +95,14 @@ def build_query_app(
         allow_origins=settings.allowed_origins,
         allow_methods=["GET"],
         allow_headers=["*"],
-        expose_headers=["Daybook-View-Position", "ETag", "Retry-After", "Trace-Id"],
+        expose_headers=[
+            "Daybook-View-Position",
+            "Daybook-Log",
+            "Daybook-Event",
+            "ETag",
+            "Retry-After",
+            "Trace-Id",
+        ],
     )
     app.add_middleware(ObservingMiddleware, access_log=settings.access_log)
     return app

@@ -17,11 +17,12 @@ from tqdm import tqdm
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
+from event_store.errors import AnotherHistory
 from event_store.postgres_log import PostgresLog
-from event_store.records import EventReader
+from event_store.records import Checkpoint, EventReader
 from replays.asked import LIMIT_MAX, TYPE_NAMES
 from replays.cloud_events import cloud_event
-from replays.feed import read_page
+from replays.feed import BeyondHead, read_page
 from replays.findings import Finding
 from replays.history import UnknownOrder, load_history
 from replays.moments import Cut, Everything, RecordedBy, UpToPosition, ValidBy, parse_time
@@ -125,11 +126,15 @@ def events_tail(addresses: Any, after: int | None, types: str, follow: bool) -> 
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     with _log(addresses) as log:
         position = (log.head() if follow else 0) if after is None else after
+        seen: Checkpoint | None = None
         while True:
-            page = read_page(log, after=position, limit=LIMIT_MAX, types=wanted)
+            try:
+                page = read_page(log, after=position, limit=LIMIT_MAX, types=wanted, seen=seen)
+            except (BeyondHead, AnotherHistory) as error:
+                raise click.ClickException(str(error)) from None
             for recorded in page.events:
                 click.echo(msgspec.json.encode(cloud_event(codec, recorded)))
-            position = page.next
+            position, seen = page.next, page.seen
             if position >= page.head:
                 if not follow:
                     return

@@ -21,12 +21,20 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from event_store.codec import Codec
-from event_store.errors import LogGap, StoreUnavailable
-from event_store.records import EventReader
-from replays.asked import EVENT_STREAM, PARAMETERS, asked, require_token
+from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
+from event_store.records import Checkpoint, EventReader
+from replays.asked import EVENT_STREAM, PARAMETERS, Asked, asked, require_token
 from replays.cloud_events import CloudEvent, cloud_event
-from replays.feed import FeedPage, HeadWatch, read_page
-from replays.problems import LOG_DAMAGED, STORE_UNAVAILABLE, TOKEN_REQUIRED, ProblemError
+from replays.feed import BeyondHead, FeedPage, HeadWatch, read_page
+from replays.problems import (
+    ANOTHER_HISTORY,
+    ANOTHER_LOG,
+    BEYOND_HEAD,
+    LOG_DAMAGED,
+    STORE_UNAVAILABLE,
+    TOKEN_REQUIRED,
+    ProblemError,
+)
 from replays.server_sent_events import server_sent_events
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
@@ -56,9 +64,7 @@ def events_router(
         try:
             require_token(request, operator_token)
             wanted = asked(request)
-            page = await asyncio.to_thread(
-                read_page, log, after=wanted.after, limit=wanted.limit, types=wanted.types
-            )
+            log_id, page = await asyncio.to_thread(_first_page, log, wanted)
         except ProblemError as problem:
             return problem.response(_CHALLENGE if problem.kind is TOKEN_REQUIRED else None)
         except StoreUnavailable:
@@ -66,7 +72,7 @@ def events_router(
         except LogGap as gap:
             return ProblemError(LOG_DAMAGED, str(gap)).response()
         if not wanted.as_stream:
-            return _page(request, codec, page)
+            return _page(request, codec, page, log_id)
         return _stream(
             server_sent_events(
                 log,
@@ -78,18 +84,42 @@ def events_router(
                 heartbeat_seconds=heartbeat_seconds,
             ),
             page,
+            log_id,
         )
 
     return router
 
 
-def _page(request: Request, codec: Codec, page: FeedPage) -> Response:
+def _first_page(log: EventReader, wanted: Asked) -> tuple[str, FeedPage]:
+    """The log's id, and what was asked for. Raises ProblemError where the asker has read something else."""
+    log_id = log.log_id()
+    facts = {"log": log_id, "head": log.head()}
+    if wanted.log not in {None, log_id}:
+        raise ProblemError(ANOTHER_LOG, f"This log is {log_id}, not {wanted.log}.", **facts)
+    seen = None if wanted.event is None else Checkpoint(wanted.after, wanted.event)
+    try:
+        return log_id, read_page(log, after=wanted.after, limit=wanted.limit, types=wanted.types, seen=seen)
+    except BeyondHead as beyond:
+        raise ProblemError(BEYOND_HEAD, str(beyond), **facts | {"head": beyond.head}) from beyond
+    except AnotherHistory as another:
+        raise ProblemError(ANOTHER_HISTORY, f"{another}.", **facts) from another
+
+
+def _standing(page: FeedPage, log_id: str) -> dict[str, str]:
+    """Which log was read, how far it reaches, and what stands at the page's `next`."""
+    headers = {"Daybook-Log": log_id, "Daybook-View-Position": str(page.head)}
+    if page.seen is not None and page.seen.event:
+        headers["Daybook-Event"] = page.seen.event
+    return headers
+
+
+def _page(request: Request, codec: Codec, page: FeedPage, log_id: str) -> Response:
     answer = EventsAnswer(events=[cloud_event(codec, recorded) for recorded in page.events], next=page.next)
     body = msgspec.json.encode(answer)
     etag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
     headers = {
+        **_standing(page, log_id),
         "ETag": etag,
-        "Daybook-View-Position": str(page.head),
         "Cache-Control": "private, no-cache",
         "Vary": "Accept, Authorization",
     }
@@ -99,9 +129,9 @@ def _page(request: Request, codec: Codec, page: FeedPage) -> Response:
     return Response(body, 200, headers, "application/json")
 
 
-def _stream(messages: AsyncIterator[bytes], page: FeedPage) -> Response:
+def _stream(messages: AsyncIterator[bytes], page: FeedPage, log_id: str) -> Response:
     headers = {
-        "Daybook-View-Position": str(page.head),
+        **_standing(page, log_id),
         "Cache-Control": "no-store",
         "Vary": "Accept, Authorization",
         "X-Accel-Buffering": "no",  # A proxy that buffers would hold the events back.
@@ -130,11 +160,16 @@ def _documented() -> dict[str, Any]:
             "detail": {"type": "string"},
         },
     }
-    position = {"description": "The log's head.", "schema": {"type": "integer"}}
+    said = {
+        "Daybook-View-Position": {"description": "The log's head.", "schema": {"type": "integer"}},
+        "Daybook-Log": {"description": "The log's id, for `log`.", "schema": {"type": "string"}},
+        "Daybook-Event": {"description": "What stands at `next`, for `event`.", "schema": {"type": "string"}},
+        "ETag": {"schema": {"type": "string"}},
+    }
     responses: dict[int, dict[str, Any]] = {
         200: {
             "description": "A page of events, or an event stream",
-            "headers": {"Daybook-View-Position": position, "ETag": {"schema": {"type": "string"}}},
+            "headers": said,
             "content": {
                 "application/json": {"schema": answer},
                 EVENT_STREAM: {"schema": {"type": "string"}},
@@ -145,6 +180,7 @@ def _documented() -> dict[str, Any]:
     for status, description in {
         400: "Bad request",
         401: "Operators only",
+        409: "Another log, another history, or a position beyond the head",
         500: "Damage",
         503: "Away",
     }.items():

@@ -30,6 +30,9 @@ UNKNOWN_PARAMETER = ProblemType("unknown-parameter", 400, "This route has no suc
 INVALID_PARAMETER = ProblemType("invalid-parameter", 400, "A parameter does not have its form.")
 UNKNOWN_EVENT_TYPE = ProblemType("unknown-event-type", 400, "The log has no events of this type.")
 TOKEN_REQUIRED = ProblemType("operator-token-required", 401, "This route is for operators.")
+BEYOND_HEAD = ProblemType("position-beyond-head", 409, "The log does not reach so far: read another one?")
+ANOTHER_LOG = ProblemType("another-log", 409, "This is not the log that was read.")
+ANOTHER_HISTORY = ProblemType("another-history", 409, "The log has another event there now: read it anew.")
 LOG_DAMAGED = ProblemType("log-damaged", 500, "A position is missing from the log.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
 
@@ -38,6 +41,9 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = (
     INVALID_PARAMETER,
     UNKNOWN_EVENT_TYPE,
     TOKEN_REQUIRED,
+    BEYOND_HEAD,
+    ANOTHER_LOG,
+    ANOTHER_HISTORY,
     LOG_DAMAGED,
     STORE_UNAVAILABLE,
 )

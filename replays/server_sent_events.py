@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 
 from event_store.codec import Codec
-from event_store.errors import StoreUnavailable
+from event_store.errors import AnotherHistory, StoreUnavailable
 from event_store.records import EventReader, RecordedEvent
 from replays.asked import Asked
 from replays.cloud_events import cloud_event
-from replays.feed import WAIT_SECONDS, FeedPage, HeadWatch, read_page
+from replays.feed import WAIT_SECONDS, BeyondHead, FeedPage, HeadWatch, read_page
 
 RETRY_MILLISECONDS = 2_000
 """How long a browser waits before it takes a broken stream up again."""
@@ -31,7 +31,8 @@ async def server_sent_events(
     """Messages whose `id` is a position, from which Last-Event-ID takes the stream up again.
 
     While the store is away the stream stays open with heartbeats: a browser gives up for good on an error
-    answer, but takes up a stream that ended. Ends when `stopping` says so.
+    answer, but takes up a stream that ended. Ends when `stopping` says so, and with a message of the type
+    `another-history` when the log no longer has what was told.
     """
     clock = asyncio.get_running_loop().time
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
@@ -50,10 +51,13 @@ async def server_sent_events(
             if page.next >= page.head:
                 await watch.wait(after=page.next)
             page = await asyncio.to_thread(
-                read_page, log, after=page.next, limit=wanted.limit, types=wanted.types
+                read_page, log, after=page.next, limit=wanted.limit, types=wanted.types, seen=page.seen
             )
+        except (AnotherHistory, BeyondHead) as error:
+            yield b"event: another-history\ndata: %b\n\n" % msgspec.json.encode({"detail": str(error)})
+            return
         except StoreUnavailable:
-            page = FeedPage(events=[], next=page.next, head=page.head)
+            page = FeedPage(events=[], next=page.next, head=page.head, seen=page.seen)
             await asyncio.sleep(WAIT_SECONDS)
 
 

@@ -35,21 +35,35 @@ SELECT position, stream, version, type, schema_number, data, command_id, correla
  ORDER BY stream, version
 
 -- snapshots --
-SELECT DISTINCT ON (stream) stream, version, type, data
+-- Only those whose last event is in the log: another history may have others.
+SELECT DISTINCT ON (s.stream) s.stream, s.version, s.type, s.data, s.event
   FROM unnest(%(streams)s::text[], %(shapes)s::text[]) AS asked (name, shape)
-  JOIN snapshots ON stream = asked.name AND type = asked.shape
- ORDER BY stream, version DESC
+  JOIN snapshots s ON s.stream = asked.name AND s.type = asked.shape
+  JOIN events e ON e.stream = s.stream AND e.version = s.version
+   AND s.event = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at)
+ ORDER BY s.stream, s.version DESC
 
 -- save_snapshot --
--- Two processes may each save theirs: the higher version stays.
-WITH newer AS (
-    SELECT FROM snapshots WHERE stream = %(stream)s AND version > %(version)s
-), older AS (
-    DELETE FROM snapshots WHERE stream = %(stream)s AND version < %(version)s
+-- Two processes may each save theirs: the higher version stays, if it is of this history. Whoever read another
+-- history, and saves late, saves nothing.
+WITH mine AS (
+    SELECT FROM events e
+     WHERE e.stream = %(stream)s AND e.version = %(version)s
+       AND %(event)s = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at)
+), newer AS (
+    SELECT FROM snapshots s JOIN events e ON e.stream = s.stream AND e.version = s.version
+     WHERE s.stream = %(stream)s AND s.version > %(version)s
+       AND s.event = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at)
+), others AS (
+    DELETE FROM snapshots
+     WHERE stream = %(stream)s AND version <> %(version)s
+       AND EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM newer)
 )
-INSERT INTO snapshots (stream, version, type, data)
-SELECT %(stream)s, %(version)s, %(shape)s, %(data)s WHERE NOT EXISTS (SELECT FROM newer)
-    ON CONFLICT (stream, version) DO UPDATE SET type = excluded.type, data = excluded.data
+INSERT INTO snapshots (stream, version, type, data, event)
+SELECT %(stream)s, %(version)s, %(shape)s, %(data)s, %(event)s
+ WHERE EXISTS (SELECT FROM mine) AND NOT EXISTS (SELECT FROM newer)
+    ON CONFLICT (stream, version)
+    DO UPDATE SET type = excluded.type, data = excluded.data, event = excluded.event
 
 -- head --
 SELECT coalesce(max(position), 0) FROM events
@@ -91,12 +105,41 @@ SELECT command_id, name, verdict, actor, channel, arguments, answer, key, reques
 -- installation_secret --
 SELECT secret FROM installation
 
+-- log_id --
+SELECT id FROM log
+
+-- next_number --
+INSERT INTO numbers AS n (name, last) VALUES (%(name)s, %(above)s::bigint + 1)
+    ON CONFLICT (name) DO UPDATE SET last = greatest(n.last, %(above)s::bigint) + 1
+RETURNING last
+
 -- checkpoint --
-SELECT position FROM tracking WHERE name = %(name)s
+-- None of another history's: the event that it stood at must be there.
+SELECT t.position FROM tracking t
+ WHERE t.name = %(name)s
+   AND (t.event IS NULL OR EXISTS (
+           SELECT FROM events e
+            WHERE e.position = t.position
+              AND t.event = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at)))
 
 -- save_checkpoint --
 INSERT INTO tracking (name, position) VALUES (%(name)s, %(position)s)
-    ON CONFLICT (name) DO UPDATE SET position = greatest(tracking.position, excluded.position)
+    ON CONFLICT (name)
+    DO UPDATE SET position = greatest(tracking.position, excluded.position), event = NULL
+
+-- save_checkpoint_of_history --
+-- Only while the log still has the event that the reader has seen: then it has all those before it, too.
+INSERT INTO tracking AS t (name, position, event)
+SELECT %(name)s, e.position, event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at)
+  FROM events e, events seen
+ WHERE e.position = %(position)s AND seen.position = %(seen)s
+   AND %(event)s = event_identity(seen.position, seen.stream, seen.version, seen.command_id, seen.recorded_at)
+    ON CONFLICT (name) DO UPDATE SET position = excluded.position, event = excluded.event
+ WHERE excluded.position > t.position
+    OR NOT EXISTS (
+           SELECT FROM events e
+            WHERE e.position = t.position
+              AND t.event = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at))
 
 -- library_events --
 SELECT version, type, schema_number, data

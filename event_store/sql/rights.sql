@@ -2,8 +2,8 @@
 -- also holds for a role that was made later.
 --
 -- daybook_writer appends through the functions (insert_events, and all whose names begin with append), which
--- run with the owner's rights, and reads. It changes no fact: only checkpoints and snapshots, which are not
--- facts, are its to replace.
+-- run with the owner's rights, and reads. It changes no fact: only checkpoints, snapshots and
+-- the numbers given out, which are not facts, are its to replace.
 -- daybook_reader reads, the installation's secret aside.
 
 -- Roles belong to the whole cluster: we may not be allowed to make them, or another log's migration was faster.
@@ -38,6 +38,10 @@ BEGIN
             EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', name);
             EXECUTE format('GRANT SELECT ON events, commands, subject_keys, snapshots, tracking,'
                            ' schema_migrations TO %I', name);
+            IF to_regclass('numbers') IS NOT NULL THEN  -- Made with the log's id, by the sixth migration.
+                EXECUTE format('GRANT SELECT ON log, numbers TO %I', name);
+                EXECUTE format('GRANT EXECUTE ON FUNCTION event_identity TO %I', name);
+            END IF;
         END IF;
     END LOOP;
 
@@ -55,6 +59,9 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_writer') THEN
         GRANT SELECT ON installation TO daybook_writer;
         GRANT INSERT, UPDATE ON tracking TO daybook_writer;
+        IF to_regclass('numbers') IS NOT NULL THEN
+            GRANT INSERT, UPDATE ON numbers TO daybook_writer;
+        END IF;
         GRANT INSERT, UPDATE, DELETE ON snapshots TO daybook_writer;
     END IF;
 END

@@ -108,7 +108,9 @@ def test_a_snapshot_of_another_shape_is_not_read(monkeypatch: pytest.MonkeyPatch
     write(log, STOCK, sold(EVENTS_MOST))
     loaded = Snapshots(log, CODEC).load([STOCK])[STOCK]
     kind = snapshots._kind_of(STOCK)
-    log.save_snapshot(Snapshot(STOCK, loaded.version, kind.shape + "-of-another-fold", b"not to be read"))
+    identity = log.read_stream(STOCK)[-1].identity
+    other = Snapshot(STOCK, loaded.version, kind.shape + "-of-another-fold", b"not to be read", identity)
+    log.save_snapshot(other)
     again = Snapshots(log, CODEC).load([STOCK])[STOCK]
     assert log.events == loaded.version
     assert again.state == folded(log, STOCK)
@@ -196,7 +198,8 @@ def test_they_are_kept_and_replaced_in_the_database(fresh_postgres: str) -> None
     third = Snapshots(log, CODEC).load([STOCK])[STOCK]
     assert first.version < second.version == third.snapshot_version
     assert third.state == second.state == folded(log, STOCK)
-    late = Snapshot(STOCK, first.version, snapshots._kind_of(STOCK).shape, b"slower process")
+    (then,) = log.read_stream(STOCK, after_version=first.version - 1, limit=1)
+    late = Snapshot(STOCK, first.version, snapshots._kind_of(STOCK).shape, b"slower process", then.identity)
     log.save_snapshot(late)
     with psycopg.connect(fresh_postgres) as connection:
         rows = connection.execute("SELECT stream, version FROM daybook.snapshots").fetchall()

@@ -203,7 +203,7 @@ def test_a_migration_that_must_wait_for_a_table_gives_way(
     last = LATER[-1]
     old = old_code(last)
     with sql.transaction():
-        sql.execute("LOCK TABLE commands IN ROW EXCLUSIVE MODE")
+        sql.execute("LOCK TABLE commands, snapshots, tracking IN ROW EXCLUSIVE MODE")
         with pytest.raises(StoreUnavailable):
             migrate(postgres_url, schema)
         assert old.round_of_calls() == [*ALL_WELL, 1, 1]

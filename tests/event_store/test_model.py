@@ -115,11 +115,18 @@ class BothLogs(RuleBasedStateMachine):
     @rule(stream=st.sampled_from(STREAMS), version=st.integers(1, 9), shape=st.sampled_from(SHAPES))
     def save_snapshot(self, stream: str, version: int, shape: str) -> None:
         for log in self.logs:
-            log.save_snapshot(Snapshot(stream, version, shape, b"%d" % version))
+            last = log.read_stream(stream, after_version=version - 1, limit=1)
+            identity = last[0].identity if last else "of another history"
+            log.save_snapshot(Snapshot(stream, version, shape, b"%d" % version, identity))
 
     @rule(shapes=st.dictionaries(st.sampled_from((*STREAMS, "none")), st.sampled_from(SHAPES)))
     def snapshots(self, shapes: dict[str, str]) -> None:
-        self._same(lambda log: log.snapshots(shapes))
+        self._same(
+            lambda log: {
+                stream: (kept.version, kept.shape, kept.data)
+                for stream, kept in log.snapshots(shapes).items()
+            }
+        )
 
     @rule(after=st.dictionaries(st.sampled_from((*STREAMS, "none")), st.integers(0, 9)))
     def read_streams(self, after: dict[str, int]) -> None:

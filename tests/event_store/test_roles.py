@@ -20,6 +20,7 @@ FACTS = {  # table: a column of it
     "subject_keys": "key",
     "installation": "secret",
     "schema_migrations": "name",
+    "log": "id",
 }
 CHANGES = (
     "INSERT INTO {table} SELECT * FROM {table}",

@@ -18,7 +18,7 @@ class InterruptedLog(MemoryLog):
         self._at = at
         self._interrupt: Callable[[EventLog], None] | None = interrupt
 
-    async def append_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+    async def append_async(self, entries: Sequence[Entry], *, session: int | None = None) -> list[Outcome]:
         interrupt = self._interrupt
         if interrupt is not None and any(entry.name == self._at for entry in entries):
             self._interrupt = None

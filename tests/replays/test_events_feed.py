@@ -104,6 +104,8 @@ def test_a_rare_type_does_not_make_one_request_read_the_whole_log(
         ("limit=0", "invalid-parameter"),
         ("limit=1001", "invalid-parameter"),
         ("types=cart.eaten", "unknown-event-type"),
+        ("log=mine", "invalid-parameter"),
+        ("event=12", "invalid-parameter"),
     ],
 )
 def test_what_the_route_does_not_know_is_a_400_problem(feed: Served, query: str, problem: str) -> None:
@@ -171,7 +173,9 @@ def test_the_openapi_document_tells_the_route(feed: Served) -> None:
         "after",
         "types",
         "limit",
+        "log",
+        "event",
         "Last-Event-ID",
     ]
     assert set(route["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
-    assert {"200", "304", "400", "401", "503"} <= set(route["responses"])
+    assert {"200", "304", "400", "401", "409", "503"} <= set(route["responses"])

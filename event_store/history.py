@@ -1,0 +1,35 @@
+"""Reading on from a checkpoint, in the history that it was taken in and in no other.
+
+Positions alone look whole after a failover that lost events or a restore: the event that stood at the
+checkpoint is read again with those that follow it, in one statement.
+"""
+
+from __future__ import annotations
+
+from event_store.errors import AnotherHistory
+from event_store.records import START, Checkpoint, EventReader, RecordedEvent
+
+
+def checkpoint_at(log: EventReader, position: int) -> Checkpoint | None:
+    """The checkpoint of who has read that far; None where the log does not reach so far."""
+    if position == 0:
+        return START
+    events = log.read_all(after=position - 1, limit=1, up_to=position)
+    return events[0].checkpoint if events else None
+
+
+def has(log: EventReader, checkpoint: Checkpoint) -> bool:
+    """Whether the log has the event that the checkpoint names, and so every one before it."""
+    return checkpoint_at(log, checkpoint.position) == checkpoint
+
+
+def read_on(
+    log: EventReader, after: Checkpoint, *, limit: int, up_to: int | None = None
+) -> list[RecordedEvent]:
+    """As `EventReader.read_all`. Raises AnotherHistory where the log does not have the checkpoint's event."""
+    if after.position == 0:
+        return log.read_all(after=0, limit=limit, up_to=up_to)
+    events = log.read_all(after=after.position - 1, limit=limit + 1, up_to=up_to)
+    if not events or events[0].checkpoint != after:
+        raise AnotherHistory(f"position {after.position} has another event now, or none")
+    return events[1:]

@@ -1,0 +1,176 @@
+"""A log that lost its last events and goes on with others: what was read before is not taken for what is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from event_store.errors import AnotherHistory
+from event_store.history import checkpoint_at, has, read_on
+from event_store.memory_log import MemoryLog
+from event_store.postgres_log import PostgresLog
+from event_store.postgres_migrations import migrate
+from event_store.records import START, Appended, EventLog, Moved, Snapshot
+from tests.event_store.given import adding, append, entry, positions
+
+SHAPE = "a shape"
+
+
+@pytest.fixture
+def lose(sql: psycopg.Connection) -> Callable[[int], None]:
+    """Cuts off what lies above a position, as a backup of before does not have it."""
+
+    def cut(above: int) -> None:
+        sql.execute("DELETE FROM commands WHERE last_position > %s", [above])
+        sql.execute("DELETE FROM events WHERE position > %s", [above])
+
+    return cut
+
+
+def test_an_event_is_known_by_the_same_identity_wherever_it_is_asked_for(
+    postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    append(postgres_log, adding("cart-ä"), adding("cart-b"))
+    postgres_log.insert_events([("library-1", 7, "things.moved", b"{}")])
+    rows = sql.execute(
+        "SELECT event_identity(position, stream, version, command_id, recorded_at)"
+        " FROM events ORDER BY position"
+    ).fetchall()
+    assert [identity for (identity,) in rows] == [
+        event.identity for event in postgres_log.read_all(after=0, limit=10)
+    ]
+
+
+def test_another_event_at_the_same_place_has_another_identity(
+    postgres_log: PostgresLog, lose: Callable[[int], None]
+) -> None:
+    identities = set()
+    for _ in range(2):
+        append(postgres_log, adding("cart-a"))
+        identities.add(postgres_log.read_all(after=0, limit=1)[0].identity)
+        lose(0)
+        postgres_log.insert_events([("cart-a", 1, "things.moved", b"{}")])
+        identities.add(postgres_log.read_all(after=0, limit=1)[0].identity)
+        lose(0)
+    assert len(identities) == 4
+
+
+def test_a_log_has_an_id_of_its_own_that_stays(
+    postgres_url: str, schema: str, postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    mine = postgres_log.log_id()
+    with_reader = PostgresLog.open(postgres_url, schema=schema, read_only=True)
+    assert with_reader.log_id() == mine
+    with_reader.close()
+    try:
+        migrate(postgres_url, f"{schema}_b")
+        other = PostgresLog.open(postgres_url, schema=f"{schema}_b")
+        assert other.log_id() not in {mine, ""}
+        other.close()
+    finally:
+        sql.execute(f"DROP SCHEMA {schema}_b CASCADE".encode())
+
+
+def test_a_log_of_before_gets_an_id_by_the_migration(postgres_url: str, schema: str) -> None:
+    migrate(postgres_url, schema, up_to=5)
+    migrate(postgres_url, schema)
+    log = PostgresLog.open(postgres_url, schema=schema)
+    assert len(log.log_id()) == 36
+    log.close()
+
+
+def test_reading_goes_on_from_a_checkpoint_of_this_history_only(
+    postgres_log: PostgresLog, lose: Callable[[int], None]
+) -> None:
+    for name in "abcd":
+        append(postgres_log, adding(f"cart-{name}"))
+    second, last = (checkpoint_at(postgres_log, position) for position in (2, 4))
+    assert second is not None and last is not None
+    assert [event.position for event in read_on(postgres_log, second, limit=1)] == [3]
+    assert [event.position for event in read_on(postgres_log, START, limit=9)] == [1, 2, 3, 4]
+    assert read_on(postgres_log, last, limit=9) == []
+
+    lose(2)
+    for added in range(4):  # The new history is shorter, as long, longer.
+        assert has(postgres_log, second)
+        assert not has(postgres_log, last)
+        with pytest.raises(AnotherHistory):
+            read_on(postgres_log, last, limit=9)
+        assert len(read_on(postgres_log, second, limit=9)) == added
+        append(postgres_log, adding(f"cart-other-{added}"))
+
+
+def test_a_reader_of_another_history_saves_no_checkpoint(
+    postgres_log: PostgresLog, lose: Callable[[int], None]
+) -> None:
+    for name in "abcd":
+        append(postgres_log, adding(f"cart-{name}"))
+    seen = checkpoint_at(postgres_log, 4)
+    postgres_log.save_checkpoint("relay", 3, seen=seen)
+    assert postgres_log.checkpoint("relay") == 3
+    lose(2)
+    assert postgres_log.checkpoint("relay") == 0, "it stood in another history"
+    for name in "efg":
+        append(postgres_log, adding(f"cart-{name}"))
+    assert postgres_log.checkpoint("relay") == 0
+    postgres_log.save_checkpoint("relay", 4, seen=seen)
+    assert postgres_log.checkpoint("relay") == 0, "it woke late"
+    postgres_log.save_checkpoint("relay", 2, seen=checkpoint_at(postgres_log, 5))
+    assert postgres_log.checkpoint("relay") == 2
+    postgres_log.save_checkpoint("relay", 1, seen=checkpoint_at(postgres_log, 5))
+    assert postgres_log.checkpoint("relay") == 2, "never backwards"
+
+
+def test_a_snapshot_of_another_history_is_neither_read_nor_saved(
+    postgres_log: PostgresLog, lose: Callable[[int], None]
+) -> None:
+    append(postgres_log, adding("cart-a"), adding("cart-a", 1), adding("cart-a", 2))
+    third = postgres_log.read_stream("cart-a")[2]
+    old = Snapshot("cart-a", 3, SHAPE, b"old", third.identity)
+    postgres_log.save_snapshot(old)
+    assert postgres_log.snapshots({"cart-a": SHAPE}) == {"cart-a": old}
+
+    lose(1)
+    assert postgres_log.snapshots({"cart-a": SHAPE}) == {}
+    append(postgres_log, adding("cart-a", 1), adding("cart-a", 2))
+    assert postgres_log.snapshots({"cart-a": SHAPE}) == {}
+    postgres_log.save_snapshot(old)
+    assert postgres_log.snapshots({"cart-a": SHAPE}) == {}, "it woke late"
+    second = postgres_log.read_stream("cart-a")[1]
+    new = Snapshot("cart-a", 2, SHAPE, b"new", second.identity)
+    postgres_log.save_snapshot(new)
+    assert postgres_log.snapshots({"cart-a": SHAPE}) == {"cart-a": new}, "the lost one's version is no bar"
+
+
+@pytest.mark.parametrize("made", [MemoryLog, None], ids=["memory", "postgres"])
+def test_a_number_is_given_out_once(made: type[MemoryLog] | None, request: pytest.FixtureRequest) -> None:
+    log: EventLog = made() if made else request.getfixturevalue("postgres_log")
+    assert [log.next_number("view a", above=0) for _ in range(3)] == [1, 2, 3]
+    assert log.next_number("view a", above=7) == 8
+    assert log.next_number("view a", above=2) == 9
+    assert log.next_number("view b", above=0) == 1
+
+
+def test_what_was_decided_before_the_connection_was_lost_is_decided_anew(
+    postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    async def run() -> None:
+        before = await postgres_log.session_async()
+        (one,) = await postgres_log.append_async([adding("cart-a")], session=before)
+        assert isinstance(one, Appended)
+        sql.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND application_name = 'daybook'"
+        )
+        await asyncio.sleep(0.05)  # The loop hears of it.
+        (stale,) = await postgres_log.append_async([entry({"cart-a": 1}, "cart-a")], session=before)
+        assert stale == Moved(("cart-a",))
+        after = await postgres_log.session_async()
+        assert after != before
+        again = await postgres_log.append_async([entry({"cart-a": 1}, "cart-a")], session=after)
+        assert positions(again) == [2]
+
+    asyncio.run(run())
