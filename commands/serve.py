@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 
-import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from aggregates.event_types import EVENT_TYPES
 from commands.handlers import HANDLERS
@@ -26,21 +25,21 @@ SWITCH_SECONDS = 0.0005
 5 ms would be most of an append's time."""
 
 
+Serve = Callable[[ASGIApp], Awaitable[None]]
+"""Serves an application until SIGTERM or SIGINT, then finishes what is under way."""
+
+
 class UnsafeAddress(Exception):  # noqa: N818
     """Beyond this machine, anyone could change prices: that needs an operator token."""
 
 
-def serve_commands(settings: Settings, *, sockets: Sequence[socket.socket] | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what is under way.
-
-    `sockets` are listening sockets to serve on, made by a supervisor; without them `settings.host` and
-    `commands_port` are bound. Raises UnsafeAddress.
-    """
+def serve_commands(settings: Settings, serve: Serve) -> None:
+    """Has the API served, by the server that is handed in. Raises UnsafeAddress."""
     require_safe(settings.host, settings.operator_token)
     sys.setswitchinterval(SWITCH_SECONDS)
     log = PostgresLog.open(settings.postgres_url)
     try:
-        uvloop.run(_serve(settings, log, sockets))
+        uvloop.run(_serve(settings, log, serve))
     finally:
         log.close()
 
@@ -57,7 +56,7 @@ def require_safe(host: str, operator_token: str | None) -> None:
         raise UnsafeAddress(f"{host} is beyond this machine: set DAYBOOK_OPERATOR_TOKEN first")
 
 
-async def _serve(settings: Settings, log: PostgresLog, sockets: Sequence[socket.socket] | None) -> None:
+async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     codec = Codec(EVENT_TYPES)
     handling = Handling(log, codec, HANDLERS, deadline_seconds=settings.deadline_seconds)
     gateway = SandboxGateway(settings.data_dir / "sandbox.sqlite")
@@ -69,15 +68,4 @@ async def _serve(settings: Settings, log: PostgresLog, sockets: Sequence[socket.
                 yield
 
     app = build_command_app(settings, handling, log, running=running())
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.commands_port,
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=10,
-        )
-    )
-    await server.serve(sockets=list(sockets) if sockets else None)
+    await serve(app)

@@ -19,8 +19,6 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     commands_port: int = 8000
     operator_token: str | None = None
-    cors_origins: str = "*"
-    """Origins of the shop's pages, separated by commas."""
     access_log: bool = False
     """Whether each request is a log line."""
 

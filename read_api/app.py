@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -90,20 +89,6 @@ def build_query_app(
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
     _answer_errors(app)
     install_openapi(app)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.allowed_origins,
-        allow_methods=["GET"],
-        allow_headers=["*"],
-        expose_headers=[
-            "Daybook-View-Position",
-            "Daybook-Log",
-            "Daybook-Event",
-            "ETag",
-            "Retry-After",
-            "Trace-Id",
-        ],
-    )
     app.add_middleware(ObservingMiddleware, access_log=settings.access_log)
     return app
 
@@ -124,7 +109,9 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        known = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+        if error.status_code == 405:
+            return problem(METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        known = {404: NOT_FOUND}
         return problem(known.get(error.status_code, INTERNAL_ERROR), headers=error.headers)
 
     @app.exception_handler(ViewNotReady)
@@ -135,8 +122,3 @@ def _answer_errors(app: FastAPI) -> None:
     async def _away(request: Request, error: ReadStoreUnavailable) -> Response:
         log_lines.warning("read_store_unavailable", reason=str(error), trace_id=TRACE_ID.get())
         return problem(STORE_UNAVAILABLE, headers=RETRY_SOON)
-
-    @app.exception_handler(Exception)
-    async def _failed(request: Request, error: Exception) -> Response:
-        log_lines.error("request_failed", path=request.url.path, trace_id=TRACE_ID.get(), exc_info=error)
-        return problem(INTERNAL_ERROR)

@@ -1,4 +1,4 @@
-"""A trace id for every request, one measurement and, where wanted, one log line for every answer."""
+"""A trace id for every request, failed ones too; one measurement, and one log line where wanted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from contextvars import ContextVar
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from read_api.problems import INTERNAL_ERROR, problem
 
 TRACE_ID: ContextVar[str] = ContextVar("daybook_query_trace_id", default="")
 """The trace id of the request that is being answered; log lines made meanwhile bear it."""
@@ -44,7 +46,7 @@ class ObservingMiddleware:
         trace_id = trace_of(scope)
         TRACE_ID.set(trace_id)
         begun = time.perf_counter()
-        status = 500
+        status = 0
 
         async def send_noting(message: Message) -> None:
             nonlocal status
@@ -55,6 +57,11 @@ class ObservingMiddleware:
 
         try:
             await self._app(scope, receive, send_noting)
+        except Exception:
+            if status:
+                raise
+            log_lines.exception("request_failed", path=scope["path"], trace_id=trace_id)
+            await problem(INTERNAL_ERROR)(scope, receive, send_noting)
         finally:
             seconds = time.perf_counter() - begun
             route = route_of(scope)

@@ -21,8 +21,6 @@ class QuerySettings(BaseSettings):
     read_port: Annotated[int, Field(ge=0, le=65_535)] = 8001
     operator_token: str | None = None
     """With it set, customers' lists, dashboards and history are its bearer's; orders also their holders'."""
-    cors_origins: str = "*"
-    """Origins of the shop's pages, separated by commas."""
 
     min_position_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long a query waits for its view to reach `Daybook-Min-Position`."""
@@ -35,8 +33,3 @@ class QuerySettings(BaseSettings):
     def index_folder(self) -> Path:
         """Where the search index lies."""
         return self.data_dir / "index"
-
-    @property
-    def allowed_origins(self) -> list[str]:
-        """The origins one by one."""
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]

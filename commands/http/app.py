@@ -8,10 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from json import JSONDecodeError
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,7 +20,6 @@ from commands.decision import BusyError, KeyBusyError, KeyReusedError
 from commands.handling import Handling
 from commands.http import cart, catalog, health, inventory, orders
 from commands.http.adding import AddItemRoute
-from commands.http.body_limit import BodyLimit
 from commands.http.faults import invalid_request
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
@@ -45,8 +42,6 @@ from commands.orders import OrderSecretRequired
 from commands.settings import Settings
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog
-
-log_lines = structlog.get_logger("commands.http")
 
 DESCRIPTION = """The writing side of Daybook: commands in, events out.
 
@@ -79,6 +74,7 @@ def build_command_app(
         lifespan=lifespan,
         docs_url="/docs",
         redoc_url=None,
+        redirect_slashes=False,
         telemetry={
             "tracing": False,
             "metrics": False,
@@ -94,15 +90,7 @@ def build_command_app(
         app.include_router(context.router)
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
-    app.add_middleware(BodyLimit)
     app.add_middleware(TraceMiddleware, access_log=settings.access_log)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
-        allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["*"],
-        expose_headers=["Daybook-Position", "Idempotency-Replayed", "Retry-After"],
-    )
     return app
 
 
@@ -146,23 +134,19 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """Every method that the path takes, whichever route takes it."""
+    """Every method that the path takes, whichever route takes it; HEAD wherever GET is."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    return sorted(
+    methods = {
         method.upper()
         for path, operations in paths.items()
         if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", path), request.url.path)
         for method in operations
-    )
+    }
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 async def _unavailable(request: Request, error: StoreUnavailable) -> Response:
     return problem(STORE_UNAVAILABLE, headers={"Retry-After": "1"})
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    log_lines.error("request_failed", path=request.url.path, exc_info=error)
-    return problem(INTERNAL_ERROR)
 
 
 def _always(kind: ProblemType, **headers: str) -> Callable[[Request, Any], Awaitable[Response]]:
@@ -183,5 +167,4 @@ _ANSWERS: dict[Any, Any] = {
     KeyReusedError: _always(KEY_REUSED),
     KeyBusyError: _always(KEY_BUSY, **{"Retry-After": "1"}),
     BusyError: _always(BUSY, **{"Retry-After": "1"}),
-    Exception: _failed,
 }

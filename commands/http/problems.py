@@ -36,7 +36,6 @@ class ProblemType:
 
 INVALID_REQUEST = ProblemType("invalid-request", 422, "The request does not have the form it should have.")
 MALFORMED_JSON = ProblemType("malformed-json", 400, "The body is not JSON.")
-BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is larger than this API takes.")
 KEY_REQUIRED = ProblemType("idempotency-key-required", 400, "This route needs an Idempotency-Key.")
 KEY_UNFIT = ProblemType("idempotency-key-unfit", 400, "The Idempotency-Key is too short or too long.")
 KEY_REUSED = ProblemType(

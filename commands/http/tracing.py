@@ -1,4 +1,4 @@
-"""A trace id for every request, one measurement and, where wanted, one log line for every answer."""
+"""A trace id for every request, failed ones too; one measurement, and one log line where wanted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from prometheus_client import Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from commands.http.problems import INTERNAL_ERROR, problem
 from commands.http.requests import trace_of
 
 REQUESTS = Histogram(
@@ -36,7 +37,7 @@ class TraceMiddleware:
         trace_id = trace_of(Request(scope))
         scope.setdefault("state", {})["trace_id"] = trace_id
         begun = time.perf_counter()
-        status = 500
+        status = 0
 
         async def send_noting(message: Message) -> None:
             nonlocal status
@@ -47,6 +48,11 @@ class TraceMiddleware:
 
         try:
             await self._app(scope, receive, send_noting)
+        except Exception:
+            if status:
+                raise
+            log_lines.exception("request_failed", path=scope["path"], trace_id=trace_id)
+            await problem(INTERNAL_ERROR)(scope, receive, send_noting)
         finally:
             took = time.perf_counter() - begun
             route = getattr(scope.get("route"), "path", "unknown")

@@ -35,12 +35,14 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
     info, warning, error) says from where on lines are written, DAYBOOK_ACCESS_LOG=true adds one for each
     request.
     """
+    from deploy.edge.serving import raise_descriptors
     from deploy.local.settings import LocalSettings
     from deploy.local.supervisor import Wanted, up
 
     if demo.startswith("retail") and not retail_file(demo).is_file():
         click.echo(f"daybook: {_missing(demo)}; the sample shop is taken instead", err=True)
         demo = "sample"
+    raise_descriptors()
     up(Wanted(data=data_folder(data), demo=demo, commands=commands), LocalSettings())
 
 

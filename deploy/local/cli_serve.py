@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable
 
 import click
+from starlette.types import ASGIApp
 
 from deploy.local.structured_logs import configure_logs
 
@@ -12,7 +14,10 @@ from deploy.local.structured_logs import configure_logs
 @click.group("serve")
 def serve_group() -> None:
     """One of the system's processes; `daybook up` calls these."""
+    from deploy.edge.serving import raise_descriptors
+
     configure_logs()
+    raise_descriptors()
 
 
 listening = click.option(
@@ -26,8 +31,16 @@ def serve_commands_command(descriptor: int | None) -> None:
     """The command API, the handling loop and the process managers."""
     from commands.serve import serve_commands
     from commands.settings import Settings
+    from deploy.edge.serving import server_of
 
-    serve_commands(Settings(), sockets=_inherited(descriptor))
+    settings = Settings()
+
+    def serve(app: ASGIApp) -> Awaitable[None]:
+        methods = ("GET", "HEAD", "POST", "PUT", "DELETE")
+        server = server_of(app, host=settings.host, port=settings.commands_port, methods=methods)
+        return server.serve(_inherited(descriptor))
+
+    serve_commands(settings, serve)
 
 
 @serve_group.command("projector")

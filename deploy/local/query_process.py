@@ -6,10 +6,10 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from aggregates.event_types import EVENT_TYPES
+from deploy.edge.serving import Server, server_of
 from deploy.local.settings import QueryProcessSettings
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
@@ -21,7 +21,6 @@ from read_api.settings import QuerySettings
 from replays.http import events_router
 
 SCHEMA = "daybook"
-SHUTDOWN_SECONDS = 5
 
 
 def serve_query_process(sockets: list[socket.socket] | None) -> None:
@@ -29,27 +28,14 @@ def serve_query_process(sockets: list[socket.socket] | None) -> None:
     settings, own = QuerySettings(), QueryProcessSettings()
     # Not `open`: storefronts are served while the log is away, and this role could not migrate it anyway.
     log = PostgresLog(own.postgres_url, SCHEMA, read_only=True)
-    server: uvicorn.Server | None = None
+    server: Server | None = None
     app = build_query_process_app(
         settings,
         log,
         demo_marker=own.demo_marker,
         stopping=lambda: server is not None and server.should_exit,
     )
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.read_port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,  # our own log lines bear the trace id
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-    server = uvicorn.Server(config)
+    server = server_of(app, host=settings.host, port=settings.read_port, methods=("GET", "HEAD"))
     try:
         server.run(sockets=sockets)
     finally:

@@ -72,6 +72,14 @@ def test_packages_import_only_along_the_arrows(package: str) -> None:
     assert against(package, is_wrong=lambda _, module: top(module) in ours - allowed) == []
 
 
+def test_the_edge_knows_nothing_of_the_shop() -> None:
+    def is_wrong(_: Path, module: str) -> bool:
+        inside = f"{module}.".startswith("deploy.edge.")
+        return top(module) in PACKAGES | {"deploy", "daybook", "tests"} and not inside
+
+    assert against("deploy/edge", is_wrong=is_wrong) == []
+
+
 def test_aggregates_know_the_standard_library_only() -> None:
     allowed = sys.stdlib_module_names | {"aggregates"}
     assert against("aggregates", is_wrong=lambda _, module: top(module) not in allowed) == []

@@ -65,7 +65,7 @@ def http_request(method: str, path: str, body: bytes = b"", **headers: str) -> b
     """A request of HTTP/1.1 on a connection that stays open."""
     said = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     length = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
-    return f"{method} {path} HTTP/1.1\r\nhost: bench\r\n{said}{length}\r\n".encode() + body
+    return f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n{said}{length}\r\n".encode() + body
 
 
 async def put_load(

@@ -18,6 +18,7 @@ from commands.http.app import build_command_app
 from commands.processes.manager import ProcessManagers
 from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
+from deploy.edge.bodies import Bodies
 from event_store.codec import Codec
 from event_store.records import EventLog
 
@@ -108,7 +109,7 @@ async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterat
     told = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **settings)
     handling = Handling(log, CODEC, HANDLERS, deadline_seconds=told.deadline_seconds)
     gateway = SandboxGateway(folder / "sandbox.sqlite")
-    app = build_command_app(told, handling, log)
+    app = Bodies(build_command_app(told, handling, log))
     async with (
         handling,
         ProcessManagers(log, CODEC, handling, gateway),

@@ -9,6 +9,7 @@ from pathlib import Path
 import commands.handlers  # noqa: F401 - so that every reason is defined
 from aggregates.kernel import Reason
 from commands.http import problems as commands_problems
+from deploy.edge import problems as edge_problems
 from read_api import problems as query_problems
 from replays import problems as replays_problems
 
@@ -38,6 +39,7 @@ def problems_page() -> str:
         by[kind.slug, kind.status].add("commands")
         rows[kind.slug, kind.status] = (by[kind.slug, kind.status], facts, f"{kind.title.rstrip('.')}.")
     sources = (
+        ("both servers", edge_problems.PROBLEM_TYPES),
         ("commands", commands_problems.PROBLEM_TYPES),
         ("queries", query_problems.PROBLEM_TYPES),
         ("events", replays_problems.PROBLEM_TYPES),

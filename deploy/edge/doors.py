@@ -1,0 +1,66 @@
+"""What an application gets around it: everything that both doors, commands and queries, have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deploy.edge.bodies import Bodies
+from deploy.edge.origins import Origins
+from deploy.edge.problems import STOPPING, problem
+from deploy.edge.settings import EdgeSettings
+
+
+def behind_the_edge(app: ASGIApp, settings: EdgeSettings, *, methods: Sequence[str]) -> ASGIApp:
+    """The application as it is served; `methods` are those that pages of other origins may use."""
+    return Origins(Ending(Heads(Bodies(app))), settings, methods=methods)
+
+
+class Heads:
+    """HEAD wherever GET is: the same answer, which ends with its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] != "http.response.start":
+                return
+            await send(message)
+            # Now, not with the body's end: an event stream has none.
+            await send({"type": "http.response.body"})
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
+
+
+class Ending:
+    """Answers what the server gives up when it stops, and cannot wait any longer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except asyncio.CancelledError:
+            if begun:
+                raise
+            await problem(STOPPING)(scope, receive, send)

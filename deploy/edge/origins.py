@@ -1,0 +1,75 @@
+"""From where a server may be asked: which pages (`Origin`), and under which names (`Host`).
+
+A browser lets any page send requests to this machine, and lets a page read the answers once its own name
+resolves to this machine. Where no token guards the routes, only local names and local pages are served.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from deploy.edge.problems import FOREIGN_ORIGIN, MISDIRECTED, problem
+from deploy.edge.settings import EdgeSettings
+
+_LOCAL = r"(?:localhost|(?:[a-z0-9_-]+\.)+localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d*)?"
+LOCAL_HOST = re.compile(_LOCAL, re.IGNORECASE)
+LOCAL_ORIGIN = rf"(?i:https?://{_LOCAL})"
+
+EXPOSED = (
+    "Daybook-Event",
+    "Daybook-Log",
+    "Daybook-Position",
+    "Daybook-View-Position",
+    "ETag",
+    "Idempotency-Replayed",
+    "Retry-After",
+    "Trace-Id",
+)
+
+
+class Origins(CORSMiddleware):
+    """CORS, and where `settings.local_only` the refusal of all that is not local."""
+
+    def __init__(self, app: ASGIApp, settings: EdgeSettings, *, methods: Sequence[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=settings.allowed_origins,
+            allow_origin_regex=LOCAL_ORIGIN if settings.local_only else None,
+            allow_methods=methods,
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        )
+        self._local_only = settings.local_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if self._local_only and scope["type"] == "http":
+            refusal = self._refusal(Headers(scope=scope))
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """A refused preflight is a problem, too."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        return problem(FOREIGN_ORIGIN, bytes(response.body).decode(), vary="Origin")
+
+    def _refusal(self, headers: Headers) -> Response | None:
+        if not LOCAL_HOST.fullmatch(headers.get("host", "")):
+            return problem(
+                MISDIRECTED, "Without DAYBOOK_OPERATOR_TOKEN this server answers to local names only."
+            )
+        origin = headers.get("origin")
+        if origin is not None and not self.is_allowed_origin(origin):
+            detail = "Name the page's origin in DAYBOOK_CORS_ORIGINS, or set DAYBOOK_OPERATOR_TOKEN."
+            return problem(FOREIGN_ORIGIN, detail, vary="Origin")
+        return None

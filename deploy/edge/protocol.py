@@ -1,0 +1,245 @@
+"""HTTP/1.1 as it comes over one connection: uvicorn's protocol on httptools, with limits.
+
+A request is whole within `REQUEST_SECONDS_MAX` of its beginning, its head has at most `HEAD_BYTES_MAX`, and
+it names one Host; what is malformed gets a problem. An upgrade to another protocol is not taken, and the
+request is read like any other. Who sends no more is still answered. docs/decisions/0011 has why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from deploy.edge.problems import (
+    CROWDED,
+    HEAD_TOO_LARGE,
+    HOST_UNFIT,
+    MALFORMED_REQUEST,
+    REQUEST_TIMEOUT,
+    STOPPING,
+    ProblemType,
+    on_the_wire,
+)
+
+HEAD_BYTES_MAX = 64 * 1024
+REQUEST_SECONDS_MAX = 10.0
+LINGER_SECONDS = 0.3
+"""How long an end waits for what is under way: a request that crosses it, a client still sending."""
+
+_HOST = re.compile(rb"(?:[\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
+
+
+class _Refused(Exception):  # noqa: N818
+    """Raised through the parser: the request gets this problem."""
+
+    def __init__(self, kind: ProblemType) -> None:
+        super().__init__(kind.title)
+        self.kind = kind
+
+
+class EdgeProtocol(HttpToolsProtocol):
+    """One connection. It reads a head, then a body, then waits for the next head."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._in_head = False  # one began and is not whole
+        self._in_request = False  # the same, its body included
+        self._bytes = 0  # received so far
+        self._bytes_at_head = 0  # the same, at the end of the chunk that the last head began in
+        self._answering: RequestResponseCycle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._deaf = False  # what still comes is thrown away
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._set_deadline(REQUEST_SECONDS_MAX)
+        if len(self.connections) > connections_max():
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unset_deadline()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._unset_keepalive_if_required()
+        self._bytes += len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause.kind if isinstance(cause, _Refused) else MALFORMED_REQUEST)
+            return
+        if self._in_head and self._bytes - self._bytes_at_head > HEAD_BYTES_MAX:
+            self._refuse(HEAD_TOO_LARGE)
+        elif self._deadline is None and (self._in_request or self._last_whole() is None):
+            self._set_deadline(REQUEST_SECONDS_MAX)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more; True keeps the connection open for its answer."""
+        if self._in_request and not self._deaf:
+            self._refuse(MALFORMED_REQUEST)
+        last = self._last_whole()
+        if last is None or (last.response_started and last.chunked_encoding):
+            return False  # Nothing is owed; and whoever listened to an endless answer has gone.
+        self._deaf = True
+        last.keep_alive = False
+        return True
+
+    def shutdown(self) -> None:
+        """The server stops: what was asked is answered, also what is on its way, and nothing after."""
+        self._stopping = True
+        last = self._last_whole()
+        if last is not None:
+            last.keep_alive = False
+        else:
+            self._set_deadline(LINGER_SECONDS)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while."""
+        self._close_gently()
+
+    def on_message_begin(self) -> None:
+        self._in_head = self._in_request = True
+        self._bytes_at_head = self._bytes
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._check_head()
+        if self.parser.should_upgrade():
+            return
+        super().on_headers_complete()
+        self.cycle.keep_alive &= not self._stopping
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        self._in_request = False
+        self._unset_deadline()
+        super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _feed(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                # The parser would hand over to another protocol, and has not looked for a body. A new one
+                # reads the same head without the offer, and goes on.
+                head = self._head_without_upgrade()
+                rest = rest[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _check_head(self) -> None:
+        """Raises _Refused."""
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0") or self.parser.get_method() == b"CONNECT":
+            raise _Refused(MALFORMED_REQUEST)
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > HEAD_BYTES_MAX:
+            raise _Refused(HEAD_TOO_LARGE)
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not hosts and version == "1.0":
+            return
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            raise _Refused(HOST_UNFIT)
+        if not self.url.startswith(b"/") and _authority(self.url) != hosts[0]:
+            raise _Refused(HOST_UNFIT)
+
+    def _refuse(self, kind: ProblemType) -> None:
+        """Answers with a problem and closes; requests before it that are whole are answered first."""
+        self._unset_deadline()
+        self._deaf = True
+        last = self._last_whole()
+        if last is not None:
+            last.keep_alive = False
+            return
+        half = self.cycle if self._in_request and not self._in_head else None
+        if half is None or not half.response_started:
+            self.transport.write(on_the_wire(kind))
+        if half is not None:
+            half.disconnected = True
+            half.message_event.set()
+        self._close_gently()
+
+    def _last_whole(self) -> RequestResponseCycle | None:
+        """Of the requests that came whole and are not answered, the one to be answered last."""
+        for cycle in (self.cycle, self._answering):
+            if cycle is not None and not cycle.more_body and not cycle.response_complete:
+                return cycle
+        return None
+
+    def _close_gently(self) -> None:
+        """Closes for writing, and a little later altogether: while the client still sends, a plain close
+        would reset the connection, and with it the answer."""
+        self._deaf = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._set_deadline(LINGER_SECONDS)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._unset_deadline()
+        self._deadline = self.loop.call_later(seconds, self._out_of_time)
+
+    def _unset_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _out_of_time(self) -> None:
+        self._deadline = None
+        if self._deaf or self.transport.is_closing():
+            self.transport.close()
+        elif self._in_request:
+            self._refuse(STOPPING if self._stopping else REQUEST_TIMEOUT)
+        else:
+            self._close_gently()
+
+    def _make_room(self) -> None:
+        """Closes a connection that nobody waits on; where there is none, this one."""
+        for other in self.connections:
+            if isinstance(other, EdgeProtocol) and other is not self and other._last_whole() is None:
+                other.transport.abort()
+                return
+        self._refuse(CROWDED)
+
+
+def connections_max() -> int:
+    """How many a process holds: three quarters of its file descriptors, the rest is for stores and files."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
+
+
+def _authority(target: bytes) -> bytes:
+    """The host and port of an absolute request target, such as a proxy is sent."""
+    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0]

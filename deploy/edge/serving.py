@@ -1,0 +1,77 @@
+"""Serving an application: uvicorn with the protocol of the edge, on sockets handed over or its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from deploy.edge.doors import behind_the_edge
+from deploy.edge.protocol import EdgeProtocol
+from deploy.edge.settings import EdgeSettings
+
+IDLE_SECONDS_MAX = 75
+"""How long a connection may stay open between two requests: longer than proxies before us keep theirs."""
+GRACE_SECONDS = 8
+"""How long requests under way may take to finish once the server stops."""
+STOP_SECONDS_MAX = 12
+"""After so long it ends by force: what is not written yet was not answered. The supervisor waits longer."""
+
+log_lines = structlog.get_logger("serving")
+
+
+class Server(uvicorn.Server):
+    """Stops in time, whatever its application waits for."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The signal to stop; a second one changes nothing."""
+        if not self.should_exit:
+            self.should_exit = True
+            self._captured_signals.append(sig)
+            ending = threading.Timer(STOP_SECONDS_MAX, _end_by_force)
+            ending.daemon = True
+            ending.start()
+
+
+def server_of(app: ASGIApp, *, host: str, port: int, methods: Sequence[str]) -> Server:
+    """A server of the application, to be run with `run` or `serve`: on the listening sockets that these are
+    given, else on host and port. `methods` are those that pages of other origins may use."""
+    config = uvicorn.Config(
+        behind_the_edge(app, EdgeSettings(), methods=methods),
+        host=host,
+        port=port,
+        loop="uvloop",
+        http=EdgeProtocol,
+        ws="none",
+        interface="asgi3",
+        access_log=False,  # our own log lines bear the trace id
+        log_config=None,
+        log_level="error",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS_MAX,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return Server(config)
+
+
+def raise_descriptors() -> None:
+    """As many open files and connections as this process may have at all."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):  # macOS calls its hard limit infinite, and takes less.
+        log_lines.warning("descriptors_not_raised", limit=soft)
+
+
+def _end_by_force() -> None:
+    log_lines.error("stop_took_too_long", seconds=STOP_SECONDS_MAX)
+    sys.stderr.flush()
+    os._exit(1)

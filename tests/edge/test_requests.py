@@ -1,0 +1,155 @@
+"""What both servers take for a request, and how they answer to what is none."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.edge.wire import HOST, ask, get, port_of, wire
+from tests.system.running import RunningSystem
+
+LIVE = b"GET /health/live HTTP/1.1\r\n"
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nUpgrade: "
+CART = b'{"currency":"GBP"}'
+POST_CART = b"POST /api/v1/carts HTTP/1.1\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize("fields", [1, 700])
+def test_a_head_over_64_kilobytes_is_refused(port: int, fields: int) -> None:
+    def head(size: int) -> bytes:
+        return b"".join(b"X-%d: %s\r\n" % (n, b"a" * (size // fields - 10)) for n in range(fields))
+
+    assert get(port, "/health/live", head(70_000)).problem == (431, "header-fields-too-large")
+    assert get(port, "/health/live", head(60_000)).status == 200
+    assert get(port, "/" + "a" * 70_000).problem == (431, "header-fields-too-large")
+
+
+def test_a_head_without_end_is_cut_off_and_disturbs_nobody(port: int) -> None:
+    with wire(port) as line:
+        line.send(LIVE, HOST, b"X: ")
+        for _ in range(100):
+            line.send(b"a" * 65_536)
+        assert line.answer().status == 431
+        assert line.rest() == b""
+    assert get(port, "/health/live").status == 200
+
+
+def test_many_short_requests_in_one_piece_are_no_large_head(port: int) -> None:
+    with wire(port) as line:
+        line.send((LIVE + HOST + b"\r\n") * 3_000, LIVE, b"Connection: close\r\n", HOST, b"\r\n")
+        assert line.rest().count(b"HTTP/1.1 200") == 3_001
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [b"", HOST + HOST, b"Host: \r\n", b"Host: a b\r\n", b"Host: localhost/path\r\n", b"Host: a,b\r\n" + HOST],
+)
+def test_a_request_names_exactly_one_host(port: int, hosts: bytes) -> None:
+    assert get(port, "/health/live", host=hosts).problem == (400, "host-unfit")
+
+
+def test_an_absolute_target_names_the_same_host(port: int) -> None:
+    assert ask(port, b"GET http://localhost/health/live HTTP/1.1\r\n", HOST, b"\r\n").status == 200
+    answer = ask(port, b"GET http://example.com/health/live HTTP/1.1\r\n", HOST, b"\r\n")
+    assert answer.problem == (400, "host-unfit")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9.9\r\n" + HOST + b"\r\n",
+        LIVE + HOST + b"no colon\r\n\r\n",
+        LIVE + HOST + b"a b: c\r\n\r\n",
+        LIVE + HOST + b"X: a\0b\r\n\r\n",
+        b"CONNECT localhost:80 HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        POST_CART + HOST + b"Content-Length: x\r\n\r\n",
+        POST_CART + HOST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        POST_CART + HOST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST_CART + HOST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+)
+def test_what_is_malformed_gets_a_problem_and_an_end(port: int, request_bytes: bytes) -> None:
+    with wire(port) as line:
+        line.send(request_bytes)
+        assert line.answer("POST").problem == (400, "malformed-request")
+        assert line.rest() == b""
+
+
+def test_what_was_whole_before_the_malformed_is_answered(port: int) -> None:
+    with wire(port) as line:
+        line.send(LIVE, HOST, b"\r\n", b"@@@@\r\n\r\n")
+        assert line.answer().status == 200
+        assert line.rest() == b""
+
+
+def test_who_sends_no_more_is_answered(port: int) -> None:
+    with wire(port) as line:
+        line.send(LIVE, HOST, b"\r\n")
+        line.half_close()
+        assert line.answer().status == 200
+        assert line.rest() == b""
+
+
+def test_who_sends_no_more_in_mid_request_is_told_so(port: int) -> None:
+    for half in (LIVE[:9], LIVE + HOST, POST_CART + HOST + b"Content-Length: 99\r\n\r\n{"):
+        with wire(port) as line:
+            line.send(half)
+            line.half_close()
+            assert line.answer("POST").problem == (400, "malformed-request")
+
+
+@pytest.mark.parametrize("offer", [b"h2c", b"websocket", b"TLS/1.3, h2c"])
+def test_an_upgrade_that_is_not_spoken_is_ignored(system: RunningSystem, offer: bytes) -> None:
+    """The body is read, and the connection goes on behind it."""
+    for side, expected in (("commands", 201), ("read", 404)):
+        with wire(port_of(system.addresses[side])) as line:
+            head = POST_CART + HOST + OFFER + offer + b"\r\nContent-Length: %d\r\n\r\n" % len(CART)
+            for pieces in ([head + CART], [head, CART], [head[:50], head[50:] + CART[:4], CART[4:]]):
+                for piece in pieces:
+                    line.send(piece)
+                    time.sleep(0.02)
+                assert line.answer("POST").status == expected
+            line.send(LIVE, HOST, OFFER, offer, b"\r\n\r\n")
+            answer = line.answer()
+            assert (answer.status, answer.json) == (200, {"status": "live"})
+
+
+def test_a_thousand_offers_in_one_piece_are_read_in_order(port: int) -> None:
+    with wire(port) as line:
+        line.send(
+            (LIVE + HOST + OFFER + b"h2c\r\n\r\n") * 1_000, LIVE, b"Connection: close\r\n", HOST, b"\r\n"
+        )
+        assert line.rest().count(b'{"status":"live"}') == 1_001
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"Content-Length: 0\r\n\r\n"]
+)
+@pytest.mark.parametrize("path", ["orders/1/cancel", "orders/1/refunds", "orders/1/fulfilments", "carts"])
+def test_a_body_that_was_announced_and_is_empty_is_refused(
+    system: RunningSystem, path: str, framing: bytes
+) -> None:
+    head = f"POST /api/v1/{path} HTTP/1.1\r\nIdempotency-Key: 0123456789abcdef\r\n".encode()
+    answer = ask(port_of(system.addresses["commands"]), head, HOST, framing, method="POST")
+    missing = (400, "body-missing")
+    assert (answer.problem == missing) == framing.startswith(b"Transfer"), answer
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"GZIP", b"br", b"identity, gzip"])
+def test_a_coded_body_is_not_taken(port: int, coding: bytes) -> None:
+    head = POST_CART + HOST + b"Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding, len(CART))
+    answer = ask(port, head, CART, method="POST")
+    assert answer.problem == (415, "unsupported-content-encoding")
+    assert answer.headers["accept-encoding"] == "identity"
+
+
+def test_a_body_over_a_megabyte_is_refused_however_it_comes(port: int) -> None:
+    too_much = b"a" * 1_000_001
+    for framing, body in (
+        (b"Content-Length: %d\r\n\r\n" % len(too_much), too_much),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s\r\n0\r\n\r\n" % (len(too_much), too_much)),
+    ):
+        assert ask(port, POST_CART, HOST, framing, body, method="POST").problem == (413, "body-too-large")

@@ -1,0 +1,85 @@
+"""HTTP byte by byte."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import Any
+
+HOST = b"Host: localhost\r\n"
+SECONDS_MAX = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One that was read whole."""
+
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def problem(self) -> tuple[int, str]:
+        """Status and type, of a problem that is as it should be."""
+        assert self.headers["content-type"] == "application/problem+json", self
+        assert self.json["status"] == self.status
+        assert self.json["title"]
+        assert self.json["detail"]
+        return self.status, self.json["type"].removeprefix("/problems/")
+
+
+class Wire:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+
+    def send(self, *parts: bytes) -> None:
+        self.socket.sendall(b"".join(parts))
+
+    def answer(self, method: str = "GET") -> Answer:
+        response = HTTPResponse(self.socket, method=method)
+        response.begin()
+        body = response.read()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+    def half_close(self) -> None:
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def rest(self) -> bytes:
+        """All that still comes until the server closes. Raises ConnectionResetError where it resets."""
+        said = b""
+        while more := self.socket.recv(65536):
+            said += more
+        return said
+
+
+@contextmanager
+def wire(port: int) -> Iterator[Wire]:
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS_MAX) as connection:
+        yield Wire(connection)
+
+
+def ask(port: int, *parts: bytes, method: str = "GET") -> Answer:
+    """One request on a connection of its own."""
+    with wire(port) as line:
+        line.send(*parts)
+        return line.answer(method)
+
+
+def get(port: int, path: str, *headers: bytes, method: str = "GET", host: bytes = HOST) -> Answer:
+    return ask(
+        port, b"%s %s HTTP/1.1\r\n" % (method.encode(), path.encode()), host, *headers, b"\r\n", method=method
+    )
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
