@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import structlog
 
 from projections.documents.keys import Pointer
 from projections.documents.search import VIEW
+from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine_errors
 from projections.documents.tantivy_queries import ProductQueries
 from projections.documents.tantivy_reader import committed_position
 from projections.documents.tantivy_schema import CHECKPOINT, make_index
@@ -40,12 +44,16 @@ _REMEMBERED_MAX = 20_000
 
 _HEAP_BYTES = 32_000_000
 
+logger = structlog.get_logger(__name__)
+
 
 class _Opened:
     """An index being written, and what it had at its last commit. One thread merges and writes."""
 
     def __init__(self, folder: Path) -> None:
         self.index = make_index(folder)
+        self.files = IndexFiles(folder)
+        self.files.damage()  # What it sees first is what it holds later ones against.
         self.writer = self.index.writer(_HEAP_BYTES, 1)
         self.queries = ProductQueries(self.index.schema)
         self.searcher = self.index.searcher()
@@ -100,9 +108,10 @@ class TantivySink:
         """Takes the write lock and reads the checkpoint."""
         self.close()
         try:
-            self._version = self._version_to_write()
-            self._opened = _Opened(self._versions.folder(self._version))
-        except (OSError, ValueError) as error:
+            with engine_errors():
+                self._version = self._version_to_write()
+                self._opened = self._sound() or self._anew()
+        except EngineFailed as error:
             raise SinkUnavailable(str(error)) from error
         self._was_published = self.is_published
         self._position = self._opened.position
@@ -110,10 +119,11 @@ class TantivySink:
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
-        for recorded, event in batch:
-            sku = sku_of(event) if recorded.position > self._position else None
-            if sku is not None:
-                self._changed[sku] = evolve(self._product(sku), event, recorded)
+        with self._failing():
+            for recorded, event in batch:
+                sku = sku_of(event) if recorded.position > self._position else None
+                if sku is not None:
+                    self._changed[sku] = evolve(self._product(sku), event, recorded)
         self._position = max(self._position, up_to)
         self._tailing = tailing
 
@@ -125,26 +135,24 @@ class TantivySink:
         waited = time.monotonic() - opened.committed_at
         if may_hold_back and len(self._changed) < _CHANGED_MAX and waited < self._held_back_seconds():
             return
-        try:
+        with self._failing():
             opened.commit(self._changed, self._position)
-        except (OSError, ValueError) as error:
-            self.check()
-            raise SinkUnavailable(str(error)) from error
         self._remember()
 
     def check(self) -> None:
-        """The folder may have been deleted, or the pointer turned elsewhere."""
-        if not self._versions.is_there(self.version) or self.is_published != self._was_published:
-            raise SinkMoved(f"the search index, version {self.version}")
+        """The folder may have been deleted or damaged, or the pointer turned elsewhere."""
+        try:
+            damage = self._in_use().files.damage()
+        except OSError as error:
+            raise SinkUnavailable(str(error)) from error
+        if damage is not None or self.is_published != self._was_published:
+            raise SinkMoved(f"the search index, version {self.version}: {damage or 'another is live'}")
 
     def publish(self) -> None:
         """Turns the pointer here and deletes the other versions."""
         self.settle(may_hold_back=False)
-        try:
+        with self._failing():
             self._versions.publish(Pointer(self.version, self.shards, MODEL))
-        except OSError as error:
-            self.check()
-            raise SinkUnavailable(str(error)) from error
         self._was_published = True
 
     def reset(self) -> None:
@@ -160,7 +168,8 @@ class TantivySink:
 
     def compare(self, other: TantivySink) -> Comparison:
         """Every SKU that either index has heard of, on sale or not."""
-        ours, theirs = all_stored(self._in_use().searcher), all_stored(other._in_use().searcher)
+        with self._failing(), other._failing():
+            ours, theirs = all_stored(self._in_use().searcher), all_stored(other._in_use().searcher)
         keys = ours.keys() | theirs.keys()
         return Comparison(len(keys), sorted(key for key in keys if ours.get(key) != theirs.get(key)))
 
@@ -176,7 +185,8 @@ class TantivySink:
         opened, self._opened = self._opened, None
         self._forget()
         if opened is not None:
-            opened.writer.wait_merging_threads()
+            with suppress(EngineFailed), engine_errors():  # It may have failed long ago, on a full disk.
+                opened.writer.wait_merging_threads()
 
     def _forget(self) -> None:
         self._position = 0
@@ -190,11 +200,46 @@ class TantivySink:
             raise SinkMoved("the search index is closed")
         return self._opened
 
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What the engine cannot do is told by what lies on the disk: the index moved, or is away."""
+        try:
+            with engine_errors():
+                yield
+        except EngineFailed as error:
+            self.check()
+            raise SinkUnavailable(str(error)) from error
+
+    def _sound(self) -> _Opened | None:
+        """The version that lies there; None where none does, or where it is not what was once committed."""
+        folder = self._versions.folder(self.version)
+        if not folder.exists() and not self.is_published:
+            return None
+        damage = IndexFiles(folder).damage()
+        if damage is None:
+            try:
+                with engine_errors():
+                    return _Opened(folder)
+            except EngineFailed as error:
+                if error.will_pass:
+                    raise
+                damage = str(error)
+        if self.is_published or self._versions.is_there(self.version):
+            logger.error("search index is damaged: drawn up anew", version=self.version, reason=damage)
+        return None
+
+    def _anew(self) -> _Opened:
+        """An empty index: the next version where readers may have this one open."""
+        version = self.version
+        if self.is_published:
+            self._version = max(self._versions.newest(), version) + 1
+            self._versions.withdraw()
+        self._versions.delete(version)
+        self._versions.make_room()
+        return _Opened(self._versions.folder(self.version))
+
     def _version_to_write(self) -> int:
         live = self._versions.live()
-        if live is not None and not self._versions.is_there(live.version):
-            self._versions.withdraw()
-            live = None
         if self._version is not None and (live is None or live.version != self._version):
             return self._version
         if live is not None and live.model == MODEL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -31,9 +32,9 @@ class IndexVersions:
     def newest(self) -> int:
         """The highest version there is, live or not; 0 where there is none."""
         versions = [
-            int(folder.name.removeprefix(FOLDER_PREFIX))
-            for folder in self._folders()
-            if folder.name.removeprefix(FOLDER_PREFIX).isdecimal()
+            int(path.name.removeprefix(FOLDER_PREFIX))
+            for path in self._index_folder.glob(f"{FOLDER_PREFIX}*")
+            if path.name.removeprefix(FOLDER_PREFIX).isdecimal()
         ]
         live = self.live()
         return max([*versions, 0 if live is None else live.version])
@@ -42,9 +43,17 @@ class IndexVersions:
         """Where a version lies."""
         return version_folder(self._index_folder, version)
 
+    def make_room(self) -> None:
+        """Takes away what lies where the folder must."""
+        if self._index_folder.exists() and not self._index_folder.is_dir():
+            self._index_folder.unlink()
+
     def is_there(self, version: int) -> bool:
         """Whether the version has an index, if an empty one."""
-        return (self.folder(version) / META_FILE).exists()
+        try:
+            return (self.folder(version) / META_FILE).exists()
+        except OSError:
+            return False
 
     def publish(self, pointer: Pointer) -> None:
         """Turns the pointer in one step, durably, and then deletes the other versions."""
@@ -53,22 +62,33 @@ class IndexVersions:
             file.write(msgspec.json.encode(pointer))
             file.flush()
             os.fsync(file.fileno())
+        _remove_folder(self._index_folder / POINTER_FILE)
         fresh.replace(self._index_folder / POINTER_FILE)
         _sync_folder(self._index_folder)
-        for folder in self._folders():
-            if folder != self.folder(pointer.version):
-                shutil.rmtree(folder, ignore_errors=True)
+        for path in self._index_folder.glob(f"{FOLDER_PREFIX}*"):
+            if path != self.folder(pointer.version):
+                _remove(path)
 
     def withdraw(self) -> None:
         """From now on there is nothing to read."""
+        _remove_folder(self._index_folder / POINTER_FILE)
         (self._index_folder / POINTER_FILE).unlink(missing_ok=True)
 
     def delete(self, version: int) -> None:
         """Deletes the version's folder; readers at work keep the files they have open."""
-        shutil.rmtree(self.folder(version), ignore_errors=True)
+        _remove(self.folder(version))
 
-    def _folders(self) -> list[Path]:
-        return [path for path in self._index_folder.glob(f"{FOLDER_PREFIX}*") if path.is_dir()]
+
+def _remove(path: Path) -> None:
+    """Whatever lies there: only what is ours bears such a name."""
+    _remove_folder(path)
+    with suppress(OSError):
+        path.unlink()
+
+
+def _remove_folder(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

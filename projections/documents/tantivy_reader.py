@@ -8,9 +8,10 @@ code makes them in a thread.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from projections.documents.search import (
     PlaceExpiredError,
     ProductQuery,
 )
+from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine_errors
 from projections.documents.tantivy_pages import Generation, Hit, sorted_hits
 from projections.documents.tantivy_queries import FilterName, ProductQueries
 from projections.documents.tantivy_schema import (
@@ -44,6 +46,9 @@ _KEPT_GENERATIONS = 64
 """How many older commits are kept for who is paging by relevance: half a minute of a busy shop's, at 200 ms
 a commit, and their files are shared."""
 
+_LOOK_SECONDS = 0.25
+"""How long files that were found sound are trusted."""
+
 _BUCKETS_MAX = {"attribute": 2_000}  # of all attributes together
 
 
@@ -59,11 +64,14 @@ class TantivyReader:
         self._version = 0
         self._seen: tuple[object, object] | None = None
         self._current: Generation | None = None
+        self._files: IndexFiles | None = None
+        self._looked_at = 0.0
         self._kept: OrderedDict[str, Generation] = OrderedDict()
 
     def position(self) -> int:
         """The position of the last event in the index. Raises ViewNotReady."""
-        return self._generation().position
+        with self._damage_is_not_ready():
+            return self._generation().position
 
     def search(self, query: ProductQuery, *, limit: int, place: After | Offset | None = None) -> Page:
         """A page of what was asked for, from `place` on.
@@ -71,8 +79,11 @@ class TantivyReader:
         Raises ViewNotReady, and PlaceExpiredError for a place by relevance that is too deep or in
         a generation that is gone. A place of the other kind of sorting is the caller's mistake.
         """
-        if query.sort == "relevance" and query.words is not None:
-            return self._by_relevance(query, limit, place)
+        by_relevance = query.sort == "relevance" and query.words is not None
+        with self._damage_is_not_ready():
+            return (self._by_relevance if by_relevance else self._sorted)(query, limit, place)
+
+    def _sorted(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation = self._generation()
         wanted = generation.queries.filtered(query)
         after = place if isinstance(place, After) else None
@@ -132,6 +143,18 @@ class TantivyReader:
             raise PlaceExpiredError
         return kept
 
+    @contextmanager
+    def _damage_is_not_ready(self) -> Iterator[None]:
+        try:
+            with engine_errors():
+                yield
+        except EngineFailed as error:
+            with self._lock:
+                if self._damage() is None and not error.will_pass:
+                    raise
+                self._forget()
+            raise ViewNotReady(VIEW) from error
+
     def _generation(self) -> Generation:
         """The newest commit."""
         with self._lock:
@@ -139,20 +162,39 @@ class TantivyReader:
             if seen != self._seen or self._current is None:
                 self._current = self._newest()
                 self._seen = seen
+            elif time.monotonic() - self._looked_at > _LOOK_SECONDS and self._damage() is not None:
+                self._forget()
+                raise ViewNotReady(VIEW)
             return self._current
 
     def _signature(self) -> tuple[object, object]:
         return _identity(self._index_folder / POINTER_FILE), _identity(self._folder / META_FILE)
 
+    def _damage(self) -> str | None:
+        self._looked_at = time.monotonic()
+        if self._files is None:
+            return None
+        try:
+            return self._files.damage()
+        except OSError as error:
+            return str(error)
+
+    def _forget(self) -> None:
+        """Lets go of every file that is open: none of them may be trusted."""
+        self._index = self._queries = self._current = self._seen = self._files = None
+        self._kept.clear()
+
     def _newest(self) -> Generation:
         # The folder may be switched or deleted between any two of these steps: once more is enough, since
         # the pointer is read anew, and a folder it names stays until it names another.
-        with suppress(ValueError, OSError):
+        with suppress(EngineFailed), engine_errors():
             return self._opened()
         self._index = None
         try:
-            return self._opened()
-        except (ValueError, OSError) as error:
+            with engine_errors():
+                return self._opened()
+        except EngineFailed as error:
+            self._forget()
             raise ViewNotReady(VIEW) from error
 
     def _opened(self) -> Generation:
@@ -161,9 +203,12 @@ class TantivyReader:
             raise ViewNotReady(VIEW)
         if self._index is None or pointer.version != self._version:
             self._folder = version_folder(self._index_folder, pointer.version)
+            self._files = IndexFiles(self._folder)
             self._index = open_index(self._folder)
             self._version = pointer.version
             self._queries = None
+        if (damage := self._damage()) is not None:
+            raise EngineFailed(damage)
         self._index.reload()
         queries = self._queries = self._queries or ProductQueries(self._index.schema)
         searcher = self._index.searcher()
@@ -180,7 +225,7 @@ def committed_position(searcher: tantivy.Searcher, queries: ProductQueries) -> i
 def _identity(path: Path) -> object:
     try:
         stat = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
 

@@ -42,10 +42,12 @@ def version_folder(index_folder: Path, version: int) -> Path:
 
 
 def read_pointer(index_folder: Path) -> Pointer | None:
-    """Which version is live; None where there is none yet."""
+    """Which version is live; None where there is none yet, or none that could be made out."""
     try:
         return msgspec.json.decode((index_folder / POINTER_FILE).read_bytes(), type=Pointer)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

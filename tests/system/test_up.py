@@ -17,6 +17,7 @@ import psutil
 import psycopg
 import pytest
 
+from deploy.local.logs import LOGS_BYTES_MAX
 from tests.system.running import RunningSystem, call, daybook, refused, wait_until
 
 pytestmark = pytest.mark.slow
@@ -115,6 +116,13 @@ def test_a_killed_child_is_started_again_and_nothing_is_lost(system: RunningSyst
     wait_until(lambda: call(f"{system.addresses['commands']}/health/ready")[0] == 200)
     after = list_product(system)
     wait_until(lambda: can_be_read(system, after))
+
+
+def test_a_log_is_bounded_while_its_process_runs(system: RunningSystem) -> None:
+    log = system.data / "logs" / "query.log"
+    os.truncate(log, 3 * LOGS_BYTES_MAX)  # Without a byte on the disk: a hole.
+    wait_until(lambda: sum(file.stat().st_size for file in log.parent.iterdir()) < LOGS_BYTES_MAX)
+    assert log.stat().st_size < LOGS_BYTES_MAX
 
 
 def test_the_three_things_to_try_work_as_they_are_printed(system: RunningSystem) -> None:
