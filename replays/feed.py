@@ -1,8 +1,7 @@
-"""Reading the log as it grows: a page at a time, and waiting for more without a thread for each who waits."""
+"""Reading the log as it grows, a page at a time."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -72,33 +71,3 @@ def _place(
     if seen is not None and seen.position == position:
         return seen
     return checkpoint_at(log, position)
-
-
-class HeadWatch:
-    """Waits for the log's head to move, for any number of coroutines of one loop, in one thread."""
-
-    def __init__(self, log: EventReader) -> None:
-        self._log = log
-        self._after = 0
-        self._wait: asyncio.Task[int] | None = None
-
-    async def wait(self, *, after: int) -> int:
-        """The head, at once if it is known to be above `after`, else when it moves or in a second.
-
-        Raises StoreUnavailable.
-        """
-        if self._wait is None or self._wait.done():
-            self._after = after
-            self._wait = asyncio.create_task(
-                asyncio.to_thread(self._log.wait, after=after, timeout_seconds=WAIT_SECONDS)
-            )
-            self._wait.add_done_callback(_retrieve)
-        elif after < self._after:
-            return self._after  # Whoever is waiting has seen that much already.
-        return await asyncio.shield(self._wait)
-
-
-def _retrieve(wait: asyncio.Task[int]) -> None:
-    """Marks a failure as seen where all who waited have gone meanwhile."""
-    if not wait.cancelled():
-        wait.exception()

@@ -2,8 +2,8 @@
 
 `daybook.py` includes `events_router(...)` in the query API's application, which knows nothing of the log:
 
-    app.include_router(events_router(log, Codec(EVENT_TYPES), operator_token=settings.operator_token,
-                                     stopping=lambda: server.should_exit))
+    broadcast = Broadcast(log, stopping=lambda: server.should_exit)
+    app.include_router(events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=token))
 
 `log` is opened read-only. `stopping` is asked every second: an event stream ends by itself when it says
 True, so that a server that waits for its connections to end can stop.
@@ -12,20 +12,23 @@ True, so that a server that waits for its connections to end can stop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader
 from replays.asked import EVENT_STREAM, PARAMETERS, Asked, asked, require_token
+from replays.broadcast import Broadcast, TooManyListeners
 from replays.cloud_events import CloudEvent, cloud_event
-from replays.feed import BeyondHead, FeedPage, HeadWatch, read_page
+from replays.feed import BeyondHead, FeedPage, read_page
 from replays.problems import (
     ANOTHER_HISTORY,
     ANOTHER_LOG,
@@ -33,10 +36,15 @@ from replays.problems import (
     LOG_DAMAGED,
     STORE_UNAVAILABLE,
     TOKEN_REQUIRED,
+    TOO_MANY_LISTENERS,
     ProblemError,
 )
-from replays.server_sent_events import server_sent_events
+from replays.server_sent_events import EventStream, server_sent_events
 
+READERS = 4
+"""Threads that read the log for those who ask for pages, or have to catch up."""
+
+_LATER = {"Retry-After": "5"}
 _CHALLENGE = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
 
 
@@ -50,42 +58,42 @@ class EventsAnswer(msgspec.Struct, frozen=True):
 def events_router(
     log: EventReader,
     codec: Codec,
+    broadcast: Broadcast,
     *,
     operator_token: str | None = None,
-    stopping: Callable[[], bool] = lambda: False,
     heartbeat_seconds: float = 15.0,
 ) -> APIRouter:
-    """The route, to be included in an application. With `operator_token` set it asks for it as a bearer."""
+    """The route, to be included in an application. With `operator_token` set it asks for it as a bearer.
+
+    Its event streams are among the listeners of `broadcast`.
+    """
     router = APIRouter(tags=["events"])
-    watch = HeadWatch(log)
+    threads = ThreadPoolExecutor(READERS, "events")
 
     @router.get("/api/v1/events", summary="The log, in order, without personal data", **_DOCUMENTED)
     async def events(request: Request) -> Response:
-        try:
-            require_token(request, operator_token)
-            wanted = asked(request)
-            log_id, page = await asyncio.to_thread(_first_page, log, wanted)
-        except ProblemError as problem:
-            return problem.response(_CHALLENGE if problem.kind is TOKEN_REQUIRED else None)
-        except StoreUnavailable:
-            return ProblemError(STORE_UNAVAILABLE, STORE_UNAVAILABLE.title).response({"Retry-After": "1"})
-        except LogGap as gap:
-            return ProblemError(LOG_DAMAGED, str(gap)).response()
-        if not wanted.as_stream:
-            return _page(request, codec, page, log_id)
-        return _stream(
-            server_sent_events(
-                log,
-                codec,
-                watch,
-                first=page,
-                wanted=wanted,
-                stopping=stopping,
-                heartbeat_seconds=heartbeat_seconds,
-            ),
-            page,
-            log_id,
-        )
+        with ExitStack() as place:
+            try:
+                require_token(request, operator_token)
+                wanted = asked(request)
+                if wanted.as_stream:
+                    place.enter_context(broadcast.admitted())
+                loop = asyncio.get_running_loop()
+                log_id, page = await loop.run_in_executor(threads, _first_page, log, wanted)
+            except ProblemError as problem:
+                return problem.response(_CHALLENGE if problem.kind is TOKEN_REQUIRED else None)
+            except TooManyListeners:
+                return ProblemError(TOO_MANY_LISTENERS, TOO_MANY_LISTENERS.title).response(_LATER)
+            except StoreUnavailable:
+                return ProblemError(STORE_UNAVAILABLE, STORE_UNAVAILABLE.title).response({"Retry-After": "1"})
+            except LogGap as gap:
+                return ProblemError(LOG_DAMAGED, str(gap)).response()
+            if not wanted.as_stream:
+                return _page(request, codec, page, log_id)
+            messages = server_sent_events(
+                log, codec, broadcast, threads, first=page, wanted=wanted, heartbeat_seconds=heartbeat_seconds
+            )
+            return _stream(messages, place.pop_all(), page, log_id)
 
     return router
 
@@ -129,14 +137,14 @@ def _page(request: Request, codec: Codec, page: FeedPage, log_id: str) -> Respon
     return Response(body, 200, headers, "application/json")
 
 
-def _stream(messages: AsyncIterator[bytes], page: FeedPage, log_id: str) -> Response:
+def _stream(messages: AsyncGenerator[bytes, None], place: ExitStack, page: FeedPage, log_id: str) -> Response:
     headers = {
         **_standing(page, log_id),
         "Cache-Control": "no-store",
         "Vary": "Accept, Authorization",
         "X-Accel-Buffering": "no",  # A proxy that buffers would hold the events back.
     }
-    return StreamingResponse(messages, 200, headers, EVENT_STREAM)
+    return EventStream(messages, place, headers)
 
 
 def _documented() -> dict[str, Any]:

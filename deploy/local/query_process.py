@@ -18,6 +18,7 @@ from event_store.records import EventReader
 from read_api.app import build_query_app
 from read_api.health import ReadyPosition
 from read_api.settings import QuerySettings
+from replays.broadcast import Broadcast
 from replays.http import events_router
 
 SCHEMA = "daybook"
@@ -33,6 +34,7 @@ def serve_query_process(sockets: list[socket.socket] | None) -> None:
         settings,
         log,
         demo_marker=own.demo_marker,
+        listeners_max=own.event_listeners_max,
         stopping=lambda: server is not None and server.should_exit,
     )
     server = server_of(app, host=settings.host, port=settings.read_port, methods=("GET", "HEAD"))
@@ -47,12 +49,14 @@ def build_query_process_app(
     log: EventReader,
     *,
     demo_marker: Path | None = None,
+    listeners_max: int = 1_000,
     stopping: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """Every route of the query port. While `demo_marker` names a missing file, it is not ready."""
     app = build_query_app(settings, ready_position=head_at_start(log, demo_marker))
+    broadcast = Broadcast(log, listeners_max=listeners_max, stopping=stopping)
     app.include_router(
-        events_router(log, Codec(EVENT_TYPES), operator_token=settings.operator_token, stopping=stopping)
+        events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=settings.operator_token)
     )
     return app
 

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from event_store.records import EventReader
+from replays.broadcast import Broadcast
 from replays.http import events_router
 from tests.replays.shop import CODEC
 
@@ -21,12 +22,13 @@ EVENTS = "/api/v1/events"
 class Served:
     """The feed on a real server, in a thread of its own."""
 
-    def __init__(self, log: EventReader, **options: Any) -> None:
+    def __init__(self, log: EventReader, *, listeners_max: int = 1_000, **options: Any) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         app = FastAPI()
-        app.include_router(events_router(log, CODEC, stopping=lambda: self.server.should_exit, **options))
+        self.broadcast = Broadcast(log, listeners_max=listeners_max, stopping=lambda: self.server.should_exit)
+        app.include_router(events_router(log, CODEC, self.broadcast, **options))
         config = uvicorn.Config(
             app,
             host="127.0.0.1",

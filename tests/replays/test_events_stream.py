@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from event_store.memory_log import MemoryLog
-from replays.feed import HeadWatch
 from tests.replays.served import Served
 from tests.replays.shop import Shop
 
@@ -80,23 +78,3 @@ def test_a_stream_ends_when_the_server_stops(shop: Shop) -> None:
         messages(lines, 1)
         served.server.should_exit = True
         list(lines)  # Ends, rather than wait for ever.
-
-
-def test_many_who_wait_share_one_wait(shop: Shop) -> None:
-    calls = []
-
-    class Counted(MemoryLog):
-        def wait(self, *, after: int, timeout_seconds: float) -> int:
-            calls.append(after)
-            return super().wait(after=after, timeout_seconds=timeout_seconds)
-
-    async def waited() -> list[int]:
-        log = Counted()
-        watch = HeadWatch(log)
-        waiting = [asyncio.create_task(watch.wait(after=0)) for _ in range(50)]
-        await asyncio.sleep(0.05)
-        await asyncio.to_thread(Shop(log).receive)
-        return await asyncio.gather(*waiting)
-
-    assert asyncio.run(waited()) == [1] * 50
-    assert calls == [0]
