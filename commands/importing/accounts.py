@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from zlib import crc32
 
-from commands.importing.online_retail import Damaged
+from commands.importing.online_retail import Repeated
+from commands.importing.reading.refusals import Damaged
 from commands.importing.sorting import Kind, SortedInvoice
 
 
@@ -16,11 +18,18 @@ class Count:
 
     lines: int = 0
     pence: int = 0
+    goods: int = 0  # a sum over what the lines are of, so that other goods at the same price tell
 
-    def add(self, pence: int, lines: int = 1) -> None:
+    def add(self, pence: int, lines: int = 1, *, goods: int = 0) -> None:
         """Counts lines in."""
         self.lines += lines
         self.pence += pence
+        self.goods += goods
+
+
+def goods(sku: str, quantity: int) -> int:
+    """A number that stands for so many units of a SKU."""
+    return crc32(f"{sku} {quantity}".encode())
 
 
 Counts = defaultdict[str, Count]
@@ -57,17 +66,21 @@ class FileAccount:
 
     by_invoice: dict[str, dict[Kind, Count]] = field(default_factory=dict)
     returned: dict[str, list[ReturnedLine]] = field(default_factory=dict)
-    damaged: int = 0
+    apart: Counts = field(default_factory=counts)  # of no invoice, or of one that counts elsewhere
 
-    def add(self, item: SortedInvoice | Damaged) -> None:
-        """Counts an invoice, or a line that is damaged."""
+    def add(self, item: SortedInvoice | Repeated | Damaged) -> None:
+        """Counts an invoice, or a line that is repeated or damaged."""
         if isinstance(item, Damaged):
-            self.damaged += 1
+            self.apart[Kind.DAMAGED.value].add(0)
+            return
+        if isinstance(item, Repeated):
+            self.apart[Kind.REPEATED.value].add(item.line.amount)
             return
         number = item.invoice.number
         of_invoice = self.by_invoice.setdefault(number, {})
         for _, line, meaning in item.meanings:
-            of_invoice.setdefault(meaning.kind, Count()).add(line.amount)
+            named = goods(line.code, line.quantity) if meaning.kind in GOODS else 0
+            of_invoice.setdefault(meaning.kind, Count()).add(line.amount, goods=named)
             if meaning.kind is Kind.RETURNED:
                 returned = ReturnedLine(line.code, -line.quantity, -line.amount)
                 self.returned.setdefault(number, []).append(returned)
@@ -80,9 +93,9 @@ class LogAccount:
     by_invoice: dict[str, dict[Kind, Count]] = field(default_factory=dict)
     credited: dict[str, list[CreditedPiece]] = field(default_factory=dict)
 
-    def add(self, invoice: str, kind: Kind, pence: int) -> None:
+    def add(self, invoice: str, kind: Kind, pence: int, *, goods: int = 0) -> None:
         """Counts one order line, charge or adjustment."""
-        self.by_invoice.setdefault(invoice, {}).setdefault(kind, Count()).add(pence)
+        self.by_invoice.setdefault(invoice, {}).setdefault(kind, Count()).add(pence, goods=goods)
 
 
 MATCHED, IN_PART, ALONE = "matched to orders", "matched in part", "standing alone"
@@ -95,7 +108,7 @@ class Account:
     file: Counts
     log: Counts
     aside: Counts
-    missing: list[str]  # invoices whose lines the log has otherwise than the file
+    differing: dict[str, str]  # invoices whose lines the log has otherwise than the file, and how
 
     def row(self, label: str) -> tuple[Count, Count, Count]:
         """In the file, in the log, aside."""
@@ -108,15 +121,15 @@ class Account:
     @property
     def adds_up(self) -> bool:
         """Whether lines in = lines accounted for, by kind and in sums."""
-        return not self.missing and all(
+        return not self.differing and all(
             in_file.lines == in_log.lines + aside.lines and in_file.pence == in_log.pence + aside.pence
             for in_file, in_log, aside in map(self.row, {*self.file, *self.log, *self.aside})
         )
 
 
-def account(file: FileAccount, log: LogAccount, aside: Iterable[tuple[Kind, int]]) -> Account:
+def account(file: FileAccount, log: LogAccount, aside: Counts) -> Account:
     """Holds the three against each other."""
-    result = Account(counts(), counts(), counts(), [])
+    result = Account(counts(), counts(), counts(), {})
     for number, kinds in file.by_invoice.items():
         in_log = log.by_invoice.get(number, {})
         for kind, count in kinds.items():
@@ -124,17 +137,31 @@ def account(file: FileAccount, log: LogAccount, aside: Iterable[tuple[Kind, int]
                 result.file[kind.value].add(count.pence, count.lines)
         for kind, count in in_log.items():
             result.log[kind.value].add(count.pence, count.lines)
-        whole = _returns(result, file.returned.get(number, []), log.credited.get(number, []))
-        booked = {
-            kind: count for kind, count in kinds.items() if kind in BOOKED and kind is not Kind.RETURNED
-        }
-        if not whole or booked != in_log:
-            result.missing.append(number)
-    if file.damaged:
-        result.file[Kind.DAMAGED.value].add(0, file.damaged)
-    for kind, pence in aside:
-        result.aside[kind.value].add(pence)
+        returned = _returns(result, file.returned.get(number, []), log.credited.get(number, []))
+        differences = [*_differences(kinds, in_log), *returned]
+        if differences:
+            result.differing[number] = "; ".join(differences)
+    for label, count in file.apart.items():
+        result.file[label].add(count.pence, count.lines)
+    for label, count in aside.items():
+        result.aside[label].add(count.pence, count.lines)
     return result
+
+
+def _differences(in_file: Mapping[Kind, Count], in_log: Mapping[Kind, Count]) -> Iterator[str]:
+    """How the log has an invoice otherwise than the file, its returned goods apart."""
+    for kind in BOOKED:
+        there, here = in_file.get(kind, Count()), in_log.get(kind, Count())
+        if kind is Kind.RETURNED or there == here:
+            continue
+        if (there.lines, there.pence) == (here.lines, here.pence):
+            yield f"{kind.value} are other goods"
+        else:
+            yield f"{kind.value} {_said(there)} in the file, {_said(here)} in the log"
+
+
+def _said(count: Count) -> str:
+    return f"{count.lines:,} line{'' if count.lines == 1 else 's'} {pounds(count.pence)}"
 
 
 BOOKED = {
@@ -151,28 +178,34 @@ BOOKED = {
 }
 
 
-def _returns(result: Account, lines: list[ReturnedLine], pieces: list[CreditedPiece]) -> bool:
-    """Counts a cancellation's returned products, by SKU and by how they were matched.
+GOODS = {Kind.SOLD, Kind.FREE, Kind.ADJUSTMENT}
+
+
+def _returns(result: Account, lines: list[ReturnedLine], pieces: list[CreditedPiece]) -> list[str]:
+    """Counts a cancellation's returned products, by SKU and by how they were matched; says which differ.
 
     A line may be credited in several pieces. The log has a SKU's lines when units and pence agree.
     """
     by_sku: dict[str, list[CreditedPiece]] = defaultdict(list)
     for piece in pieces:
         by_sku[piece.sku].append(piece)
-    whole = True
+    differences = []
     for sku in dict.fromkeys([*(line.sku for line in lines), *by_sku]):
         label = f"{Kind.RETURNED.value}, {_matching(by_sku[sku])}"
         of_sku = [line for line in lines if line.sku == sku]
         for line in of_sku:
             result.file[label].add(-line.pence)
-        units = sum(piece.quantity for piece in by_sku[sku])
-        pence = sum(piece.pence for piece in by_sku[sku])
-        agrees = units == sum(line.quantity for line in of_sku) and pence == sum(
-            line.pence for line in of_sku
-        )
-        result.log[label].add(-pence, len(of_sku) if agrees else 0)
-        whole = whole and agrees
-    return whole
+        in_log = (sum(piece.quantity for piece in by_sku[sku]), sum(piece.pence for piece in by_sku[sku]))
+        in_file = (sum(line.quantity for line in of_sku), sum(line.pence for line in of_sku))
+        agrees = in_log == in_file
+        result.log[label].add(-in_log[1], len(of_sku) if agrees else 0)
+        if not agrees:
+            (there, paid), (here, credited) = in_file, in_log
+            differences.append(
+                f"{sku} returned: {there:,} for {pounds(paid)} in the file, "
+                f"{here:,} for {pounds(credited)} in the log"
+            )
+    return differences
 
 
 def _matching(pieces: list[CreditedPiece]) -> str:
@@ -180,3 +213,9 @@ def _matching(pieces: list[CreditedPiece]) -> str:
     if on_order == {True}:
         return MATCHED
     return IN_PART if True in on_order else ALONE
+
+
+def pounds(pence: int) -> str:
+    """Pence as pounds with thousands apart: -1,234.50."""
+    sign = "-" if pence < 0 else ""
+    return f"{sign}{abs(pence) // 100:,}.{abs(pence) % 100:02d}"

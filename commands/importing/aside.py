@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from commands.importing.online_retail import Damaged, Line
+from commands.importing.accounts import Counts, counts
+from commands.importing.online_retail import Line
+from commands.importing.reading.refusals import Damaged
 from commands.importing.sorting import Kind
 
 COLUMNS = (
@@ -25,48 +27,56 @@ COLUMNS = (
 
 
 class Aside:
-    """The list while it is being written."""
+    """The list while it is being written; without a `writer` it only counts."""
 
-    def __init__(self, writer: Any) -> None:
+    def __init__(self, place: Callable[[int], str], writer: Any = None) -> None:
+        """`place` names a line of the file by its number."""
+        self._place = place
         self._writer = writer
+        self.counted = counts()
 
     def line(self, line: Line, kind: Kind, reason: str) -> None:
         """Lists a line that was understood."""
-        self._writer.writerow(
-            (
-                line.number,
-                line.invoice,
-                line.code,
-                line.description,
-                line.quantity,
-                line.price.exact,
-                line.amount,
-                kind.value,
-                reason,
-            )
+        self._list(
+            line.number,
+            line.invoice,
+            line.code,
+            line.description,
+            line.quantity,
+            line.price.exact,
+            line.amount,
+            kind,
+            reason,
         )
 
     def damaged(self, damaged: Damaged) -> None:
         """Lists a damaged line; what it says is certain of nothing, so it counts for 0 pence."""
-        self._writer.writerow(
-            (damaged.number, "", "", damaged.text, "", "", 0, Kind.DAMAGED.value, damaged.reason)
-        )
+        self._list(damaged.number, "", "", damaged.text, "", "", 0, Kind.DAMAGED, damaged.reason)
+
+    def _list(self, number: int, *fields: Any) -> None:
+        *_, pence, kind, reason = fields
+        self.counted[kind.value].add(pence)
+        if self._writer is not None:
+            place = self._place(number).removeprefix("line ")
+            self._writer.writerow((place, *fields[:-2], kind.value, reason))
 
 
 @contextmanager
-def listing(path: Path) -> Iterator[Aside]:
+def listing(path: Path, place: Callable[[int], str]) -> Iterator[Aside]:
     """Writes the list anew; it takes its place only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        yield Aside(writer)
+        yield Aside(place, writer)
     unfinished.replace(path)
 
 
-def read_back(path: Path) -> Iterator[tuple[Kind, int]]:
-    """Kind and pence of every line listed."""
+def read_back(path: Path) -> Counts:
+    """Lines and pence of every kind listed."""
+    result = counts()
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            yield Kind(row["kind"]), int(row["amount_pence"])
+            result[Kind(row["kind"]).value].add(int(row["amount_pence"]))
+    return result

@@ -16,6 +16,10 @@ class System(Protocol):
         """Where the log is."""
 
     @property
+    def postgres(self) -> str | None:
+        """The same, or None where no system is known."""
+
+    @property
     def data_dir(self) -> Path:
         """The system's own folder."""
 
@@ -30,30 +34,46 @@ def import_group() -> None:
 
 
 @import_group.command("online-retail")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--dates",
+    type=click.Choice(["iso", "day-month", "month-day"]),
+    help="The form of the file's dates, where the file itself does not tell.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the table and write nothing; needs no running system.")
 @click.option(
     "--aside",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to list the lines that get no event. [default: imports/ in the data folder]",
 )
 @click.pass_obj
-def online_retail_command(system: System, file: Path, aside: Path | None) -> None:
-    """Import FILE (.csv or .csv.gz) in the format of the data set "Online Retail".
+def online_retail_command(
+    system: System, file: Path, dates: str | None, dry_run: bool, aside: Path | None
+) -> None:
+    """Import FILE (.csv, .csv.gz or .xlsx) in the format of the data set "Online Retail" or its
+    later edition "Online Retail II".
 
-    Every invoice is imported once for ever: where an import was stopped, the next one goes on. The table at
-    the end accounts for every line; the exit code is 1 when it does not add up.
+    Every invoice is imported once for ever: where an import was stopped, the next one goes on, and an invoice
+    that both editions have counts once. How the file is read is found from the whole of it. The table at the
+    end accounts for every line; the exit code is 1 when it does not add up.
     """
-    from commands.importing.running import ImportFailed, import_file
+    from commands.importing import running
+    from commands.importing.reading.dates import DateForm
 
+    form = None if dates is None else DateForm(dates)
     try:
-        adds_up = import_file(
-            file,
-            postgres_url=system.postgres_url,
-            data_dir=system.data_dir,
-            read_url=system.read,
-            aside=aside,
-        )
-    except ImportFailed as error:
+        if dry_run:
+            adds_up = running.dry_run(file, postgres_url=system.postgres, dates=form)
+        else:
+            adds_up = running.import_file(
+                file,
+                postgres_url=lambda: system.postgres_url,
+                data_dir=system.data_dir,
+                read_url=system.read,
+                aside=aside,
+                dates=form,
+            )
+    except running.ImportFailed as error:
         raise click.ClickException(str(error)) from error
     if not adds_up:
         raise click.exceptions.Exit(1)

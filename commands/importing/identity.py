@@ -6,6 +6,7 @@ import hmac
 from hashlib import sha256
 
 SOURCE = "online-retail"
+"""Both editions are one shop's books under one numbering: an invoice is the same whichever has it."""
 
 
 class Identity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,17 +12,20 @@ from aggregates.orders.events import LinesReturned, OrderPlaced, OrderRefunded
 from commands.books import Books
 from commands.handlers import HANDLERS
 from commands.handling import Handling
-from commands.importing.accounts import Account, FileAccount, account
+from commands.importing.accounts import Account, Counts, FileAccount, LogAccount, account
 from commands.importing.aside import Aside, listing, read_back
+from commands.importing.dry_run import DryRun
 from commands.importing.handlers import IMPORT_HANDLERS
 from commands.importing.identity import SOURCE, Identity, receipt_source
 from commands.importing.invoices import Invoice, group
-from commands.importing.online_retail import Damaged, Outline, outline, read_lines
+from commands.importing.online_retail import Repeated, read_lines
 from commands.importing.planning import Planner
 from commands.importing.progress import Progress
+from commands.importing.reading.reading import Outline, Reading
+from commands.importing.reading.refusals import Damaged, NotOnlineRetail
 from commands.importing.reading_back import Imported, imported_before, read_account
 from commands.importing.recording import ListIfNew, ReceiveOpeningStock, RecordCancellation
-from commands.importing.sorting import SortedInvoice, sort_invoice
+from commands.importing.sorting import Kind, SortedInvoice, sort_invoice
 from commands.importing.submitting import CHUNK_EVENTS, Submitter
 from commands.importing.survey import Survey, survey
 from event_store.codec import Codec
@@ -36,10 +39,6 @@ DEADLINE_SECONDS = 60.0
 STOCKS_PAGE = 200
 
 
-class FileChanged(Exception):  # noqa: N818
-    """The file is no longer what it was when the import began."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What an import ended with. `written` invoices were new to the log; the file's others were there."""
@@ -48,7 +47,7 @@ class Result:
     outline: Outline
     invoices: int  # in the file
     written: int
-    aside: Path
+    aside: Path | None  # None where nothing was listed, in a dry run
     head: int  # of the log when the last was written
 
 
@@ -59,7 +58,7 @@ class OnlineRetailImport:
         self,
         log: EventLog,
         codec: Codec,
-        path: Path,
+        reading: Reading,
         aside: Callable[[str], Path],
         progress: Progress,
         *,
@@ -68,7 +67,7 @@ class OnlineRetailImport:
         """`aside` names the list of lines that get no event, given the digest of the file's content."""
         self._log = log
         self._codec = codec
-        self._path = path
+        self._reading = reading
         self._aside_of = aside
         self._progress = progress
         self._chunk_events = chunk_events
@@ -76,15 +75,7 @@ class OnlineRetailImport:
 
     async def run(self) -> Result:
         """Imports the file. Raises NotOnlineRetail, OSError, and what the handling loop raises."""
-        found = await asyncio.to_thread(outline, self._path)
-        self._progress.stage("reading what is in the log")
-        before = await asyncio.to_thread(imported_before, self._log, self._codec, self._identity)
-        self._progress.stage("looking through the file")
-        surveyed = survey(
-            group(read_lines(self._path), found.last_line),
-            imported=partial(self._is_imported, before),
-            adjusted=before.adjustments,
-        )
+        before, surveyed = await self._look_through()
         handling = Handling(
             self._log,
             self._codec,
@@ -92,27 +83,54 @@ class OnlineRetailImport:
             deadline_seconds=DEADLINE_SECONDS,
             streams_max=STREAMS_MAX,
         )
+        path = self._aside_of(self._reading.outline.digest)
         async with handling:
             submitter = Submitter(handling, actor=SOURCE, chunk_events=self._chunk_events)
             try:
-                await self._prepare(submitter, found, surveyed, before)
-                submitter.written = 0
-                file_account = await self._write(submitter, found, surveyed, before)
+                with listing(path, self._reading.place) as aside:
+                    await self._prepare(submitter, surveyed, before)
+                    submitter.written = 0
+                    file_account = await self._write(submitter, surveyed, before, aside)
             finally:
                 await submitter.abandon()
+        return await self._result(file_account, LogAccount(), read_back(path), submitter.written, path)
+
+    async def dry_run(self) -> Result:
+        """Accounts for the file as `run` would, and writes nothing. Raises as it does."""
+        before, surveyed = await self._look_through()
+        aside, dry = Aside(self._reading.place), DryRun()
+        file_account = await self._write(dry, surveyed, before, aside)
+        return await self._result(file_account, dry.account, aside.counted, dry.written, None)
+
+    async def _look_through(self) -> tuple[Imported, Survey]:
+        """What earlier imports left, and what the file is going to need."""
+        self._progress.stage("reading what is in the log")
+        before = await asyncio.to_thread(imported_before, self._log, self._codec, self._identity)
+        self._progress.stage("looking through the file")
+        surveyed = survey(
+            self._items(), imported=partial(self._is_imported, before), adjusted=before.adjusted
+        )
+        if surveyed.first_at is None:
+            first = surveyed.first_damaged
+            why = f": {self._reading.place(first.number)}: {first.reason}" if first is not None else ""
+            raise NotOnlineRetail(f"none of the file's {surveyed.damaged:,} lines can be read{why}")
+        return before, surveyed
+
+    def _items(self) -> Iterator[Invoice | Repeated | Damaged]:
+        return group(read_lines(self._reading), self._reading.outline.last_line)
+
+    async def _result(
+        self, file: FileAccount, in_log: LogAccount, aside: Counts, written: int, listed: Path | None
+    ) -> Result:
         self._progress.stage("reading back what the log holds")
         head = await asyncio.to_thread(self._log.head)
-        in_log = await asyncio.to_thread(
-            read_account, self._log, self._codec, self._identity, file_account.by_invoice
-        )
-        aside = self._aside_of(found.digest)
-        accounted = account(file_account, in_log, read_back(aside))
+        read = partial(read_account, self._log, self._codec, self._identity, file.by_invoice, in_log)
         return Result(
-            account=accounted,
-            outline=found,
-            invoices=len(file_account.by_invoice),
-            written=submitter.written,
-            aside=aside,
+            account=account(file, await asyncio.to_thread(read), aside),
+            outline=self._reading.outline,
+            invoices=len(file.by_invoice),
+            written=written,
+            aside=listed,
             head=head,
         )
 
@@ -121,12 +139,9 @@ class OnlineRetailImport:
             return self._identity.credit_note(invoice.number, 1) in before.credit_notes
         return self._identity.order(invoice.number) in before.orders
 
-    async def _prepare(
-        self, submitter: Submitter, found: Outline, surveyed: Survey, before: Imported
-    ) -> None:
+    async def _prepare(self, submitter: Submitter, surveyed: Survey, before: Imported) -> None:
         """Lists every product sold, and receives what the sales to come lack."""
-        if surveyed.first_at is None:
-            return
+        assert surveyed.first_at is not None
         titles = surveyed.titles()
         new = {sku: price for sku, price in surveyed.prices.items() if sku not in before.listed}
         if new:
@@ -144,7 +159,10 @@ class OnlineRetailImport:
         lacking = await self._lacking(surveyed)
         for sku, quantity in lacking.items():
             receipt = ReceiveOpeningStock(
-                sku=sku, quantity=quantity, reason=OPENING, source=receipt_source(found.digest)
+                sku=sku,
+                quantity=quantity,
+                reason=OPENING,
+                source=receipt_source(self._reading.outline.digest),
             )
             await submitter.submit(receipt, valid_at=surveyed.first_at, events=1)
         await submitter.flush()
@@ -169,46 +187,43 @@ class OnlineRetailImport:
         return {sku: books.state(f"stock-{sku}").available for sku in skus}
 
     async def _write(
-        self, submitter: Submitter, found: Outline, surveyed: Survey, before: Imported
+        self, submitter: Submitter | DryRun, surveyed: Survey, before: Imported, aside: Aside
     ) -> FileAccount:
         """Every invoice in the file's order, and the list of what goes aside."""
-        result = FileAccount()
-        planner = Planner(digest=found.digest, identity=self._identity, titles=surveyed.titles())
-        self._progress.stage("writing invoices", total=found.lines, unit=" lines")
-        with listing(self._aside_of(found.digest)) as aside:
-            for item in group(read_lines(self._path), found.last_line):
-                entry = item if isinstance(item, Damaged) else sort_invoice(item)
-                result.add(entry)
-                self._list_aside(entry, aside)
-                if isinstance(entry, Damaged):
-                    self._progress.tell(f"line {entry.number} is damaged and skipped: {entry.reason}")
-                    submitter.when_done(partial(self._progress.advance, 1))
-                    continue
+        result, outline = FileAccount(), self._reading.outline
+        planner = Planner(digest=outline.digest, identity=self._identity, titles=surveyed.titles())
+        self._progress.stage("going through the invoices", total=outline.lines, unit=" lines")
+        for item in self._items():
+            entry = sort_invoice(item) if isinstance(item, Invoice) else item
+            result.add(entry)
+            self._list_aside(entry, aside)
+            if isinstance(entry, SortedInvoice):
                 await self._record(submitter, planner, entry, before)
                 submitter.when_done(partial(self._progress.advance, len(entry.invoice.lines)))
-            await submitter.flush()
-        if outline(self._path).digest != found.digest:
-            raise FileChanged(f"{self._path} changed while it was imported")
+            else:
+                submitter.when_done(partial(self._progress.advance, 1))
+        await submitter.flush()
         return result
 
-    @staticmethod
-    def _list_aside(entry: SortedInvoice | Damaged, aside: Aside) -> None:
+    def _list_aside(self, entry: SortedInvoice | Repeated | Damaged, aside: Aside) -> None:
         if isinstance(entry, Damaged):
             aside.damaged(entry)
-            return
-        for line, kind, reason in entry.aside:
-            aside.line(line, kind, reason)
+            place = self._reading.place(entry.number)
+            self._progress.tell(f"{place} is damaged and skipped: {entry.reason}")
+        elif isinstance(entry, Repeated):
+            aside.line(entry.line, Kind.REPEATED, entry.reason)
+        else:
+            for line, kind, reason in entry.aside:
+                aside.line(line, kind, reason)
 
     async def _record(
-        self, submitter: Submitter, planner: Planner, entry: SortedInvoice, before: Imported
+        self, submitter: Submitter | DryRun, planner: Planner, entry: SortedInvoice, before: Imported
     ) -> None:
         """Submits what the invoice becomes, unless it is in the log."""
         invoice = entry.invoice
         submit = partial(submitter.submit, valid_at=invoice.at, events=len(invoice.lines) + 4)
-        adjustments = planner.adjustments(entry)
-        if adjustments is not None and any(
-            line.source not in before.adjustments for line in adjustments.corrections
-        ):
+        adjustments = planner.adjustments(entry, before.adjusted)
+        if adjustments is not None:
             await submit(adjustments)
         if self._is_imported(before, invoice):
             return

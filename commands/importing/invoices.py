@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from commands.importing.online_retail import Damaged, Line
+from commands.importing.online_retail import Line, Repeated
+from commands.importing.reading.refusals import Damaged
 
 
 @dataclass(slots=True)
@@ -35,17 +36,17 @@ class Invoice:
         return self.at, int(self.number.lstrip("CA"))
 
 
-def group(lines: Iterable[Line | Damaged], last_line: Mapping[str, int]) -> Iterator[Invoice | Damaged]:
-    """Invoices, each complete, and damaged lines as they come.
+def group(
+    lines: Iterable[Line | Repeated | Damaged], last_line: Mapping[str, int]
+) -> Iterator[Invoice | Repeated | Damaged]:
+    """Invoices, each complete, and damaged and repeated lines as they come.
 
     `last_line` says where each invoice's last line stands, so that lines of two invoices may interleave
     without the whole file being held.
     """
     open_invoices: OrderedDict[str, Invoice] = OrderedDict()
     for line in lines:
-        if isinstance(line, Damaged):
-            yield line
-        else:
+        if isinstance(line, Line):
             invoice = open_invoices.get(line.invoice)
             if invoice is None:
                 invoice = open_invoices[line.invoice] = Invoice(line.invoice, line.at, line.customer_id)
@@ -54,9 +55,12 @@ def group(lines: Iterable[Line | Damaged], last_line: Mapping[str, int]) -> Iter
             else:
                 reason = f"customer {line.customer_id} on an invoice of customer {invoice.customer_id}"
                 yield Damaged(line.number, reason, f"{line.invoice},{line.code},{line.description}")
+        else:
+            yield line
+        number = line.line.number if isinstance(line, Repeated) else line.number
         while open_invoices:
             first = next(iter(open_invoices))
-            if last_line.get(first, 0) > line.number:
+            if last_line.get(first, 0) > number:
                 break
             yield open_invoices.pop(first)
     yield from open_invoices.values()

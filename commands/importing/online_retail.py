@@ -1,64 +1,39 @@
-"""Reading an Online Retail file (UCI data set 352): one invoice line per line of text, .csv or .csv.gz.
-
-A damaged line is told apart and never harms its neighbours, so each line of text is parsed by itself: a
-quote that is never closed would swallow the rest of the file otherwise. Whatever is not such a file at all
-is refused as a whole, before anything is written.
-"""
+"""What a record of an Online Retail file (UCI data sets 352 and 502) says: an invoice line, or damage."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import hashlib
-import io
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 from sys import intern
-from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
 from aggregates.kernel import UnitPrice
+from commands.importing.reading.dates import DateForm, read_date
+from commands.importing.reading.reading import Reading
+from commands.importing.reading.refusals import Damaged, damaged
+from commands.importing.reading.text import is_shown
 
 CURRENCY = "GBP"
-HEADER = (
-    "InvoiceNo",
-    "StockCode",
-    "Description",
-    "Quantity",
-    "InvoiceDate",
-    "UnitPrice",
-    "CustomerID",
-    "Country",
-)
-
-LINE_BYTES_MAX = 4_096
 DESCRIPTION_MAX = 200
 QUANTITY_MAX = 10_000_000
 
-_ZONE = ZoneInfo("Europe/London")  # "local UK time, no zone": the data set's description
 _INVOICE = re.compile(r"[CA]?\d{1,12}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|BANK CHARGES", re.ASCII)
-_QUANTITY = re.compile(r"-?\d{1,9}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_CALCULATED = re.compile(r"\d+\.\d*(?:[Ee][+-]?\d+)?|\d+[Ee][+-]\d+", re.ASCII)
+_QUANTITY = re.compile(r"(-?\d{1,9})(?:\.0+)?", re.ASCII)
 _PRICE = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?", re.ASCII)
-_CUSTOMER = re.compile(r"(\d{1,12})(?:\.0)?", re.ASCII)
-
-
-class NotOnlineRetail(Exception):  # noqa: N818 - a refusal of the file, told to whoever gave it
-    """The file is not one of these, or its packing is broken: nothing of it can be trusted."""
+_CUSTOMER = re.compile(r"(\d{1,12})(?:\.0+)?", re.ASCII)
+_ERRORS = {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One invoice line. `amount` is quantity x price in pence, rounded half-even; both may be negative."""
 
-    number: int  # of the line in the file; the header is line 1
+    number: int  # in the file, whose reading gives it a name
     invoice: str
     code: str
     description: str
@@ -70,128 +45,66 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Damaged:
-    """A line that says nothing certain, and why."""
+class Repeated:
+    """A line of an invoice that an earlier part of the file has too; it counts there."""
 
-    number: int
+    line: Line
     reason: str
-    text: str  # as it stands there, cut to 200 characters
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """One look through the file: which content it is, and where each invoice's last line stands."""
-
-    digest: str  # SHA-256 of the unpacked content, hex
-    lines: int  # without the header
-    last_line: dict[str, int]
 
 
 class _Fault(Exception):  # noqa: N818
     """What is wrong with a line."""
 
 
-def outline(path: Path) -> Outline:
-    """Looks through the whole file once. Raises NotOnlineRetail, and OSError where it cannot be read."""
-    digest = hashlib.sha256()
-    last_line: dict[str, int] = {}
-    number = 1
-    for number, raw in _raw_lines(path):
-        digest.update(raw)
-        if number > 1:
-            last_line[raw.split(b",", 1)[0].strip(b'"').decode("ascii", "replace")] = number
-    return Outline(digest.hexdigest(), number - 1, last_line)
+def read_lines(reading: Reading) -> Iterator[Line | Repeated | Damaged]:
+    """Every line after the header, in order."""
+    outline = reading.outline
+    for item in reading.records():
+        line = item if isinstance(item, Damaged) else parse_record(*item, outline.form)
+        if isinstance(line, Damaged):
+            yield line
+            continue
+        first = outline.parts.repeats(line.number, line.invoice)
+        yield line if first is None else Repeated(line, reading.repetition(line.invoice, first))
 
 
-def read_lines(path: Path) -> Iterator[Line | Damaged]:
-    """Every line after the header, in order. Raises as `outline` does."""
-    for number, raw in _raw_lines(path):
-        if number > 1:
-            yield parse_line(number, raw)
-
-
-def parse_line(number: int, raw: bytes) -> Line | Damaged:
-    """The line, or what is wrong with it."""
+def parse_record(number: int, record: list[str], form: DateForm) -> Line | Damaged:
+    """The line that a clean record says, or what is wrong with it."""
     try:
-        return _parsed(number, raw)
+        return _parsed(number, record, form)
     except _Fault as fault:
-        text = raw[:800].decode("utf-8", "replace").strip()[:200]
-        return Damaged(number, str(fault), "".join(c if c.isprintable() else "\ufffd" for c in text))
+        return damaged(number, str(fault), ",".join(record))
 
 
-def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines by number from 1, at most LINE_BYTES_MAX + 1 bytes of each; the header is checked."""
-    number = 0
-    try:
-        with _opened(path) as source:
-            while raw := source.readline(LINE_BYTES_MAX + 1):
-                number += 1
-                if len(raw) > LINE_BYTES_MAX and not raw.endswith(b"\n"):
-                    while (rest := source.readline(LINE_BYTES_MAX)) and not rest.endswith(b"\n"):
-                        pass
-                if number == 1:
-                    _check_header(raw)
-                yield number, raw
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise NotOnlineRetail(f"{path}: the gzip packing is broken after line {number}: {error}") from error
-    if number == 0:
-        raise NotOnlineRetail(f"{path}: the file is empty")
-
-
-def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as start:
-        packed = start.read(2) == b"\x1f\x8b"
-    return io.BufferedReader(gzip.open(path)) if packed else path.open("rb")
-
-
-def _check_header(raw: bytes) -> None:
-    found = raw.decode("utf-8-sig", "replace").strip()
-    if tuple(name.strip('"') for name in found.split(",")) != HEADER:
-        shown = "".join(c if c.isprintable() else "\ufffd" for c in found[:80])
-        raise NotOnlineRetail(
-            f'not an Online Retail file: the header is to be "{",".join(HEADER)}", not "{shown}"'
-        )
-
-
-def _parsed(number: int, raw: bytes) -> Line:
-    invoice, code, description, quantity, at, price, customer, _country = _fields(raw)
+def _parsed(number: int, record: list[str], form: DateForm) -> Line:
+    invoice, code, description, quantity, at, price, customer = record
     _must(_INVOICE, invoice, "invoice number")
+    if _CALCULATED.fullmatch(code):
+        raise _Fault(f"a stock code that a spreadsheet made a number of: {code[:40]!r}")
     _must(_CODE, code, "stock code")
-    if len(description) > DESCRIPTION_MAX or not description.isprintable():
+    if description in _ERRORS:
+        raise _Fault(f"a spreadsheet's error for a description: {description}")
+    if len(description) > DESCRIPTION_MAX or not is_shown(description):
         raise _Fault(f"the description is longer than {DESCRIPTION_MAX} characters or not printable")
-    _must(_QUANTITY, quantity, "quantity")
-    units = int(quantity)
+    units = int(_must(_QUANTITY, quantity, "quantity").group(1))
     if units == 0 or abs(units) > QUANTITY_MAX:
         raise _Fault(f"the quantity {units} is 0 or beyond {QUANTITY_MAX:,}")
     customer_id = _must(_CUSTOMER, customer, "customer").group(1) if customer else None
+    moment = read_date(at, form)
+    if moment is None:
+        raise _Fault(f"no date: {at[:40]!r}" if at else "no date")
     unit_price = _price(price)
     return Line(
         number=number,
         invoice=intern(invoice),
         code=intern(code),
-        description=intern(" ".join(description.split())),
+        description=intern(description),
         quantity=units,
-        at=_time(at),
+        at=moment,
         price=unit_price,
         amount=unit_price.times(units).amount,
         customer_id=intern(customer_id) if customer_id else None,
     )
-
-
-def _fields(raw: bytes) -> list[str]:
-    if len(raw) > LINE_BYTES_MAX:
-        raise _Fault(f"the line is longer than {LINE_BYTES_MAX} bytes")
-    try:
-        text = raw.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise _Fault("the line is not UTF-8") from None
-    try:
-        fields = next(csv.reader((text,), strict=True))
-    except csv.Error as error:
-        raise _Fault(f"the line is not CSV: {error}") from None
-    if len(fields) != len(HEADER):
-        raise _Fault(f"{len(fields)} columns instead of {len(HEADER)}")
-    return fields
 
 
 def _must(form: re.Pattern[str], text: str, what: str) -> re.Match[str]:
@@ -204,14 +117,4 @@ def _must(form: re.Pattern[str], text: str, what: str) -> re.Match[str]:
 @lru_cache(maxsize=4_096)
 def _price(text: str) -> UnitPrice:
     _must(_PRICE, text, "unit price")
-    return UnitPrice(Decimal(text), CURRENCY)
-
-
-@lru_cache(maxsize=256)
-def _time(text: str) -> datetime:
-    _must(_TIME, text, "date")
-    try:
-        local = datetime.fromisoformat(text)
-        return local.replace(tzinfo=_ZONE).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _Fault(f"no date: {text!r}") from None
+    return UnitPrice(Decimal(text) + 0, CURRENCY)  # no negative zero

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from aggregates.kernel import Money, Sku
 from aggregates.orders.events import Charge, ChargeKind, RefundedLine
 from aggregates.orders.order import Purchase
-from commands.importing.identity import Identity, adjustment_source, top_up_source
+from commands.importing.adjusted import Adjusted
+from commands.importing.identity import Identity, top_up_source
 from commands.importing.online_retail import CURRENCY, Line
 from commands.importing.recording import (
     Correction,
@@ -71,22 +72,19 @@ class Planner:
             top_up_source=top_up_source(self.digest, invoice.number),
         )
 
-    def adjustments(self, entry: SortedInvoice) -> RecordAdjustments | None:
-        """The corrections of an invoice, each with the clerk's note; None where there are none."""
-        lines = entry.of(Kind.ADJUSTMENT)
-        if not lines:
+    def adjustments(self, entry: SortedInvoice, adjusted: Adjusted) -> RecordAdjustments | None:
+        """The corrections of an invoice not done yet, with the clerk's notes; None where there are none."""
+        missing = adjusted.missing(entry)
+        if not missing:
             return None
         number = entry.invoice.number
         return RecordAdjustments(
             number=number,
             corrections=[
                 Correction(
-                    sku=line.code,
-                    delta=line.quantity,
-                    reason=line.description or "no note",
-                    source=adjustment_source(number, nth),
+                    sku=line.code, delta=line.quantity, reason=line.description or "no note", source=source
                 )
-                for nth, line, _ in lines
+                for source, line in missing
             ],
             top_up_source=top_up_source(self.digest, number),
         )

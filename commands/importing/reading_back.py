@@ -13,7 +13,8 @@ from aggregates.orders.events import (
     OrderPlaced,
     OrderRefunded,
 )
-from commands.importing.accounts import CreditedPiece, LogAccount
+from commands.importing.accounts import CreditedPiece, LogAccount, goods
+from commands.importing.adjusted import Adjusted
 from commands.importing.credits import UNMATCHED
 from commands.importing.identity import SOURCE, Identity
 from commands.importing.sold import Sold
@@ -40,7 +41,7 @@ class Imported:
 
     orders: set[str] = field(default_factory=set)
     credit_notes: set[str] = field(default_factory=set)
-    adjustments: set[str] = field(default_factory=set)  # sources
+    adjusted: Adjusted = field(default_factory=Adjusted)
     listed: set[str] = field(default_factory=set)  # SKUs
     sold: Sold = field(default_factory=Sold)
 
@@ -69,18 +70,21 @@ def imported_before(log: EventReader, codec: Codec, identity: Identity) -> Impor
                 found.sold.take_back(event)
             case CreditNoteIssued():
                 found.credit_notes.add(event.credit_note_id)
-            case StockAdjusted(source=source) if source is not None and source.startswith(f"{SOURCE}:"):
-                found.adjustments.add(source)
+            case StockAdjusted(source=source, sku=sku, delta=delta) if source is not None:
+                found.adjusted.add(source, sku, delta)
             case _:
                 pass
     return found
 
 
 def read_account(
-    log: EventReader, codec: Codec, identity: Identity, invoices: Mapping[str, object]
+    log: EventReader,
+    codec: Codec,
+    identity: Identity,
+    invoices: Mapping[str, object],
+    result: LogAccount,
 ) -> LogAccount:
-    """Counts what the log holds of these `invoices` (numbers). Raises StoreUnavailable."""
-    result = LogAccount()
+    """Adds to `result` what the log holds of these `invoices` (numbers). Raises StoreUnavailable."""
     for _, event in _events(log, codec, OrderPlaced, CreditNoteIssued, StockAdjusted):
         match event:
             case OrderPlaced(number=number) if number in invoices and event.order_id == identity.order(
@@ -94,11 +98,11 @@ def read_account(
                 )
                 if invoice in invoices and event.credit_note_id == expected:
                     _count_credit(result, invoice, event)
-            case StockAdjusted(source=source, reason=reason) if source is not None:
+            case StockAdjusted(source=source, reason=reason, sku=sku, delta=delta) if source is not None:
                 kind, _, rest = source.partition(":")
                 invoice = rest.partition(":")[0]
                 if kind == SOURCE and invoice in invoices and reason != UNMATCHED:
-                    result.add(invoice, Kind.ADJUSTMENT, 0)
+                    result.add(invoice, Kind.ADJUSTMENT, 0, goods=goods(sku, delta))
             case _:
                 pass
     return result
@@ -107,7 +111,8 @@ def read_account(
 def _count_order(result: LogAccount, placed: OrderPlaced) -> None:
     for line in placed.lines:
         kind = Kind.SOLD if line.unit_price.exact > 0 else Kind.FREE
-        result.add(placed.number, kind, line.line_total.amount)
+        named = goods(line.sku, line.quantity)
+        result.add(placed.number, kind, line.line_total.amount, goods=named)
     for charge in placed.charges:
         result.add(placed.number, CHARGES[charge.kind], charge.amount.amount)
 

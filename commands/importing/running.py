@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,16 +16,20 @@ import structlog
 
 from aggregates.event_types import EVENT_TYPES
 from commands.decision import BusyError
-from commands.importing.importer import FileChanged, OnlineRetailImport, Result
-from commands.importing.online_retail import NotOnlineRetail
+from commands.importing.importer import OnlineRetailImport, Result
 from commands.importing.progress import Progress
+from commands.importing.reading.dates import DateForm
+from commands.importing.reading.reading import Reading, read_file
+from commands.importing.reading.refusals import NotOnlineRetail
 from commands.importing.table import table
 from commands.importing.views import ViewsUnreachable, wait_for_views
 from event_store.codec import Codec
+from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
+from event_store.records import EventLog
 
 LOCK = "import"
-MISSING_SHOWN_MAX = 10
+DIFFERING_SHOWN_MAX = 10
 
 
 class ImportFailed(Exception):  # noqa: N818
@@ -33,28 +37,78 @@ class ImportFailed(Exception):  # noqa: N818
 
 
 def import_file(
-    file: Path, *, postgres_url: str, data_dir: Path, read_url: str | None, aside: Path | None = None
+    file: Path,
+    *,
+    postgres_url: Callable[[], str],
+    data_dir: Path,
+    read_url: str | None,
+    aside: Path | None = None,
+    dates: DateForm | None = None,
 ) -> bool:
-    """Imports `file` and prints the account; whether it adds up. Raises ImportFailed and EventStoreError."""
-    progress = Progress()
-    log = PostgresLog.open(postgres_url)
-    try:
-        began = time.monotonic()
-        with quiet_logs(), _alone(log):
-            listed = partial(_aside_of, data_dir, aside)
-            importing = OnlineRetailImport(log, Codec(EVENT_TYPES), file, listed, progress)
-            result = asyncio.run(importing.run())
-    except (NotOnlineRetail, FileChanged) as error:
-        raise ImportFailed(str(error)) from error
-    except BusyError as error:
-        raise ImportFailed("others kept writing what the import reads; start it again to go on") from error
-    finally:
-        progress.close()
-        log.close()
+    """Imports `file` and prints the account; whether it adds up. Raises ImportFailed and EventStoreError.
+
+    The system's address is asked for when the file was read.
+    """
+    progress, began = Progress(), time.monotonic()
+    with _told(progress), _read(file, dates, progress) as reading:
+        log = PostgresLog.open(postgres_url())
+        try:
+            with quiet_logs(), _alone(log):
+                listed = partial(_aside_of, data_dir, aside)
+                importing = OnlineRetailImport(log, Codec(EVENT_TYPES), reading, listed, progress)
+                result = asyncio.run(importing.run())
+        finally:
+            log.close()
     report(result, seconds=time.monotonic() - began)
     if read_url is not None:
         await_views(read_url, result.head, progress)
     return result.account.adds_up
+
+
+def dry_run(file: Path, *, postgres_url: str | None, dates: DateForm | None = None) -> bool:
+    """Prints the account that importing `file` would end with, and writes nothing.
+
+    Without the address of a system the log is taken to be empty. Raises as `import_file` does.
+    """
+    progress, began = Progress(), time.monotonic()
+    with _told(progress), _read(file, dates, progress) as reading:
+        log: EventLog
+        if postgres_url is None:
+            progress.tell("no running system was found: the log is taken to be empty")
+            log = MemoryLog()
+        else:
+            log = PostgresLog.open(postgres_url)
+        try:
+            importing = OnlineRetailImport(log, Codec(EVENT_TYPES), reading, lambda _: file, progress)
+            result = asyncio.run(importing.dry_run())
+        finally:
+            log.close()
+    report(result, seconds=time.monotonic() - began)
+    return result.account.adds_up
+
+
+@contextmanager
+def _told(progress: Progress) -> Iterator[None]:
+    """Ends in one line what could not be done."""
+    try:
+        yield
+    except NotOnlineRetail as error:
+        raise ImportFailed(str(error)) from error
+    except OSError as error:
+        raise ImportFailed(
+            f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}"
+        ) from error
+    except BusyError as error:
+        raise ImportFailed("others kept writing what the import reads; start it again to go on") from error
+    finally:
+        progress.close()
+
+
+def _read(file: Path, dates: DateForm | None, progress: Progress) -> Reading:
+    progress.stage("reading the file")
+    reading = read_file(file, dates=dates)
+    progress.tell(f"read as {reading.outline.said}")
+    return reading
 
 
 @contextmanager
@@ -72,21 +126,38 @@ def report(result: Result, *, seconds: float) -> None:
     """Prints the table, and what else there is to say of it."""
     say(table(result.account))
     say("")
-    invoices = f"{result.written:,} of {result.invoices:,} invoices were new to the log"
-    if result.written == 0:
-        invoices = f"nothing changed: what {result.invoices:,} invoices have for the log was in it"
-    say(f"{invoices}; {result.outline.lines:,} lines in {seconds:,.1f} s")
-    if any(count.lines for count in result.account.aside.values()):
+    say(f"read as {result.outline.said}")
+    parts = result.outline.parts
+    if parts.again:
+        say(f"{parts.again:,} invoices stand in more than one part of the file and count where they first do")
+        _say_some("There with other lines", sorted(parts.differing))
+    say(f"{_done(result)}; {result.outline.lines:,} lines in {seconds:,.1f} s")
+    if result.aside is not None and any(count.lines for count in result.account.aside.values()):
         say(f"listed aside, each with its reason: {result.aside}")
     if result.account.adds_up:
         say("Every line is accounted for, to the penny.")
         return
     say("THE ACCOUNT DOES NOT ADD UP.")
-    missing = result.account.missing
-    shown = ", ".join(missing[:MISSING_SHOWN_MAX])
-    more = f" and {len(missing) - MISSING_SHOWN_MAX} more" if len(missing) > MISSING_SHOWN_MAX else ""
-    if missing:
-        say(f"In the log with other lines than in the file: {shown}{more}")
+    _say_some("In the log with other lines than in the file", list(result.account.differing))
+    for number, how in list(result.account.differing.items())[:DIFFERING_SHOWN_MAX]:
+        say(f"  {number}: {how}")
+
+
+def _done(result: Result) -> str:
+    """What of the file was new to the log."""
+    if result.aside is None:
+        return (
+            f"{result.written:,} of {result.invoices:,} invoices would be new to the log; nothing was written"
+        )
+    if result.written == 0:
+        return f"nothing changed: what {result.invoices:,} invoices have for the log was in it"
+    return f"{result.written:,} of {result.invoices:,} invoices were new to the log"
+
+
+def _say_some(said: str, numbers: Sequence[str]) -> None:
+    if numbers:
+        more = len(numbers) - DIFFERING_SHOWN_MAX
+        say(f"{said}: {', '.join(numbers[:DIFFERING_SHOWN_MAX])}{f' and {more:,} more' if more > 0 else ''}")
 
 
 def await_views(read_url: str, position: int, progress: Progress) -> None:

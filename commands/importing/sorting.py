@@ -47,6 +47,7 @@ class Kind(Enum):
     NO_STOCK_KEPT = "no stock is kept of it"
     CONTRADICTORY = "contradictory"
     REFUSED = "refused"
+    REPEATED = "repeated"
     DAMAGED = "damaged"
 
 

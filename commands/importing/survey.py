@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from aggregates.kernel import Sku, UnitPrice
-from commands.importing.identity import adjustment_source
+from commands.importing.adjusted import Adjusted
 from commands.importing.invoices import Invoice
-from commands.importing.online_retail import Damaged
+from commands.importing.online_retail import Repeated
+from commands.importing.reading.refusals import Damaged
 from commands.importing.sorting import Kind, SortedInvoice, sort_invoice
 
 TAKEN = (Kind.SOLD, Kind.FREE)
@@ -36,6 +37,8 @@ class Survey:
     first_at: datetime | None = None
     movements: dict[Sku, Movement] = field(default_factory=dict)
     prices: dict[Sku, UnitPrice] = field(default_factory=dict)
+    damaged: int = 0  # lines
+    first_damaged: Damaged | None = None
     _descriptions: dict[Sku, Counter[str]] = field(default_factory=dict)
 
     def titles(self) -> dict[Sku, str]:
@@ -46,17 +49,16 @@ class Survey:
         """Units that must be there first, so that every sale finds what it sold."""
         return max(0, -(available + self.movements[sku].lowest))
 
-    def add(self, entry: SortedInvoice, *, imported: bool, adjusted: Container[str]) -> None:
-        """Takes an invoice in, in the file's order; `adjusted` holds the sources of adjustments done."""
+    def add(self, entry: SortedInvoice, *, imported: bool, adjusted: Adjusted) -> None:
+        """Takes an invoice in, in the file's order; `adjusted` holds the adjustments done."""
         if self.first_at is None:
             self.first_at = entry.invoice.at
-        for nth, line, kind in entry.of(*TAKEN, Kind.RETURNED, Kind.ADJUSTMENT):
-            if kind is not Kind.ADJUSTMENT:
-                self._describe(line.code, line.description, line.price)
-                if not imported:
-                    self._move(line.code, -line.quantity)
-            elif adjustment_source(entry.invoice.number, nth) not in adjusted:
-                self._move(line.code, line.quantity)
+        for _, line in adjusted.missing(entry):
+            self._move(line.code, line.quantity)
+        for _, line, _ in entry.of(*TAKEN, Kind.RETURNED):
+            self._describe(line.code, line.description, line.price)
+            if not imported:
+                self._move(line.code, -line.quantity)
 
     def _move(self, sku: Sku, delta: int) -> None:
         self.movements.setdefault(sku, Movement()).move(delta)
@@ -69,11 +71,14 @@ class Survey:
 
 
 def survey(
-    items: Iterable[Invoice | Damaged], *, imported: Callable[[Invoice], bool], adjusted: Container[str]
+    items: Iterable[Invoice | Repeated | Damaged], *, imported: Callable[[Invoice], bool], adjusted: Adjusted
 ) -> Survey:
     """Looks through a whole file's invoices."""
     found = Survey()
     for item in items:
         if isinstance(item, Invoice):
             found.add(sort_invoice(item), imported=imported(item), adjusted=adjusted)
+        elif isinstance(item, Damaged):
+            found.damaged += 1
+            found.first_damaged = found.first_damaged or item
     return found

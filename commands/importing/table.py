@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from commands.importing.accounts import ALONE, IN_PART, MATCHED, Account, Count
+from commands.importing.accounts import ALONE, IN_PART, MATCHED, Account, Count, pounds
 from commands.importing.sorting import Kind
 
 HEADINGS = ("", "lines in file", "GBP in file", "in the log", "GBP in the log", "aside", "GBP aside")
@@ -42,12 +42,6 @@ def table(account: Account) -> str:
     ]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-
-def pounds(pence: int) -> str:
-    """Pence as pounds with thousands apart: -1,234.50."""
-    sign = "-" if pence < 0 else ""
-    return f"{sign}{abs(pence) // 100:,}.{abs(pence) % 100:02d}"
 
 
 def _cells(counted: Sequence[Count]) -> tuple[str, ...]:

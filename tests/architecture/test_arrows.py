@@ -29,6 +29,7 @@ OUTSIDE = {  # module: the word that a file importing it bears
     "kafka": "kafka",
     "tantivy": "tantivy",
     "stripe": "stripe",
+    "openpyxl": "openpyxl",
     "sqlite3": "sandbox",  # the sandbox gateway's ledger
 }
 

@@ -13,6 +13,7 @@ from aggregates.orders.events import CreditNoteIssued, OrderPlaced
 from commands.importing.identity import Identity
 from commands.importing.importer import OnlineRetailImport, Result
 from commands.importing.progress import Progress
+from commands.importing.reading.reading import read_file
 from commands.importing.submitting import CHUNK_EVENTS
 from event_store.codec import Codec
 from event_store.records import EventLog, EventReader
@@ -26,10 +27,16 @@ CODEC = Codec(EVENT_TYPES)
 
 def run(log: EventLog, path: Path, folder: Path, *, chunk_events: int = CHUNK_EVENTS) -> Result:
     """Imports the file; its list of lines aside lies in `folder`."""
-    importing = OnlineRetailImport(
-        log, CODEC, path, lambda digest: folder / f"{digest}.csv", Progress(), chunk_events=chunk_events
-    )
-    return asyncio.run(importing.run())
+    with read_file(path) as reading:
+        importing = OnlineRetailImport(
+            log,
+            CODEC,
+            reading,
+            lambda digest: folder / f"{digest}.csv",
+            Progress(),
+            chunk_events=chunk_events,
+        )
+        return asyncio.run(importing.run())
 
 
 def written(folder: Path, *lines: str) -> Path:

@@ -13,7 +13,8 @@ from aggregates.orders.events import (
     RefundedLine,
 )
 from aggregates.orders.order import Purchase
-from commands.importing.online_retail import Line, parse_line
+from commands.importing.online_retail import Line, parse_record
+from commands.importing.reading.dates import DateForm
 from commands.importing.recording import RecordSale
 from commands.importing.sold import Sold
 
@@ -49,7 +50,8 @@ def sale(order_id: str, *lines: tuple[str, int, str], customer: str | None = "10
 
 
 def line(code: str, quantity: int, price: str = "2.00", customer: str = "100.0") -> Line:
-    parsed = parse_line(2, f"C1,{code},X,{-quantity},2011-03-31 09:00:00,{price},{customer},Spain".encode())
+    record = ["C1", code, "X", str(-quantity), "2011-03-31 09:00:00", price, customer]
+    parsed = parse_record(2, record, DateForm.ISO)
     assert isinstance(parsed, Line)
     return parsed
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from commands.importing.invoices import Invoice
-from commands.importing.online_retail import Line, parse_line
+from commands.importing.online_retail import Line, parse_record
+from commands.importing.reading.dates import DateForm
 from commands.importing.sorting import Kind, sort_invoice
 
 
@@ -13,8 +14,8 @@ def invoice(number: str, *lines: tuple[str, int, str], customer: str = "100.0") 
     """An invoice of lines (code, quantity, price)."""
     parsed = []
     for nth, (code, quantity, price) in enumerate(lines, 2):
-        text = f"{number},{code},SOMETHING,{quantity},2011-03-01 09:00:00,{price},{customer},Spain"
-        line = parse_line(nth, text.encode())
+        record = [number, code, "SOMETHING", str(quantity), "2011-03-01 09:00:00", price, customer]
+        line = parse_record(nth, record, DateForm.ISO)
         assert isinstance(line, Line)
         parsed.append(line)
     return Invoice(number, parsed[0].at, parsed[0].customer_id, parsed)

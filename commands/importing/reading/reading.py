@@ -1,0 +1,138 @@
+"""A file read once, from its beginning to its end, into records that can be gone through as often as needed.
+
+What is worked with afterwards is this copy: the file may change or go meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from commands.importing.reading.columns import DATE
+from commands.importing.reading.csv_records import CsvFile, open_csv
+from commands.importing.reading.dates import DateEvidence, DateForm
+from commands.importing.reading.files import ZIP, begins_with, said_plainly
+from commands.importing.reading.openpyxl_sheets import Workbook, open_workbook
+from commands.importing.reading.parts import Parts, Record, find_parts
+from commands.importing.reading.refusals import Damaged, NotOnlineRetail
+
+_DAMAGED = "\x1f"  # stands in no clean field
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """One look through the file: which content it is, how it is read, and what stands in it twice."""
+
+    digest: str  # SHA-256 of its records, hex
+    lines: int  # without the header and blank lines
+    said: str
+    form: DateForm
+    parts: Parts
+
+    @property
+    def last_line(self) -> Mapping[str, int]:
+        """Where each invoice's last line stands."""
+        return self.parts.last_line
+
+
+class Reading:
+    """The records of one file. Close it to drop them."""
+
+    def __init__(self, source: CsvFile | Workbook, outline: Outline, copy: BinaryIO) -> None:
+        """`copy` holds what `records` gives."""
+        self.outline = outline
+        self._source = source
+        self._copy = copy
+
+    def place(self, number: int) -> str:
+        """What a line is called: its number in the text, or its sheet and row."""
+        return self._source.place(number)
+
+    def repetition(self, invoice: str, first: int) -> str:
+        """Why a line does not count whose invoice an earlier part has."""
+        parts = self.outline.parts
+        otherwise = ", with other lines" if invoice in parts.differing else ""
+        return f"its invoice stands in {self._source.part(parts.begins, first)} too{otherwise}"
+
+    def records(self) -> Iterator[Record | Damaged]:
+        """Every line after the header: its number and its clean fields in the order of `columns`."""
+        return _records(self._copy)
+
+    def close(self) -> None:
+        """Drops the copy."""
+        self._copy.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_file(path: Path, *, dates: DateForm | None = None) -> Reading:
+    """Reads the whole file; `dates` says their form where the file does not. Raises NotOnlineRetail."""
+    with said_plainly(path):
+        source: CsvFile | Workbook = (
+            open_workbook(path) if begins_with(path).startswith(ZIP) else open_csv(path)
+        )
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as what is returned
+        try:
+            outline = _copied(source, copy, dates)
+        except BaseException:
+            copy.close()
+            raise
+    return Reading(source, outline, copy)
+
+
+def _copied(source: CsvFile | Workbook, copy: BinaryIO, dates: DateForm | None) -> Outline:
+    evidence = DateEvidence(source.place)
+    digest, lines = hashlib.sha256(), 0
+    for item in source.rows():
+        if isinstance(item, Damaged):
+            parts = [str(item.number), _DAMAGED, item.reason, item.text]
+        else:
+            number, record = item
+            if not any(record):
+                continue
+            evidence.see(number, record[DATE])
+            parts = [str(number), *record]
+        raw = "\t".join(parts).encode("utf-8", "replace") + b"\n"
+        copy.write(raw)
+        digest.update(raw)
+        lines += 1
+    if not lines:
+        raise NotOnlineRetail(f"{source.path}: there is only a header, and no line of an invoice below it")
+    form = evidence.decide(dates)
+    said = f"{source.said}, dates {form.value}"
+    return Outline(digest.hexdigest(), lines, said, form, _parts(source, evidence, form, copy))
+
+
+def _parts(source: CsvFile | Workbook, evidence: DateEvidence, form: DateForm, copy: BinaryIO) -> Parts:
+    def records() -> Iterator[Record]:
+        return (item for item in _records(copy) if not isinstance(item, Damaged))
+
+    if isinstance(source, Workbook):
+        return find_parts(records, source.begins)
+    back_at = evidence.orders[form].back_at
+    if len(back_at) == 1:  # In order of time but for one step back: two texts, one after the other.
+        joined = find_parts(records, (0, back_at[0] - 1))
+        if joined.is_repetition:
+            return joined
+    return find_parts(records, (0,))
+
+
+def _records(copy: BinaryIO) -> Iterator[Record | Damaged]:
+    copy.seek(0)
+    for raw in copy:
+        number, *fields = raw.decode()[:-1].split("\t")
+        if fields[0] == _DAMAGED:
+            yield Damaged(int(number), fields[1], fields[2])
+        else:
+            yield int(number), fields
