@@ -23,5 +23,9 @@ class ServerFailed(CannotRun):
     """A server or one of our processes ended, or would not start; says its log's last line."""
 
 
+class StartsOver(CannotRun):
+    """A server could not use what it kept and can do without: its next start begins empty."""
+
+
 class NotRunning(CannotRun):
     """No local system is up in this data folder and no addresses were given."""

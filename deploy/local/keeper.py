@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from deploy.local.children import Program, last_line, spawn, stop
 from deploy.local.display import Display
-from deploy.local.errors import CannotRun, ServerFailed
+from deploy.local.errors import CannotRun, ServerFailed, StartsOver
 from deploy.local.leftovers import ProcessRecord
 
 PAUSE_FIRST_SECONDS = 0.2
@@ -175,8 +175,8 @@ async def started_and(keeper: Keeper, check: Callable[[subprocess.Popen[bytes]],
         process = keeper.process
         try:
             return await asyncio.to_thread(check, process)
-        except CannotRun:
-            if process.returncode is None or process.returncode >= 0:
+        except CannotRun as error:
+            if not isinstance(error, StartsOver) and (process.returncode is None or process.returncode >= 0):
                 raise  # It ended by itself: what it said is the reason.
             while keeper.process is process:
                 await asyncio.sleep(0.05)

@@ -1,11 +1,13 @@
 """The embedded Redis: the read models' home, on a unix socket only.
 
 What it holds can be drawn up again from the log, so a second's writes may be lost with the machine's power
-(append-only file, synced every second); a `kill -9` loses none, and a restart need not rebuild.
+(append-only file, synced every second); a `kill -9` loses none, and a restart need not rebuild. Files that it
+cannot load are put aside, and it begins empty.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from redis.exceptions import RedisError
 
 from deploy.local.account import Account
 from deploy.local.children import Program, plain_environment
-from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed
+from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed, StartsOver
 from deploy.local.server import Server
 
 SETTINGS = {
@@ -28,6 +30,15 @@ SETTINGS = {
     "save": "",
     "maxmemory-policy": "noeviction",  # A read model with holes would be a wrong one.
 }
+
+
+_LOG_BYTES = 200_000  # A life that ends in a crash has a long report.
+_BEGINNING = "oO0O Redis is starting"
+_LOADED = "Ready to accept connections"
+_CANNOT_LOAD = re.compile(
+    r"Bad file format|reading the append only file|append log file for reading|RDB|loading DB|load DB"
+    r"|BUG REPORT|ASSERTION FAILED|append-only file: (?:Is a directory|Permission denied)"
+)
 
 
 class RedisServer(Server):
@@ -62,11 +73,16 @@ class RedisServer(Server):
             return
         if not self.folder.is_dir():
             raise FolderUnusable(f"{self.folder} is not a folder; move it away")
-        if self.folder.stat().st_uid != self._account.uid:
+        found = self.folder.stat()
+        if found.st_uid != self._account.uid:
             raise FolderUnusable(f"{self.folder} belongs to another user")
+        if found.st_mode & 0o700 != 0o700:
+            self.folder.chmod(0o700)
 
     def prepare(self) -> None:
         self.check()
+        if self._cannot_load():
+            self._put_aside()
         if not self.folder.exists():
             self.folder.mkdir(mode=0o700)
             if not self._account.is_us:
@@ -91,12 +107,28 @@ class RedisServer(Server):
         return "Redis is loading what it kept"
 
     def _failure(self, last_words: str) -> CannotRun:
-        if "Bad file format" in last_words:
-            return FolderUnusable(
-                f"{self.folder} is damaged; it holds read models only: move it away, and they are drawn up "
-                "from the log again"
-            )
+        if self._cannot_load():
+            return StartsOver(f"{self.folder} is damaged: {last_words}")
         return ServerFailed(f"Redis ended while starting: {last_words}")
+
+    def _cannot_load(self) -> bool:
+        """Whether its last life ended over the files that it was to load, going by its log."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, self._log.stat().st_size - _LOG_BYTES))
+                text = file.read(_LOG_BYTES).decode(errors="replace")
+        except OSError:
+            return False
+        life = text[max(0, text.rfind(_BEGINNING)) :]
+        return _LOADED not in life and _CANNOT_LOAD.search(life) is not None and any(self.folder.glob("*"))
+
+    def _put_aside(self) -> None:
+        aside = self.folder.with_name(f"{self.folder.name}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        self.folder.rename(aside)
+        self.tell(
+            f"its files were damaged and lie in {aside}: the read models are drawn up from the log anew"
+        )
 
     def _works_here(self, process: psutil.Process) -> bool:
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.local.account import Account
 from deploy.local.children import Program, last_line, pause_growing, spawn, stop
-from deploy.local.errors import CannotRun
+from deploy.local.errors import CannotRun, StartsOver
 
 Progress = Callable[[str], None]
 
@@ -27,6 +27,8 @@ class Server(ABC):
         self._account = account
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self.tell: Progress = _silent
+        """Hears what a person should know of it, from any thread."""
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -50,6 +52,12 @@ class Server(ABC):
 
     def start(self, progress: Progress = _silent) -> None:
         """Prepare, start and wait until it answers."""
+        try:
+            self._start(progress)
+        except StartsOver:
+            self._start(progress)
+
+    def _start(self, progress: Progress) -> None:
         self.prepare()
         self._process = spawn(self.program)
         try:

@@ -100,6 +100,7 @@ class Servers:
             started.append(started_and(keeper, lambda process: postgres.wait_ready(process, tell)))
         if self._redis is not None:
             redis, tell_redis = self._redis, telling("redis")
+            redis.tell = tell_redis
             display.tell("starting", process="redis")
             keeper = keepers.keep(redis.program, prepare=redis.prepare)
             self.keepers.append(keeper)

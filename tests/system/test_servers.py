@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -177,13 +178,53 @@ def test_redis_keeps_what_it_was_given_through_a_kill(place: ServerPlace) -> Non
         again.stop()
 
 
-def test_damaged_read_models_are_named_with_the_way_out(place: ServerPlace) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(b"the cat sat on the keyboard\r\n" * 10),
+        lambda file: file.write_bytes(b"*1\r\n$4\r\nMEOW\r\n"),
+        lambda file: file.write_bytes(b"REDIS0009" + bytes(1_000)),
+        lambda file: (file.unlink(), file.mkdir()),
+        lambda file: os.chown(file, 0, 0) if os.geteuid() == 0 else file.chmod(0),
+    ],
+    ids=["garbage", "unknown command", "zeroes", "a folder", "closed"],
+)
+def test_what_redis_cannot_load_is_put_aside_and_it_begins_empty(
+    place: ServerPlace, damage: Callable[[Path], object]
+) -> None:
     server = redis_in(place)
     server.start()
+    with Redis.from_url(server.url) as client:
+        client.set("key", "value")
     server.stop()
-    (server.folder / "appendonly.aof").write_bytes(b"the cat sat on the keyboard\r\n" * 10)
-    with pytest.raises(FolderUnusable, match="move it away"):
-        server.start()
+    damage(server.folder / "appendonly.aof")
+    told: list[str] = []
+    server.tell = told.append
+    server.start()
+    try:
+        with Redis.from_url(server.url) as client:
+            assert client.dbsize() == 0
+        (line,) = told
+        assert str(place.folder / "redis.damaged") in line
+        assert (place.folder / "redis.damaged" / "appendonly.aof").exists()
+    finally:
+        server.stop()
+
+
+def test_what_redis_can_load_in_part_is_used(place: ServerPlace) -> None:
+    server = redis_in(place)
+    server.start()
+    with Redis.from_url(server.url) as client:
+        for number in range(10):
+            client.set(f"key-{number}", number)
+    server.stop()
+    os.truncate(server.folder / "appendonly.aof", (server.folder / "appendonly.aof").stat().st_size - 5)
+    server.start()
+    try:
+        with Redis.from_url(server.url) as client:
+            assert client.dbsize() == 9
+    finally:
+        server.stop()
 
 
 def test_a_redis_left_running_is_ended_before_a_new_one_starts(place: ServerPlace) -> None:
