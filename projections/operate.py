@@ -20,7 +20,8 @@ from projections.serve import LOCK
 from projections.sinks import all_sinks
 
 _POLL_SECONDS = 0.2
-_SILENCE_SECONDS_MAX = 5.0
+_SILENCE_SECONDS_MAX = 5.0  # of a projector, before somebody looks whether its lock is free
+_PATIENCE_SECONDS = 30.0  # with one that holds its lock and does nothing, or a view whose store is away
 
 Hear = Callable[[Progress], None]
 
@@ -59,29 +60,66 @@ def _ask_projector(
         waiting: dict[str, Request] = {view: requests.ask(view) for view in views}
         last: dict[str, Progress] = {}
         ended: list[Progress] = []
-        heard_at = time.monotonic()
+        patience = _Patience()
         while waiting:
             time.sleep(_POLL_SECONDS)
             for view, request in list(waiting.items()):
                 progress = requests.hear(request)
-                if progress is None or progress == last.get(view):
+                silent = requests.silent_seconds(request)
+                if progress is None or silent is None:
                     continue
-                heard_at = time.monotonic()
-                last[view] = progress
-                hear(progress)
+                if progress.state != "waiting" and silent < _SILENCE_SECONDS_MAX:
+                    patience.renew()
+                if progress != last.get(view):
+                    last[view] = progress
+                    hear(progress)
                 if progress.is_over:
                     ended.append(progress)
                     del waiting[view]
-            if waiting and time.monotonic() - heard_at > _SILENCE_SECONDS_MAX:
-                heard_at = time.monotonic()
+            if waiting and patience.lasted > _SILENCE_SECONDS_MAX:
                 lock = log.try_exclusive(LOCK)
-                if lock is not None:
+                if lock is not None or patience.is_over:
                     for request in waiting.values():
                         requests.withdraw(request)
-                    return ended, lock
+                    return ended + (
+                        [] if lock else [_unheard(view, last.get(view)) for view in waiting]
+                    ), lock
         return ended, None
     finally:
         requests.close()
+
+
+class _Patience:
+    """For how long nothing has gone on."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self._since = time.monotonic()
+
+    @property
+    def lasted(self) -> float:
+        return time.monotonic() - self._since
+
+    @property
+    def is_over(self) -> bool:
+        return self.lasted > _PATIENCE_SECONDS
+
+
+def _unheard(view: str, last: Progress | None) -> Progress:
+    if last is not None and last.state == "waiting":
+        return _away(view)
+    reason = (
+        f"the projector holds its lock and has said nothing for {_PATIENCE_SECONDS:.0f} s: it was stopped or "
+        "ends again and again, as its log tells; end it, and ask again"
+    )
+    return Progress("failed", view, reason=reason)
+
+
+def _away(view: str) -> Progress:
+    reason = f"its store was away for {_PATIENCE_SECONDS:.0f} s; ask again once it is there"
+    return Progress("failed", view, reason=reason)
 
 
 def _rebuild_here(
@@ -95,15 +133,25 @@ def _rebuild_here(
     sinks = [sink for sink in all_sinks(redis_url, data_dir) if sink.name in views]
     runner = Runner(log, Codec(EVENT_TYPES), sinks, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
+    patience = _Patience()
 
     def tell(progress: Progress) -> None:
         hear(progress)
+        if progress.state != "waiting":
+            patience.renew()
         if progress.is_over:
             ended.append(progress)
             if len(ended) == len(views):
                 runner.stop()
 
+    def look_round() -> bool:
+        return lock.still_held() and not patience.is_over
+
     for view in views:
         runner.rebuild(view, tell)
-    runner.run(lock.still_held)
-    return ended
+    runner.run(look_round)
+    left = [view for view in views if view not in {progress.view for progress in ended}]
+    if patience.is_over:
+        return ended + [_away(view) for view in left]
+    lost = "another took the projector's lock meanwhile; ask again"
+    return ended + [Progress("failed", view, reason=lost) for view in left]

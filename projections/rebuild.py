@@ -65,6 +65,8 @@ class Rebuild:
         elif self._comparing is not None:
             if self._comparing.done():
                 self._finish(self._comparing)
+            else:
+                self._report("comparing")  # So that who asked hears that somebody is at work.
         elif self.live.sink.position == self.new.sink.position:
             self._compare(executor)
         else:

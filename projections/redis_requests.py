@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypeVar, cast
 from uuid import uuid4
 
 import msgspec
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from projections.rebuild import Progress
 from projections.redis_store import wrapped
+
+Told = TypeVar("Told")
 
 _REQUESTS = "rebuild:requests"
 _PROGRESS_SECONDS_KEPT = 3_600
@@ -46,8 +49,12 @@ class RedisRequests:
     def take(self) -> list[Request]:
         """Every request made since."""
         with wrapped():
-            raw = cast("list[bytes] | None", self._redis.lpop(_REQUESTS, 100))
-        return [msgspec.json.decode(request, type=Request) for request in raw or ()]
+            try:
+                raw = cast("list[bytes] | None", self._redis.lpop(_REQUESTS, 100))
+            except ResponseError:  # It is no list: whoever made it something else asks for nothing.
+                self._redis.unlink(_REQUESTS)
+                raw = None
+        return [request for text in raw or () if (request := _decoded(text, Request)) is not None]
 
     def tell(self, request: Request, progress: Progress) -> None:
         """Tells how it goes."""
@@ -58,11 +65,24 @@ class RedisRequests:
         """The last that was told; None before it was taken up."""
         with wrapped():
             raw = cast("bytes | None", self._redis.get(_progress_key(request)))
-        return None if raw is None else msgspec.json.decode(raw, type=Progress)
+        return None if raw is None else _decoded(raw, Progress)
+
+    def silent_seconds(self, request: Request) -> float | None:
+        """How long ago something was told, by the server's clock; None where nothing was yet."""
+        with wrapped():
+            left = self._redis.pttl(_progress_key(request))
+        return None if left < 0 else _PROGRESS_SECONDS_KEPT - left / 1000
 
     def close(self) -> None:
         """Gives back the connection."""
         self._redis.close()
+
+
+def _decoded(raw: bytes, kind: type[Told]) -> Told | None:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None  # A stranger's, which nobody waits for.
 
 
 def _progress_key(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -14,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from redis import Redis
 
 from event_store.postgres_log import PostgresLog
 from event_store.records import NewEvent
+from projections import operate
 from projections.cli import NAMES, projections_group
 from projections.documents.tantivy_reader import TantivyReader
+from projections.redis_requests import RedisRequests
 from tests.projections.running import eventually, views_equal_a_rebuild, views_reach
 from tests.projections.shop import Shop
 
@@ -154,3 +157,56 @@ def test_operators_see_where_views_stand_and_rebuild_them(kept: Shop, place: Pla
     assert json.loads(redis.get("view:order"))["version"] == 3
     assert json.loads(redis.get("view:product"))["version"] == 2
     views_equal_a_rebuild(kept.log, place.redis_url)
+
+
+@pytest.mark.slow
+def test_a_rebuild_does_not_wait_for_a_projector_that_stands_still(
+    kept: Shop, place: Place, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operate, "_SILENCE_SECONDS_MAX", 0.5)
+    monkeypatch.setattr(operate, "_PATIENCE_SECONDS", 1.5)
+    kept.bustle(orders=5)
+    head = kept.flush()
+
+    def rebuilt() -> Result:
+        return CliRunner().invoke(projections_group, ["rebuild", "order"], obj=place, catch_exceptions=False)
+
+    with projector(place) as process:
+        views_reach(place.redis_url, head)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            stopped = rebuilt()
+            assert redis.llen("rebuild:requests") == 0, "it was taken back"
+            process.kill()
+            killed = rebuilt()
+        finally:
+            process.send_signal(signal.SIGCONT)
+    assert stopped.exit_code == 1
+    assert "order: not rebuilt: the projector holds its lock and has said nothing" in stopped.stdout
+    assert (killed.exit_code, " 0 differ" in killed.stdout) == (0, True), killed.output
+
+
+@pytest.mark.slow
+def test_a_rebuild_does_not_wait_for_a_store_that_stays_away(
+    kept: Shop, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operate, "_PATIENCE_SECONDS", 1.5)
+    kept.bustle(orders=5)
+    kept.flush()
+    (place.data_dir / "no folder").write_text("")
+    nowhere = dataclasses.replace(place, data_dir=place.data_dir / "no folder")
+    result = CliRunner().invoke(projections_group, ["rebuild", "search"], obj=nowhere, catch_exceptions=False)
+    assert (result.exit_code, "search: not rebuilt: its store was away" in result.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("foreign", [b"nonsense", b"{}"])
+def test_a_strangers_request_is_passed_over(redis: Redis, place: Place, foreign: bytes) -> None:
+    requests = RedisRequests(place.redis_url)
+    redis.set("rebuild:requests", foreign)
+    assert requests.take() == []
+    redis.rpush("rebuild:requests", foreign)
+    asked = requests.ask("order")
+    assert requests.take() == [asked]
+    redis.set(f"rebuild:{asked.id}", foreign)
+    assert requests.hear(asked) is None
+    requests.close()
