@@ -27,7 +27,7 @@ class Progress:
         self._told = 0
 
     def stage(self, name: str, *, total: int = 0, unit: str = "") -> None:
-        """Begins a stage; without `total` nothing is counted."""
+        """Begins a stage; without `total` there is no telling how long it takes."""
         self.close()
         self._stage, self._unit, self._total, self._done = name, unit, total, 0
         self._began = self._told_at = time.monotonic()
@@ -43,14 +43,14 @@ class Progress:
             self._bar.update(count)
             return
         now = time.monotonic()
-        if now - self._told_at >= SECONDS_BETWEEN_LINES and self._total:
+        if now - self._told_at >= SECONDS_BETWEEN_LINES:
             self._told_at = now
             rate = self._done / (now - self._began)
-            left = (self._total - self._done) / rate if rate else 0.0
-            self._say(
-                f"{self._stage}: {self._done:,} of {self._total:,}{self._unit}, "
-                f"{rate:,.0f} a second, {left:,.0f} s left"
-            )
+            done, left = f"{self._done:,}", ""
+            if self._total:
+                done = f"{done} of {self._total:,}"
+                left = f", {(self._total - self._done) / rate if rate else 0.0:,.0f} s left"
+            self._say(f"{self._stage}: {done}{self._unit}, {rate:,.0f} a second{left}")
 
     def tell(self, line: str) -> None:
         """Says something that matters in itself; after a while only how to find the rest."""

@@ -105,8 +105,8 @@ def _told(progress: Progress) -> Iterator[None]:
 
 
 def _read(file: Path, dates: DateForm | None, progress: Progress) -> Reading:
-    progress.stage("reading the file")
-    reading = read_file(file, dates=dates)
+    progress.stage("reading the file", unit=" lines")
+    reading = read_file(file, dates=dates, moved=progress.advance)
     progress.tell(f"read as {reading.outline.said}")
     return reading
 

@@ -201,6 +201,14 @@ def test_names_of_columns_may_differ_in_case_order_and_spaces(tmp_path: Path) ->
     assert said == line(tmp_path, GOOD)
 
 
+def test_a_header_that_comes_again_is_none_of_the_lines(tmp_path: Path) -> None:
+    found = read(written(tmp_path, GOOD, f"\ufeff{SECOND}", GOOD))
+    assert [line.number for line in found if isinstance(line, Line)] == [2, 4]
+    turned = HEADER.replace("Quantity", "_").replace("UnitPrice", "Quantity").replace("_", "UnitPrice")
+    with pytest.raises(NotOnlineRetail, match="columns go on in another order: InvoiceNo, StockCode, Desc"):
+        read(written(tmp_path, GOOD, turned, GOOD))
+
+
 def _rest(said: Line) -> tuple[object, ...]:
     return tuple(getattr(said, name) for name in Line.__slots__[1:])
 

@@ -19,6 +19,7 @@ from tests.importing.given import SMALL
 from tests.importing.workbooks import HEADER, row, with_part, workbook
 
 GOOD = "900001,70001,TIN WHISTLE,6,2011-03-01 09:00:00,2.55,100.0,United Kingdom"
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 SHEET = "xl/worksheets/sheet1.xml"
 
 
@@ -85,6 +86,20 @@ def test_a_cell_that_is_no_plain_value_damages_its_row(
     assert (said.number, said.reason) == (2, reason)
     assert said.text.isprintable()
     assert said.text
+
+
+def test_texts_that_the_workbook_keeps_once_for_all_cells_are_read(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)] * 2})
+    texts = "<si><r><t>TIN </t></r><r><rPr><b/></rPr><t>WHISTLE</t></r></si>"
+    with_part(path, "xl/sharedStrings.xml", ("^", f'<sst xmlns="{MAIN}" count="2">{texts}</sst>'))
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    kept = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+    with_part(path, "[Content_Types].xml", ("</Types>", kept))
+    with_part(path, SHEET, (r't="inlineStr"><is><t>TIN WHISTLE</t></is>', r't="s"><v>0</v>'))
+    assert [line.description for line in read(path) if isinstance(line, Line)] == ["TIN WHISTLE"] * 2
+    with_part(path, SHEET, ("<v>0</v></c>", "<v>7</v></c>"))
+    with pytest.raises(NotOnlineRetail, match="the workbook is damaged"):
+        read_file(path)
 
 
 def test_text_cells_are_read_as_text_is(tmp_path: Path) -> None:

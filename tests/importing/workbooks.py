@@ -44,11 +44,12 @@ def workbook(path: Path, sheets: Mapping[str, Iterable[Sequence[Any]]], **settin
 
 
 def with_part(path: Path, name: str, change: tuple[str, str]) -> Path:
-    """The same workbook with one part's text changed by a regular expression."""
+    """The same workbook with one part's text, or none, changed by a regular expression."""
     with zipfile.ZipFile(path) as packed:
         parts = {part: packed.read(part) for part in packed.namelist()}
-    changed = re.sub(change[0], change[1], parts[name].decode(), flags=re.DOTALL)
-    assert changed != parts[name].decode()
+    before = parts.get(name, b"").decode()
+    changed = re.sub(change[0], change[1], before, flags=re.DOTALL)
+    assert changed != before
     parts[name] = changed.encode()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for part, content in parts.items():

@@ -57,6 +57,20 @@ def find_columns(header: Sequence[str]) -> Columns | None:
     return None
 
 
+def is_header(record: Sequence[str]) -> bool:
+    """Whether it is a header again, as where files were joined. Raises NotOnlineRetail for another order."""
+    if not record[DATE][:1].isalpha():
+        return False
+    found = [_key(name) for name in record]
+    if found in _RECORDS:
+        return True
+    if len(set(found) & set(_RECORDS[0] + _RECORDS[1])) > len(found) // 2:
+        raise NotOnlineRetail(
+            f"columns go on in another order: {', '.join(printable(n, 40) for n in record)}"
+        )
+    return False
+
+
 def wrong_columns(header: Sequence[str]) -> NotOnlineRetail:
     """Says which columns were found, and which are wanted."""
     found = ", ".join(printable(clean(name), 40) or "(none)" for name in header[:20])
@@ -73,3 +87,6 @@ def wrong_columns(header: Sequence[str]) -> NotOnlineRetail:
 
 def _key(name: str) -> str:
     return "".join(clean(name).split()).casefold()
+
+
+_RECORDS = [[_key(name) for name in names[:7]] for names in EDITIONS.values()]

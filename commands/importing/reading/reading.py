@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from commands.importing.reading.columns import DATE
+from commands.importing.reading.columns import DATE, is_header
 from commands.importing.reading.csv_records import CsvFile, open_csv
 from commands.importing.reading.dates import DateEvidence, DateForm
 from commands.importing.reading.files import ZIP, begins_with, said_plainly
@@ -21,6 +21,7 @@ from commands.importing.reading.openpyxl_sheets import Workbook, open_workbook
 from commands.importing.reading.parts import Parts, Record, find_parts
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
 
+MOVED = 1_000  # lines
 _DAMAGED = "\x1f"  # stands in no clean field
 
 
@@ -76,22 +77,29 @@ class Reading:
         self.close()
 
 
-def read_file(path: Path, *, dates: DateForm | None = None) -> Reading:
-    """Reads the whole file; `dates` says their form where the file does not. Raises NotOnlineRetail."""
+def read_file(
+    path: Path, *, dates: DateForm | None = None, moved: Callable[[int], None] = lambda _: None
+) -> Reading:
+    """Reads the whole file; `dates` says their form where the file does not. Raises NotOnlineRetail.
+
+    `moved` is told now and then how many more lines were read.
+    """
     with said_plainly(path):
         source: CsvFile | Workbook = (
             open_workbook(path) if begins_with(path).startswith(ZIP) else open_csv(path)
         )
         copy = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as what is returned
         try:
-            outline = _copied(source, copy, dates)
+            outline = _copied(source, copy, dates, moved)
         except BaseException:
             copy.close()
             raise
     return Reading(source, outline, copy)
 
 
-def _copied(source: CsvFile | Workbook, copy: BinaryIO, dates: DateForm | None) -> Outline:
+def _copied(
+    source: CsvFile | Workbook, copy: BinaryIO, dates: DateForm | None, moved: Callable[[int], None]
+) -> Outline:
     evidence = DateEvidence(source.place)
     digest, lines = hashlib.sha256(), 0
     for item in source.rows():
@@ -99,7 +107,7 @@ def _copied(source: CsvFile | Workbook, copy: BinaryIO, dates: DateForm | None) 
             parts = [str(item.number), _DAMAGED, item.reason, item.text]
         else:
             number, record = item
-            if not any(record):
+            if not any(record) or is_header(record):
                 continue
             evidence.see(number, record[DATE])
             parts = [str(number), *record]
@@ -107,6 +115,8 @@ def _copied(source: CsvFile | Workbook, copy: BinaryIO, dates: DateForm | None) 
         copy.write(raw)
         digest.update(raw)
         lines += 1
+        if lines % MOVED == 0:
+            moved(MOVED)
     if not lines:
         raise NotOnlineRetail(f"{source.path}: there is only a header, and no line of an invoice below it")
     form = evidence.decide(dates)
