@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
 
 from aggregates.kernel import Rejected
-from commands.books import Books, Missing
-from commands.decision import Answer, AwaitedStep, BusyError, Context, Decision, KeyBusyError, KeyReusedError
-from commands.entries import Decided, EntryWriter, answer_of_row, step_end
+from commands.deciding import Deciding, Handler
+from commands.decision import Answer, AwaitedStep, BusyError, Context, KeyBusyError, KeyReusedError
+from commands.entries import Decided, answer_of_row
 from commands.reporting import report
-from commands.snapshots import SnapshotDrawing, Snapshots
+from commands.step_ends import StepEnds
+from commands.vital import Ended, end_this_process, error_of, has_failed
 from commands.waiting import Waiting
 from event_store.codec import Codec
-from event_store.errors import EventStoreError
+from event_store.errors import EventStoreError, StoreUnavailable
 from event_store.records import Appended, EventLog, KeyReused, Moved, Outcome, Replayed
 
 log_lines = structlog.get_logger("commands")
@@ -34,7 +33,8 @@ log_lines = structlog.get_logger("commands")
 BATCH_MAX = 1_000
 """Commands in one batch: bounds the time a command waits for its batch-mates to be decided."""
 
-WATCH_SECONDS = 0.1
+STOP_SECONDS_MAX = 2.0
+"""How long a stop waits for the batch in flight; whether that is written is then not known."""
 
 BATCH_SIZE = Histogram(
     "daybook_batch_commands", "Commands per append call", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
@@ -42,15 +42,14 @@ BATCH_SIZE = Histogram(
 APPEND_SECONDS = Histogram("daybook_append_seconds", "Duration of append calls")
 CONFLICTS = Counter("daybook_conflicts_total", "Decisions taken again because another process wrote")
 
-T = TypeVar("T")
-Handler = Callable[[Books, Any], Decision]
 Handlers = dict[type, Handler]
 
 
 class Handling:
     """Handles commands by `handlers` (one per command class) on a log.
 
-    Use as an async context manager, or `start` and `stop` it. All calls from one event loop.
+    Use as an async context manager, or `start` and `stop` it. All calls from one event loop. Where the loop
+    ends by itself, whoever waits is told so, and `failed` is called.
     """
 
     def __init__(
@@ -61,22 +60,19 @@ class Handling:
         *,
         deadline_seconds: float = 5.0,
         streams_max: int = 100_000,
+        failed: Ended = end_this_process,
     ) -> None:
         self._log = log
-        self._codec = codec
-        self._handlers = handlers
         self._deadline_seconds = deadline_seconds
-        self._books = Books(codec, streams_max)
-        self._entries = EntryWriter(codec)
-        self._snapshots = Snapshots(log, codec)
-        self._drawing = SnapshotDrawing(self._snapshots)
+        self._deciding = Deciding(log, codec, handlers, streams_max=streams_max)
+        self._books, self._entries = self._deciding.books, self._deciding.entries
         self._queue: deque[Waiting] = deque()
         self._queued = asyncio.Event()
         self._keys: dict[bytes, asyncio.Future[Answer]] = {}
-        self._watchers: dict[str, asyncio.Event] = {}
-        self._thread = ThreadPoolExecutor(1, "reading")
-        self._session = 0  # of the log, in which everything in memory was read
+        self._step_ends = StepEnds(log, codec)
         self._loop_task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._failed = failed
 
     async def __aenter__(self) -> Handling:
         self.start()
@@ -88,16 +84,30 @@ class Handling:
     def start(self) -> None:
         """Starts the loop."""
         self._loop_task = asyncio.create_task(self._run(), name="handling")
+        self._loop_task.add_done_callback(self._ended)
+
+    @property
+    def lives(self) -> bool:
+        """Whether commands are being handled."""
+        return self._loop_task is not None and not self._loop_task.done() and not self._stopping
 
     async def stop(self) -> None:
-        """Lets the batch in flight finish, then ends the loop; what still waits gets a BusyError."""
-        if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-        await self._drawing.stop()
-        while self._queue:
-            self._queue.popleft().refuse(BusyError())
-        self._thread.shutdown()
+        """Lets the batch in flight finish, then ends the loop; what still waits gets a BusyError.
+
+        A batch that takes longer than STOP_SECONDS_MAX is not waited for.
+        """
+        self._stopping = True
+        self._queued.set()
+        try:
+            if self._loop_task is not None:
+                await asyncio.wait((self._loop_task,), timeout=STOP_SECONDS_MAX)
+                self._loop_task.cancel()
+                await asyncio.wait((self._loop_task,), timeout=STOP_SECONDS_MAX)
+        finally:
+            if self._loop_task is not None:
+                self._loop_task.cancel()
+            self._deciding.stop()
+            self._refuse_queued(BusyError())
 
     async def handle(self, command: Any, context: Context) -> Answer:
         """Decides and appends; returns once the outcome is durable.
@@ -105,6 +115,7 @@ class Handling:
         Raises Rejected (the shop says no), KeyReusedError, KeyBusyError, BusyError and the store's
         StoreUnavailable. A command whose key was accepted before is answered as then.
         """
+        self._refuse_where_ended()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._deadline_seconds
         key = context.key
@@ -113,6 +124,7 @@ class Handling:
             await asyncio.wait((first,), timeout=max(0.0, deadline - loop.time()))
             if not first.done():
                 raise KeyBusyError
+            self._refuse_where_ended()
         waiting = Waiting(command, context, loop.create_future(), deadline)
         if key is not None:
             self._keys[key] = waiting.future
@@ -127,128 +139,86 @@ class Handling:
 
     async def step_ended(self, step: AwaitedStep, *, timeout_seconds: float) -> int | None:
         """The last position of the command that ended a process's step; None when the time is over."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_seconds
-        while True:
-            written = self._watchers.setdefault(step.stream, asyncio.Event())
-            looking = asyncio.to_thread(step_end, self._log, self._codec, step)
-            try:
-                position = await asyncio.wait_for(looking, max(deadline - loop.time(), WATCH_SECONDS))
-            except TimeoutError:
-                return None
-            left = deadline - loop.time()
-            if position is not None or left <= 0:
-                return position
-            # Another process may be the one that ends it: look again now and then.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(written.wait(), min(left, WATCH_SECONDS))
-            if not written.is_set():
-                self._watchers.pop(step.stream, None)
+        return await self._step_ends.wait(step, timeout_seconds=timeout_seconds)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nobody would ever be answered again: those who wait are told now, and the process ends."""
+        self._refuse_queued(StoreUnavailable("the handling loop has ended"))
+        if has_failed(task, stopping=self._stopping):
+            self._failed("the handling loop", error_of(task))
+
+    def _refuse_queued(self, error: Exception) -> None:
+        while self._queue:
+            self._queue.popleft().refuse(error)
+
+    def _refuse_where_ended(self) -> None:
+        if self._stopping:
+            raise BusyError
+        if self._loop_task is not None and self._loop_task.done():
+            raise StoreUnavailable("the handling loop has ended")
 
     async def _run(self) -> None:
         while True:
             await self._queued.wait()
+            if self._stopping:
+                return
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
             if not self._queue:
                 self._queued.clear()
-            settling = asyncio.create_task(self._settle(batch))
-            try:
-                await asyncio.shield(settling)
-            except asyncio.CancelledError:
-                await asyncio.gather(settling, return_exceptions=True)
-                raise
+            for one, outcome in await self._settle(batch):
+                report(one, outcome)
 
-    async def _settle(self, batch: list[Waiting]) -> None:
-        """Decides, appends and answers a batch; what moved goes back to the head of the queue."""
+    async def _settle(self, batch: list[Waiting]) -> list[tuple[Decided, Appended]]:
+        """Decides, appends and answers a batch; what moved goes back to the head of the queue.
+
+        Gives what was written. A batch that is canceled under way may be written: nobody knows.
+        """
         decided: list[tuple[Waiting, Decided]] = []
         try:
-            await self._begin()
+            session = await self._deciding.begin()
             for at, waiting in enumerate(batch):
                 if waiting.future.done():  # the caller gave up
                     continue
-                one = await self._decide(waiting, rest=batch[at + 1 :])
+                one = await self._deciding.decide(waiting, rest=batch[at + 1 :])
                 if one is not None:
                     decided.append((waiting, one))
             if not decided:
-                return
+                return []
             BATCH_SIZE.observe(len(decided))
             with APPEND_SECONDS.time():
-                outcomes = await self._log.append_async(
-                    [one.entry for _, one in decided], session=self._session
-                )
-            await self._answer(decided, outcomes)
+                outcomes = await self._log.append_async([one.entry for _, one in decided], session=session)
+            return await self._answer(decided, outcomes)
         except EventStoreError as error:
             for _, one in decided:
                 self._books.drop(one.entry.reads)
             for waiting in batch:
                 waiting.refuse(error)
         except Exception as error:  # our mistake: nothing in memory is to be trusted any more
-            log_lines.exception("batch_failed", commands=len(batch))
             self._books.clear()
             for waiting in batch:
                 waiting.refuse(error)
+            log_lines.exception("batch_failed", commands=len(batch))
+        except asyncio.CancelledError:
+            for waiting in batch:
+                waiting.refuse(StoreUnavailable("the handling loop was stopped"))
+            raise
+        return []
 
-    async def _begin(self) -> None:
-        """Where the log was lost meanwhile, forgets what was read: another history may go on at its place."""
-        session = await self._log.session_async()
-        if session != self._session:
-            self._books.clear()
-            self._entries.forget_all_keys()
-            self._session = session
-
-    async def _decide(self, waiting: Waiting, rest: list[Waiting]) -> Decided | None:
-        """Decides one command, loading what it misses; None where its handler failed by our fault."""
-        while True:
-            try:
-                decided = self._decide_on_loaded(waiting)
-            except Missing as missing:
-                await self._load(missing, rest)
-            except Exception as error:  # the caller gets our mistake; its batch-mates go on
-                log_lines.exception("command_failed", command=type(waiting.command).__name__)
-                waiting.refuse(error)
-                return None
-            else:
-                for index, (stream, event) in enumerate(decided.events):
-                    self._books.evolve(stream, event, writer=waiting.context.command_id, index=index)
-                return decided
-
-    def _decide_on_loaded(self, waiting: Waiting) -> Decided:
-        command, context = waiting.command, waiting.context
-        self._books.begin(context.actor)
-        try:
-            decision = self._handlers[type(command)](self._books, command)
-        except Rejected as rejected:
-            return self._entries.refused(self._books, command, context, rejected)
-        return self._entries.decided(self._books, command, context, decision)
-
-    async def _load(self, missing: Missing, rest: list[Waiting]) -> None:
-        """Loads what a decision misses, and with it what the rest of the batch is going to miss."""
-        streams, subjects = dict.fromkeys(missing.streams), dict.fromkeys(missing.subjects)
-        for waiting in rest:
-            try:
-                self._decide_on_loaded(waiting)
-            except Missing as further:
-                streams.update(dict.fromkeys(further.streams))
-                subjects.update(dict.fromkeys(further.subjects))
-            except Exception:  # its own turn to be decided, and to fail, comes
-                continue
-        if streams:
-            self._books.put(await self._in_thread(self._snapshots.load, list(streams)))
-        if subjects:
-            self._entries.learn_keys(subjects, await self._in_thread(self._log.subject_keys, list(subjects)))
-
-    async def _answer(self, decided: list[tuple[Waiting, Decided]], outcomes: list[Outcome]) -> None:
+    async def _answer(
+        self, decided: list[tuple[Waiting, Decided]], outcomes: list[Outcome]
+    ) -> list[tuple[Decided, Appended]]:
         appended = {
             one.entry.command_id: outcome
             for (_, one), outcome in zip(decided, outcomes, strict=True)
             if isinstance(outcome, Appended)
         }
         moved: list[Waiting] = []
+        written: list[tuple[Decided, Appended]] = []
         for (waiting, one), outcome in zip(decided, outcomes, strict=True):
             if isinstance(outcome, Appended):
                 self._entries.settle(self._books, one, appended)
-                report(one, outcome)
-                self._wake(stream for stream, _ in one.events)
+                written.append((one, outcome))
+                self._step_ends.wrote(stream for stream, _ in one.events)
                 if one.reason is not None:
                     waiting.refuse(Rejected(one.reason))
                 else:
@@ -266,9 +236,7 @@ class Handling:
                     self._entries.forget_keys(dict.fromkeys(subjects))
                     waiting.moved = True
                     moved.append(waiting)
-        for _, one in decided:
-            self._books.touch(one.entry.reads)
-        self._drawing.consider(self._books, {s for _, one in decided for s, _event in one.events})
+        self._deciding.done(one for _, one in decided)
         now = asyncio.get_running_loop().time()
         for waiting in reversed(moved):
             if now >= waiting.deadline:
@@ -276,19 +244,12 @@ class Handling:
             else:
                 self._queue.appendleft(waiting)
                 self._queued.set()
-
-    def _wake(self, streams: Iterable[str]) -> None:
-        for stream in streams:
-            if written := self._watchers.pop(stream, None):
-                written.set()
+        return written
 
     async def _replay(self, waiting: Waiting, row: Any) -> None:
         try:
-            answer = await self._in_thread(answer_of_row, self._log, row)
+            answer = await self._deciding.in_thread(answer_of_row, self._log, row)
         except EventStoreError as error:
             waiting.refuse(error)
         else:
             waiting.answer(answer)
-
-    async def _in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

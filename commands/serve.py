@@ -14,9 +14,11 @@ from aggregates.event_types import EVENT_TYPES
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.http.app import build_command_app
+from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
 from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
+from commands.vital import Vital
 from event_store.codec import Codec
 from event_store.postgres_log import PostgresLog
 
@@ -34,7 +36,10 @@ class UnsafeAddress(Exception):  # noqa: N818
 
 
 def serve_commands(settings: Settings, serve: Serve) -> None:
-    """Has the API served, by the server that is handed in. Raises UnsafeAddress."""
+    """Has the API served, by the server that is handed in.
+
+    Raises UnsafeAddress, and SystemExit(1) where something has ended that the process cannot do without.
+    """
     require_safe(settings.host, settings.operator_token)
     sys.setswitchinterval(SWITCH_SECONDS)
     log = PostgresLog.open(settings.postgres_url)
@@ -58,14 +63,18 @@ def require_safe(host: str, operator_token: str | None) -> None:
 
 async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     codec = Codec(EVENT_TYPES)
-    handling = Handling(log, codec, HANDLERS, deadline_seconds=settings.deadline_seconds)
+    vital = Vital()
+    handling = Handling(log, codec, HANDLERS, deadline_seconds=settings.deadline_seconds, failed=vital.ended)
     gateway = SandboxGateway(settings.data_dir / "sandbox.sqlite")
+    processes = ProcessManagers(log, codec, handling, all_kinds(gateway), failed=vital.ended)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        with closing(gateway):
-            async with handling, ProcessManagers(log, codec, handling, gateway):
+        # The log is closed first of all that is given back, beneath whoever still waits for its server.
+        with closing(gateway), closing(log):
+            async with handling, processes:
                 yield
 
-    app = build_command_app(settings, handling, log, running=running())
+    app = build_command_app(settings, handling, log, processes=processes, running=running())
     await serve(app)
+    vital.require()

@@ -12,18 +12,23 @@ import hashlib
 import inspect
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import msgspec
+import structlog
+from prometheus_client import Counter
 
 from aggregates.folds import fold_of
 from commands.books import Books, StreamState
 from event_store.codec import Codec
-from event_store.errors import EventStoreError
+from event_store.errors import StoreUnavailable
 from event_store.records import EventLog, Snapshot
+
+log_lines = structlog.get_logger("commands")
+
+FAILURES = Counter("daybook_snapshot_failures_total", "Snapshots that could not be drawn up, by our mistake")
 
 EVENTS_MOST = 250
 """A stream that is so many events ahead of its snapshot gets a new one: folding them takes about 2 ms."""
@@ -90,16 +95,24 @@ class SnapshotDrawing:
         if ahead >= EVENTS_MOST:
             self._task = asyncio.create_task(self._draw(books, furthest), name=f"snapshot of {furthest}")
 
-    async def stop(self) -> None:
-        """Waits for the one that is being drawn."""
+    def stop(self) -> None:
+        """Waits for nobody: a snapshot is either saved whole or not at all."""
         if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+            self._task.cancel()
 
     async def _draw(self, books: Books, stream: str) -> None:
-        with suppress(EventStoreError):  # Nobody waits for it; the next batch asks again.
+        try:
             drawn = await asyncio.to_thread(self._snapshots.load, [stream])  # which draws it up
+        except StoreUnavailable:
+            return  # Nobody waits for it; the next batch asks again.
+        except Exception:  # our mistake: commands go on, and it is tried again once the stream is longer
             if (kept := books.get(stream)) is not None:
-                kept.snapshot_version = drawn[stream].snapshot_version
+                kept.snapshot_version = kept.version
+            FAILURES.inc()
+            log_lines.exception("snapshot_failed", stream=stream)
+            return
+        if (kept := books.get(stream)) is not None:
+            kept.snapshot_version = drawn[stream].snapshot_version
 
 
 def _kind_of(stream: str) -> _Kind:

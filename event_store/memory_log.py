@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from event_store.entries import check_entries, check_not_negative
 from event_store.errors import StoreUnavailable
+from event_store.memory_progress import MemoryProgress
 from event_store.records import (
     NO_VERSIONS,
     Appended,
@@ -32,7 +33,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class MemoryLog:
+class MemoryLog(MemoryProgress):
     """See EventLog. `clock` gives recorded_at, and the age of keys."""
 
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
@@ -46,6 +47,7 @@ class MemoryLog:
         self._id = str(uuid4())
         self._checkpoints: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
+        self._open_work = {}
         self._snapshots: dict[tuple[str, str], Snapshot] = {}  # by stream and shape
         self._exclusives: set[str] = set()
         self._secret = os.urandom(32)

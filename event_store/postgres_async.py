@@ -26,6 +26,7 @@ from event_store.postgres_append import Journal, waited
 from event_store.postgres_append_one import whole
 from event_store.postgres_connections import unavailable_is_typed
 from event_store.postgres_flight import Flight, fail
+from event_store.postgres_opening import opened
 from event_store.postgres_rows import CommandParcel
 from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS
 from event_store.postgres_writer import WriterConnection, columns_of
@@ -194,7 +195,7 @@ class AsyncWriter:
                         self._land(self._flying.popleft())
                     else:
                         self._flying[0].result = result
-        except StoreUnavailable as error:
+        except Exception as error:  # Else those who wait for the batch would wait for ever.
             self._lose(error)
 
     def _land(self, flight: Flight) -> None:
@@ -204,16 +205,15 @@ class AsyncWriter:
             with unavailable_is_typed:
                 assert flight.result is not None
                 answer = columns_of(flight.result)
+            self._unhindered = 0 if waited(answer) else self._unhindered + 1
+            self._answered(flight, answer)
         except psycopg.errors.UniqueViolation as error:
             if flight.each:
                 fail(flight.futures, error)
             else:  # A command of the batch is in the journal.
                 self._judge_each(flight)
-        except (StoreUnavailable, psycopg.Error) as error:
+        except Exception as error:
             fail(flight.futures, error)
-        else:
-            self._unhindered = 0 if waited(answer) else self._unhindered + 1
-            self._answered(flight, answer)
         if self._waiting:
             if self._in_flight_most > 1:
                 self._dispatch()
@@ -237,7 +237,7 @@ class AsyncWriter:
     async def _judged(self, flight: Flight, answer: list[bytes | None]) -> None:
         try:
             outcomes, head = await asyncio.to_thread(flight.batch.as_batch().judged, answer, self._journal)
-        except (StoreUnavailable, psycopg.Error) as error:
+        except Exception as error:  # Whatever it is, it belongs to those who wait.
             fail(flight.futures, error)
         else:
             self._settle(flight, outcomes, head)
@@ -251,13 +251,12 @@ class AsyncWriter:
     async def _open(self) -> Exception | None:
         """Connects, in a thread, and sends what waits; when that fails, so does all of it, by the error."""
         try:
-            connection = await asyncio.to_thread(self._connect)
-        except (StoreUnavailable, psycopg.Error) as error:
-            self._connecting = None
-            waiting, self._waiting = self._waiting, deque()
-            fail([future for _, future in waiting], error)
+            connection = await opened(self._connect)
+        except Exception as error:  # Whatever it is, it belongs to those who wait.
+            self._fail_waiting(error)
             return error
-        self._connecting = None
+        finally:
+            self._connecting = None
         if self._closed:
             connection.close()
             return StoreUnavailable("this log is closed")
@@ -279,7 +278,11 @@ class AsyncWriter:
             error = StoreUnavailable("the server does not answer")
             self._timer = self.loop.call_later(STATEMENT_TIMEOUT_SECONDS + 1, self._lose, error)
 
-    def _lose(self, error: StoreUnavailable) -> None:
+    def _fail_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        fail([future for _, future in waiting], error)
+
+    def _lose(self, error: Exception) -> None:
         """Drops the connection. What was under way fails; what only waited goes over the next one."""
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -292,7 +295,6 @@ class AsyncWriter:
             fail(flight.futures, error)
         self._watch_time()
         if self._closed:
-            waiting, self._waiting = self._waiting, deque()
-            fail([future for _, future in waiting], error)
+            self._fail_waiting(error)
         elif self._waiting:
             self._dispatch()

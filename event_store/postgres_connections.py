@@ -51,9 +51,10 @@ class Silence(psycopg.OperationalError):
 
 
 class LimitedConnection(psycopg.Connection[Any]):
-    """Never waits for ever: Silence after `silence_seconds_max`."""
+    """Never waits for ever: Silence after `silence_seconds_max`, and a tenth of a second after `closing`."""
 
     silence_seconds_max = SILENCE_SECONDS_MAX
+    closing: threading.Event | None = None
 
     def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **named: Any) -> T:
         return super().wait(self._limited(gen), *arguments, **named)
@@ -65,6 +66,9 @@ class LimitedConnection(psycopg.Connection[Any]):
             wanted = next(gen)
             while True:
                 ready = yield wanted
+                if not ready and self.closing is not None and self.closing.is_set():
+                    self.pgconn.finish()
+                    raise Silence("closed before the server answered")
                 if not ready and time.monotonic() > until:
                     self.pgconn.finish()
                     raise Silence(f"no answer within {self.silence_seconds_max} s")
@@ -90,10 +94,19 @@ unavailable_is_typed = _UnavailableIsTyped()
 
 
 def connect(
-    url: str, schema: str, *, read_only: bool = False, settings: Mapping[str, str] | None = None
+    url: str,
+    schema: str,
+    *,
+    read_only: bool = False,
+    settings: Mapping[str, str] | None = None,
+    closing: threading.Event | None = None,
 ) -> LimitedConnection:
-    """An autocommitting connection whose names are looked up in the log's schema."""
+    """An autocommitting connection whose names are looked up in the log's schema.
+
+    Once `closing` is set it waits for the server no longer.
+    """
     connection = LimitedConnection.connect(url, autocommit=True, prepare_threshold=2, **CONNECTION)
+    connection.closing = closing
     try:
         session = {**SESSION, **(settings or {}), "search_path": f"{quoted(schema)}, pg_temp"}
         if read_only:
@@ -131,15 +144,20 @@ class _Asked(NamedTuple):
 
 
 class Connections:
-    """A few connections, lent to whoever asks; the last one given back goes out first."""
+    """A few connections, lent to whoever asks; the last one given back goes out first.
 
-    def __init__(self, url: str, schema: str, *, read_only: bool, most: int = 8) -> None:
+    Once `closing` is set, calls under way and later ones fail.
+    """
+
+    def __init__(
+        self, url: str, schema: str, *, read_only: bool, closing: threading.Event, most: int = 8
+    ) -> None:
         self._url = url
         self._schema = schema
         self._read_only = read_only
         self._free: list[LimitedConnection] = []
         self._places = threading.BoundedSemaphore(most)
-        self._closed = False
+        self._closing = closing
 
     def rows(
         self,
@@ -175,7 +193,7 @@ class Connections:
 
     def close(self) -> None:
         """Closes those that are free now, and each of the others when it comes back."""
-        self._closed = True
+        self._closing.set()
         while self._free:
             self._free.pop().close()
 
@@ -212,12 +230,12 @@ class Connections:
         return rows
 
     def _connect(self) -> LimitedConnection:
-        if self._closed:
+        if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
-        return connect(self._url, self._schema, read_only=self._read_only)
+        return connect(self._url, self._schema, read_only=self._read_only, closing=self._closing)
 
     def _give_back(self, connection: LimitedConnection) -> None:
-        if self._closed:
+        if self._closing.is_set():
             connection.close()
         elif not connection.closed:
             self._free.append(connection)

@@ -20,6 +20,7 @@ from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
 from event_store.postgres_insert import InsertBatch, InsertParcel, VersionedEvent
 from event_store.postgres_library import StoredEvents
 from event_store.postgres_migrations import check_schema, migrate
+from event_store.postgres_progress import PostgresProgress
 from event_store.postgres_rows import CommandParcel
 from event_store.postgres_wakeup import Listener, Waker
 from event_store.postgres_writer import PostgresWriter, WriterConnection
@@ -39,22 +40,22 @@ HEAD_SECONDS_MAX = 2.0  # One look at an index: who asks for it wants to know wh
 _END = 2**63 - 1
 
 
-class PostgresLog:
+class PostgresLog(PostgresProgress):
     """See EventLog; every call may be made from any thread."""
 
     def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
         """Over a schema that is there and up to date: use `open`."""
         self._url = url
         self.schema = schema
-        self._reading = Connections(url, schema, read_only=read_only)
+        self._closing = threading.Event()  # From then on nothing waits for the server any more.
+        self._reading = Connections(url, schema, read_only=read_only, closing=self._closing)
         self.stored = StoredEvents(self._reading)
-        self._listener = Listener(url, schema, read_only=read_only)
-        self._writer = PostgresWriter(url, schema, self._journal, read_only=read_only)
-        self._waker = Waker(url, schema)
+        self._listener = Listener(url, schema, read_only=read_only, closing=self._closing)
+        self._writer = PostgresWriter(url, schema, self._journal, read_only=read_only, closing=self._closing)
+        self._waker = Waker(url, schema, closing=self._closing)
         self._combiner: Combiner[CommandParcel | InsertParcel] = Combiner(self._write)
         self._async_writers: dict[asyncio.AbstractEventLoop, AsyncWriter] = {}
         self._of_thread = threading.local()  # Finds the loop's writer again without asking whose loop it is.
-        self._closed = False
 
     @classmethod
     def open(cls, url: str, *, schema: str = "daybook", read_only: bool = False) -> Self:
@@ -187,11 +188,6 @@ class PostgresLog:
     def checkpoint(self, name: str) -> int:
         return self.tracked(name) or 0
 
-    def tracked(self, name: str) -> int | None:
-        """The named reader's checkpoint; None before its first."""
-        row = self._reading.row("checkpoint", {"name": name})
-        return None if row is None else int(row[0])
-
     def save_checkpoint(self, name: str, position: int, *, seen: Checkpoint | None = None) -> None:
         place = {"name": name, "position": position}
         if seen is None:
@@ -206,12 +202,12 @@ class PostgresLog:
         return int(row[0])
 
     def try_exclusive(self, name: str) -> PostgresExclusive | None:
-        if self._closed:
+        if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
-        return try_exclusive(self._url, self.schema, name)
+        return try_exclusive(self._url, self.schema, name, self._closing)
 
     def close(self) -> None:
-        self._closed = True
+        self._closing.set()
         self._listener.close()
         for writer in list(self._async_writers.values()):
             writer.close()
@@ -226,7 +222,7 @@ class PostgresLog:
         loop = asyncio.get_running_loop()
         writer = self._async_writers.get(loop)
         if writer is None:
-            if self._closed:
+            if self._closing.is_set():
                 raise StoreUnavailable("this log is closed")
             writer = AsyncWriter(self._new_writing_connection, self._journal, self._waker.tell)
             self._async_writers[loop] = writer

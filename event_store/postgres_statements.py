@@ -90,7 +90,8 @@ class StatementConnection:
 
     def _prepare(self, statements: Mapping[str, bytes]) -> None:
         for name, statement in statements.items():
-            result = self.pgconn.prepare(name.encode(), statement)
+            self.pgconn.send_prepare(name.encode(), statement)
+            result = self.answer()
             if result.status != pq.ExecStatus.COMMAND_OK:
                 raise psycopg.errors.error_from_result(result)
 

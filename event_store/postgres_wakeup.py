@@ -28,9 +28,10 @@ class Waker:
     word before.
     """
 
-    def __init__(self, url: str, schema: str) -> None:
+    def __init__(self, url: str, schema: str, *, closing: threading.Event) -> None:
         self._url = url
         self._schema = schema
+        self._closing = closing
         self._head = 0
         self._told = 0
         self._lost = False  # The next server may have less.
@@ -39,7 +40,6 @@ class Waker:
         self._sending = threading.Lock()
         self._left_over = threading.Event()
         self._thread: threading.Thread | None = None
-        self._closed = False
 
     def tell(self, head: int) -> None:
         """At once, or a few milliseconds later."""
@@ -60,7 +60,7 @@ class Waker:
             self._thread.start()
 
     def close(self) -> None:
-        self._closed = True
+        self._closing.set()
         self._left_over.set()
         if self._thread is not None:
             self._thread.join()
@@ -69,7 +69,7 @@ class Waker:
     def _run(self) -> None:
         while True:
             self._left_over.wait()
-            if self._closed:
+            if self._closing.is_set():
                 return
             self._left_over.clear()
             time.sleep(max(0.0, self._told_at + PAUSE_SECONDS - time.monotonic()))
@@ -85,7 +85,9 @@ class Waker:
         # A commit that only wakes others need not wait for the disk.
         with suppress(psycopg.Error):  # Listeners look by themselves; the next append tries again.
             self._connection = StatementConnection(
-                connect(self._url, self._schema, settings={"synchronous_commit": "off"}),
+                connect(
+                    self._url, self._schema, settings={"synchronous_commit": "off"}, closing=self._closing
+                ),
                 {"tell": b"SELECT pg_notify($1, $2)"},
             )
             self._connection.pgconn.nonblocking = 1
@@ -120,51 +122,67 @@ class Listener:
     One connection and one thread for all who wait, from the first wait on.
     """
 
-    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
+    def __init__(self, url: str, schema: str, *, read_only: bool, closing: threading.Event) -> None:
         self._url = url
         self._schema = schema
         self._read_only = read_only
+        self._closing = closing
         self._head = 0
         self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._failure: Exception | None = None  # Our mistake: then nobody looks any more.
 
     def wait(self, *, after: int, until: float) -> int:
         """The head as last heard of, once it is above `after` or at `until` (monotonic seconds)."""
         with self._moved:
-            if self._thread is None and not self._closed:
+            if self._thread is None and not self._closing.is_set():
                 self._thread = threading.Thread(
                     target=self._run, name=f"listener {self._schema}", daemon=True
                 )
                 self._thread.start()
-            self._moved.wait_for(lambda: self._head > after or self._closed, timeout=until - time.monotonic())
-            if self._closed:
+            self._moved.wait_for(
+                lambda: self._head > after or self._closing.is_set() or self._failure is not None,
+                timeout=until - time.monotonic(),
+            )
+            if self._failure is not None:
+                raise self._failure
+            if self._closing.is_set():
                 raise StoreUnavailable("this log is closed")
             return self._head
 
     def close(self) -> None:
         with self._moved:
-            self._closed = True
+            self._closing.set()
             self._moved.notify_all()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed:
+        while not self._closing.is_set():
             try:
-                with connect(self._url, self._schema, read_only=self._read_only) as connection:
-                    with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: look, then
-                        connection.execute(f"LISTEN {quoted(self._schema)}".encode())
-                    while not self._closed:
-                        # What the server says itself holds, also where it is less: after a restore.
-                        self._hear(_head_of(connection), or_less=True)
-                        for word in connection.notifies(timeout=POLL_SECONDS):
-                            self._hear(int(word.payload))
-                            if self._closed:
-                                break
+                self._listen()
             except psycopg.Error:
                 # Away: whoever asks for the head is told so by its own query; here we try again.
-                time.sleep(POLL_SECONDS)
+                self._closing.wait(POLL_SECONDS)
+            except Exception as error:
+                with self._moved:
+                    self._failure = error
+                    self._moved.notify_all()
+                return
+
+    def _listen(self) -> None:
+        """Until the log is closed; raises what the driver raises."""
+        with connect(self._url, self._schema, read_only=self._read_only, closing=self._closing) as connection:
+            with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: look, then
+                connection.execute(f"LISTEN {quoted(self._schema)}".encode())
+            while not self._closing.is_set():
+                # What the server says itself holds, also where it is less: after a restore.
+                self._hear(_head_of(connection), or_less=True)
+                for word in connection.notifies(timeout=POLL_SECONDS):
+                    if word.payload.isdecimal():  # Anybody may say something on the channel.
+                        self._hear(int(word.payload))
+                    if self._closing.is_set():
+                        break
 
     def _hear(self, head: int, *, or_less: bool = False) -> None:
         if head > self._head or (or_less and head < self._head):

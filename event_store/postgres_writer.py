@@ -32,8 +32,8 @@ SETTINGS = {
 class WriterConnection(StatementConnection):
     """A connection on which the writing functions are prepared."""
 
-    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
-        connection = connect(url, schema, read_only=read_only, settings=SETTINGS)
+    def __init__(self, url: str, schema: str, *, read_only: bool, closing: threading.Event) -> None:
+        connection = connect(url, schema, read_only=read_only, settings=SETTINGS, closing=closing)
         try:
             row = connection.execute(ROW_TYPES).fetchone()
             assert row is not None
@@ -62,13 +62,16 @@ class PostgresWriter:
     StoreUnavailable when the server is away or too slow: it is not known whether the call was done.
     """
 
-    def __init__(self, url: str, schema: str, journal: Journal, *, read_only: bool) -> None:
+    def __init__(
+        self, url: str, schema: str, journal: Journal, *, read_only: bool, closing: threading.Event
+    ) -> None:
+        """Once `closing` is set, nobody waits for a connection any more."""
         self._url = url
         self._schema = schema
         self._journal = journal
         self._read_only = read_only  # Then the server refuses every call.
         self._connection: WriterConnection | None = None
-        self._closed = False
+        self._closing = closing
         self._mutex = threading.Lock()
 
     def append(self, parcels: Sequence[CommandParcel]) -> Written:
@@ -102,14 +105,14 @@ class PostgresWriter:
 
     def connection(self) -> WriterConnection:
         """A new connection for batches that do not come through here. StoreUnavailable."""
-        if self._closed:
+        if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
         with unavailable_is_typed:
-            return WriterConnection(self._url, self._schema, read_only=self._read_only)
+            return WriterConnection(self._url, self._schema, read_only=self._read_only, closing=self._closing)
 
     def close(self) -> None:
+        self._closing.set()
         with self._mutex:
-            self._closed = True
             self._drop()
 
     def _ask(self, connection: WriterConnection, function: str, parameters: Parameters) -> list[bytes | None]:
@@ -124,7 +127,7 @@ class PostgresWriter:
         return columns_of(result)
 
     def _connected(self) -> WriterConnection:
-        if self._closed:
+        if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
         if self._connection is not None and self._connection.was_lost():
             self._drop()  # While nothing was under way: connect again rather than fail a call.

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import msgspec
 
+from event_store.progress import ProgressStore
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -223,7 +225,7 @@ class EventReader(Protocol):
         """Gives back every connection. A closed log raises StoreUnavailable."""
 
 
-class EventLog(EventReader, Protocol):
+class EventLog(EventReader, ProgressStore, Protocol):
     """The log: one gapless sequence of events, and the journal of the commands that wrote them."""
 
     def append(self, entries: Sequence[Entry]) -> list[Outcome]:

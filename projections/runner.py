@@ -76,6 +76,8 @@ class Runner:
                         self._look_round()
                     self.step()
                 except StoreUnavailable as error:
+                    if self._stopping.is_set():
+                        return
                     logger.warning("the log is away", reason=str(error), pause_seconds=pause)
                     self._settle_all()
                     self._stopping.wait(pause)

@@ -34,23 +34,27 @@ logger = structlog.get_logger(__name__)
 
 
 def run_projector(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT; the batch under way ends first.
+    """Runs until SIGTERM or SIGINT; the batch under way ends first. A silent server is waited for no more.
 
     Raises LogGap, UnknownEvent and DecodingFailed: nothing may be folded past such an event.
     """
     stopping = threading.Event()
     runners: list[Runner] = []
+    logs: list[PostgresLog] = []
 
-    def stop(*_: object) -> None:
+    def stop() -> None:
         stopping.set()
         for runner in runners:
             runner.stop()
+        for log in logs:
+            log.close()
 
     with _on_signals(stop):
         metrics = ProjectorMetrics()
         if settings.projector_metrics_port is not None:
             start_http_server(settings.projector_metrics_port, settings.host)
         log = _opened_log(settings.postgres_url, stopping)
+        logs[:] = [log] if log is not None else []
         while log is not None and not stopping.is_set():
             lock = _taken_lock(log, stopping)
             if lock is None:
@@ -136,8 +140,12 @@ def _taken_lock(log: EventLog, stopping: threading.Event) -> Exclusive | None:
 
 
 @contextmanager
-def _on_signals(stop: Callable[..., None]) -> Iterator[None]:
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    def handle(*_: object) -> None:
+        # Not here: what it interrupts may hold the very lock that it would wait for.
+        threading.Thread(target=stop, name="stop", daemon=True).start()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

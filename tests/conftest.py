@@ -75,6 +75,27 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
+def own_server(server_place: ServerPlace, tmp_path: Path) -> Iterator[PostgresServer]:
+    """A server that a test may stop."""
+    folder = server_place.folder / f"own-{tmp_path.name}"
+    sockets = server_place.folder / "o"
+    sockets.mkdir(mode=0o770)
+    if not server_place.account.is_us:
+        shutil.chown(sockets, server_place.account.uid)
+    server = PostgresServer(
+        programs=server_place.binaries.postgres,
+        folder=folder,
+        sockets=sockets,
+        account=server_place.account,
+        log=server_place.folder / "own.log",
+    )
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(sockets)
+
+
+@pytest.fixture
 def fresh_postgres(postgres_server: PostgresServer) -> Iterator[str]:
     """The URL of a new, empty database, gone after the test."""
     name = f"test_{uuid4().hex}"

@@ -39,6 +39,7 @@ from commands.http.problems import (
 from commands.http.requests import RefusedRequest, order_secret_required
 from commands.http.tracing import TraceMiddleware
 from commands.orders import OrderSecretRequired
+from commands.processes.manager import ProcessManagers
 from commands.settings import Settings
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog
@@ -55,9 +56,11 @@ def build_command_app(
     handling: Handling,
     log: EventLog,
     *,
+    processes: ProcessManagers | None = None,
     running: AbstractAsyncContextManager[Any] | None = None,
 ) -> FastAPI:
-    """The application over a handling loop; `running` is entered while it serves."""
+    """The application over a handling loop, ready while that and the process managers live; `running` is
+    entered while it serves."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -83,6 +86,7 @@ def build_command_app(
     )
     app.state.settings = settings
     app.state.handling = handling
+    app.state.processes = processes
     app.state.log = log
     app.state.secret = log.installation_secret()
     app.router.routes.insert(0, AddItemRoute())

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
+from commands.handling import Handling
 from commands.http.answers import PROBLEM
 from commands.http.problems import NOT_READY, problem
+from commands.processes.manager import ProcessManagers
 from event_store.errors import StoreUnavailable
 
 router = APIRouter(tags=["health"])
@@ -23,8 +25,15 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready", summary="Commands can be taken", responses={503: PROBLEM})
 async def ready(request: Request) -> Response:
-    """The log is reachable, its schema current, and the demo shop, where one was asked for, filled."""
+    """The handling loop and the process managers live, the log is reachable, its schema current, and the demo
+    shop, where one was asked for, filled."""
     marker = request.app.state.settings.demo_marker
+    handling: Handling = request.app.state.handling
+    processes: ProcessManagers | None = request.app.state.processes
+    if not handling.lives:
+        return problem(NOT_READY, "The handling loop has ended.", {"Retry-After": "1"})
+    if processes is not None and not processes.lives:
+        return problem(NOT_READY, "A process manager has ended.", {"Retry-After": "1"})
     try:
         head = await asyncio.to_thread(request.app.state.log.head)
     except StoreUnavailable:

@@ -1,40 +1,53 @@
-"""Following the log and doing what is due: the work of the one process that holds the lock."""
+"""Following the log for one kind of process and doing what is due: the work of who holds the kind's lock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
 import structlog
 from prometheus_client import Gauge
 
-from commands.decision import Actor, Answer, Context
-from commands.payments import ExpireOrder
-from commands.processes.calls import GatewayCalls, Patience
-from commands.processes.open_work import EVENT_NAMES, Cause, OpenStep, OpenWork, UnpaidOrder
+from commands.decision import Actor, Answer, BusyError, Context
+from commands.processes.kind import AT_ONCE, Due, NotYet, Opened, ProcessKind
+from commands.processes.open_work import Agenda
 from event_store.codec import Codec
-from event_store.records import EventLog, Exclusive
+from event_store.errors import StoreUnavailable
+from event_store.progress import OpenWork
+from event_store.records import EventLog, Exclusive, RecordedEvent
 
 log_lines = structlog.get_logger("commands.processes")
 
-CHECKPOINT = "processes"
-ACTOR = Actor("process", "payment")
 CHANNEL = "process"
 
 PAGE = 5_000
+LOOKED_AT_MAX = 50_000
+"""Positions that one reading may pass over, so that a rare event cannot outlast the statement's time."""
 WAIT_SECONDS_MAX = 1.0
-"""Bounds how late a lost lock is noticed, and how long a stop takes."""
-ROUND_SECONDS_MIN = 0.01
-"""A busy log wakes us no more often than this: what came meanwhile is read in one go."""
+"""Bounds how late a lost lock is noticed."""
 CHECKPOINT_SECONDS = 1.0
-"""How often the checkpoint is saved; what is read again after a crash costs nothing but reading."""
+"""How often progress is saved; what is read again after a crash costs nothing but reading."""
+HORIZON = timedelta(hours=1)
+"""How far ahead work is held in memory."""
 
-STEPS_OPEN = Gauge("daybook_process_steps_open", "Gateway calls begun and not yet answered")
-ORDERS_UNPAID = Gauge("daybook_orders_unpaid", "Orders whose units are kept while payment is undecided")
+WORK_OPEN = Gauge("daybook_process_work_open", "Open work that is due within the hour", ["process"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to pause before work that could not be done is tried again; in seconds."""
+
+    pause_first: float = 0.2
+    pause_max: float = 30.0
+
+    def pause(self, tries: int) -> float:
+        """The pause after so many tries in vain: doubling, up to the most."""
+        return min(self.pause_max, self.pause_first * 2.0 ** min(tries - 1, 30))
 
 
 class Handles(Protocol):
@@ -45,130 +58,193 @@ class Handles(Protocol):
 
 
 class Following:
-    """Keeps what is open, and a task for each piece of work under way.
+    """Keeps what is open of one kind, and a task for each piece of work under way.
 
     `thread` runs the log's blocking calls, one at a time.
     """
 
     def __init__(
         self,
+        kind: ProcessKind,
         log: EventLog,
         codec: Codec,
         handling: Handles,
-        calls: GatewayCalls,
         *,
         clock: Callable[[], datetime],
         patience: Patience,
         thread: ThreadPoolExecutor,
     ) -> None:
+        self._kind = kind
         self._log = log
         self._codec = codec
         self._handling = handling
-        self._calls = calls
         self._clock = clock
         self._patience = patience
         self._thread = thread
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._actor = Actor("process", kind.name)
+        self._checkpoint = checkpoint_of(kind)
+        self._saved: int | None = None
+        self._saved_at = 0.0
+        self._agenda = Agenda(0)
+        self._fresh: dict[int, RecordedEvent] = {}  # what opened work in this round, by position
+        self._running: dict[OpenWork, asyncio.Task[None]] = {}
+        self._free = asyncio.Semaphore(kind.at_once_max)
+        self._read_on = asyncio.Event()  # set, and replaced, once more of the log is read
+        self._failure: BaseException | None = None
+        self._stopped = False
 
     async def follow(self, lock: Exclusive) -> None:
-        """Reads to the head, does what is due, waits for more; returns once the lock is lost."""
-        loop = asyncio.get_running_loop()
-        work = OpenWork(await self._in_thread(self._log.checkpoint, CHECKPOINT))
-        head = await self._in_thread(self._log.head)
-        saved, checked_at = work.position, loop.time()
-        while True:
-            await self._read(work, head)
-            self._start_due(work)
-            STEPS_OPEN.set(work.steps_open)
-            ORDERS_UNPAID.set(work.orders_unpaid)
-            if loop.time() - checked_at >= CHECKPOINT_SECONDS:
-                checked_at = loop.time()
-                if not await self._in_thread(lock.still_held):
-                    return
-                if (reached := work.checkpoint) > saved:
-                    await self._in_thread(self._log.save_checkpoint, CHECKPOINT, reached)
-                    saved = reached
-            await asyncio.sleep(ROUND_SECONDS_MIN)
-            waiting = partial(self._log.wait, after=work.position, timeout_seconds=self._waiting_time(work))
-            head = await self._in_thread(waiting)
+        """Reads to the head, does what is due, waits for more.
 
-    async def stop(self) -> None:
-        """Ends what is under way; it is found in the log again."""
+        Returns once the lock is lost, or another follows. Raises what a piece of work failed with by a
+        mistake in this file.
+        """
+        self._saved = await self._in_thread(self._log.tracked, self._checkpoint)
+        begins = self._saved
+        if begins is None:
+            begins = await self._in_thread(self._kind.starts_at, self._log)
+        self._agenda = Agenda(begins)
+        await self._look_ahead(self._clock())
+        head = await self._in_thread(self._log.head)
+        while await self._read_to(head):
+            now = self._clock()
+            self._start(self._agenda.take_due(now), now)
+            self._fresh.clear()
+            WORK_OPEN.labels(self._kind.name).set(self._agenda.open_soon)
+            if self._failure is not None:
+                raise self._failure
+            if self._is_time_to_save() and not (
+                await self._in_thread(lock.still_held) and await self._save(now)
+            ):
+                return
+            await asyncio.sleep(self._kind.round_seconds)
+            wait = partial(self._log.wait, timeout_seconds=self._waiting_seconds())
+            head = await self._in_thread(partial(wait, after=self._agenda.position))
+
+    def stop(self) -> Iterable[asyncio.Task[None]]:
+        """Ends what is under way, which is found in the log again; gives what has yet to notice."""
+        self._stopped = True
         for task in self._running.values():
             task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        return list(self._running.values())
 
-    async def _read(self, work: OpenWork, head: int) -> None:
-        while work.position < head:
-            read = partial(self._log.read_all, after=work.position, limit=PAGE, types=EVENT_NAMES, up_to=head)
-            page = await self._in_thread(read)
+    async def _read_to(self, head: int) -> bool:
+        """False where another follows meanwhile."""
+        agenda, names = self._agenda, self._kind.event_names
+        while agenda.position < head:
+            up_to = min(head, agenda.position + LOOKED_AT_MAX)
+            read = partial(self._log.read_all, limit=PAGE, types=names, up_to=up_to)
+            page = await self._in_thread(partial(read, after=agenda.position))
             for recorded in page:
-                work.evolve(recorded, self._codec.decode(recorded))
-            if len(page) < PAGE:
-                work.position = head
+                for change in self._kind.changes(recorded, self._codec.decode(recorded)):
+                    agenda.note(change, recorded.position)
+                    if isinstance(change, Opened):
+                        self._fresh[recorded.position] = recorded
+            agenda.position = page[-1].position if len(page) == PAGE else up_to
+            if agenda.position < head:  # far behind: what is read is not read again
+                self._fresh.clear()
+                if self._is_time_to_save() and not await self._save(self._clock()):
+                    return False
+        read_on, self._read_on = self._read_on, asyncio.Event()
+        read_on.set()
+        return True
 
-    def _start_due(self, work: OpenWork) -> None:
-        """Starts what is due and not under way; a step ended but not yet read is not begun again."""
-        due = {step.key: step for step in work.due_steps()}
-        for key in [key for key, task in self._running.items() if task.done() and key not in due]:
-            del self._running[key]
-        for key, step in due.items():
-            self._start(key, step.cause, partial(self._settle, step))
-        now = self._clock()
-        for unpaid in work.take_expired(now):
-            self._start(f"expire-{unpaid.order_id}", unpaid.cause, partial(self._expire, unpaid, now))
+    def _is_time_to_save(self) -> bool:
+        return asyncio.get_running_loop().time() - self._saved_at >= CHECKPOINT_SECONDS
 
-    def _start(self, key: str, cause: Cause, do: Callable[[], Awaitable[None]]) -> None:
-        if key not in self._running:
-            self._running[key] = asyncio.create_task(self._until_done(key, cause, do), name=key)
+    async def _save(self, now: datetime) -> bool:
+        """Saves progress; looks further ahead where that is due. False where another follows."""
+        self._saved_at = asyncio.get_running_loop().time()
+        position = self._agenda.position
+        if position != self._saved:
+            opened, closed = self._agenda.take_changes()
+            save = partial(self._log.save_progress, after=self._saved, position=position)
+            if not await self._in_thread(partial(save, self._checkpoint, opened=opened, closed=closed)):
+                log_lines.warning("another_follows", process=self._kind.name)
+                return False
+            self._saved = position
+        if self._agenda.horizon - now < HORIZON / 2:
+            await self._look_ahead(now)
+        return True
 
-    async def _until_done(self, key: str, cause: Cause, do: Callable[[], Awaitable[None]]) -> None:
-        """Tries again with growing pauses, whatever went wrong.
+    async def _look_ahead(self, now: datetime) -> None:
+        horizon = max(now + HORIZON, self._agenda.horizon)
+        look = partial(self._log.open_work, due_from=self._agenda.horizon, due_before=horizon)
+        self._agenda.load(await self._in_thread(look, self._checkpoint), horizon)
 
-        The work stays open, in the log and in the metrics, until it is done; one order that fails by our
-        mistake must not keep every other order's money waiting.
+    def _start(self, due: list[OpenWork], now: datetime) -> None:
+        for work in due:
+            if work not in self._running:
+                doing = self._until_closed(work, self._fresh.get(work.position), now)
+                task = asyncio.create_task(doing, name=f"{self._kind.name} {work.queue}/{work.number}")
+                self._running[work] = task
+                task.add_done_callback(partial(self._ended, work))
+
+    def _ended(self, work: OpenWork, task: asyncio.Task[None]) -> None:
+        del self._running[work]
+        error = None if task.cancelled() else task.exception()
+        if not self._stopped and (error is not None or self._agenda.is_open(work)):
+            self._failure = error or RuntimeError(f"{task.get_name()} was dropped while it was open")
+
+    async def _until_closed(self, work: OpenWork, recorded: RecordedEvent | None, now: datetime) -> None:
+        """Tries again with growing pauses, whatever went wrong, until an event closes the work.
+
+        It stays open, in the log and in the metrics, until it is done; one order that fails by our mistake
+        must not keep every other order's money waiting.
         """
+        tries = 0
+        while self._agenda.is_open(work):
+            tries += 1
+            async with self._free:
+                if recorded is None:
+                    recorded = await self._opening(work)
+                done_at = await self._try(work, recorded, now, tries)
+            while done_at is not None and self._agenda.position < done_at:
+                await self._read_on.wait()
+            if self._agenda.is_open(work):
+                await asyncio.sleep(self._patience.pause(tries))
+
+    async def _opening(self, work: OpenWork) -> RecordedEvent:
+        """The event that opened it, from a log that may be away."""
         tries = 0
         while True:
             tries += 1
+            read = partial(self._log.read_all, after=work.position - 1, limit=1, up_to=work.position)
             try:
-                await do()
-            except Exception:
-                pause = self._patience.pause(tries)
-                log_lines.exception(
-                    "work_not_done", work=key, tries=tries, pause_seconds=pause, trace_id=cause.correlation
-                )
-                await asyncio.sleep(pause)
+                page: list[RecordedEvent] = await self._in_thread(read)
+            except StoreUnavailable:
+                await asyncio.sleep(self._patience.pause(tries))
             else:
-                return
+                return page[0]
 
-    async def _settle(self, step: OpenStep) -> None:
-        """Calls the gateway for the step and has its answer recorded."""
-        command = await self._calls.answer_to(step, lambda: self._clock().date())
-        await self._hand_in(command, step.cause)
-
-    async def _expire(self, unpaid: UnpaidOrder, now: datetime) -> None:
-        """Gives the order up, unless its payment was decided meanwhile.
-
-        `now` is the moment at which it was found expired: nobody looks again if the clock is set back.
-        """
-        log_lines.info("reservation_over", order_id=unpaid.order_id, trace_id=unpaid.cause.correlation)
-        await self._hand_in(ExpireOrder(order_id=unpaid.order_id, now=now), unpaid.cause)
-
-    async def _hand_in(self, command: Any, cause: Cause) -> None:
+    async def _try(self, work: OpenWork, recorded: RecordedEvent, now: datetime, tries: int) -> int | None:
+        """The position at which it is done; None where it is not."""
+        about = {"process": self._kind.name, "work": f"{work.queue}/{work.number}", "tries": tries}
         context = Context(
-            actor=ACTOR,
+            actor=self._actor,
             channel=CHANNEL,
-            correlation=cause.correlation,
-            causation=f"event:{cause.position}",
+            correlation=recorded.correlation,
+            causation=f"event:{recorded.position}",
         )
-        await self._handling.handle(command, context)
+        try:
+            command = await self._kind.do(Due(work, recorded, self._codec.decode(recorded), now))
+            return (await self._handling.handle(command, context)).position
+        except (NotYet, StoreUnavailable, BusyError) as error:
+            log_lines.warning("work_not_yet", reason=repr(error), trace_id=recorded.correlation, **about)
+        except Exception:
+            log_lines.exception("work_not_done", trace_id=recorded.correlation, **about)
+        return None
 
-    def _waiting_time(self, work: OpenWork) -> float:
-        expiry = work.next_expiry()
-        if expiry is None:
+    def _waiting_seconds(self) -> float:
+        due = self._agenda.next_due()
+        if due is None or due == AT_ONCE:
             return WAIT_SECONDS_MAX
-        return min(WAIT_SECONDS_MAX, max(0.0, (expiry - self._clock()).total_seconds()))
+        return min(WAIT_SECONDS_MAX, max(0.0, (due - self._clock()).total_seconds()))
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+
+def checkpoint_of(kind: ProcessKind) -> str:
+    """The name under which the log keeps how far the kind got."""
+    return f"process {kind.name}"

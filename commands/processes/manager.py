@@ -1,33 +1,33 @@
-"""The process managers: they follow the log and do what is due, in one command process at a time.
+"""The process managers: one for each kind of process, each following the log while it holds the kind's lock.
 
-Payment: an open step is a call of the gateway, its answer a command. Expiry: an order whose payment is
-undecided when its time is over is given up. Whichever process holds the lock does the work; when it dies,
-another finds all of it in the log.
+Whichever process of the system holds a kind's lock does the kind's work; when it dies, another finds all of
+it in the log. So kinds may also run in different processes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from prometheus_client import Gauge
 
-from commands.gateway import Gateway
-from commands.processes.calls import GatewayCalls, Patience
-from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles
+from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles, Patience
+from commands.processes.kind import ProcessKind
+from commands.vital import Ended, end_this_process, error_of, has_failed
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog, Exclusive
 
 log_lines = structlog.get_logger("commands.processes")
 
-LOCK = "processes"
+STOP_SECONDS_MAX = 2.0
+"""How long a stop waits for what hears it at once, unless something is wrong."""
 
-LEADING = Gauge("daybook_processes_leading", "1 where this process runs the process managers")
+LEADING = Gauge("daybook_processes_leading", "1 where this process does the work of the kind", ["process"])
 
 
 def utc_now() -> datetime:
@@ -35,15 +35,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def end_this_process() -> None:
-    """Stops the server in order; its supervisor starts it anew."""
-    signal.raise_signal(signal.SIGTERM)
+def lock_of(kind: ProcessKind) -> str:
+    """The name of the session lock that whoever does the kind's work holds."""
+    return f"process {kind.name}"
 
 
 class ProcessManagers:
-    """Runs as long as the context is entered, and works while it holds the lock.
+    """Runs as long as the context is entered, and works while it holds locks.
 
-    Where the log cannot be followed by our mistake, calls `failed` and raises when the context is left.
+    Where the log cannot be followed by our mistake, calls `failed`, and raises when the context is left.
     """
 
     def __init__(
@@ -51,82 +51,116 @@ class ProcessManagers:
         log: EventLog,
         codec: Codec,
         handling: Handles,
-        gateway: Gateway,
+        kinds: Sequence[ProcessKind],
         *,
         clock: Callable[[], datetime] = utc_now,
         patience: Patience | None = None,
-        failed: Callable[[], None] = end_this_process,
+        failed: Ended = end_this_process,
     ) -> None:
-        self._log = log
-        self._codec = codec
-        self._handling = handling
-        self._gateway = gateway
-        self._clock = clock
-        self._patience = patience or Patience()
+        follow = partial(
+            Following, log=log, codec=codec, handling=handling, clock=clock, patience=patience or Patience()
+        )
+        self._managers = [_Manager(kind, log, follow, patience or Patience()) for kind in kinds]
         self._failed = failed
-        self._thread = ThreadPoolExecutor(1, "processes")
-        self._run_task: asyncio.Task[None] | None = None
+        self._tasks: dict[asyncio.Task[None], _Manager] = {}
+        self._stopping = False
+
+    @property
+    def lives(self) -> bool:
+        """Whether every kind's work is done, here or by whoever holds its lock."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def __aenter__(self) -> ProcessManagers:
-        self._run_task = asyncio.create_task(self._run(), name="process managers")
-        self._run_task.add_done_callback(self._ended)
+        for manager in self._managers:
+            task = asyncio.create_task(manager.run(), name=manager.name)
+            task.add_done_callback(self._ended)
+            self._tasks[task] = manager
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._run_task is not None
-        self._run_task.cancel()
-        await asyncio.wait((self._run_task,))
-        await asyncio.to_thread(self._thread.shutdown)
-        if not self._run_task.cancelled() and (error := self._run_task.exception()) is not None:
-            raise error
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=STOP_SECONDS_MAX)
+            await asyncio.gather(*(manager.let_go() for manager in self._managers))
+        finally:
+            for manager in self._managers:
+                manager.close()
+        for task in self._tasks:
+            if task.done() and (error := error_of(task)) is not None:
+                raise error
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log_lines.critical("process_managers_failed", exc_info=error)
-            self._failed()
+        if has_failed(task, stopping=self._stopping):
+            name, error = self._tasks[task].name, error_of(task)
+            self._failed(name, error)
+            log_lines.critical("process_manager_failed", process=name, exc_info=error)
 
-    async def _run(self) -> None:
+
+class _Manager:
+    """Takes one kind's lock and does its work, again and again."""
+
+    def __init__(
+        self, kind: ProcessKind, log: EventLog, follow: Callable[..., Following], patience: Patience
+    ) -> None:
+        self.name = f"process manager {kind.name}"
+        self._kind = kind
+        self._log = log
+        self._patience = patience
+        self._thread = ThreadPoolExecutor(1, kind.name)
+        self._follow = partial(follow, kind, thread=self._thread)
+        self._taking: Future[Exclusive | None] | None = None
+
+    async def run(self) -> None:
+        """Until canceled; the lock is then free. Raises what following the log raises by our mistake."""
         tries = 0
         while True:
             try:
                 lock = await self._take_lock()
-                tries = 0
                 if lock is not None:
+                    tries = 0
                     await self._lead(lock)
                 await asyncio.sleep(WAIT_SECONDS_MAX)
             except StoreUnavailable as error:
                 tries += 1
-                log_lines.warning("log_away", error=str(error))
+                log_lines.warning("log_away", process=self._kind.name, error=str(error))
                 await asyncio.sleep(self._patience.pause(tries))
 
+    async def let_go(self) -> None:
+        """Waits for a lock that is still being taken, which is then given back; not for long."""
+        if self._taking is not None:
+            await asyncio.wait((asyncio.wrap_future(self._taking),), timeout=STOP_SECONDS_MAX)
+
+    def close(self) -> None:
+        """Waits for nobody: what its thread is at ends by itself, or when the log is closed."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._kind.close()
+
     async def _take_lock(self) -> Exclusive | None:
-        """The lock, or None while another process holds it. A stop meanwhile does not leave it taken."""
-        taking = asyncio.get_running_loop().run_in_executor(self._thread, self._log.try_exclusive, LOCK)
+        """The lock, or None while another process holds it. Who is canceled meanwhile does not keep it."""
+        self._taking = self._thread.submit(self._log.try_exclusive, lock_of(self._kind))
         try:
-            return await asyncio.shield(taking)
+            return await asyncio.wrap_future(self._taking)
         except asyncio.CancelledError:
-            if (lock := await taking) is not None:
-                lock.release()
+            self._taking.add_done_callback(_give_back)
             raise
 
     async def _lead(self, lock: Exclusive) -> None:
-        calls = GatewayCalls(self._gateway, self._patience)
-        following = Following(
-            self._log,
-            self._codec,
-            self._handling,
-            calls,
-            clock=self._clock,
-            patience=self._patience,
-            thread=self._thread,
-        )
-        LEADING.set(1)
-        log_lines.info("processes_leading")
+        following = self._follow()
+        leading = LEADING.labels(self._kind.name)
+        leading.set(1)
         try:
+            log_lines.info("process_leading", process=self._kind.name)
             await following.follow(lock)
         finally:
-            LEADING.set(0)
-            calls.close()
-            await following.stop()
-            # Behind whatever call is still under way in that thread: nothing is read without the lock.
-            self._thread.submit(lock.release)
+            lock.release()
+            leading.set(0)
+            if ending := following.stop():
+                await asyncio.wait(ending, timeout=STOP_SECONDS_MAX)
+
+
+def _give_back(taking: Future[Exclusive | None]) -> None:
+    if not taking.cancelled() and taking.exception() is None and (lock := taking.result()) is not None:
+        lock.release()

@@ -1,123 +1,88 @@
-"""What the process managers still have to do, folded from the log: open steps and unpaid reservations.
+"""The open work of one kind of process that is due soon, and what changed since it was last saved.
 
-Nothing of it is kept anywhere else: a restart reads the same events from the checkpoint on, which is the
-position before the oldest work still open, and finds all of it again.
+What is due later lies in the log's table `open_work` alone, however much that is.
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from aggregates.inventory.events import ReservationConfirmed, ReservationReleased, StockReserved
-from aggregates.kernel import OrderId
-from aggregates.payments.events import StepBegun, StepEnded
-from event_store.records import RecordedEvent
+from commands.processes.kind import AT_ONCE, Change, Closed, Opened
+from event_store.progress import OpenWork
 
-EVENT_NAMES = (
-    "payments.step_begun",
-    "payments.step_ended",
-    "inventory.stock_reserved",
-    "inventory.reservation_confirmed",
-    "inventory.reservation_released",
-)
-"""The stored names of the events that open and close work."""
+Name = tuple[str, int]
+"""A queue and a number in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """The event that led to a command."""
+class Agenda:
+    """As of `position`, the last position looked at; knows all that is due before `horizon`."""
 
-    position: int
-    correlation: str | None
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.horizon = AT_ONCE
+        self._queues: dict[str, dict[int, OpenWork]] = {}
+        self._waiting: list[tuple[datetime, str, int]] = []  # a heap; may name what is closed or taken
+        self._changed: dict[Name, OpenWork | None] = {}  # None: closed
 
+    def load(self, kept: list[OpenWork], horizon: datetime) -> None:
+        """Takes in what was saved, due from the old horizon to the new one. Nothing may be unsaved."""
+        self.horizon = horizon
+        for work in kept:
+            self._remember(work)
 
-@dataclass(frozen=True, slots=True)
-class OpenStep:
-    """A call of the gateway that is due, or waits for the process's earlier ones."""
+    def note(self, change: Change, position: int) -> None:
+        """What the event at `position` has opened or closed."""
+        match change:
+            case Opened(queue=queue, number=number, due_at=due_at):
+                work = OpenWork(queue, number, due_at, position)
+                self._forget(queue, number)
+                self._changed[queue, number] = work
+                if due_at < self.horizon:
+                    self._remember(work)
+            case Closed(queue=queue, number=number):
+                self._forget(queue, number)
+                self._changed[queue, number] = None
 
-    stream: str  # of the process
-    begun: StepBegun
-    cause: Cause
+    def take_due(self, now: datetime) -> list[OpenWork]:
+        """What became due, of each queue the first, each of them once."""
+        due = []
+        while self._waiting and self._waiting[0][0] <= now:
+            _, queue, number = heapq.heappop(self._waiting)
+            works = self._queues.get(queue, {})
+            if number in works and number == min(works) and works[number].due_at <= now:
+                due.append(works[number])
+        return list(dict.fromkeys(due))
 
-    @property
-    def key(self) -> str:
-        """Under which the gateway knows the call."""
-        return f"{self.stream}/{self.begun.step}"
+    def take_changes(self) -> tuple[list[OpenWork], list[Name]]:
+        """What was opened and what was closed since the last call."""
+        changed, self._changed = self._changed, {}
+        opened = [work for work in changed.values() if work is not None]
+        return opened, [name for name, work in changed.items() if work is None]
 
+    def is_open(self, work: OpenWork) -> bool:
+        """Whether it is still to be done."""
+        return self._queues.get(work.queue, {}).get(work.number) == work
 
-@dataclass(frozen=True, slots=True)
-class UnpaidOrder:
-    """An order whose units are kept until `expires_at`, the latest of its reservations."""
-
-    order_id: OrderId
-    expires_at: datetime
-    cause: Cause  # the first of its reservations
-
-
-@dataclass(slots=True)
-class OpenWork:
-    """Work by what it is about; `position` is the last position looked at."""
-
-    position: int
-    _steps: dict[str, dict[int, OpenStep]] = field(default_factory=dict)
-    _unpaid: dict[OrderId, UnpaidOrder] = field(default_factory=dict)
-    _expiries: list[tuple[datetime, OrderId]] = field(default_factory=list)  # a heap; may name closed work
-
-    def evolve(self, recorded: RecordedEvent, event: Any) -> None:
-        """Notes what the event opens or closes."""
-        self.position = recorded.position
-        cause = Cause(recorded.position, recorded.correlation)
-        match event:
-            case StepBegun(step=step):
-                self._steps.setdefault(recorded.stream, {})[step] = OpenStep(recorded.stream, event, cause)
-            case StepEnded(step=step):
-                steps = self._steps.get(recorded.stream, {})
-                steps.pop(step, None)  # begun before the checkpoint
-                if not steps:
-                    self._steps.pop(recorded.stream, None)
-            case StockReserved(order_id=order_id, expires_at=expires_at):
-                known = self._unpaid.get(order_id)
-                if known is not None:
-                    cause, expires_at = known.cause, max(known.expires_at, expires_at)
-                self._unpaid[order_id] = UnpaidOrder(order_id, expires_at, cause)
-                heapq.heappush(self._expiries, (expires_at, order_id))
-            case ReservationConfirmed(order_id=order_id) | ReservationReleased(order_id=order_id):
-                self._unpaid.pop(order_id, None)
-
-    def due_steps(self) -> list[OpenStep]:
-        """The first open step of each process."""
-        return [steps[min(steps)] for steps in self._steps.values()]
-
-    def take_expired(self, now: datetime) -> list[UnpaidOrder]:
-        """The orders whose time is over at `now`, each of them once."""
-        expired = []
-        while self._expiries and self._expiries[0][0] <= now:
-            expires_at, order_id = heapq.heappop(self._expiries)
-            unpaid = self._unpaid.get(order_id)
-            if unpaid is not None and unpaid.expires_at == expires_at:
-                expired.append(unpaid)
-        return list(dict.fromkeys(expired))
-
-    def next_expiry(self) -> datetime | None:
-        """When the next order's time may be over."""
-        return self._expiries[0][0] if self._expiries else None
+    def next_due(self) -> datetime | None:
+        """When there may be something to do; None where that is not before the horizon."""
+        return self._waiting[0][0] if self._waiting else None
 
     @property
-    def checkpoint(self) -> int:
-        """The position before the oldest open work; the last one looked at where nothing is open."""
-        causes = [step.cause for steps in self._steps.values() for step in steps.values()]
-        causes += [unpaid.cause for unpaid in self._unpaid.values()]
-        return min((cause.position - 1 for cause in causes), default=self.position)
+    def open_soon(self) -> int:
+        """How many pieces of work are due before the horizon."""
+        return sum(len(works) for works in self._queues.values())
 
-    @property
-    def steps_open(self) -> int:
-        """Calls of the gateway without an answer."""
-        return sum(len(steps) for steps in self._steps.values())
+    def _remember(self, work: OpenWork) -> None:
+        self._queues.setdefault(work.queue, {})[work.number] = work
+        heapq.heappush(self._waiting, (work.due_at, work.queue, work.number))
 
-    @property
-    def orders_unpaid(self) -> int:
-        """Orders whose units are kept without a decided payment."""
-        return len(self._unpaid)
+    def _forget(self, queue: str, number: int) -> None:
+        works = self._queues.get(queue)
+        if works is None or works.pop(number, None) is None:
+            return
+        if not works:
+            del self._queues[queue]
+        else:  # It may have been in the way of the next.
+            first = works[min(works)]
+            heapq.heappush(self._waiting, (first.due_at, queue, first.number))

@@ -31,10 +31,10 @@ class Server(uvicorn.Server):
     """Stops in time, whatever its application waits for."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The signal to stop; a second one changes nothing."""
+        """The signal to stop; a second one changes nothing. Once stopped, its process goes on: to say by its
+        exit code how it ended."""
         if not self.should_exit:
             self.should_exit = True
-            self._captured_signals.append(sig)
             ending = threading.Timer(STOP_SECONDS_MAX, _end_by_force)
             ending.daemon = True
             ending.start()

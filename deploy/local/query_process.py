@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -54,11 +56,27 @@ def build_query_process_app(
 ) -> FastAPI:
     """Every route of the query port. While `demo_marker` names a missing file, it is not ready."""
     app = build_query_app(settings, ready_position=head_at_start(log, demo_marker))
+    _close_with(app, log)
     broadcast = Broadcast(log, listeners_max=listeners_max, stopping=stopping)
     app.include_router(
         events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=settings.operator_token)
     )
     return app
+
+
+def _close_with(app: FastAPI, log: EventReader) -> None:
+    """So that nobody waits for its server any more, and the threads that did can end."""
+    own = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        try:
+            async with own(app) as state:
+                yield state
+        finally:
+            log.close()
+
+    app.router.lifespan_context = lifespan
 
 
 def head_at_start(log: EventReader, demo_marker: Path | None = None) -> ReadyPosition:

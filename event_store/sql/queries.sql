@@ -141,6 +141,38 @@ SELECT %(name)s, e.position, event_identity(e.position, e.stream, e.version, e.c
             WHERE e.position = t.position
               AND t.event = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at))
 
+-- open_work --
+SELECT queue, number, due_at, position
+  FROM open_work
+ WHERE process = %(name)s AND due_at >= %(due_from)s AND due_at < %(due_before)s
+
+-- save_progress --
+-- The checkpoint is the fence: who started from another one than it is now writes nothing.
+WITH moved AS (
+    UPDATE tracking SET position = %(position)s
+     WHERE name = %(name)s AND position = %(after)s::bigint
+    RETURNING name
+), begun AS (
+    INSERT INTO tracking (name, position)
+    SELECT %(name)s, %(position)s WHERE %(after)s::bigint IS NULL
+        ON CONFLICT DO NOTHING
+    RETURNING name
+), ours AS (
+    SELECT name FROM moved UNION ALL SELECT name FROM begun
+), closed AS (
+    DELETE FROM open_work AS w
+     USING ours, unnest(%(closed_queues)s::text[], %(closed_numbers)s::bigint[]) AS c (queue, number)
+     WHERE w.process = ours.name AND w.queue = c.queue AND w.number = c.number
+), opened AS (
+    INSERT INTO open_work (process, queue, number, due_at, position)
+    SELECT ours.name, o.queue, o.number, o.due_at, o.position
+      FROM ours, unnest(%(queues)s::text[], %(numbers)s::bigint[], %(due)s::timestamptz[],
+                        %(positions)s::bigint[]) AS o (queue, number, due_at, position)
+        ON CONFLICT (process, queue, number)
+        DO UPDATE SET due_at = excluded.due_at, position = excluded.position
+)
+SELECT count(*) FROM ours
+
 -- library_events --
 SELECT version, type, schema_number, data
   FROM events

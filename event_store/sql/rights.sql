@@ -2,7 +2,7 @@
 -- also holds for a role that was made later.
 --
 -- daybook_writer appends through the functions (insert_events, and all whose names begin with append), which
--- run with the owner's rights, and reads. It changes no fact: only checkpoints, snapshots and
+-- run with the owner's rights, and reads. It changes no fact: only checkpoints, open work, snapshots and
 -- the numbers given out, which are not facts, are its to replace.
 -- daybook_reader reads, the installation's secret aside.
 
@@ -42,6 +42,9 @@ BEGIN
                 EXECUTE format('GRANT SELECT ON log, numbers TO %I', name);
                 EXECUTE format('GRANT EXECUTE ON FUNCTION event_identity TO %I', name);
             END IF;
+            IF to_regclass('open_work') IS NOT NULL THEN  -- by the seventh
+                EXECUTE format('GRANT SELECT ON open_work TO %I', name);
+            END IF;
         END IF;
     END LOOP;
 
@@ -61,6 +64,9 @@ BEGIN
         GRANT INSERT, UPDATE ON tracking TO daybook_writer;
         IF to_regclass('numbers') IS NOT NULL THEN
             GRANT INSERT, UPDATE ON numbers TO daybook_writer;
+        END IF;
+        IF to_regclass('open_work') IS NOT NULL THEN
+            GRANT INSERT, UPDATE, DELETE ON open_work TO daybook_writer;
         END IF;
         GRANT INSERT, UPDATE, DELETE ON snapshots TO daybook_writer;
     END IF;

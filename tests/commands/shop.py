@@ -15,6 +15,7 @@ from aggregates.event_types import EVENT_TYPES
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.http.app import build_command_app
+from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
 from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
@@ -112,7 +113,7 @@ async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterat
     app = Bodies(build_command_app(told, handling, log))
     async with (
         handling,
-        ProcessManagers(log, CODEC, handling, gateway),
+        ProcessManagers(log, CODEC, handling, all_kinds(gateway)),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop", timeout=30) as client,
     ):
         yield Shop(log, client, handling, gateway)

@@ -70,7 +70,7 @@ def test_requests_processes_and_imports_are_each_seen_as_who_they_are(log: Event
 
     async def scenario() -> None:
         async with open_shop(log, tmp_path, operator_token="t" * 20) as shop:
-            shop.handling._handlers = {
+            shop.handling._deciding._handlers = {
                 cls: noting(handler) for cls, handler in {**HANDLERS, **IMPORT_HANDLERS}.items()
             }
             shop.client.headers["Authorization"] = f"Bearer {'t' * 20}"

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import unsupported_method
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.http.app import build_command_app
+from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
 from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
@@ -50,7 +51,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         gateway = SandboxGateway(folder / "sandbox.sqlite")
-        async with handling, ProcessManagers(log, CODEC, handling, gateway):
+        async with handling, ProcessManagers(log, CODEC, handling, all_kinds(gateway)):
             yield
 
     app = build_command_app(TOLD, handling, log, running=running())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -19,7 +17,6 @@ from event_store.postgres_connections import READER_ROLE
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import WRITER_ROLE, migrate
 from event_store.records import EventLog
-from tests.conftest import ServerPlace
 
 
 class Store:
@@ -104,24 +101,3 @@ def store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture
 def log(store: Store) -> EventLog:
     return store.log
-
-
-@pytest.fixture
-def own_server(server_place: ServerPlace, tmp_path: Path) -> Iterator[PostgresServer]:
-    """A server that a test may stop."""
-    folder = server_place.folder / f"own-{tmp_path.name}"
-    sockets = server_place.folder / "o"
-    sockets.mkdir(mode=0o770)
-    if not server_place.account.is_us:
-        shutil.chown(sockets, server_place.account.uid)
-    server = PostgresServer(
-        programs=server_place.binaries.postgres,
-        folder=folder,
-        sockets=sockets,
-        account=server_place.account,
-        log=server_place.folder / "own.log",
-    )
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(sockets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import migrate
+from event_store.progress import OpenWork
 from event_store.records import (
     Appended,
     Entry,
@@ -29,6 +31,8 @@ STREAMS = ("stock-1", "stock-2", "cart-ä", "order-1")
 NAMES = ("cart.item_added", "cart.cart_opened")
 SUBJECTS = ("ann", "bob")
 SHAPES = ("one", "two")
+WORK_NAMES = st.tuples(st.sampled_from(("a", "b")), st.integers(0, 1))
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 OFFSETS = st.sampled_from([0, 0, 0, 0, 0, -1, 1])
 
 SOME_ENTRY = st.fixed_dictionaries(
@@ -55,7 +59,7 @@ class BothLogs(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.sql.execute("TRUNCATE events, commands, subject_keys, tracking, snapshots")
+        self.sql.execute("TRUNCATE events, commands, subject_keys, tracking, open_work, snapshots")
         self.logs: tuple[EventLog, EventLog] = (
             MemoryLog(),
             PostgresLog(self.url, self.schema, read_only=False),
@@ -111,6 +115,32 @@ class BothLogs(RuleBasedStateMachine):
         for log in self.logs:
             log.save_checkpoint(name, position)
         self._same(lambda log: log.checkpoint(name))
+
+    @rule(
+        after=st.one_of(st.none(), st.integers(0, 2)),
+        position=st.integers(0, 2),
+        opened=st.dictionaries(WORK_NAMES, st.integers(1, 9)),
+        closed=st.sets(WORK_NAMES),
+    )
+    def save_progress(
+        self,
+        after: int | None,
+        position: int,
+        opened: dict[tuple[str, int], int],
+        closed: set[tuple[str, int]],
+    ) -> None:
+        work = [OpenWork(*name, EPOCH + timedelta(minutes=at), at) for name, at in opened.items()]
+        names = closed - opened.keys()
+        self._same(
+            lambda log: [
+                log.save_progress("relay", after=after, position=position, opened=work, closed=names)
+            ]
+        )
+        self._same(
+            lambda log: sorted(
+                log.open_work("relay", due_from=EPOCH, due_before=EPOCH + timedelta(minutes=5)), key=repr
+            )
+        )
 
     @rule(stream=st.sampled_from(STREAMS), version=st.integers(1, 9), shape=st.sampled_from(SHAPES))
     def save_snapshot(self, stream: str, version: int, shape: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import psycopg
@@ -29,7 +30,7 @@ def test_a_word_comes_before_a_look(
 ) -> None:
     look = 4.0
     monkeypatch.setattr(postgres_wakeup, "POLL_SECONDS", look)
-    listener = Listener(postgres_url, schema, read_only=False)
+    listener = Listener(postgres_url, schema, read_only=False, closing=threading.Event())
     append(postgres_log, adding("cart-a"))
     assert listener.wait(after=0, until=time.monotonic() + 10) == 1
     for n in range(1, 6):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,8 +21,12 @@ from commands.decision import Actor, Answer, Context
 from commands.gateway import Gateway, GatewayTimeout, GatewayUnavailable
 from commands.handlers import HANDLERS
 from commands.handling import Handling
-from commands.processes.calls import Patience
+from commands.processes.following import Patience, checkpoint_of
+from commands.processes.kind import AT_ONCE, ProcessKind
+from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
+from commands.processes.payment import Payment
+from commands.processes.reservation_expiry import ReservationExpiry
 from commands.sandbox_gateway import VISA, SandboxGateway
 from event_store.codec import Codec
 from event_store.records import EventLog
@@ -31,7 +35,7 @@ ORDER = "d" * 32
 TRACE = "ab" * 16
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEPT = timedelta(minutes=15)
-SHORT = Patience(call_max=5.0, pause_first=0.01, pause_max=0.05)
+SHORT = Patience(pause_first=0.01, pause_max=0.05)
 
 
 @dataclass
@@ -57,25 +61,43 @@ class Shop:
         gateway: Gateway | None = None,
         patience: Patience = SHORT,
         clock: Callable[[], datetime] | None = None,
+        kinds: Sequence[ProcessKind] | None = None,
     ) -> ProcessManagers:
         """The process managers of this process; their clock is the shop's unless given."""
+        clock = clock or (lambda: self.now)
         return ProcessManagers(
             self.log,
             self.codec,
             self.handling,
-            gateway or self.gateway,
-            clock=clock or (lambda: self.now),
+            all_kinds(gateway or self.gateway, clock=clock) if kinds is None else kinds,
+            clock=clock,
             patience=patience,
-            failed=lambda: None,
+            failed=lambda name, error: None,
         )
+
+    def checkpoints(self) -> tuple[int | None, int | None]:
+        """Of payment and of expiry."""
+        return self.log.tracked(checkpoint_of(Payment)), self.log.tracked(checkpoint_of(ReservationExpiry))
+
+    def open_work(self) -> list[tuple[str, int]]:
+        """What is kept for whoever follows next."""
+        return [
+            (work.queue, work.number)
+            for kind in (Payment, ReservationExpiry)
+            for work in self.log.open_work(
+                checkpoint_of(kind), due_from=AT_ONCE, due_before=NOON + timedelta(days=365)
+            )
+        ]
 
     async def do(self, command: Any) -> Answer:
         """Has a command of the API handled."""
         context = Context(actor=Actor("operator", "test"), channel="web", correlation=TRACE)
         return await self.handling.handle(command, context)
 
-    async def sell(self, order_id: str = ORDER, method: str = VISA, capture: Any = "fulfilment") -> None:
-        """An order of two mugs and one pan, 29.00 in all; ten of each are in stock at first."""
+    async def sell(
+        self, order_id: str = ORDER, method: str = VISA, capture: Any = "fulfilment", units: int = 10
+    ) -> None:
+        """An order of two mugs and one pan, 29.00 in all; so many units of each are in stock at first."""
         for sku, price in (("MUG", "4.50"), ("PAN", "20.00")):
             await self.do(
                 catalog.ListProduct(
@@ -88,7 +110,7 @@ class Shop:
                     seller="shop",
                 )
             )
-            await self.do(inventory.ReceiveStock(sku=sku, quantity=10, reason="", source="first"))
+            await self.do(inventory.ReceiveStock(sku=sku, quantity=units, reason="", source="first"))
         await self.do(cart.OpenCart(cart_id=order_id, currency="GBP"))
         for sku, quantity in (("MUG", 2), ("PAN", 1)):
             await self.do(

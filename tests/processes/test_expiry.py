@@ -27,12 +27,15 @@ def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not
 
 
 def test_an_expiry_is_decided_at_the_moment_that_was_read_though_the_clock_steps_back(shop):
-    read = iter([NOON + KEPT])  # and then the clock is set back
+    read = iter([NOON, NOON + KEPT])  # and then the clock is set back
+
+    def clock():
+        return next(read, NOON) if "expiry" in asyncio.current_task().get_name() else NOON
 
     async def run():
         async with shop.open() as open_shop:
             await open_shop.sell(method=AUTHENTICATION_REQUIRED)
-            async with open_shop.managers(clock=lambda: next(read, NOON)):
+            async with open_shop.managers(clock=clock):
                 await open_shop.until("canceled", "voided")
 
     asyncio.run(run())

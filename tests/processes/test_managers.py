@@ -9,7 +9,10 @@ import pytest
 from aggregates.kernel import Money
 from aggregates.payments.events import ProcessStarted, StepBegun
 from commands.fulfilment import FulfilOrder
-from commands.processes.manager import ProcessManagers
+from commands.processes.kinds import all_kinds
+from commands.processes.manager import ProcessManagers, lock_of
+from commands.processes.payment import Payment
+from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.errors import DecodingFailed
 from event_store.postgres_log import PostgresLog
 from event_store.records import Entry, NewEvent
@@ -60,7 +63,7 @@ def test_a_leader_whose_connection_is_cut_is_followed_by_another(postgres_shop, 
                 " WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
                 " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             ).fetchall()
-            assert rows == [(True,)]
+            assert rows == [(True,)] * 2
 
     gateway = CountedGateway(postgres_shop.gateway)
 
@@ -102,7 +105,7 @@ def test_work_that_fails_by_our_mistake_holds_nobody_else_up(shop):
             assert list(open_shop.open_steps(STRAY)) == [1]
             await open_shop.sell("2" * 32)
             await eventually(  # the open step stays in sight
-                lambda: shop.log.checkpoint("processes") == 1, lambda: shop.log.checkpoint("processes")
+                lambda: (stream, 1) in shop.open_work(), shop.open_work
             )
 
     asyncio.run(run())
@@ -118,16 +121,19 @@ def test_a_damaged_log_stops_the_managers_and_says_so(shop):
                 shop.log,
                 shop.codec,
                 open_shop.handling,
-                shop.gateway,
+                all_kinds(shop.gateway),
                 clock=lambda: NOON,
-                failed=lambda: stopped.append(True),
+                failed=lambda name, error: stopped.append((name, type(error))),
             )
             with pytest.raises(DecodingFailed):
                 async with managers:
                     await eventually(lambda: bool(stopped), lambda: "running")
+                    assert not managers.lives
 
     asyncio.run(run())
-    assert shop.log.try_exclusive("processes") is not None  # for whoever comes next
+    assert stopped == [("process manager payment", DecodingFailed)]
+    for kind in (Payment, ReservationExpiry):  # for whoever comes next
+        assert shop.log.try_exclusive(lock_of(kind)) is not None
 
 
 def test_a_stop_gives_the_lock_back(shop):
@@ -136,8 +142,9 @@ def test_a_stop_gives_the_lock_back(shop):
             for _ in range(3):
                 async with open_shop.managers():
                     pass
-                lock = shop.log.try_exclusive("processes")
-                assert lock is not None
-                lock.release()
+                for kind in (Payment, ReservationExpiry):
+                    lock = shop.log.try_exclusive(lock_of(kind))
+                    assert lock is not None
+                    lock.release()
 
     asyncio.run(run())

@@ -8,7 +8,7 @@ from aggregates.kernel import Money
 from commands.fulfilment import FulfilOrder
 from commands.orders import CancelOrder
 from commands.payments import RecordGatewayOutcome
-from commands.processes.calls import Patience
+from commands.processes.following import Patience
 from commands.refunds import RefundOrder
 from commands.sandbox_gateway import CHARGE_DECLINED
 from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway

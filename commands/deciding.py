@@ -1,0 +1,110 @@
+"""Deciding commands one after another on the states in memory, and loading what they miss."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+
+from aggregates.kernel import Rejected
+from commands.books import Books, Missing
+from commands.decision import Decision
+from commands.entries import Decided, EntryWriter
+from commands.snapshots import SnapshotDrawing, Snapshots
+from commands.waiting import Waiting
+from event_store.codec import Codec
+from event_store.records import EventLog
+
+log_lines = structlog.get_logger("commands")
+
+T = TypeVar("T")
+Handler = Callable[[Books, Any], Decision]
+
+
+class Deciding:
+    """The books, and the entries made of what was decided on them. For the handling loop alone."""
+
+    def __init__(
+        self, log: EventLog, codec: Codec, handlers: Mapping[type, Handler], *, streams_max: int
+    ) -> None:
+        self.books = Books(codec, streams_max)
+        self.entries = EntryWriter(codec)
+        self._log = log
+        self._handlers = handlers
+        self._snapshots = Snapshots(log, codec)
+        self._drawing = SnapshotDrawing(self._snapshots)
+        self._thread = ThreadPoolExecutor(1, "reading")
+        self._session = 0  # of the log, in which everything in memory was read
+
+    def stop(self) -> None:
+        """Waits for nobody: what its thread reads is wanted no more."""
+        self._drawing.stop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def begin(self) -> int:
+        """The log's session, in which what is in memory was read.
+
+        Where the log was lost meanwhile, that is forgotten: another history may go on in its place.
+        """
+        session = await self._log.session_async()
+        if session != self._session:
+            self.books.clear()
+            self.entries.forget_all_keys()
+            self._session = session
+        return session
+
+    async def decide(self, waiting: Waiting, rest: list[Waiting]) -> Decided | None:
+        """Decides one command, loading what it misses; None where its handler failed by our fault."""
+        while True:
+            try:
+                decided = self._decide_on_loaded(waiting)
+            except Missing as missing:
+                await self._load(missing, rest)
+            except Exception as error:  # the caller gets our mistake; its batch-mates go on
+                waiting.refuse(error)
+                log_lines.exception("command_failed", command=type(waiting.command).__name__)
+                return None
+            else:
+                for index, (stream, event) in enumerate(decided.events):
+                    self.books.evolve(stream, event, writer=waiting.context.command_id, index=index)
+                return decided
+
+    def _decide_on_loaded(self, waiting: Waiting) -> Decided:
+        command, context = waiting.command, waiting.context
+        self.books.begin(context.actor)
+        try:
+            decision = self._handlers[type(command)](self.books, command)
+        except Rejected as rejected:
+            return self.entries.refused(self.books, command, context, rejected)
+        return self.entries.decided(self.books, command, context, decision)
+
+    async def _load(self, missing: Missing, rest: list[Waiting]) -> None:
+        """Loads what a decision misses, and with it what the rest of the batch is going to miss."""
+        streams, subjects = dict.fromkeys(missing.streams), dict.fromkeys(missing.subjects)
+        for waiting in rest:
+            try:
+                self._decide_on_loaded(waiting)
+            except Missing as further:
+                streams.update(dict.fromkeys(further.streams))
+                subjects.update(dict.fromkeys(further.subjects))
+            except Exception:  # its own turn to be decided, and to fail, comes
+                continue
+        if streams:
+            self.books.put(await self.in_thread(self._snapshots.load, list(streams)))
+        if subjects:
+            self.entries.learn_keys(subjects, await self.in_thread(self._log.subject_keys, list(subjects)))
+
+    def done(self, decided: Iterable[Decided]) -> None:
+        """A batch is over: keeps its states the longest, and has their snapshots drawn up."""
+        written: set[str] = set()
+        for one in decided:
+            self.books.touch(one.entry.reads)
+            written.update(stream for stream, _ in one.events)
+        self._drawing.consider(self.books, written)
+
+    async def in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
+        """One blocking call at a time."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

@@ -1,0 +1,144 @@
+"""The system's processes as the operating system sees them: how they end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from deploy.local.postgres import PostgresServer
+from event_store.postgres_log import PostgresLog
+from event_store.records import Entry, NewEvent
+from tests.servers import kill
+from tests.system.running import wait_until
+
+STOP_SECONDS_MAX = 15
+"""After so long the supervisor kills."""
+
+
+class Running:
+    """One of `daybook serve`'s processes."""
+
+    def __init__(self, part: str, postgres_url: str, redis_url: str, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._said = folder / f"{part}.log"
+        told = {
+            "DAYBOOK_POSTGRES_URL": postgres_url,
+            "DAYBOOK_REDIS_URL": redis_url,
+            "DAYBOOK_DATA_DIR": str(folder),
+            "DAYBOOK_COMMANDS_PORT": str(port),
+            "DAYBOOK_READ_PORT": str(port),
+        }
+        words = [sys.executable, "-P", "-m", "daybook", "serve", part]
+        with self._said.open("wb") as out:
+            self.process = subprocess.Popen(words, env=os.environ | told, stdout=out, stderr=out, cwd="/")
+
+    @property
+    def said(self) -> str:
+        return self._said.read_text()
+
+    def status(self, path: str) -> int:
+        """0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def wait(self) -> int:
+        """Its exit code."""
+        return self.process.wait(STOP_SECONDS_MAX)
+
+
+@pytest.fixture
+def started(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str, str], Running]]:
+    running: list[Running] = []
+
+    def start(part: str, postgres_url: str) -> Running:
+        running.append(Running(part, postgres_url, redis_url, tmp_path))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+@contextmanager
+def killed(server: PostgresServer) -> Iterator[None]:
+    kill(server)
+    yield
+    server.start()
+
+
+@contextmanager
+def frozen(server: PostgresServer) -> Iterator[None]:
+    first = psutil.Process(server.process.pid)
+    everyone = [first, *first.children()]
+    for process in everyone:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in everyone:
+            process.resume()
+
+
+@pytest.mark.parametrize("away", [killed, frozen])
+def test_every_process_stops_in_time_while_postgres_is_away(
+    own_server: PostgresServer, started: Callable[[str, str], Running], away: Callable
+) -> None:
+    PostgresLog.open(own_server.url()).close()
+    commands, projector, query = (
+        started(part, own_server.url()) for part in ("commands", "projector", "query")
+    )
+    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.said)
+    wait_until(lambda: "projector runs" in projector.said, why=lambda: projector.said)
+    wait_until(lambda: query.status("/health/ready") == 200, why=lambda: query.said)
+    with away(own_server):
+        assert commands.status("/health/ready") == 503
+        for one in (commands, projector, query):
+            one.process.terminate()
+        assert [one.wait() for one in (commands, projector, query)] == [0, 0, 0], (
+            commands.said + projector.said + query.said
+        )
+
+
+def test_a_process_manager_that_ends_by_itself_ends_its_process_with_a_line(
+    fresh_postgres: str, started: Callable[[str, str], Running]
+) -> None:
+    log = PostgresLog.open(fresh_postgres)
+    commands = started("commands", fresh_postgres)
+    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.said)
+    stream = f"checkout-{'e' * 32}"
+    entry = Entry(
+        command_id=uuid4(),
+        name="by_hand",
+        verdict="accepted",
+        reads={stream: 0},
+        events=[NewEvent(stream, "payments.step_begun", 1, b"{}")],  # which nobody can read
+        actor="test:",
+        channel="test",
+    )
+    log.append([entry])
+    assert commands.wait() == 1
+    lines = [line for line in commands.said.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1
+    assert lines[0].startswith("daybook: process manager payment has ended: DecodingFailed:")
+    log.close()
