@@ -158,6 +158,26 @@ def test_whole_numbers_that_a_spreadsheet_wrote_with_a_point_are_what_they_are(t
     assert line(tmp_path, GOOD.replace(",6,", ",6.0,")) == line(tmp_path, GOOD)
 
 
+def test_decimal_commas_are_found_from_the_whole_file(tmp_path: Path) -> None:
+    plain = GOOD.replace("2.55", "1.255")
+    lines = [
+        line.replace(",", ";").replace(".", ",") for line in (HEADER, plain, GOOD, GOOD.replace("2.55", "3"))
+    ]
+    path = given(tmp_path, "\n".join(lines))
+    assert outline(path).said.endswith(", dates iso, decimal commas")
+    found = read(path)
+    assert [str(said.price.exact) for said in found if isinstance(said, Line)] == ["1.255", "2.55", "3"]
+    assert {said.customer_id for said in found if isinstance(said, Line)} == {"100"}
+
+
+@pytest.mark.parametrize("others", [(), ("2.55",), ("3", "1.234,50")])
+def test_a_comma_that_may_part_thousands_is_no_number(tmp_path: Path, others: tuple[str, ...]) -> None:
+    lines = [GOOD.replace(",", ";").replace("2.55", price) for price in ("1,255", *others)]
+    first, *_ = read(given(tmp_path, "\n".join((HEADER.replace(",", ";"), *lines))))
+    assert isinstance(first, Damaged)
+    assert first.reason == "no unit price: '1,255'"
+
+
 def test_damage_spares_the_lines_around_it(tmp_path: Path) -> None:
     unclosed = GOOD.replace("TIN WHISTLE", '"TIN WHISTLE')
     path = written(tmp_path, GOOD, unclosed, "x" * 1_000_000, GOOD.replace("900001", "900002"))

@@ -13,10 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from commands.importing.reading.columns import DATE, is_header
+from commands.importing.reading.columns import DATE, PRICE, is_header
 from commands.importing.reading.csv_records import CsvFile, open_csv
 from commands.importing.reading.dates import DateEvidence, DateForm
 from commands.importing.reading.files import ZIP, begins_with, said_plainly
+from commands.importing.reading.numbers import NumberEvidence, with_points
 from commands.importing.reading.openpyxl_sheets import Workbook, open_workbook
 from commands.importing.reading.parts import Parts, Record, find_parts
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
@@ -33,6 +34,7 @@ class Outline:
     lines: int  # without the header and blank lines
     said: str
     form: DateForm
+    decimal_comma: bool
     parts: Parts
 
     @property
@@ -62,7 +64,11 @@ class Reading:
 
     def records(self) -> Iterator[Record | Damaged]:
         """Every line after the header: its number and its clean fields in the order of `columns`."""
-        return _records(self._copy)
+        for item in _records(self._copy):
+            if self.outline.decimal_comma and not isinstance(item, Damaged):
+                yield item[0], with_points(item[1])
+            else:
+                yield item
 
     def close(self) -> None:
         """Drops the copy."""
@@ -100,7 +106,7 @@ def read_file(
 def _copied(
     source: CsvFile | Workbook, copy: BinaryIO, dates: DateForm | None, moved: Callable[[int], None]
 ) -> Outline:
-    evidence = DateEvidence(source.place)
+    evidence, numbers = DateEvidence(source.place), NumberEvidence()
     digest, lines = hashlib.sha256(), 0
     for item in source.rows():
         if isinstance(item, Damaged):
@@ -110,6 +116,7 @@ def _copied(
             if not any(record) or is_header(record):
                 continue
             evidence.see(number, record[DATE])
+            numbers.see(record[PRICE])
             parts = [str(number), *record]
         raw = "\t".join(parts).encode("utf-8", "replace") + b"\n"
         copy.write(raw)
@@ -120,8 +127,15 @@ def _copied(
     if not lines:
         raise NotOnlineRetail(f"{source.path}: there is only a header, and no line of an invoice below it")
     form = evidence.decide(dates)
-    said = f"{source.said}, dates {form.value}"
-    return Outline(digest.hexdigest(), lines, said, form, _parts(source, evidence, form, copy))
+    commas = ", decimal commas" if numbers.decimal_comma else ""
+    return Outline(
+        digest=digest.hexdigest(),
+        lines=lines,
+        said=f"{source.said}, dates {form.value}{commas}",
+        form=form,
+        decimal_comma=numbers.decimal_comma,
+        parts=_parts(source, evidence, form, copy),
+    )
 
 
 def _parts(source: CsvFile | Workbook, evidence: DateEvidence, form: DateForm, copy: BinaryIO) -> Parts:
