@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,9 @@ class CsvFile:
         """What a line is called."""
         return f"line {number}"
 
-    def part(self, begins: Sequence[int], nth: int) -> str:
-        """What a part of it is called, from 0, given the numbers before each part's first line."""
-        return f"the part from line {begins[nth] + 1} on"
+    def part(self, number: int) -> str:
+        """What the part is called that begins with a line."""
+        return f"the part from line {number} on"
 
     def rows(self) -> Iterator[Row | Damaged]:
         """Every record after the header, clean, with its first line's number. Raises NotOnlineRetail."""

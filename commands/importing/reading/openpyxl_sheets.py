@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -59,13 +59,15 @@ class Workbook:
 
     def place(self, number: int) -> str:
         """What a row is called."""
-        nth = max(at for at, begin in enumerate(self.begins) if begin < number)
-        sheet = f"{self.part(self.begins, nth)}, " if len(self.sheets) > 1 else ""
-        return f"{sheet}row {number - self.begins[nth]}"
+        sheet = f"{self.part(number)}, " if len(self.sheets) > 1 else ""
+        return f"{sheet}row {number - self.begins[self._nth(number)]}"
 
-    def part(self, begins: Sequence[int], nth: int) -> str:
-        """What a sheet is called, by its place among those that are read."""
-        return f"sheet '{printable(self.sheets[nth].name, 40)}'"
+    def part(self, number: int) -> str:
+        """What the sheet is called that a row is of."""
+        return f"sheet '{printable(self.sheets[self._nth(number)].name, 40)}'"
+
+    def _nth(self, number: int) -> int:
+        return max(at for at, begin in enumerate(self.begins) if begin < number)
 
     def rows(self) -> Iterator[Row | Damaged]:
         """Every row below a header that is not blank. Raises NotOnlineRetail."""

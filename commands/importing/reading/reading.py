@@ -60,7 +60,7 @@ class Reading:
         """Why a line does not count whose invoice an earlier part has."""
         parts = self.outline.parts
         otherwise = ", with other lines" if invoice in parts.differing else ""
-        return f"its invoice stands in {self._source.part(parts.begins, first)} too{otherwise}"
+        return f"its invoice stands in {self._source.part(parts.begins[first] + 1)} too{otherwise}"
 
     def records(self) -> Iterator[Record | Damaged]:
         """Every line after the header: its number and its clean fields in the order of `columns`."""
