@@ -11,11 +11,13 @@ import structlog
 
 from aggregates.kernel import Rejected
 from commands.books import Books, Missing
-from commands.decision import Decision
+from commands.decision import Context, Decision, TooLarge
 from commands.entries import Decided, EntryWriter
 from commands.snapshots import SnapshotDrawing, Snapshots
 from commands.waiting import Waiting
 from event_store.codec import Codec
+from event_store.entries import check_entry, check_names
+from event_store.errors import EntryTooLarge, InvalidEntry
 from event_store.records import EventLog
 
 log_lines = structlog.get_logger("commands")
@@ -63,6 +65,10 @@ class Deciding:
                 decided = self._decide_on_loaded(waiting)
             except Missing as missing:
                 await self._load(missing, rest)
+            except (InvalidEntry, UnicodeError) as error:  # what the append would say to the whole batch
+                waiting.refuse(error)
+                log_lines.warning("command_unfit", command=type(waiting.command).__name__, reason=str(error))
+                return None
             except Exception as error:  # the caller gets our mistake; its batch-mates go on
                 waiting.refuse(error)
                 log_lines.exception("command_failed", command=type(waiting.command).__name__)
@@ -73,13 +79,28 @@ class Deciding:
                 return decided
 
     def _decide_on_loaded(self, waiting: Waiting) -> Decided:
+        """Raises Missing; InvalidEntry for what the log would never take."""
         command, context = waiting.command, waiting.context
         self.books.begin(context.actor)
         try:
-            decision = self._handlers[type(command)](self.books, command)
+            decided = self._decided(command, context)
         except Rejected as rejected:
-            return self.entries.refused(self.books, command, context, rejected)
-        return self.entries.decided(self.books, command, context, decision)
+            decided = self.entries.refused(self.books, command, context, rejected)
+            check_entry(decided.entry)
+        return decided
+
+    def _decided(self, command: Any, context: Context) -> Decided:
+        try:
+            decision = self._handlers[type(command)](self.books, command)
+            decided = self.entries.decided(self.books, command, context, decision)
+            check_entry(decided.entry)
+        except Missing as missing:
+            check_names((*missing.streams, *missing.subjects))
+            raise
+        except EntryTooLarge as error:
+            kind: type[TooLarge] = getattr(command, "too_large", TooLarge)
+            raise Rejected(kind(error.what, error.size, error.limit)) from error
+        return decided
 
     async def _load(self, missing: Missing, rest: list[Waiting]) -> None:
         """Loads what a decision misses, and with it what the rest of the batch is going to miss."""

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from aggregates.kernel import Reason
 from event_store.ids import new_command_id
 
 IMPORT_CHANNEL = "import"
@@ -102,6 +103,15 @@ class Answer:
     facts: Mapping[str, str] = field(default_factory=dict)
     awaited: AwaitedStep | None = None
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge(Reason):
+    """What this would write is larger than the log takes"""
+
+    what: str
+    size: int
+    limit: int
 
 
 class KeyReusedError(Exception):

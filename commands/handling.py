@@ -33,6 +33,9 @@ log_lines = structlog.get_logger("commands")
 BATCH_MAX = 1_000
 """Commands in one batch: bounds the time a command waits for its batch-mates to be decided."""
 
+BATCH_BYTES_MAX = 16 * 1024 * 1024
+"""What one batch writes, but for its last command: what is too much for one message fails for everybody."""
+
 STOP_SECONDS_MAX = 2.0
 """How long a stop waits for the batch in flight; whether that is written is then not known."""
 
@@ -176,12 +179,18 @@ class Handling:
         decided: list[tuple[Waiting, Decided]] = []
         try:
             session = await self._deciding.begin()
+            size_bytes = 0
             for at, waiting in enumerate(batch):
+                if size_bytes > BATCH_BYTES_MAX:
+                    self._put_back(batch[at:])
+                    del batch[at:]
+                    break
                 if waiting.future.done():  # the caller gave up
                     continue
                 one = await self._deciding.decide(waiting, rest=batch[at + 1 :])
                 if one is not None:
                     decided.append((waiting, one))
+                    size_bytes += one.entry.size_bytes
             if not decided:
                 return []
             BATCH_SIZE.observe(len(decided))
@@ -238,13 +247,17 @@ class Handling:
                     moved.append(waiting)
         self._deciding.done(one for _, one in decided)
         now = asyncio.get_running_loop().time()
-        for waiting in reversed(moved):
+        for waiting in moved:
             if now >= waiting.deadline:
                 waiting.refuse(BusyError())
-            else:
-                self._queue.appendleft(waiting)
-                self._queued.set()
+        self._put_back([waiting for waiting in moved if now < waiting.deadline])
         return written
+
+    def _put_back(self, batch: list[Waiting]) -> None:
+        """At the head of the queue, in their order."""
+        self._queue.extendleft(reversed(batch))
+        if batch:
+            self._queued.set()
 
     async def _replay(self, waiting: Waiting, row: Any) -> None:
         try:

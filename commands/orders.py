@@ -17,8 +17,13 @@ from aggregates.orders.order import Order, Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
 from commands.books import Books
-from commands.decision import SHOPPER, Actor, AwaitedStep, Decision
+from commands.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
 from commands.handling import Handlers
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTooLarge(TooLarge):
+    """The order has more or longer lines than one order can have"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,7 @@ class PlaceOrder:
 
     name: ClassVar = "place_order"
     personal: ClassVar = ("email", "shipping_address")
+    too_large: ClassVar = OrderTooLarge
     cart_id: CartId
     order_id: OrderId  # `new_id()`, made for this command
     email: str

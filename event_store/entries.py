@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import get_args
 from uuid import UUID
 
-from event_store.errors import InvalidEntry
+from event_store.errors import EntryTooLarge, InvalidEntry
 from event_store.keys import KEY_BYTES
 from event_store.records import Entry, NewEvent, Verdict
 
 EVENT_DATA_BYTES_MAX = 1024 * 1024  # A real invoice of 1,100 lines takes 210 KB.
 JOURNAL_BYTES_MAX = 1024 * 1024
 ENTRY_BYTES_MAX = 64 * 1024 * 1024  # A batch is one message to the server, which takes 1 GB at most.
+STREAMS_MAX = 10_000  # read by one command; a cart of 999 lines checks 2,000 of them out
 STREAM_CHARACTERS_MAX = 255
 TEXT_CHARACTERS_MAX = 1000
 KEY_BYTES_MAX = 255  # Longer ones do not fit into an index, and would fail the whole batch.
@@ -38,6 +39,21 @@ def check_entries(entries: Sequence[Entry]) -> None:
         before[entry.command_id] = None
 
 
+def check_entry(entry: Entry) -> None:
+    """InvalidEntry where it could not be appended; EntryTooLarge where that is for its size.
+
+    The commands it was decided on are taken to be before it in the call.
+    """
+    _check(entry, entry.decided_on)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """InvalidEntry where one can be no stream's or subject's, and the log not be asked for it."""
+    for name in names:
+        if not 0 < len(name) <= STREAM_CHARACTERS_MAX or not _is_storable(name):
+            raise InvalidEntry(f"no name: {name[:300]!r}")
+
+
 def check_not_negative(**numbers: int | None) -> None:
     """ValueError for a place or number of events below 0."""
     for name, number in numbers.items():
@@ -47,14 +63,14 @@ def check_not_negative(**numbers: int | None) -> None:
 
 def _check(entry: Entry, before: Collection[UUID]) -> None:
     _check_row(entry)
-    size_bytes = len(entry.arguments) + len(entry.answer)
     for event in entry.events:
         if event.stream not in entry.reads:
             raise InvalidEntry(f"{entry.name}: {event.stream} is written but not among what was read")
         _check_event(event)
-        size_bytes += len(event.data)
-    if size_bytes > ENTRY_BYTES_MAX:
-        raise InvalidEntry(f"{entry.name}: {size_bytes} bytes, more than {ENTRY_BYTES_MAX}")
+    if entry.size_bytes > ENTRY_BYTES_MAX:
+        raise EntryTooLarge(f"bytes of {entry.name}", entry.size_bytes, ENTRY_BYTES_MAX)
+    if len(entry.reads) > STREAMS_MAX:
+        raise EntryTooLarge(f"streams of {entry.name}", len(entry.reads), STREAMS_MAX)
     for stream, version in entry.reads.items():
         if not 0 < len(stream) <= STREAM_CHARACTERS_MAX or not 0 <= version < _VERSION_END:
             raise InvalidEntry(f"{entry.name}: no stream or version: {stream[:300]!r}, {version}")
@@ -76,8 +92,8 @@ def _check_row(entry: Entry) -> None:
         raise InvalidEntry(f"{entry.name}: a key and its request's hash go together")
     if entry.key is not None and not 0 < len(entry.key) <= KEY_BYTES_MAX:
         raise InvalidEntry(f"{entry.name}: a key has 1 to {KEY_BYTES_MAX} bytes")
-    if len(entry.arguments) > JOURNAL_BYTES_MAX or len(entry.answer) > JOURNAL_BYTES_MAX:
-        raise InvalidEntry(f"{entry.name}: arguments or answer over {JOURNAL_BYTES_MAX} bytes")
+    if (size_bytes := max(len(entry.arguments), len(entry.answer))) > JOURNAL_BYTES_MAX:
+        raise EntryTooLarge(f"bytes of {entry.name}'s arguments or answer", size_bytes, JOURNAL_BYTES_MAX)
     if entry.valid_at is not None and entry.valid_at.tzinfo is None:
         raise InvalidEntry(f"{entry.name}: valid_at without a time zone")
 
@@ -85,7 +101,7 @@ def _check_row(entry: Entry) -> None:
 def _check_event(event: NewEvent) -> None:
     _check_type(event.type)
     if len(event.data) > EVENT_DATA_BYTES_MAX:
-        raise InvalidEntry(f"{event.type}: {len(event.data)} bytes, more than {EVENT_DATA_BYTES_MAX}")
+        raise EntryTooLarge(f"bytes of {event.type}", len(event.data), EVENT_DATA_BYTES_MAX)
     if not 1 <= event.schema_number < _NUMBER_END:
         raise InvalidEntry(f"{event.type}: schema number {event.schema_number}")
 

@@ -26,6 +26,14 @@ class InvalidEntry(EventStoreError):  # noqa: N818
     """The caller's entry can never be appended; nothing was sent."""
 
 
+class EntryTooLarge(InvalidEntry):
+    """What would be written is larger than the log takes."""
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(f"{what}: {size}, more than {limit}")
+        self.what, self.size, self.limit = what, size, limit
+
+
 class UnknownEvent(EventStoreError):  # noqa: N818
     """A stored name or schema number that this code does not know; it must not be skipped."""
 

@@ -114,6 +114,11 @@ class Entry(msgspec.Struct, kw_only=True):
     valid_at: datetime | None = None  # of every event of the entry; None: recorded_at
     new_subject_keys: Mapping[str, bytes] = {}  # subject → 32 bytes
 
+    @property
+    def size_bytes(self) -> int:
+        """What it writes, names aside."""
+        return len(self.arguments) + len(self.answer) + sum([len(event.data) for event in self.events])
+
 
 class Appended(msgspec.Struct, frozen=True):
     """The entry is in the log. Both positions are None where it had no events."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -31,8 +33,10 @@ async def bestsellers(request: Request, asked: Asked, cursor: Cursor = None, lim
     start = rank_of_cursor(cursor, _QUERY)
 
     async def wait(position: int, seconds: float) -> None:
-        await stores.documents.wait_for("bestsellers", None, position, seconds)
-        await stores.documents.wait_for("product", None, position, seconds)
+        await asyncio.gather(
+            stores.documents.wait_for("bestsellers", None, position, seconds),
+            stores.documents.wait_for("product", None, position, seconds),
+        )
 
     ranked = await read_fresh(
         lambda: _ranked(stores, start, limit), wait, asked, stores.settings.min_position_wait_seconds

@@ -17,6 +17,7 @@ VIEW_POSITION = "Daybook-View-Position"
 POSITION_MAX = 2**63 - 1
 
 _POSITION = re.compile(r"[0-9]{1,19}")
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*([0-9]{1,6})\s*(?:$|[,;])", re.IGNORECASE)
 _STRICT = re.compile(r"(?:^|[,;])\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -35,10 +36,11 @@ Wait = Callable[[int, float], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """What the asker wants to see: events up to `position`, and whether less will do."""
+    """What the asker wants to see: events up to `position`; whether less will do; how long to wait."""
 
     position: int
     strict: bool = False
+    wait_seconds: int | None = None
 
 
 def asked_freshness(headers: Mapping[str, str]) -> Freshness | None:
@@ -48,7 +50,9 @@ def asked_freshness(headers: Mapping[str, str]) -> Freshness | None:
         return None
     if not _POSITION.fullmatch(text) or int(text) > POSITION_MAX:
         raise ProblemError(INVALID_MIN_POSITION, f"Not a whole number from 0 to {POSITION_MAX}.")
-    return Freshness(int(text), _STRICT.search(headers.get("prefer", "")) is not None)
+    prefer = headers.get("prefer", "")
+    wait = _WAIT.search(prefer)
+    return Freshness(int(text), _STRICT.search(prefer) is not None, int(wait[1]) if wait else None)
 
 
 async def read_fresh(
@@ -56,12 +60,16 @@ async def read_fresh(
 ) -> Found:
     """Reads, and where that is older than what was asked for, waits for the view and reads again.
 
-    Raises view-behind where the asker would rather have nothing than the past.
+    All that one request waits for, it waits for at the same time: `wait_seconds` is the limit of the whole,
+    or the asker's own where that is shorter. Raises view-behind where the asker would rather have nothing
+    than the past.
     """
     found = await read()
     if asked is None or found.position >= asked.position:
         return found
-    await wait(asked.position, wait_seconds)
+    await wait(
+        asked.position, wait_seconds if asked.wait_seconds is None else min(asked.wait_seconds, wait_seconds)
+    )
     found = await read()
     refuse_behind(found, asked)
     return found

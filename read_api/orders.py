@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import msgspec
@@ -67,8 +68,10 @@ async def orders_of_customer(
     below = rank_of_cursor(cursor, query) if cursor is not None else None
 
     async def wait(position: int, seconds: float) -> None:
-        await stores.documents.wait_for("customer_orders", customer_id, position, seconds)
-        await stores.documents.wait_for("order", None, position, seconds)
+        await asyncio.gather(
+            stores.documents.wait_for("customer_orders", customer_id, position, seconds),
+            stores.documents.wait_for("order", None, position, seconds),
+        )
 
     found = await read_fresh(
         lambda: _orders(stores, customer_id, below, limit),

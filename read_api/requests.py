@@ -23,7 +23,10 @@ _MinPosition = Annotated[
 ]
 _Prefer = Annotated[
     str | None,
-    Header(description="`handling=strict`: rather 412 than an answer from before Daybook-Min-Position."),
+    Header(
+        description="`handling=strict`: rather 412 than an answer from before Daybook-Min-Position."
+        " `wait=SECONDS`: wait no longer than that for it."
+    ),
 ]
 _IfNoneMatch = Annotated[
     str | None, Header(description="Entity tags the asker has: 304 where the answer is one of them.")

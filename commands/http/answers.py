@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -86,12 +87,14 @@ async def outcome(
     """What the loop answers. With `step_seconds`, once the gateway has answered the step that was begun.
 
     The position is then that of the step's end, on a repeat as on the first answer; where the gateway
-    takes longer it is the command's own.
+    takes longer it is the command's own. What the command took is of those seconds.
     """
     handling: Handling = request.app.state.handling
+    begun = time.monotonic()
     answer = await handling.handle(command, await context_of(request, keyed=keyed))
     if step_seconds is not None and answer.awaited is not None:
-        position = await handling.step_ended(answer.awaited, timeout_seconds=step_seconds)
+        left = max(0.0, step_seconds - (time.monotonic() - begun))
+        position = await handling.step_ended(answer.awaited, timeout_seconds=left)
         answer = replace(answer, position=max(position or 0, answer.position))
     return answer
 

@@ -15,7 +15,7 @@ VIEW = "search"
 Sort = Literal["relevance", "sku", "price_asc", "price_desc", "newest"]
 
 DEPTH_MAX = 1_000
-"""How deep pages by relevance go: design page, law 7."""
+"""How deep pages by relevance go, where their list ends: design page, law 7."""
 
 FACET_VALUES_MAX = 100
 """Values told per facet, the most frequent first."""
@@ -73,7 +73,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class PlaceExpiredError(Exception):
-    """The place is too deep, or its generation of the index is gone: ask from the start."""
+    """The place's generation of the index is gone: ask from the start."""
 
 
 def category_levels(category: str) -> list[str]:

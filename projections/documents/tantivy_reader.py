@@ -76,8 +76,9 @@ class TantivyReader:
     def search(self, query: ProductQuery, *, limit: int, place: After | Offset | None = None) -> Page:
         """A page of what was asked for, from `place` on.
 
-        Raises ViewNotReady, and PlaceExpiredError for a place by relevance that is too deep or in
-        a generation that is gone. A place of the other kind of sorting is the caller's mistake.
+        By relevance the list ends after DEPTH_MAX hits. Raises ViewNotReady, and PlaceExpiredError for a
+        place by relevance in a generation that is gone. A place of the other kind of sorting is the
+        caller's mistake.
         """
         by_relevance = query.sort == "relevance" and query.words is not None
         with self._damage_is_not_ready():
@@ -97,15 +98,15 @@ class TantivyReader:
         generation, offset = self._generation(), 0
         if isinstance(place, Offset):
             generation, offset = self._kept_generation(place.generation), place.offset
-            if offset >= DEPTH_MAX:
-                raise PlaceExpiredError
         limit = min(limit, DEPTH_MAX - offset)
         wanted = generation.queries.filtered(query)
-        result = generation.searcher.search(wanted, limit, count=False, offset=offset)
-        shown = [Hit.of(generation.searcher, 0, address) for _, address in result.hits]
+        shown: list[Hit] = []
+        if limit > 0:  # else the place is beyond the last that was ever given
+            result = generation.searcher.search(wanted, limit, count=False, offset=offset)
+            shown = [Hit.of(generation.searcher, 0, address) for _, address in result.hits]
         following = None
         total = generation.count(wanted)
-        if offset + len(shown) < total and shown:
+        if shown and offset + len(shown) < min(total, DEPTH_MAX):
             self._keep(generation)
             following = Offset(offset + len(shown), generation.name)
         return self._page(generation, query, shown, total, following)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from pathlib import Path
@@ -134,3 +135,30 @@ def test_ready_means_every_view_has_reached_the_head_of_the_start(stocked: Shop,
     assert (waiting.status_code, waiting.json()["behind"]) == (503, {"sales": 3})
     stocked.happens(("stock-MUG", received("MUG", 1)))
     assert api.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/bestsellers", "/api/v1/customers/c-1/orders"])
+@pytest.mark.parametrize(("prefer", "seconds"), [("", 7.0), ("handling=strict, wait=3", 3), ("wait=60", 7.0)])
+def test_two_views_are_waited_for_at_the_same_time_and_no_longer_than_asked(
+    shop: Shop, query_settings: QuerySettings, path: str, prefer: str, seconds: float
+) -> None:
+    shop.lists("MUG")
+    settings = query_settings.model_copy(update={"min_position_wait_seconds": 7.0})
+    app = build_query_app(settings, ready_position=lambda: 0)
+    limits: list[float] = []
+    both = asyncio.Event()
+
+    async def wait_for(view: str, key: str | None, position: int, seconds: float) -> int:
+        limits.append(seconds)
+        if len(limits) == 2:
+            both.set()
+        async with asyncio.timeout(5):  # for ever, where the other is waited for afterwards
+            await both.wait()
+        return 0
+
+    app.state.stores.documents.wait_for = wait_for
+    with running(app) as address:
+        headers = {"Daybook-Min-Position": "99", "Prefer": prefer}
+        answer = httpx.get(f"{address}{path}", headers=headers, timeout=20)
+    assert answer.status_code == (412 if "strict" in prefer else 200)
+    assert limits == [seconds, seconds]
