@@ -44,29 +44,36 @@ class _Refused(Exception):  # noqa: N818
         self.kind = kind
 
 
+class EdgeState(ServerState):
+    """What the connections of one server share."""
+
+    stopping = False
+    """No connection is kept open from now on."""
+
+
 class EdgeProtocol(HttpToolsProtocol):
     """One connection. It reads a head, then a body, then waits for the next head."""
 
     def __init__(
         self,
         config: Config,
-        server_state: ServerState,
+        server_state: EdgeState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._state = server_state
         self._in_head = False  # one began and is not whole
         self._in_request = False  # the same, its body included
         self._bytes = 0  # received so far
         self._bytes_at_head = 0  # the same, at the end of the chunk that the last head began in
         self._answering: RequestResponseCycle | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._stopping = False
         self._deaf = False  # what still comes is thrown away
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._set_deadline(REQUEST_SECONDS_MAX)
+        self._set_deadline(LINGER_SECONDS if self._state.stopping else REQUEST_SECONDS_MAX)
         if len(self.connections) > connections_max():
             self._make_room()
 
@@ -104,7 +111,6 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server stops: what was asked is answered, also what is on its way, and nothing after."""
-        self._stopping = True
         last = self._last_whole()
         if last is not None:
             last.keep_alive = False
@@ -126,7 +132,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
-        self.cycle.keep_alive &= not self._stopping
+        self.cycle.keep_alive &= not self._state.stopping
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -222,7 +228,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._deaf or self.transport.is_closing():
             self.transport.close()
         elif self._in_request:
-            self._refuse(STOPPING if self._stopping else REQUEST_TIMEOUT)
+            self._refuse(STOPPING if self._state.stopping else REQUEST_TIMEOUT)
         else:
             self._close_gently()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import sys
-import threading
+import signal
+import socket
 from collections.abc import Sequence
 from types import FrameType
 
@@ -14,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from deploy.edge.doors import behind_the_edge
-from deploy.edge.protocol import EdgeProtocol
+from deploy.edge.protocol import EdgeProtocol, EdgeState
 from deploy.edge.settings import EdgeSettings
 
 IDLE_SECONDS_MAX = 75
@@ -30,14 +29,22 @@ log_lines = structlog.get_logger("serving")
 class Server(uvicorn.Server):
     """Stops in time, whatever its application waits for."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state: EdgeState = EdgeState()
+        self.stop_seconds_max = STOP_SECONDS_MAX
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accepts nobody any more and answers who was."""
+        self.server_state.stopping = True
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The signal to stop; a second one changes nothing. Once stopped, its process goes on: to say by its
         exit code how it ended."""
         if not self.should_exit:
             self.should_exit = True
-            ending = threading.Timer(STOP_SECONDS_MAX, _end_by_force)
-            ending.daemon = True
-            ending.start()
+            signal.alarm(self.stop_seconds_max)  # By the kernel: no loop and no lock of ours can hold it up.
 
 
 def server_of(app: ASGIApp, *, host: str, port: int, methods: Sequence[str]) -> Server:
@@ -69,9 +76,3 @@ def raise_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (ValueError, OSError):  # macOS calls its hard limit infinite, and takes less.
         log_lines.warning("descriptors_not_raised", limit=soft)
-
-
-def _end_by_force() -> None:
-    log_lines.error("stop_took_too_long", seconds=STOP_SECONDS_MAX)
-    sys.stderr.flush()
-    os._exit(1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
 from deploy.local.children import last_line
+from deploy.local.closing import answering_that_we_stop
 from deploy.local.display import Display
 from deploy.local.errors import ServerFailed
 from deploy.local.keeper import Keepers, started_and
@@ -233,8 +234,9 @@ class System:
     async def _stop(self) -> None:
         self._display.tell("stopping")
         forget_addresses(self._places.data)
-        own = [keeper for keeper in self.keepers.all if keeper not in self._servers.keepers]
-        await self.keepers.stop(own)
-        for server in reversed(self._servers.keepers):  # Redis, then PostgreSQL
-            await self.keepers.stop([server])
+        async with answering_that_we_stop(self._for_commands, self._for_queries):
+            own = [keeper for keeper in self.keepers.all if keeper not in self._servers.keepers]
+            await self.keepers.stop(own)
+            for server in reversed(self._servers.keepers):  # Redis, then PostgreSQL
+                await self.keepers.stop([server])
         self._display.tell("stopped")

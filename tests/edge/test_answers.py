@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog.testing
 from fastapi import FastAPI
 
 from aggregates.event_types import EVENT_TYPES
@@ -161,7 +162,9 @@ def test_a_failure_of_ours_bears_its_trace_and_may_be_read_by_the_shops_page(
         ) as client:
             return await client.request(method, path, json=body, headers=headers)
 
-    answer = asyncio.run(ask())
+    with structlog.testing.capture_logs() as lines:
+        answer = asyncio.run(ask())
+    assert [line["trace_id"] for line in lines if line["event"] == "request_failed"] == [TRACE]
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal-error")
     assert answer.headers["content-type"] == "application/problem+json"
     assert re.fullmatch(TRACE, answer.headers["trace-id"])

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 import psutil
 import pytest
 
+from deploy.edge.serving import STOP_SECONDS_MAX
+from tests.edge.wire import HOST, port_of, wire
 from tests.faults.conftest import DEADLINE_SECONDS, Behind
 from tests.faults.shop import Shop
 from tests.faults.shoppers import PLACES, Client, Load
@@ -87,6 +89,29 @@ def test_it_goes_away_while_orders_are_placed(behind: Behind) -> None:
         truth.holds(load.bought, skus=load.skus)
         truth.verifies()
         truth.views_equal_a_rebuild()
+
+
+@pytest.mark.parametrize("away", [gone, frozen])
+def test_both_servers_stop_in_time_while_it_is_away(
+    behind: Behind, away: Callable[[Behind], AbstractContextManager[None]]
+) -> None:
+    """Neither what waits for it nor whoever listens to the log's events holds them up."""
+    shop = behind.shop
+    commands, read = (port_of(shop.system.addresses[side]) for side in ("commands", "read"))
+    with wire(read) as listener, wire(commands) as buyer:
+        listener.send(b"GET /api/v1/events HTTP/1.1\r\nAccept: text/event-stream\r\n", HOST, b"\r\n")
+        assert listener.socket.recv(15) == b"HTTP/1.1 200 OK"
+        with away(behind):
+            body = b'{"currency":"GBP"}'
+            said = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+            buyer.send(b"POST /api/v1/carts HTTP/1.1\r\n", HOST, said, body)
+            servers = [*shop.processes("commands"), *shop.processes("query")]
+            for server in servers:
+                server.terminate()
+            assert buyer.answer("POST").status == 503
+            assert psutil.wait_procs(servers, timeout=STOP_SECONDS_MAX + 1)[1] == []
+            listener.rest()
+    wait_until(lambda: all(call(f"{one()}/health/ready")[0] == 200 for one in (shop.commands, shop.read)))
 
 
 async def refused(shop: Shop, load: Load) -> None:

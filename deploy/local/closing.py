@@ -1,0 +1,59 @@
+"""While the system stops, its ports are still asked: whoever comes is told to come back."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+
+from deploy.edge.problems import STOPPING, on_the_wire
+
+REQUEST_SECONDS_MAX = 1.0
+ACCEPTING_SECONDS = 0.1  # until who was let in last has an answer on its way
+BACKLOG = 2048
+
+
+@asynccontextmanager
+async def answering_that_we_stop(*ports: socket.socket) -> AsyncIterator[None]:
+    """Answers on these listening sockets, beside the processes that still serve them. In the end they are
+    closed, so that whoever comes later is refused at once."""
+    answers: set[asyncio.Task[None]] = set()
+
+    def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(_answer(reader, writer))
+        answers.add(task)
+        task.add_done_callback(answers.discard)
+
+    servers = [await asyncio.start_server(answer, sock=port.dup(), backlog=BACKLOG) for port in ports]
+    try:
+        yield
+    finally:
+        for server, port in zip(servers, ports, strict=True):
+            server.close()
+            late = list(_accept(port))
+            port.close()  # At once: who is in the queue then is reset.
+            for one in late:
+                answer(*await asyncio.open_connection(sock=one))
+        await asyncio.sleep(ACCEPTING_SECONDS)
+        if answers:
+            await asyncio.wait(answers)
+
+
+def _accept(port: socket.socket) -> Iterator[socket.socket]:
+    """Everybody who waits."""
+    port.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            yield port.accept()[0]
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        async with asyncio.timeout(REQUEST_SECONDS_MAX):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(on_the_wire(STOPPING))
+            writer.write_eof()
+            while await reader.read(65_536):  # Closed with something unread, the connection would be reset.
+                pass
+    writer.close()

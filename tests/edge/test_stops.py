@@ -1,0 +1,152 @@
+"""A server that stops: who asked is answered, who comes late is told so, and nobody is reset."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.edge.serving import served
+from tests.edge.wire import HOST, get, port_of, wire
+from tests.system.running import RunningSystem, wait_until
+
+pytestmark = pytest.mark.slow
+
+LIVE = b"GET /health/live HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+@pytest.fixture(scope="module")
+def own_system() -> Iterator[RunningSystem]:
+    """One that this file stops."""
+    folder = Path(tempfile.mkdtemp(prefix="daybook-stops-", dir="/tmp"))
+    folder.chmod(0o755)
+    system = RunningSystem(folder / "data")
+    try:
+        system.wait_ready()
+        yield system
+    finally:
+        system.end()
+        shutil.rmtree(folder)
+
+
+def test_what_is_under_way_is_answered_and_then_the_connection_ends() -> None:
+    with served() as server, wire(server.port) as asked, wire(server.port) as late:
+        asked.send(b"GET /1 HTTP/1.1\r\n", HOST, b"\r\n")
+        late.send(b"GET / HTTP/1.1\r\n", HOST)
+        time.sleep(0.2)
+        server.process.terminate()
+        time.sleep(0.1)
+        late.send(b"\r\n")
+        for line in (late, asked):
+            answer = line.answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+            assert line.rest() == b""
+        server.process.wait(timeout=30)
+
+
+def test_a_connection_at_rest_or_half_way_through_a_request_is_closed_not_reset() -> None:
+    with (
+        served() as server,
+        wire(server.port) as resting,
+        wire(server.port) as silent,
+        wire(server.port) as half,
+    ):
+        resting.send(b"GET / HTTP/1.1\r\n", HOST, b"\r\n")
+        assert resting.answer().status == 200
+        half.send(b"GET / HTTP/1.1\r\n")
+        time.sleep(0.2)
+        server.process.terminate()
+        assert half.answer().problem == (503, "server-stopping")
+        for line in (resting, silent, half):
+            assert line.rest() == b""
+        server.process.wait(timeout=30)
+
+
+def test_what_takes_too_long_is_told_that_the_server_stops() -> None:
+    with served(grace_seconds=1) as server, wire(server.port) as asked:
+        asked.send(b"GET /60 HTTP/1.1\r\n", HOST, b"\r\n")
+        time.sleep(0.2)
+        server.process.terminate()
+        assert asked.answer().problem == (503, "server-stopping")
+        server.process.wait(timeout=30)
+
+
+def test_a_server_that_hangs_ends_all_the_same() -> None:
+    with served(stop_seconds=1) as server, wire(server.port) as asked:
+        asked.send(b"GET /never HTTP/1.1\r\n", HOST, b"\r\n")
+        time.sleep(0.2)
+        server.process.terminate()
+        assert server.process.wait(timeout=30) == -signal.SIGALRM
+
+
+def test_who_comes_while_nobody_serves_waits_for_the_next_process() -> None:
+    with served() as server:
+        server.process.terminate()
+        server.process.wait(timeout=30)
+        with wire(server.port) as early:
+            early.send(LIVE)
+            early.socket.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                early.socket.recv(1)
+
+
+class Visitors:
+    """Some who ask a port again and again, each time on a new connection, and note what came of it."""
+
+    def __init__(self, port: int) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._port = port
+        self._gone = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
+
+    def _ask(self) -> None:
+        while not self._gone.is_set():
+            try:
+                outcome = str(get(self._port, "/health/live").status)
+            except (OSError, EOFError) as error:
+                outcome = type(error).__name__
+            self.outcomes[outcome] += 1
+            time.sleep(0.01)
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._gone.set()
+            for thread in self._threads:
+                thread.join()
+
+
+def test_a_process_that_is_replaced_under_load_resets_nobody(own_system: RunningSystem) -> None:
+    for side, name in (("commands", "commands"), ("read", "query")):
+        visitors = Visitors(port_of(own_system.addresses[side]))
+        (old,) = own_system.children()[name]
+        with visitors.coming():
+            time.sleep(0.3)
+            old.terminate()
+            old.wait(timeout=30)
+            before = visitors.outcomes["200"]
+            wait_until(lambda before=before, outcomes=visitors.outcomes: outcomes["200"] > before)
+        assert set(visitors.outcomes) == {"200"}, visitors.outcomes
+
+
+def test_a_system_that_stops_answers_until_it_has_gone(own_system: RunningSystem) -> None:
+    """The last of its tests."""
+    both = [Visitors(port_of(own_system.addresses[side])) for side in ("commands", "read")]
+    with both[0].coming(), both[1].coming():
+        time.sleep(0.3)
+        assert own_system.stop() == 0
+    for visitors in both:
+        assert visitors.outcomes["503"] > 0
+        assert set(visitors.outcomes) <= {"200", "503", "ConnectionRefusedError"}, visitors.outcomes
