@@ -9,6 +9,8 @@ from __future__ import annotations
 from event_store.errors import AnotherHistory
 from event_store.records import START, Checkpoint, EventReader, RecordedEvent
 
+LIMIT_MAX = 9_999
+
 
 def checkpoint_at(log: EventReader, position: int) -> Checkpoint | None:
     """The checkpoint of who has read that far; None where the log does not reach so far."""
@@ -26,7 +28,10 @@ def has(log: EventReader, checkpoint: Checkpoint) -> bool:
 def read_on(
     log: EventReader, after: Checkpoint, *, limit: int, up_to: int | None = None
 ) -> list[RecordedEvent]:
-    """As `EventReader.read_all`. Raises AnotherHistory where the log does not have the checkpoint's event."""
+    """As `EventReader.read_all`, `limit` being 1 to LIMIT_MAX.
+
+    Raises AnotherHistory where the log does not have the checkpoint's event.
+    """
     if after.position == 0:
         return log.read_all(after=0, limit=limit, up_to=up_to)
     events = log.read_all(after=after.position - 1, limit=limit + 1, up_to=up_to)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from event_store.history import has
 from event_store.records import EventReader
 from projections.sink import Sink, SinkMoved, SinkUnavailable
 
@@ -19,9 +20,10 @@ logger = structlog.get_logger(__name__)
 class Lane:
     """Keeps a sink going: opens it again when its store moved, and after a growing pause when it is away."""
 
-    def __init__(self, sink: Sink, *, is_rebuild: bool = False) -> None:
+    def __init__(self, sink: Sink, log: EventReader, *, is_rebuild: bool = False) -> None:
         """`is_rebuild`: it comes opened, and is published by whoever asked for it, once compared."""
         self.sink = sink
+        self._log = log
         self.is_rebuild = is_rebuild
         self.is_open = is_rebuild
         self.is_held = False
@@ -40,16 +42,16 @@ class Lane:
         """Whether readers see what it writes."""
         return self.is_open and self.sink.is_published
 
-    def open_when_due(self, log: EventReader) -> None:
+    def open_when_due(self) -> None:
         """Opens the sink, unless it is open or its pause lasts. Raises StoreUnavailable."""
         if self.is_open or time.monotonic() < self._retry_at:
             return
-        head = log.head()
+        head = self._log.head()
 
         def opened() -> None:
-            if self.sink.open() > head:
-                logger.warning("view is ahead of the log: drawn up anew", view=self.sink.name, head=head)
-                self.sink.reset()
+            self.sink.open()
+            if not self.is_of_this_history():
+                self._redraw(head)
             self._publish_at = None if self.is_rebuild or self.sink.is_published else head
             self.is_open = True
             logger.info(
@@ -62,6 +64,16 @@ class Lane:
             self._publish_if_due()
 
         self.guard(opened)
+
+    def is_of_this_history(self) -> bool:
+        """Whether the log has every event that a checkpoint of the sink names. Raises StoreUnavailable."""
+        return all(has(self._log, checkpoint) for checkpoint in set(self.sink.checkpoints))
+
+    def doubt(self) -> None:
+        """What the sink has taken in may not be the log's: opened anew, it is looked at."""
+        logger.warning("the log has another history than the view", view=self.sink.name)
+        self.has_moved = True
+        self._away(0.0)
 
     def settle(self, *, may_hold_back: bool) -> None:
         """Ends the writes under way; publishes a view that has reached the head it was to reach."""
@@ -90,6 +102,19 @@ class Lane:
         """Gives back what the sink holds."""
         self.is_open = False
         self.sink.close()
+
+    def _redraw(self, head: int) -> None:
+        if self.is_rebuild:
+            raise SinkMoved(f"{self.sink.name}: the log has another history than what was drawn up")
+        logger.error(
+            "view is of another history of the log, or does not say of which: drawn up anew beside",
+            view=self.sink.name,
+            version=self.sink.version,
+            position=self.sink.position,
+            head=head,
+        )
+        self.has_moved = True
+        self.sink.redraw()
 
     def _publish_if_due(self) -> None:
         if self._publish_at is not None and self.sink.position >= self._publish_at:

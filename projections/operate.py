@@ -130,7 +130,7 @@ def _rebuild_here(
     hear: Hear,
     lock: Exclusive,
 ) -> list[Progress]:
-    sinks = [sink for sink in all_sinks(redis_url, data_dir) if sink.name in views]
+    sinks = [sink for sink in all_sinks(redis_url, data_dir, log) if sink.name in views]
     runner = Runner(log, Codec(EVENT_TYPES), sinks, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
     patience = _Patience()

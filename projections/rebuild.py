@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 import structlog
 
+from event_store.records import EventReader
 from projections.lane import Lane
 from projections.metrics import ProjectorMetrics
 from projections.sink import Comparison, SinkMoved, SinkUnavailable
@@ -45,8 +46,9 @@ Tell = Callable[[Progress], None]
 class Rebuild:
     """One rebuild under way. The runner moves both lanes; `step` looks whether they have met."""
 
-    def __init__(self, live: Lane, tell: Tell, metrics: ProjectorMetrics) -> None:
+    def __init__(self, live: Lane, log: EventReader, tell: Tell, metrics: ProjectorMetrics) -> None:
         self.live = live
+        self._log = log
         self.new: Lane | None = None
         self.is_over = False
         self._is_first = False  # Nothing was live when it was asked for: the lane itself draws the view up.
@@ -67,7 +69,7 @@ class Rebuild:
                 self._finish(self._comparing)
             else:
                 self._report("comparing")  # So that who asked hears that somebody is at work.
-        elif self.live.sink.position == self.new.sink.position:
+        elif self.live.sink.checkpoint == self.new.sink.checkpoint:
             self._compare(executor)
         else:
             self._report("building")
@@ -99,7 +101,7 @@ class Rebuild:
         self.live.has_moved = False
 
         def begun() -> None:
-            self.new = Lane(self.live.sink.beside(), is_rebuild=True)
+            self.new = Lane(self.live.sink.beside(), self._log, is_rebuild=True)
 
         self.live.guard(begun)
 
@@ -115,8 +117,14 @@ class Rebuild:
 
     def _finish(self, comparing: Future[Comparison]) -> None:
         assert self.new is not None
+        is_of_this_history = self.new.is_of_this_history()
         self._comparing = None
         self.live.is_held = self.new.is_held = False
+        if not is_of_this_history:
+            for lane in (self.live, self.new):
+                lane.doubt()
+            self.give_up("the log has another history than what was drawn up")
+            return
         try:
             comparison = comparing.result()
             self.new.sink.publish()

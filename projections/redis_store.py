@@ -16,9 +16,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
-from projections.documents.keys import ViewKeys, pointer_key
+from event_store.records import Checkpoint
+from projections.documents.keys import ViewKeys, pointer_key, record_key
 from projections.folding import Changes
 from projections.sink import SinkUnavailable
+from projections.versions import Stored
 
 _KEYS_PER_CALL = 1_000
 
@@ -36,7 +38,7 @@ class Script:
 
 
 _WRITE_SHARD = Script("write_shard.lua")
-_SWITCH_POINTER = Script("switch_pointer.lua")
+_CHANGE_RECORD = Script("change_record.lua")
 
 
 class _Wire(Protocol):
@@ -84,12 +86,18 @@ class RedisStore:
         self._redis.close()
 
     def begin_write(
-        self, keys: ViewKeys, shard: int, *, expected: int | None, position: int, changes: Changes
+        self,
+        keys: ViewKeys,
+        shard: int,
+        *,
+        expected: Checkpoint | None,
+        checkpoint: Checkpoint,
+        changes: Changes,
     ) -> None:
         """Sends a shard's changes, for the checkpoint to go from `expected` (None: no checkpoint) on."""
-        places = [keys.checkpoint(shard)]
-        arguments: list[str | int | bytes] = ["" if expected is None else expected, position]
-        arguments.append(len(changes.documents))
+        places = [keys.checkpoint(shard), keys.checkpoint_event(shard)]
+        arguments: list[str | int | bytes] = ["", ""] if expected is None else [*_said(expected)]
+        arguments += (*_said(checkpoint), len(changes.documents))
         for key, document in changes.documents.items():
             places.append(keys.document(key))
             arguments.append(document)
@@ -141,22 +149,25 @@ class RedisStore:
                 pipeline.zrange(key, 0, -1, withscores=True)
             return [[tuple(entry) for entry in entries] for entries in pipeline.execute()]
 
-    def set(self, key: str, value: bytes) -> None:
-        """Sets one key."""
-        with wrapped():
-            self._redis.set(key, value)
-
     def delete(self, keys: Collection[str | bytes]) -> None:
         """Deletes keys."""
         with wrapped():
             if keys:
                 self._redis.unlink(*keys)
 
-    def switch_pointer(self, view: str, *, expected: bytes | None, pointer: bytes | None) -> bool:
-        """Sets the pointer (None: deletes it) where it still is `expected`; False where it is not."""
+    def checkpoints(self, keys: ViewKeys) -> list[Checkpoint | None]:
+        """Each shard's checkpoint; None where there is none."""
+        return checkpoints_in(self.get_all(checkpoint_keys(keys)))
+
+    def change_record(self, view: str, expected: Stored, new: Stored) -> bool:
+        """See `VersionStore.change`."""
         with wrapped():
             done: object = self._redis.eval(
-                _SWITCH_POINTER.text, 1, pointer_key(view), expected or b"", pointer or b""
+                _CHANGE_RECORD.text,
+                2,
+                record_key(view),
+                pointer_key(view),
+                *(value or b"" for value in (*expected, *new)),
             )
         return done == 1
 
@@ -173,6 +184,25 @@ class RedisStore:
                 yield found
             if cursor == 0:
                 return
+
+
+def checkpoint_keys(keys: ViewKeys) -> list[str]:
+    """Where every shard's checkpoint lies: all positions, then all events."""
+    shards = range(keys.shards)
+    return [*map(keys.checkpoint, shards), *map(keys.checkpoint_event, shards)]
+
+
+def checkpoints_in(found: Sequence[bytes | None]) -> list[Checkpoint | None]:
+    """What lay there; an event that is not noted is not known."""
+    shards = len(found) // 2
+    return [
+        None if position is None else Checkpoint(int(position), (event or b"").decode())
+        for position, event in zip(found[:shards], found[shards:], strict=True)
+    ]
+
+
+def _said(checkpoint: Checkpoint) -> tuple[int, str]:
+    return checkpoint.position, checkpoint.event
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from event_store.codec import Codec
-from event_store.errors import StoreUnavailable
-from event_store.records import EventReader
+from event_store.errors import AnotherHistory, StoreUnavailable
+from event_store.history import LIMIT_MAX, read_on
+from event_store.records import Checkpoint, EventReader
 from projections.lane import Lane
 from projections.metrics import ProjectorMetrics
 from projections.rebuild import Progress, Rebuild, Tell
@@ -46,7 +47,7 @@ class Runner:
     ) -> None:
         self._log = log
         self._codec = codec
-        self._lanes = [Lane(sink) for sink in sinks]
+        self._lanes = [Lane(sink, log) for sink in sinks]
         self._metrics = metrics
         self._log_each_event = log_each_event
         self._rebuilds: list[Rebuild] = []
@@ -98,7 +99,7 @@ class Runner:
         elif any(rebuild.live is live for rebuild in self._rebuilds):
             tell(Progress("failed", view, reason="the view is being rebuilt already"))
         else:
-            self._rebuilds.append(Rebuild(live, tell, self._metrics))
+            self._rebuilds.append(Rebuild(live, self._log, tell, self._metrics))
 
     def step(self) -> None:
         """One page for the sinks furthest behind and one for those in front; waits when there is nothing.
@@ -106,34 +107,39 @@ class Runner:
         Raises StoreUnavailable when the log is away.
         """
         for lane in self._lanes:
-            lane.open_when_due(self._log)
-        positions = self._positions()
-        if not positions:
+            lane.open_when_due()
+        places = self._places()
+        if not places:
             self._stopping.wait(_IDLE_SECONDS)
-        elif len(positions) > 1:
-            limit = max(_PAGE_EVENTS_BESIDE, _PAGES_BESIDE * self._front_events)
-            self._advance(positions[0], limit=limit, up_to=positions[1])
-        front = self._positions()[-1:]
+        elif len(places) > 1:
+            limit = max(_PAGE_EVENTS_BESIDE, min(_PAGES_BESIDE * self._front_events, LIMIT_MAX))
+            self._advance(places[0], limit=limit, up_to=places[1].position)
+        front = self._places()[-1:]
         if front:
             self._front_events = self._advance(front[0], limit=_PAGE_EVENTS, up_to=None)
-            if self._front_events == 0 and len(positions) == 1:
-                self._head = self._log.wait(after=front[0], timeout_seconds=_IDLE_SECONDS)
+            if self._front_events == 0 and len(places) == 1:
+                self._head = self._log.wait(after=front[0].position, timeout_seconds=_IDLE_SECONDS)
         self._settle_all()
         self._step_rebuilds()
 
-    def _positions(self) -> list[int]:
-        return sorted({lane.sink.position for lane in self._lanes if lane.is_moving})
+    def _places(self) -> list[Checkpoint]:
+        return sorted({lane.sink.checkpoint for lane in self._lanes if lane.is_moving})
 
-    def _advance(self, position: int, *, limit: int, up_to: int | None) -> int:
-        """Takes the sinks at this position a page further; gives its number of events."""
+    def _advance(self, place: Checkpoint, *, limit: int, up_to: int | None) -> int:
+        """Takes the sinks at this place a page further; gives its number of events."""
         started = time.monotonic()
-        events = self._log.read_all(after=position, limit=limit, up_to=up_to)
+        lanes = [lane for lane in self._lanes if lane.is_moving and lane.sink.checkpoint == place]
+        try:
+            events = read_on(self._log, place, limit=limit, up_to=up_to)
+        except AnotherHistory:
+            for lane in lanes:
+                lane.doubt()
+            return 0
         if not events:
             return 0
         batch = [Decoded(recorded, self._codec.decode(recorded)) for recorded in events]
         last = events[-1].position
         tailing = up_to is None and len(events) < limit
-        lanes = [lane for lane in self._lanes if lane.is_moving and lane.sink.position == position]
         for lane in lanes:
             lane.guard(lambda sink=lane.sink: sink.apply(batch, up_to=last, tailing=tailing))  # type: ignore[misc]
         for lane in lanes:
@@ -175,6 +181,8 @@ class Runner:
         for lane in self._lanes:
             if lane.is_moving:
                 lane.guard(lane.sink.check)
+            if lane.is_moving and len(set(lane.sink.checkpoints)) > 1 and not lane.is_of_this_history():
+                lane.doubt()  # Of shards that are ahead of the others, reading on says nothing.
         self._head = self._log.head()
         for lane in self._lanes:
             sink = lane.sink

@@ -62,7 +62,7 @@ def run_projector(settings: Settings) -> None:
             runner = Runner(
                 log,
                 Codec(EVENT_TYPES),
-                all_sinks(settings.redis_url, settings.data_dir, shards=settings.projector_shards),
+                all_sinks(settings.redis_url, settings.data_dir, log, shards=settings.projector_shards),
                 metrics,
                 log_each_event=settings.log_level.lower() == "debug",
             )

@@ -6,10 +6,10 @@ in the same step as the documents, so that what is half applied counts once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
-from event_store.records import RecordedEvent
+from event_store.records import START, Checkpoint, RecordedEvent
 
 
 class Decoded(NamedTuple):
@@ -59,8 +59,16 @@ class Sink(Protocol):
         """Over how many shards the view is cut; 1 where the store knows none."""
 
     @property
+    def checkpoint(self) -> Checkpoint:
+        """The last event taken in, whether made durable or not; known after `open`."""
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Each shard's, as they are durable. After a crash they may differ."""
+
+    @property
     def position(self) -> int:
-        """The last position taken in, whether made durable or not; known after `open`."""
+        """The checkpoint's."""
 
     @property
     def is_published(self) -> bool:
@@ -69,9 +77,11 @@ class Sink(Protocol):
     def open(self) -> int:
         """Drops everything held in memory, reads the checkpoint anew and gives it; 0 where there is none.
 
-        Finds out which version is live. Where none is, or the live one was drawn up by another read model
-        (its own number, in the code), the sink writes a version that is not published yet. Where the live
-        version lost a part of itself, it is withdrawn from readers and begun anew.
+        Takes the view over: whoever wrote it before is refused from now on. Finds out which version is live.
+        Where none is, or the live one was drawn up by another read model (its own number, in the code), the
+        sink writes a version that is not published yet. Where the live version lost a part of itself, it is
+        withdrawn from readers and begun anew. Whether the log still has the checkpoints' events is for the
+        caller to see. Raises StoreUnavailable where a new version's number cannot be had.
         """
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
@@ -94,10 +104,13 @@ class Sink(Protocol):
         second while nothing is written, so that an emptied store is noticed without an event."""
 
     def publish(self) -> None:
-        """Makes this version, settled, the one that readers read, in one step; then deletes the others."""
+        """Makes this version, settled, the one that readers read, in one step; then deletes the one before.
 
-    def reset(self) -> None:
-        """Withdraws this version from readers, deletes it whole, and begins at position 0."""
+        SinkMoved where another has taken the view over: then nothing was changed.
+        """
+
+    def redraw(self) -> None:
+        """Begins a new version at position 0; readers keep the published one until that one is, too."""
 
     def beside(self) -> Self:
         """A new, empty, unpublished version next to this one, opened, at position 0."""
@@ -109,7 +122,27 @@ class Sink(Protocol):
         """
 
     def drop(self) -> None:
-        """Deletes this version, which is not published: a rebuild was given up."""
+        """Deletes this version, which is not published: a rebuild was given up. SinkMoved as `publish`."""
 
     def close(self) -> None:
         """Settles nothing; gives back connections, locks and memory. `open` may follow."""
+
+
+def checkpoint_of(batch: Sequence[Decoded], up_to: int) -> Checkpoint:
+    """The checkpoint of who has taken the batch in; its event is not known where the batch ends before."""
+    if up_to == 0:
+        return START
+    last = batch[-1].recorded if batch else None
+    return last.checkpoint if last is not None and last.position == up_to else Checkpoint(up_to)
+
+
+def of_this_history(batch: Sequence[Decoded], checkpoints: Collection[Checkpoint]) -> bool:
+    """Whether those of a sink's checkpoints that lie within the batch name the batch's own events."""
+    if not batch or len(set(checkpoints)) == 1:  # Then it lies before the batch.
+        return True
+    first = batch[0].recorded.position
+    return all(
+        batch[one.position - first].recorded.checkpoint == one
+        for one in checkpoints
+        if 0 <= one.position - first < len(batch)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import tantivy
 
+from event_store.records import START, Checkpoint
 from projections.documents.search import category_levels, sku_numbers
 from projections.documents.tantivy_queries import ProductQueries
 from projections.documents.tantivy_schema import ATTRIBUTE_SEPARATOR, CHECKPOINT, HIDDEN, PRODUCT
@@ -46,12 +47,22 @@ def index_document(product: IndexedProduct) -> tantivy.Document:
     return document
 
 
-def checkpoint_document(position: int) -> tantivy.Document:
+def checkpoint_document(checkpoint: Checkpoint) -> tantivy.Document:
     """How far the fold is."""
     document = tantivy.Document()
     document.add_text("kind", CHECKPOINT)
-    document.add_unsigned("position", position)
+    document.add_unsigned("position", checkpoint.position)
+    document.add_bytes("state", checkpoint.event.encode())
     return document
+
+
+def stored_checkpoint(searcher: tantivy.Searcher, queries: ProductQueries) -> Checkpoint:
+    """How far the last commit's fold is; where no event is noted, it is not known."""
+    hits = searcher.search(queries.term("kind", CHECKPOINT), 1, count=False).hits
+    if not hits:
+        return START
+    position = searcher.doc(hits[0][1]).get_first("position")
+    return Checkpoint(int(position or 0), _state(searcher, hits[0][1]).decode())
 
 
 def stored_product(searcher: tantivy.Searcher, queries: ProductQueries, sku: str) -> IndexedProduct | None:

@@ -14,16 +14,19 @@ from pathlib import Path
 
 import structlog
 
+from event_store.records import START, Checkpoint
 from projections.documents.keys import Pointer
 from projections.documents.search import VIEW
 from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine_errors
-from projections.documents.tantivy_queries import ProductQueries
-from projections.documents.tantivy_reader import committed_position
-from projections.documents.tantivy_schema import CHECKPOINT, make_index
 from projections.search import MODEL, IndexedProduct, evolve, sku_of
-from projections.sink import Comparison, Decoded, SinkMoved, SinkUnavailable
-from projections.tantivy_documents import all_stored, checkpoint_document, index_document, stored_product
+from projections.sink import Comparison, Decoded, SinkMoved, SinkUnavailable, checkpoint_of
+from projections.tantivy_documents import (
+    all_stored,
+    stored_product,
+)
+from projections.tantivy_opened import OpenedIndex
 from projections.tantivy_versions import IndexVersions
+from projections.versions import Numbers, Versions
 
 _HELD_BACK_SECONDS = 0.2
 """Between commits while tailing: a shopper hardly notices a fifth of a second."""
@@ -42,36 +45,7 @@ _CHANGED_MAX = 20_000
 _REMEMBERED_MAX = 20_000
 """Products kept in memory; any other is read back from the index when an event names it."""
 
-_HEAP_BYTES = 32_000_000
-
 logger = structlog.get_logger(__name__)
-
-
-class _Opened:
-    """An index being written, and what it had at its last commit. One thread merges and writes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.index = make_index(folder)
-        self.files = IndexFiles(folder)
-        self.files.damage()  # What it sees first is what it holds later ones against.
-        self.writer = self.index.writer(_HEAP_BYTES, 1)
-        self.queries = ProductQueries(self.index.schema)
-        self.searcher = self.index.searcher()
-        self.position = committed_position(self.searcher, self.queries)
-        self.committed_at = time.monotonic()
-
-    def commit(self, changed: dict[str, IndexedProduct], position: int) -> None:
-        """Writes the products and the position they stand at, together or not at all."""
-        for sku, product in changed.items():
-            self.writer.delete_documents_by_term("sku", sku)
-            self.writer.add_document(index_document(product))
-        self.writer.delete_documents_by_term("kind", CHECKPOINT)
-        self.writer.add_document(checkpoint_document(position))
-        self.writer.commit()
-        self.index.reload()
-        self.searcher = self.index.searcher()
-        self.position = position
-        self.committed_at = time.monotonic()
 
 
 class TantivySink:
@@ -80,89 +54,116 @@ class TantivySink:
     name = VIEW
     shards = 1
 
-    def __init__(self, index_folder: Path, *, version: int | None = None) -> None:
-        """`version` None: the live one, or the next where none is live or another model drew it up."""
+    def __init__(
+        self,
+        index_folder: Path,
+        numbers: Numbers,
+        *,
+        beside: tuple[Versions, Pointer] | None = None,
+    ) -> None:
+        """`numbers` gives each version its own. `beside`: write just this version, next to the live one."""
         self._index_folder = index_folder
-        self._versions = IndexVersions(index_folder)
-        self._version = version
-        self._opened: _Opened | None = None
+        self._numbers = numbers
+        self._files = IndexVersions(index_folder)
+        versions, pinned = beside or (Versions(VIEW, self._files, numbers), None)
+        self._versions = versions
+        self._is_beside = pinned is not None
+        self._pointer = pinned or Pointer(0, self.shards, MODEL)
+        self._opened: OpenedIndex | None = None
+        self._opened_before = False
         self._forget()
 
     @property
     def version(self) -> int:
         """Known after `open`."""
-        return self._version or 0
+        return self._pointer.version
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The last event taken in, committed or not."""
+        return self._taken
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """The last commit's."""
+        return [self._in_use().checkpoint]
 
     @property
     def position(self) -> int:
-        """The last position taken in, committed or not."""
-        return self._position
+        """The checkpoint's."""
+        return self._taken.position
 
     @property
     def is_published(self) -> bool:
         """Whether the pointer names this version."""
-        live = self._versions.live()
+        live = self._versions.live
         return live is not None and live.version == self.version
 
     def open(self) -> int:
-        """Takes the write lock and reads the checkpoint."""
+        """Takes the view over, then the version's write lock, and reads the checkpoint."""
         self.close()
-        try:
-            with engine_errors():
-                self._version = self._version_to_write()
-                self._opened = self._sound() or self._anew()
-        except EngineFailed as error:
-            raise SinkUnavailable(str(error)) from error
-        self._was_published = self.is_published
-        self._position = self._opened.position
-        return self._position
+        if self._is_beside:
+            self._versions.check()
+        else:
+            self._versions.take_over()
+            self._choose_version()
+        self._open_index()
+        if not self._is_beside:
+            self._files.delete_gone(self._versions)
+        self._opened_before = True
+        return self.position
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
         with self._failing():
             for recorded, event in batch:
-                sku = sku_of(event) if recorded.position > self._position else None
+                sku = sku_of(event) if recorded.position > self.position else None
                 if sku is not None:
                     self._changed[sku] = evolve(self._product(sku), event, recorded)
-        self._position = max(self._position, up_to)
+        if up_to > self.position:
+            self._taken = checkpoint_of(batch, up_to)
         self._tailing = tailing
 
     def settle(self, *, may_hold_back: bool) -> None:
         """Commits, unless that may wait for more."""
         opened = self._in_use()
-        if self._position == opened.position:
+        if self._taken == opened.checkpoint:
             return
         waited = time.monotonic() - opened.committed_at
         if may_hold_back and len(self._changed) < _CHANGED_MAX and waited < self._held_back_seconds():
             return
         with self._failing():
-            opened.commit(self._changed, self._position)
+            opened.commit(self._changed, self._taken)
         self._remember()
 
     def check(self) -> None:
-        """The folder may have been deleted or damaged, or the pointer turned elsewhere."""
+        """The folder may have been deleted or damaged, or another may have taken the view over."""
+        self._versions.check()
         try:
             damage = self._in_use().files.damage()
         except OSError as error:
             raise SinkUnavailable(str(error)) from error
-        if damage is not None or self.is_published != self._was_published:
-            raise SinkMoved(f"the search index, version {self.version}: {damage or 'another is live'}")
+        if damage is not None:
+            raise SinkMoved(f"the search index, version {self.version}: {damage}")
 
     def publish(self) -> None:
-        """Turns the pointer here and deletes the other versions."""
+        """Turns the pointer here and deletes the version before."""
         self.settle(may_hold_back=False)
-        with self._failing():
-            self._versions.publish(Pointer(self.version, self.shards, MODEL))
-        self._was_published = True
+        self._versions.publish(self._pointer)
+        self._is_beside = False
+        self._files.delete_gone(self._versions)
 
-    def reset(self) -> None:
-        """Deletes this version and begins it anew, unpublished."""
-        self.drop()
-        self.open()
+    def redraw(self) -> None:
+        """Begins the next version, unpublished."""
+        self.close()
+        self._begin()
+        self._open_index()
+        self._files.delete_gone(self._versions)
 
     def beside(self) -> TantivySink:
-        """The version after every one there is."""
-        sink = TantivySink(self._index_folder, version=max(self._versions.newest(), self.version) + 1)
+        """The next version, next to this one."""
+        pointer = self._versions.begin(shards=self.shards, model=MODEL)
+        sink = TantivySink(self._index_folder, self._numbers, beside=(self._versions, pointer))
         sink.open()
         return sink
 
@@ -174,11 +175,12 @@ class TantivySink:
         return Comparison(len(keys), sorted(key for key in keys if ours.get(key) != theirs.get(key)))
 
     def drop(self) -> None:
-        """Deletes this version, which no reader finds from now on."""
-        if self.is_published:
-            self._versions.withdraw()
+        """Deletes this version, which no reader finds."""
+        self._versions.check()  # Not what another has begun meanwhile.
         self.close()
-        self._versions.delete(self.version)
+        if not self.is_published:  # It may be: a switch whose answer was lost.
+            self._versions.give_up(self._pointer)
+            self._files.delete_gone(self._versions)
 
     def close(self) -> None:
         """Gives back the write lock; what was not committed is forgotten."""
@@ -189,13 +191,12 @@ class TantivySink:
                 opened.writer.wait_merging_threads()
 
     def _forget(self) -> None:
-        self._position = 0
+        self._taken = START
         self._changed: dict[str, IndexedProduct] = {}
         self._remembered: OrderedDict[str, IndexedProduct] = OrderedDict()
         self._tailing = False
-        self._was_published = False
 
-    def _in_use(self) -> _Opened:
+    def _in_use(self) -> OpenedIndex:
         if self._opened is None:
             raise SinkMoved("the search index is closed")
         return self._opened
@@ -210,41 +211,52 @@ class TantivySink:
             self.check()
             raise SinkUnavailable(str(error)) from error
 
-    def _sound(self) -> _Opened | None:
+    def _choose_version(self) -> None:
+        """The live version, or the one to draw up: what was begun by the same read model goes on."""
+        live, begun = self._versions.live, self._versions.building
+        if live is not None and live.model == MODEL:
+            self._pointer = live
+            if begun is not None and not self._opened_before:
+                self._versions.give_up(begun)  # Left by a rebuild that was killed.
+        elif begun is not None and begun.model == MODEL:
+            self._pointer = begun
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._pointer = self._versions.begin(shards=self.shards, model=MODEL)
+
+    def _open_index(self) -> None:
+        try:
+            with engine_errors():
+                self._opened = self._sound() or self._anew()
+        except EngineFailed as error:
+            raise SinkUnavailable(str(error)) from error
+        self._taken = self._opened.checkpoint
+
+    def _sound(self) -> OpenedIndex | None:
         """The version that lies there; None where none does, or where it is not what was once committed."""
-        folder = self._versions.folder(self.version)
-        if not folder.exists() and not self.is_published:
+        folder = self._files.folder(self.version)
+        if not folder.exists():
             return None
         damage = IndexFiles(folder).damage()
         if damage is None:
             try:
                 with engine_errors():
-                    return _Opened(folder)
+                    return OpenedIndex(folder)
             except EngineFailed as error:
                 if error.will_pass:
                     raise
                 damage = str(error)
-        if self.is_published or self._versions.is_there(self.version):
-            logger.error("search index is damaged: drawn up anew", version=self.version, reason=damage)
+        logger.error("search index is damaged: drawn up anew", version=self.version, reason=damage)
         return None
 
-    def _anew(self) -> _Opened:
-        """An empty index: the next version where readers may have this one open."""
-        version = self.version
-        if self.is_published:
-            self._version = max(self._versions.newest(), version) + 1
+    def _anew(self) -> OpenedIndex:
+        """An empty index: the next version where this one is lost or damaged."""
+        if self.is_published or self._files.folder(self.version).exists():
             self._versions.withdraw()
-        self._versions.delete(version)
-        self._versions.make_room()
-        return _Opened(self._versions.folder(self.version))
-
-    def _version_to_write(self) -> int:
-        live = self._versions.live()
-        if self._version is not None and (live is None or live.version != self._version):
-            return self._version
-        if live is not None and live.model == MODEL:
-            return live.version
-        return self._versions.newest() + 1
+            self._begin()
+        return OpenedIndex(self._files.folder(self.version))
 
     def _product(self, sku: str) -> IndexedProduct | None:
         product = self._changed.get(sku) or self._remembered.pop(sku, None)
@@ -260,7 +272,7 @@ class TantivySink:
             self._remembered.popitem(last=False)
 
     def _held_back_seconds(self) -> float:
-        if not self._was_published:
+        if not self.is_published:
             return _HELD_BACK_SECONDS_UNPUBLISHED
         if not self._tailing:
             return _HELD_BACK_SECONDS_CATCHING_UP

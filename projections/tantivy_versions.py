@@ -1,94 +1,119 @@
-"""The versions of the search index on disk: a folder each, and a pointer file naming the live one."""
+"""The versions of the search index on disk: a folder each, a pointer file naming the live one, a record."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import msgspec
-
 from projections.documents.keys import Pointer
-from projections.documents.tantivy_schema import (
-    FOLDER_PREFIX,
-    META_FILE,
-    POINTER_FILE,
-    read_pointer,
-    version_folder,
-)
+from projections.documents.tantivy_schema import FOLDER_PREFIX, POINTER_FILE, version_folder
+from projections.sink import SinkUnavailable
+from projections.versions import Stored, Versions
+
+_RECORD_FILE = "search.record.json"
+_LOCK_FILE = "search.lock"
+_LOCK_SECONDS_MAX = 2.0
 
 
 class IndexVersions:
-    """What lies in the index folder. Only the projector changes it."""
+    """What lies in the index folder. See `projections.versions.VersionStore`.
+
+    The two files are compared and set under a file lock. Its holder may stop in the midst of it: then others
+    wait in vain, and change nothing. The pointer is set first, and who takes over puts the record right.
+    """
 
     def __init__(self, index_folder: Path) -> None:
         self._index_folder = index_folder
 
-    def live(self) -> Pointer | None:
-        """What readers read; None where there is nothing yet."""
-        return read_pointer(self._index_folder)
+    def read(self) -> Stored:
+        with _wrapped():
+            return Stored(*(self._file(name) for name in (_RECORD_FILE, POINTER_FILE)))
 
-    def newest(self) -> int:
-        """The highest version there is, live or not; 0 where there is none."""
-        versions = [
-            int(path.name.removeprefix(FOLDER_PREFIX))
-            for path in self._index_folder.glob(f"{FOLDER_PREFIX}*")
-            if path.name.removeprefix(FOLDER_PREFIX).isdecimal()
-        ]
-        live = self.live()
-        return max([*versions, 0 if live is None else live.version])
+    def change(self, expected: Stored, new: Stored) -> bool:
+        with _wrapped():
+            if self._index_folder.exists() and not self._index_folder.is_dir():
+                self._index_folder.unlink()
+            self._index_folder.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                if self.read() != expected:
+                    return False
+                if new.pointer != expected.pointer or new.pointer is None:
+                    self._set(POINTER_FILE, new.pointer)
+                self._set(_RECORD_FILE, new.record)
+                return True
+
+    def left_over(self, record: bytes | None) -> list[Pointer]:
+        names = (
+            path.name.removeprefix(FOLDER_PREFIX) for path in self._index_folder.glob(f"{FOLDER_PREFIX}*")
+        )
+        return [Pointer(int(number), 1) for number in names if number.isdecimal()]
 
     def folder(self, version: int) -> Path:
         """Where a version lies."""
         return version_folder(self._index_folder, version)
 
-    def make_room(self) -> None:
-        """Takes away what lies where the folder must."""
-        if self._index_folder.exists() and not self._index_folder.is_dir():
-            self._index_folder.unlink()
+    def delete_gone(self, versions: Versions) -> None:
+        """Deletes the folders of versions that are gone; readers at work keep the files they have open."""
+        for gone in versions.gone:
+            _remove(self.folder(gone.version))
+            if not self.folder(gone.version).exists():  # Otherwise it is taken up again later.
+                versions.deleted(gone)
 
-    def is_there(self, version: int) -> bool:
-        """Whether the version has an index, if an empty one."""
-        try:
-            return (self.folder(version) / META_FILE).exists()
-        except OSError:
-            return False
+    def _file(self, name: str) -> bytes | None:
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+            return (self._index_folder / name).read_bytes()
+        return None
 
-    def publish(self, pointer: Pointer) -> None:
-        """Turns the pointer in one step, durably, and then deletes the other versions."""
-        fresh = self._index_folder / f"{POINTER_FILE}.new"
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(pointer))
-            file.flush()
-            os.fsync(file.fileno())
-        _remove_folder(self._index_folder / POINTER_FILE)
-        fresh.replace(self._index_folder / POINTER_FILE)
+    def _set(self, name: str, content: bytes | None) -> None:
+        """Durably, in one step."""
+        file = self._index_folder / name
+        if file.is_dir():
+            _remove(file)
+        if content is None:
+            file.unlink(missing_ok=True)
+        else:
+            fresh = file.with_name(f"{name}.new")
+            with fresh.open("wb") as written:
+                written.write(content)
+                written.flush()
+                os.fsync(written.fileno())
+            fresh.replace(file)
         _sync_folder(self._index_folder)
-        for path in self._index_folder.glob(f"{FOLDER_PREFIX}*"):
-            if path != self.folder(pointer.version):
-                _remove(path)
 
-    def withdraw(self) -> None:
-        """From now on there is nothing to read."""
-        _remove_folder(self._index_folder / POINTER_FILE)
-        (self._index_folder / POINTER_FILE).unlink(missing_ok=True)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._index_folder / _LOCK_FILE).open("wb") as lock:
+            until = time.monotonic() + _LOCK_SECONDS_MAX
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.01)
+            yield
 
-    def delete(self, version: int) -> None:
-        """Deletes the version's folder; readers at work keep the files they have open."""
-        _remove(self.folder(version))
+
+@contextmanager
+def _wrapped() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SinkUnavailable(f"the search index: {error}") from error
 
 
 def _remove(path: Path) -> None:
     """Whatever lies there: only what is ours bears such a name."""
-    _remove_folder(path)
-    with suppress(OSError):
-        path.unlink()
-
-
-def _remove_folder(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,20 +1,22 @@
 -- One shard's documents, entries and checkpoint, together or not at all. Gives 1, or 0 where it refuses.
 --
--- KEYS: the checkpoint, then the documents, then a sorted set for each entry.
--- ARGV: the checkpoint the worker started from ('' for none), the new one, the number of documents, their
---       bytes, then score and member for each entry (score '': the member is taken out).
+-- KEYS: the checkpoint's position, its event, then the documents, then a sorted set for each entry.
+-- ARGV: position and event that the worker started from ('' for none), the new ones, the number of documents,
+--       their bytes, then score and member for each entry (score '': the member is taken out).
 --
--- The checkpoint fences: a worker that was paused while another went on, or that remembers what an emptied
--- store has forgotten, changes nothing.
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
-  return 0
+-- The checkpoint fences: a worker that was paused while another went on, that remembers what an emptied
+-- store has forgotten, or that has read another history of the log, changes nothing.
+for index = 1, 2 do
+  if (redis.call('GET', KEYS[index]) or '') ~= ARGV[index] then
+    return 0
+  end
 end
-local documents = tonumber(ARGV[3])
+local documents = tonumber(ARGV[5])
 for index = 1, documents do
-  redis.call('SET', KEYS[1 + index], ARGV[3 + index])
+  redis.call('SET', KEYS[2 + index], ARGV[5 + index])
 end
-local argument = 4 + documents
-for index = 2 + documents, #KEYS do
+local argument = 6 + documents
+for index = 3 + documents, #KEYS do
   if ARGV[argument] == '' then
     redis.call('ZREM', KEYS[index], ARGV[argument + 1])
   else
@@ -22,5 +24,6 @@ for index = 2 + documents, #KEYS do
   end
   argument = argument + 2
 end
-redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[4])
 return 1

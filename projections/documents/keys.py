@@ -2,7 +2,8 @@
 
 A shard is one hash tag, so that a shard's documents and its checkpoint are changed by one script also on
 a Redis Cluster: documents at `{<view>.v<n>.<shard>}:<document key>`, the checkpoint at
-`{<view>.v<n>.<shard>}:checkpoint`, the pointer to the live version at `view:<view>`.
+`{<view>.v<n>.<shard>}:checkpoint` (its event's identity beside it), the pointer to the live version at
+`view:<view>`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ class Pointer(msgspec.Struct, frozen=True):
     """Which version of a view readers read, and over how many shards it is cut.
 
     `model` is the version of the read model (its shape and its fold) that drew it up; each rebuild has a
-    `version` of its own.
+    `version` of its own. `epoch` is that of the writer who published it.
     """
 
     version: int
     shards: int
     model: int = 1
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class ViewKeys:
         """The key of the shard's checkpoint: the position of the last event folded, as a decimal."""
         return self.prefix(shard) + _CHECKPOINT
 
+    def checkpoint_event(self, shard: int) -> str:
+        """The key of the identity of the event that stands at the shard's checkpoint."""
+        return self.prefix(shard) + _CHECKPOINT_EVENT
+
     def ranking(self, name: str, shard: int) -> str:
         """The key of a sorted set over all documents of one shard."""
         return f"{self.prefix(shard)}:{name}"
@@ -67,7 +73,13 @@ def pointer_key(view: str) -> str:
     return f"view:{view}"
 
 
+def record_key(view: str) -> str:
+    """The key of the writers' record beside the pointer, of the same slot of a cluster."""
+    return f"{{{pointer_key(view)}}}:record"
+
+
 _CHECKPOINT = "checkpoint"
+_CHECKPOINT_EVENT = ":checkpoint event"  # No ranking has a space in its name.
 _ESCAPE = "::"
 
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from event_store.errors import AnotherHistory
-from event_store.history import checkpoint_at, has, read_on
+from event_store.history import LIMIT_MAX, checkpoint_at, has, read_on
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import migrate
@@ -91,7 +91,7 @@ def test_reading_goes_on_from_a_checkpoint_of_this_history_only(
     assert second is not None and last is not None
     assert [event.position for event in read_on(postgres_log, second, limit=1)] == [3]
     assert [event.position for event in read_on(postgres_log, START, limit=9)] == [1, 2, 3, 4]
-    assert read_on(postgres_log, last, limit=9) == []
+    assert read_on(postgres_log, last, limit=LIMIT_MAX) == []
 
     lose(2)
     for added in range(4):  # The new history is shorter, as long, longer.

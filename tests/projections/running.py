@@ -17,14 +17,15 @@ from projections.redis_standing import standing
 from projections.redis_store import RedisStore
 from projections.runner import Runner
 from projections.sink import Sink
+from projections.versions import Numbers
 from projections.views import VIEWS
 from tests.projections.books import CODEC
 
 PATIENCE_SECONDS = 20.0
 
 
-def redis_sinks(url: str, shards: int = 1) -> list[Sink]:
-    return [RedisSink(view, url, shards=shards) for view in VIEWS]
+def redis_sinks(url: str, numbers: Numbers, shards: int = 1) -> list[Sink]:
+    return [RedisSink(view, url, numbers, shards=shards) for view in VIEWS]
 
 
 def new_runner(log: EventReader, sinks: Sequence[Sink]) -> Runner:

@@ -33,7 +33,7 @@ def own_redis(server_place: ServerPlace) -> Iterator[RedisServer]:
 @pytest.mark.slow
 @pytest.mark.parametrize("is_emptied", [False, True])
 def test_views_go_on_when_redis_comes_back(shop: Shop, own_redis: RedisServer, is_emptied: bool) -> None:
-    with running(new_runner(shop.log, redis_sinks(own_redis.url))):
+    with running(new_runner(shop.log, redis_sinks(own_redis.url, shop.log))):
         shop.bustle(orders=10)
         views_reach(own_redis.url, shop.flush())
         if is_emptied:

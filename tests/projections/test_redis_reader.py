@@ -36,7 +36,7 @@ def ask(url: str, asking: Asking) -> None:
 def drawn_up(shop: Shop, view: View, url: str, *, shards: int = 1) -> Sink:
     """The view is published at the log's head."""
     head = shop.flush()
-    sink = RedisSink(view, url, shards=shards)
+    sink = RedisSink(view, url, shop.log, shards=shards)
     sink.open()
     sink.apply(decoded(shop.log), up_to=head, tailing=True)
     sink.settle(may_hold_back=False)

@@ -7,6 +7,7 @@ import threading
 import pytest
 from redis import Redis
 
+from event_store.memory_log import MemoryLog
 from projections import catalog, customer_orders
 from projections.check import differences
 from projections.documents.keys import ViewKeys
@@ -30,7 +31,7 @@ def caught_up(sink: RedisSink, shop: Shop) -> None:
 
 def test_a_paused_twin_changes_nothing(shop: Shop, fresh_redis: str) -> None:
     shop.lists("MUG", units=5)
-    one, twin = RedisSink(catalog.VIEW, fresh_redis), RedisSink(catalog.VIEW, fresh_redis)
+    one, twin = RedisSink(catalog.VIEW, fresh_redis, shop.log), RedisSink(catalog.VIEW, fresh_redis, shop.log)
     one.open()
     caught_up(one, shop)
     twin.open()
@@ -52,7 +53,7 @@ def test_a_worker_that_remembers_what_an_emptied_store_forgot_changes_nothing(
     shop: Shop, redis: Redis, fresh_redis: str
 ) -> None:
     shop.lists("MUG")
-    sink = RedisSink(catalog.VIEW, fresh_redis)
+    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
     sink.open()
     caught_up(sink, shop)
     redis.flushall()
@@ -72,12 +73,13 @@ def test_a_batch_half_applied_over_the_shards_counts_once(shop: Shop, view, redi
     shop.bustle(orders=15)
     shop.flush()
     batch = decoded(shop.log)
-    sink = RedisSink(view, fresh_redis, shards=4)
+    sink = RedisSink(view, fresh_redis, shop.log, shards=4)
     sink.open()
     sink.apply(batch[:50], up_to=50, tailing=False)
     sink.settle(may_hold_back=False)
     # Shard 2's checkpoint is lost between two writes, its documents are not: the batch is told again.
-    redis.set(ViewKeys(view.name, 1, 4).checkpoint(2), 20)
+    keys = ViewKeys(view.name, 1, 4)
+    redis.mset({keys.checkpoint(2): 20, keys.checkpoint_event(2): batch[19].recorded.identity})
 
     assert sink.open() == 20
     caught_up(sink, shop)
@@ -90,7 +92,7 @@ def test_a_product_may_bear_the_checkpoints_name(shop: Shop, fresh_redis: str) -
     shop.lists("checkpoint", units=5)
     shop.places("o1", {"checkpoint": 1}, customer_id=":days")
     for view in VIEWS:
-        sink = RedisSink(view, fresh_redis)
+        sink = RedisSink(view, fresh_redis, shop.log)
         sink.open()
         caught_up(sink, shop)
         assert differences(shop.log, CODEC, fresh_redis, view) == [], view.name
@@ -100,7 +102,7 @@ def test_a_product_may_bear_the_checkpoints_name(shop: Shop, fresh_redis: str) -
 def test_a_server_that_evicts_is_refused(redis: Redis, fresh_redis: str) -> None:
     redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        sink = RedisSink(catalog.VIEW, fresh_redis)
+        sink = RedisSink(catalog.VIEW, fresh_redis, MemoryLog())
         with pytest.raises(EvictingStore, match="noeviction"):
             sink.open()
     finally:
@@ -109,7 +111,7 @@ def test_a_server_that_evicts_is_refused(redis: Redis, fresh_redis: str) -> None
 
 def test_a_server_that_forgot_the_script_is_told_it_again(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.lists("MUG")
-    sink = RedisSink(catalog.VIEW, fresh_redis, shards=3)
+    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log, shards=3)
     sink.open()
     caught_up(sink, shop)
     redis.script_flush()
@@ -122,14 +124,14 @@ def test_a_server_that_forgot_the_script_is_told_it_again(shop: Shop, redis: Red
 
 def test_an_absent_server_is_unavailable() -> None:
     with pytest.raises(SinkUnavailable):
-        RedisSink(catalog.VIEW, "unix:///nowhere/redis.sock").open()
+        RedisSink(catalog.VIEW, "unix:///nowhere/redis.sock", MemoryLog()).open()
 
 
 def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
     shop: Shop, redis: Redis, fresh_redis: str
 ) -> None:
     shop.bustle(orders=5)
-    sink = RedisSink(customer_orders.VIEW, fresh_redis, shards=2)
+    sink = RedisSink(customer_orders.VIEW, fresh_redis, shop.log, shards=2)
     sink.open()
     caught_up(sink, shop)
     redis.delete(ViewKeys("customer_orders", 1, 2).checkpoint(1))
@@ -139,7 +141,7 @@ def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
     assert sink.open() == 0
     assert not sink.is_published
     assert redis.get("view:customer_orders") is None
-    assert redis.keys("{customer_orders*") == []
+    assert redis.keys("{customer_orders.v1.*") == []
     sink.close()
 
 
@@ -151,7 +153,7 @@ def test_documents_that_memory_let_go_are_read_back(
     shop.flush()
     batch = decoded(shop.log)
     for view in VIEWS:
-        sink = RedisSink(view, fresh_redis)
+        sink = RedisSink(view, fresh_redis, shop.log)
         sink.open()
         for start in range(0, len(batch), 7):
             part = batch[start : start + 7]
@@ -167,7 +169,7 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
 ) -> None:
     for number in range(3_000):
         shop.lists(f"S{number}")
-    live = RedisSink(catalog.VIEW, fresh_redis)
+    live = RedisSink(catalog.VIEW, fresh_redis, shop.log)
     live.open()
     caught_up(live, shop)
     newer = live.beside()
@@ -203,7 +205,7 @@ def test_what_is_drawn_up_anew_is_not_taken_for_what_was_live_before(
 ) -> None:
     """A reader may trust the pointer it read last for a while longer."""
     shop.bustle(orders=5)
-    sink = RedisSink(catalog.VIEW, fresh_redis)
+    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
     sink.open()
     caught_up(sink, shop)
     before = ViewKeys("product", sink.version, 1)
@@ -224,7 +226,7 @@ def test_what_is_drawn_up_anew_is_not_taken_for_what_was_live_before(
 
 def test_a_view_half_drawn_up_anew_is_gone_on_with(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
-    sink = RedisSink(catalog.VIEW, fresh_redis)
+    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
     sink.open()
     caught_up(sink, shop)
     redis.flushall()
@@ -232,7 +234,7 @@ def test_a_view_half_drawn_up_anew_is_gone_on_with(shop: Shop, redis: Redis, fre
     sink.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
     sink.settle(may_hold_back=False)
 
-    for again in (sink, RedisSink(catalog.VIEW, fresh_redis)):
+    for again in (sink, RedisSink(catalog.VIEW, fresh_redis, shop.log)):
         assert again.open() == 10
         assert not again.is_published
         again.close()
@@ -243,7 +245,7 @@ def test_a_twin_that_was_paused_while_building_does_not_switch_readers_back(
 ) -> None:
     shop.lists("MUG")
     head = shop.flush()
-    live = RedisSink(catalog.VIEW, fresh_redis)
+    live = RedisSink(catalog.VIEW, fresh_redis, shop.log)
     live.open()
     caught_up(live, shop)
     paused = live.beside()

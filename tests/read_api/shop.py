@@ -13,6 +13,7 @@ from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory.events import StockReceived
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import OrderLine, OrderPlaced
+from event_store.memory_log import MemoryLog
 from event_store.records import RecordedEvent
 from projections.redis_sink import RedisSink
 from projections.sink import Decoded, Sink, SinkMoved
@@ -28,8 +29,9 @@ class Shop:
     """Every view of the shop, as the projector writes them."""
 
     def __init__(self, redis_url: str, index_folder: Path) -> None:
-        self.sinks: dict[str, Sink] = {view.name: RedisSink(view, redis_url) for view in VIEWS}
-        self.sinks["search"] = TantivySink(index_folder)
+        numbers = MemoryLog()
+        self.sinks: dict[str, Sink] = {view.name: RedisSink(view, redis_url, numbers) for view in VIEWS}
+        self.sinks["search"] = TantivySink(index_folder, numbers)
         for sink in self.sinks.values():
             sink.open()
         self.position = 0

@@ -7,23 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from event_store.memory_log import MemoryLog
 from tests.replays.served import Served
 from tests.replays.shop import Shop
-
-
-class Restored(MemoryLog):
-    """A log that can lose its last events, as one restored from a backup has."""
-
-    def lose(self, events: int) -> None:
-        for lost in reversed(self._events[-events:]):
-            self._streams[lost.stream].remove(lost)
-        del self._events[-events:]
+from tests.restored import RestoredLog
 
 
 @pytest.fixture
 def shop() -> Shop:
-    shop = Shop(Restored())
+    shop = Shop(RestoredLog())
     shop.whole_story()
     return shop
 
@@ -93,8 +84,9 @@ def test_a_stream_is_not_taken_up_beyond_the_head(shop: Shop, feed: Served) -> N
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/position-beyond-head")
 
 
-@pytest.mark.parametrize(("lost", "added"), [(3, 0), (3, 1), (3, 3), (3, 6)])
-@pytest.mark.parametrize("types", ["", "&types=inventory.stock_received"])
+@pytest.mark.parametrize(
+    ("lost", "added", "types"), [(3, 0, ""), (3, 3, "&types=inventory.stock_received"), (3, 6, "")]
+)
 def test_an_open_stream_ends_with_a_word_when_the_log_goes_on_otherwise(
     shop: Shop, feed: Served, lost: int, added: int, types: str
 ) -> None:

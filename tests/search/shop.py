@@ -13,6 +13,7 @@ import msgspec
 from aggregates.catalog.events import ProductListed, Variant
 from aggregates.inventory.events import StockReceived
 from aggregates.kernel import UnitPrice
+from event_store.memory_log import MemoryLog
 from event_store.records import RecordedEvent
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
@@ -55,7 +56,8 @@ class SearchShop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.sink = TantivySink(folder)
+        self.numbers = MemoryLog()
+        self.sink = TantivySink(folder, self.numbers)
         self.sink.open()
         self.reader = TantivyReader(folder)
         self.position = self.sink.position

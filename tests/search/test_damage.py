@@ -179,7 +179,7 @@ def test_a_damaged_index_is_noticed_when_it_is_opened_and_drawn_up_anew(
     reader = TantivyReader(stocked.folder)
     with pytest.raises(ViewNotReady):
         reader.position()
-    sink = TantivySink(stocked.folder)
+    sink = TantivySink(stocked.folder, stocked.numbers)
     draw_up_anew(stocked, sink)
     assert reader.position() == 3
     assert len(list(stocked.folder.glob("search.v*"))) == 1

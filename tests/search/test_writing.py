@@ -34,7 +34,7 @@ def test_what_was_not_committed_is_folded_again_after_a_crash(shop: SearchShop) 
     shop.happens(received("A", 7), settled=False)
     assert (shop.sink.position, shop.reader.position()) == (3, 2)
     shop.sink.close()
-    again = TantivySink(shop.folder)
+    again = TantivySink(shop.folder, shop.numbers)
     assert again.open() == 2
     again.apply([Decoded(recorded(3), received("A", 7))], up_to=3, tailing=True)
     again.settle(may_hold_back=False)
@@ -70,7 +70,7 @@ def test_commits_are_held_back_only_for_a_moment(shop: SearchShop) -> None:
 def test_two_writers_cannot_have_one_index(shop: SearchShop) -> None:
     shop.happens(listed("A"))
     with pytest.raises(SinkUnavailable):
-        TantivySink(shop.folder).open()
+        TantivySink(shop.folder, shop.numbers).open()
 
 
 def test_a_rebuild_is_seen_only_when_it_is_whole(shop: SearchShop) -> None:
@@ -144,7 +144,7 @@ def test_a_lost_version_is_withdrawn(shop: SearchShop, tmp_path: Path) -> None:
     shop.happens(listed("A"))
     shop.sink.close()
     shutil.rmtree(next(shop.folder.glob("search.v*")))
-    again = TantivySink(shop.folder)
+    again = TantivySink(shop.folder, shop.numbers)
     assert (again.open(), again.is_published) == (0, False)
     again.close()
 
@@ -156,9 +156,11 @@ def test_products_long_forgotten_are_read_back(shop: SearchShop, monkeypatch: py
     assert shop.finds(in_stock=False) == [f"S{n}" for n in range(5)]
 
 
-def test_a_reset_withdraws_the_index_from_readers(shop: SearchShop) -> None:
+def test_an_index_is_redrawn_beside_the_one_that_readers_read(shop: SearchShop) -> None:
     shop.happens(listed("A"))
-    shop.sink.reset()
-    assert shop.sink.position == 0
-    with pytest.raises(ViewNotReady):
-        shop.reader.position()
+    shop.sink.redraw()
+    assert (shop.sink.position, shop.sink.is_published) == (0, False)
+    assert (shop.reader.position(), shop.finds()) == (1, ["A"])
+    shop.position = 0
+    shop.happens(listed("B"))
+    assert (shop.reader.position(), shop.finds()) == (1, ["B"])

@@ -1,0 +1,238 @@
+"""The log goes on with other events than a view has taken in: the view is drawn up anew, beside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from event_store.records import START
+from projections import catalog
+from projections.documents.errors import ViewNotReady
+from projections.documents.keys import ViewKeys
+from projections.documents.tantivy_reader import TantivyReader
+from projections.rebuild import Progress
+from projections.redis_sink import RedisSink
+from projections.redis_standing import live_keys
+from projections.redis_store import RedisStore
+from projections.sink import SinkMoved
+from projections.tantivy_documents import stored_checkpoint
+from projections.tantivy_index import TantivySink
+from projections.views import VIEWS
+from tests.projections.books import decoded
+from tests.projections.running import (
+    eventually,
+    new_runner,
+    redis_sinks,
+    running,
+    views_equal_a_rebuild,
+    views_reach,
+)
+from tests.projections.shop import Shop
+from tests.restored import RestoredLog
+
+ORDERS = 12
+SHORTER, AS_LONG, LONGER = "shorter", "as long", "longer"
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop(RestoredLog())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "index"
+
+
+def goes_on_otherwise(shop: Shop, length: str) -> int:
+    """The log loses its last third and goes on with other events; gives the head."""
+    head = shop.log.head()
+    shop.log.lose(head // 3)
+    other = Shop(shop.log)
+    other._keys = shop._keys
+    if length != SHORTER:
+        other.bustle(orders=ORDERS, seed=2)
+        other.flush()
+    if length == AS_LONG:
+        assert shop.log.head() >= head
+        shop.log.lose(shop.log.head() - head)
+    return shop.log.head()
+
+
+def index_is_at(folder: Path, shop: Shop) -> None:
+    """What readers search names the log's own last event."""
+    last = shop.log.read_all(after=shop.log.head() - 1, limit=1)[0].checkpoint
+    reader = TantivyReader(folder)
+
+    def reached() -> bool:
+        try:
+            generation = reader._generation()
+        except ViewNotReady:
+            return False
+        return stored_checkpoint(generation.searcher, generation.queries) == last
+
+    eventually(reached, f"the index at {last}")
+
+
+def index_equals_a_rebuild(shop: Shop, folder: Path, fresh: Path) -> None:
+    live, anew = TantivySink(folder, shop.log), TantivySink(fresh, RestoredLog())
+    anew.open()
+    anew.apply(decoded(shop.log), up_to=shop.log.head(), tailing=True)
+    anew.settle(may_hold_back=False)
+    live.open()
+    assert (live.checkpoint, live.compare(anew).differing_keys) == (anew.checkpoint, [])
+    live.close()
+    anew.close()
+
+
+@contextmanager
+def always_readable(redis: Redis) -> Iterator[None]:
+    """Meanwhile every view has a version that readers find whole."""
+    missing: list[str] = []
+    done = threading.Event()
+
+    def read() -> None:
+        store = RedisStore(f"unix://{redis.connection_pool.connection_kwargs['path']}")
+        while not done.is_set():
+            for view in VIEWS:
+                keys = live_keys(store, view.name)
+                if None in store.checkpoints(keys) and live_keys(store, view.name) == keys:
+                    missing.append(view.name)
+        store.close()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    try:
+        yield
+    finally:
+        done.set()
+        reading.join()
+    assert missing == []
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("length", [SHORTER, AS_LONG, LONGER])
+@pytest.mark.parametrize("meanwhile", ["running", "stopped"])
+def test_views_of_another_history_are_drawn_up_anew_beside(
+    shop: Shop,
+    redis: Redis,
+    fresh_redis: str,
+    folder: Path,
+    tmp_path: Path,
+    length: str,
+    meanwhile: str,
+    shards: int,
+) -> None:
+    shop.bustle(orders=ORDERS)
+    head = shop.flush()
+
+    def sinks() -> list[object]:
+        return [*redis_sinks(fresh_redis, shop.log, shards), TantivySink(folder, shop.log)]
+
+    with running(new_runner(shop.log, sinks())):
+        views_reach(fresh_redis, head)
+        index_is_at(folder, shop)
+        if meanwhile == "running":
+            with always_readable(redis):
+                head = goes_on_otherwise(shop, length)
+                views_are_at(redis, shop, head)
+                index_is_at(folder, shop)
+    if meanwhile == "stopped":
+        head = goes_on_otherwise(shop, length)
+        with always_readable(redis), running(new_runner(shop.log, sinks())):
+            views_are_at(redis, shop, head)
+            index_is_at(folder, shop)
+
+    views_equal_a_rebuild(shop.log, fresh_redis)
+    index_equals_a_rebuild(shop, folder, tmp_path / "fresh")
+    assert redis.keys("{product.v1.*") == []
+
+
+def views_are_at(redis: Redis, shop: Shop, head: int) -> None:
+    """Every view's live checkpoints name the log's own last event."""
+    last = shop.log.read_all(after=head - 1, limit=1)[0].checkpoint
+    store = RedisStore(f"unix://{redis.connection_pool.connection_kwargs['path']}")
+    eventually(
+        lambda: all(set(store.checkpoints(live_keys(store, view.name))) == {last} for view in VIEWS),
+        f"views at {last}",
+    )
+    store.close()
+
+
+def test_a_shard_ahead_of_the_others_is_not_led_on_by_another_history(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    """A crash has left the shards at two places, and the histories part between the two."""
+    shop.bustle(orders=ORDERS)
+    head = shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log, 2))):
+        views_reach(fresh_redis, head)
+    keys = ViewKeys("order", 1, 2)
+    behind = shop.log.read_all(after=9, limit=1)[0].checkpoint
+    redis.mset({keys.checkpoint(1): behind.position, keys.checkpoint_event(1): behind.event})
+
+    goes_on_otherwise(shop, LONGER)
+    order = next(sink for sink in redis_sinks(fresh_redis, shop.log, 2) if sink.name == "order")
+    order.open()
+    assert order.checkpoint == behind
+    batch = decoded(shop.log)[10:]
+    with pytest.raises(SinkMoved):
+        order.apply(batch, up_to=batch[-1].recorded.position, tailing=True)
+    order.close()
+
+    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log, 2))):
+        views_are_at(redis, shop, shop.log.head())
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+@pytest.mark.parametrize("length", [SHORTER, AS_LONG, LONGER])
+def test_a_rebuild_of_another_history_is_not_published(
+    shop: Shop, redis: Redis, fresh_redis: str, length: str
+) -> None:
+    """The log is another one from the very moment that the two versions have met."""
+    shop.bustle(orders=ORDERS)
+    head = shop.flush()
+    told: list[Progress] = []
+    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        if progress.state == "comparing":
+            goes_on_otherwise(shop, length)
+
+    with running(runner):
+        views_reach(fresh_redis, head)
+        runner.rebuild("order", tell)
+        eventually(lambda: told != [] and told[-1].is_over, "over")
+        assert told[-1].state == "failed"
+        assert "another history" in str(told[-1].reason)
+        views_are_at(redis, shop, shop.log.head())
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_a_checkpoint_that_names_no_event_is_of_no_history(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    """As code of before has left it."""
+    shop.bustle(orders=2)
+    head = shop.flush()
+    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+        views_reach(fresh_redis, head)
+    redis.delete(ViewKeys("order", 1, 1).checkpoint_event(0))
+    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+        views_are_at(redis, shop, head)
+    assert redis.keys("{order.v1.*") == []
+    views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_an_empty_view_is_of_every_history(shop: Shop, fresh_redis: str) -> None:
+    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
+    sink.open()
+    sink.publish()
+    assert (sink.checkpoint, list(sink.checkpoints)) == (START, [START])
+    sink.close()
