@@ -18,6 +18,10 @@ class AnotherHistory(EventStoreError):  # noqa: N818
     """
 
 
+class LogUnreadable(StoreUnavailable):
+    """The server answers, but a table or a row of the log is not what it must be: somebody has to mend it."""
+
+
 class LogGap(EventStoreError):  # noqa: N818
     """A position is missing: the log is damaged. Nothing may be folded past it."""
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import sql
 
-from event_store.errors import StoreUnavailable
+from event_store.errors import LogUnreadable, StoreUnavailable
 from event_store.queries import queries
 
 READER_ROLE = "daybook_reader"
@@ -93,6 +93,29 @@ unavailable_is_typed = _UnavailableIsTyped()
 """`with` it, what the driver says of a server that is away, too slow or a standby is StoreUnavailable."""
 
 
+class _UnreadableIsTyped(_UnavailableIsTyped):
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, _NOT_A_LOG):
+            raise LogUnreadable(_first_line(error)) from error
+        super().__exit__(kind, error, traceback)
+
+
+# Our own queries are right, so it is the tables that are not. A row's value may be beyond what can be read.
+_NOT_A_LOG = (
+    psycopg.ProgrammingError,
+    psycopg.InternalError,
+    psycopg.NotSupportedError,
+    psycopg.errors.UndefinedFile,
+    psycopg.errors.IoError,
+)
+unreadable_is_typed = _UnreadableIsTyped()
+"""`with` it, what the driver says of tables that are missing, changed or damaged is LogUnreadable, too."""
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
 def connect(
     url: str,
     schema: str,
@@ -168,7 +191,7 @@ class Connections:
         seconds_max: float = SILENCE_SECONDS_MAX,
     ) -> list[Any]:
         """The rows of a named query, each made by `make(*columns)`. StoreUnavailable."""
-        with unavailable_is_typed:
+        with unreadable_is_typed:
             return self._run(_Asked(queries()[query], parameters, make, seconds_max))
 
     def row(
@@ -180,7 +203,7 @@ class Connections:
 
     def execute(self, query: str, parameters: Mapping[str, Any]) -> None:
         """Runs a named query that has no rows."""
-        with unavailable_is_typed:
+        with unreadable_is_typed:
             self._run(_Asked(queries()[query], parameters, None, SILENCE_SECONDS_MAX))
 
     def renew(self) -> None:
@@ -219,10 +242,14 @@ class Connections:
                 if make is not None and make is not tuple:
                     cursor.row_factory = psycopg.rows.args_row(make)
                 cursor.execute(asked.text.encode(), asked.parameters)
-                rows = [] if make is None else cursor.fetchall()
+                try:
+                    rows = [] if make is None else cursor.fetchall()
+                except psycopg.DataError as error:
+                    raise LogUnreadable(_first_line(error)) from error
         except BaseException as error:
-            # Whatever is not the server's plain answer leaves the connection in an unknown state.
-            if not isinstance(error, psycopg.Error):
+            # Whatever is not the server's plain answer leaves the connection in an unknown state; what it has
+            # prepared for tables that were changed would fail for ever.
+            if not isinstance(error, psycopg.Error) or isinstance(error, _NOT_A_LOG):
                 connection.close()
             raise
         finally:

@@ -13,7 +13,7 @@ import msgspec
 
 from event_store.combining import Combiner
 from event_store.entries import check_entries, check_not_negative
-from event_store.errors import LogGap, StoreUnavailable
+from event_store.errors import LogGap, LogUnreadable, StoreUnavailable
 from event_store.postgres_async import AsyncWriter
 from event_store.postgres_connections import Connections
 from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
@@ -138,7 +138,8 @@ class PostgresLog(PostgresProgress):
 
     def log_id(self) -> str:
         row = self._reading.row("log_id", {})
-        assert row is not None
+        if row is None:
+            raise LogUnreadable("the log has lost its id")
         return str(row[0])
 
     def head(self) -> int:
@@ -179,7 +180,8 @@ class PostgresLog(PostgresProgress):
 
     def installation_secret(self) -> bytes:
         row = self._reading.row("installation_secret", {})
-        assert row is not None
+        if row is None:
+            raise LogUnreadable("the installation has lost its secret")
         return bytes(row[0])
 
     def save_snapshot(self, snapshot: Snapshot) -> None:

@@ -12,7 +12,7 @@ from event_store.records import RecordedEvent
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that cannot be so in books that nobody harmed.
 
-    `rule` is a stable name: position, version, decoding, time, journal, stream, stock, order, payment,
+    `rule` is a stable name: table, position, version, decoding, time, journal, stream, stock, order, payment,
     command.
     """
 

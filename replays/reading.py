@@ -1,21 +1,26 @@
-"""Reading a log that may be damaged: page by page, past whatever is missing."""
+"""Reading a log that may be damaged: page by page, past whatever is missing or cannot be read."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from event_store.errors import LogGap
+from event_store.errors import LogGap, LogUnreadable
 from event_store.records import EventReader, RecordedEvent
 from replays.findings import Finding, Report
 
 PAGE = 5_000
+UNREADABLE_MAX = 1_000  # rows, each of them looked for by halving
 
 
 def pages(
     log: EventReader, *, head: int, known_types: Collection[str], report: Report
 ) -> Iterator[list[RecordedEvent]]:
-    """Every event up to `head`, in order; what is missing is reported and passed over."""
-    after = 0
+    """Every event up to `head`, in order; what is missing or cannot be read is reported and passed over.
+
+    Raises LogUnreadable where nothing can be read at all.
+    """
+    log.read_all(after=head, limit=1)  # Reads nothing, from the table that all is read from.
+    after, unreadable = 0, 0
     while after < head:
         page = _contiguous(log, after=after, up_to=min(after + PAGE, head))
         if page is None:
@@ -23,7 +28,13 @@ def pages(
         if page:
             yield page
             after = page[-1].position
-        if len(page) == 0:
+        if len(page) == 0 and (reason := _unreadable(log, after + 1)) is not None:
+            unreadable += 1
+            if unreadable > UNREADABLE_MAX:
+                raise LogUnreadable(f"so many rows cannot be read that those after {after} were left out")
+            report(Finding(rule="position", wrong=f"it cannot be read: {reason}", position=after + 1))
+            after += 1
+        elif len(page) == 0:
             following = _next_position(log, after=after, head=head, known_types=known_types)
             missing = f"{after + 1}" if following == after + 2 else f"{after + 1} to {following - 1}"
             report(Finding(rule="position", wrong=f"nothing stands at {missing}", position=after + 1))
@@ -31,10 +42,10 @@ def pages(
 
 
 def _contiguous(log: EventReader, *, after: int, up_to: int) -> list[RecordedEvent] | None:
-    """The events after `after` up to and including `up_to`; None where not every position is there."""
+    """The events after `after` up to and including `up_to`; None where not every one is there, or legible."""
     try:
         page = log.read_all(after=after, limit=up_to - after, up_to=up_to)
-    except LogGap:
+    except (LogGap, LogUnreadable):
         return None
     return page if len(page) == up_to - after else None
 
@@ -59,5 +70,19 @@ def _next_position(log: EventReader, *, after: int, head: int, known_types: Coll
 
     A reading by types makes no promise about gaps, so it passes over them.
     """
-    found = log.read_all(after=after, limit=1, types=known_types, up_to=head)
+    try:
+        found = log.read_all(after=after, limit=1, types=known_types, up_to=head)
+    except LogUnreadable:
+        return after + 2
     return found[0].position if found else head + 1
+
+
+def _unreadable(log: EventReader, position: int) -> str | None:
+    """Why the event at this position cannot be read; None where it can be, or is missing."""
+    try:
+        log.read_all(after=position - 1, limit=1, up_to=position)
+    except LogUnreadable as error:
+        return str(error)
+    except LogGap:
+        pass
+    return None

@@ -1,14 +1,14 @@
 """Holds the whole log against every rule that it must keep, and reports each one broken.
 
 Nothing is written and nothing is skipped: an event that cannot be decoded is a finding, and so is a
-position at which nothing stands.
+position at which nothing stands. So is a table that is missing, or is not as this code knows it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -19,7 +19,7 @@ from aggregates.inventory.events import InventoryEvent
 from aggregates.orders.events import CreditNoteIssued, OrderEvent
 from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent
 from event_store.codec import Codec
-from event_store.errors import DecodingFailed, UnknownEvent
+from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
 from event_store.records import EventReader, RecordedEvent
 from replays.checks.commands import CommandCheck
 from replays.checks.inventory import InventoryCheck
@@ -33,6 +33,7 @@ from replays.reading import pages
 Progress = Callable[[int, int], None]
 """Called with the position reached and the head."""
 
+Read = TypeVar("Read")
 Check = Callable[[RecordedEvent, Any], None]
 
 
@@ -78,6 +79,8 @@ class _Verification:
         self._codec = codec
         self._reported = report
         self._findings = 0
+        self._events = 0
+        self._unreadable: set[str] = set()  # tables
         self._places = LogCheck(log, self._report)
         self._commands = CommandCheck(self._report)
         self._personal = PersonalCheck(log, codec, self._report)
@@ -86,29 +89,47 @@ class _Verification:
     def run(self, progress: Progress) -> Verified:
         """Every event once."""
         started = monotonic()
-        head = self._log.head()
-        events = 0
-        known_types = {event_type.name for event_type in EVENT_TYPES}
-        for page in pages(self._log, head=head, known_types=known_types, report=self._report):
-            for recorded in page:
-                self._see(recorded)
-            self._personal.check_page()
-            self._personal.check_page()
-            self._places.check_journal()
-            events += len(page)
-            progress(page[-1].position, head)
+        self._reading("log", self._log.log_id)
+        head = self._reading("events", self._log.head) or 0
+        self._reading("events", lambda: self._read(head, progress))
         self._commands.end()
-        self._places.check_journal(all_seen=True)
-        self._places.check_end()
+        self._reading("commands", lambda: self._places.check_journal(all_seen=True))
+        self._reading("commands", self._places.check_end)
         return Verified(
             head=head,
-            events=events,
+            events=self._events,
             streams=self._places.streams,
             findings=self._findings,
             seconds=round(monotonic() - started, 3),
         )
 
+    def _read(self, head: int, progress: Progress) -> None:
+        known_types = {event_type.name for event_type in EVENT_TYPES}
+        for page in pages(self._log, head=head, known_types=known_types, report=self._report):
+            for recorded in page:
+                self._see(recorded)
+            self._reading("subject_keys", self._personal.check_page)
+            self._reading("commands", self._places.check_journal)
+            self._events += len(page)
+            progress(page[-1].position, head)
+
+    def _reading(self, table: str, read: Callable[[], Read]) -> Read | None:
+        """What `read` gives; None where the table cannot be read, which is a finding, once."""
+        try:
+            return read()
+        except LogUnreadable as error:
+            if table not in self._unreadable:
+                self._unreadable.add(table)
+                self._report(Finding(rule="table", wrong=f"{table} cannot be read: {error}"))
+            return None
+
     def _see(self, recorded: RecordedEvent) -> None:
+        try:
+            self._hold_against_rules(recorded)
+        except (TypeError, AttributeError) as error:  # A column of another type, say.
+            self._report(at(recorded, "decoding", f"its row has a value of another kind: {error}"))
+
+    def _hold_against_rules(self, recorded: RecordedEvent) -> None:
         if self._places.see(recorded):
             self._commands.begin(recorded)
         try:

@@ -66,15 +66,15 @@ class LogCheck:
         if all_seen and self._run is not None:
             self._runs.append(self._run)
             self._run = None
-        if not self._runs:
+        runs, self._runs = self._runs, []
+        if not runs:
             return
         rows = self._log.journal_rows(
-            first_position=self._runs[0].first.position, last_position=self._runs[-1].last.position
+            first_position=runs[0].first.position, last_position=runs[-1].last.position
         )
         by_command = {row.command_id: row for row in rows}
-        for run in self._runs:
+        for run in runs:
             self._compare(run, by_command.get(run.first.command_id))
-        self._runs.clear()
 
     def _compare(self, run: Run, row: JournalRow | None) -> None:
         first, last = run.first, run.last

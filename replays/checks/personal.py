@@ -30,10 +30,11 @@ class PersonalCheck:
 
     def check_page(self) -> None:
         """Opens what was noted since the last call."""
-        if not self._sealed:
+        sealed, self._sealed = self._sealed, []
+        if not sealed:
             return
-        keys = self._log.subject_keys({subject for _, _, subject in self._sealed})
-        for recorded, without_keys, subject in self._sealed:
+        keys = self._log.subject_keys({subject for _, _, subject in sealed})
+        for recorded, without_keys, subject in sealed:
             if subject not in keys:
                 continue  # Erased: the key is gone, and nobody opens it again.
             try:
@@ -43,4 +44,3 @@ class PersonalCheck:
                 continue
             if opened == without_keys:
                 self._report(at(recorded, "decoding", f"nothing in it opens with the key of {subject}"))
-        self._sealed.clear()
