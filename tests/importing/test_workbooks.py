@@ -256,3 +256,17 @@ def test_a_cut_workbook_and_one_without_the_columns_are_refused(tmp_path: Path) 
         read_file(path)
     with pytest.raises(NotOnlineRetail, match="there is only a header"):
         read_file(workbook(path, {"Year": []}))
+
+
+def test_a_workbook_that_would_unpack_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]})
+    with_part(path, "xl/styles.xml", ("^", " " * (33 << 20)))
+    with pytest.raises(NotOnlineRetail, match=r"xl/styles.xml unpacks to 34,\d+,\d+ bytes"):
+        read_file(path)
+    path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]})
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
+    bomb = f'<!DOCTYPE w [<!ENTITY l0 "ha">{laughs}]><worksheet'
+    with_part(path, SHEET, ("<worksheet", bomb))
+    with_part(path, SHEET, ("TIN WHISTLE", "&l11;"))
+    with pytest.raises(NotOnlineRetail, match="the workbook is damaged"):
+        read_file(path)

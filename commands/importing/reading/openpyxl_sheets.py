@@ -24,8 +24,9 @@ from commands.importing.reading.text import clean
 ROWS_MAX = 1_048_576  # of a sheet, and columns below: what the format itself allows
 COLUMNS_LOOKED_AT = 64
 HEADER_LOOKED_FOR = 10  # rows that are not blank
-PART_BYTES_MAX = 4 << 30
-STRINGS_BYTES_MAX = 512 << 20
+SHEET_BYTES_MAX = 4 << 30  # it is gone through row by row
+PART_BYTES_MAX = {"xl/sharedStrings.xml": 128 << 20}  # held as a whole, as are the others
+OTHER_BYTES_MAX = 32 << 20
 
 Row = tuple[int, list[str]]
 
@@ -198,7 +199,9 @@ def _check_parts(path: Path, file: Any) -> None:
     for name, part in parts.items():
         if part.flag_bits & 1:
             raise NotOnlineRetail(f"{path} has a password")
-        most = PART_BYTES_MAX if name.startswith("xl/worksheets/") else STRINGS_BYTES_MAX
-        if part.file_size > most:
+        most = PART_BYTES_MAX.get(name, OTHER_BYTES_MAX)
+        if name.startswith("xl/worksheets/"):
+            most = SHEET_BYTES_MAX
+        if part.file_size > most and name.endswith((".xml", ".rels")):
             raise NotOnlineRetail(f"{path}: {printable(name, 60)} unpacks to {part.file_size:,} bytes")
     file.seek(0)
