@@ -10,7 +10,7 @@ and then `python -m tests.event_store.stored_events`, which keeps an example of 
 from aggregates.cart import events as cart
 from aggregates.catalog import events as catalog
 from aggregates.inventory import events as inventory
-from aggregates.kernel import EventType
+from aggregates.kernel import EventType, unchanged
 from aggregates.orders import events as orders
 from aggregates.payments import events as payments
 
@@ -22,7 +22,12 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("inventory.stock_adjusted", 1, inventory.StockAdjusted),
     EventType("inventory.stock_reserved", 1, inventory.StockReserved),
     EventType("inventory.reservation_confirmed", 1, inventory.ReservationConfirmed),
-    EventType("inventory.reservation_released", 1, inventory.ReservationReleased),
+    EventType(
+        "inventory.reservation_released",
+        2,
+        inventory.ReservationReleased,
+        upcasters=(unchanged,),
+    ),
     EventType("inventory.stock_dispatched", 1, inventory.StockDispatched),
     EventType("inventory.stock_restocked", 1, inventory.StockRestocked),
     EventType("cart.cart_opened", 1, cart.CartOpened),
@@ -39,12 +44,43 @@ EVENT_TYPES: tuple[EventType, ...] = (
         upcasters=(orders.order_placed_from_1,),
     ),
     EventType("orders.order_confirmed", 1, orders.OrderConfirmed),
-    EventType("orders.order_canceled", 1, orders.OrderCanceled),
+    EventType(
+        "orders.order_canceled",
+        2,
+        orders.OrderCanceled,
+        personal=("reason",),
+        subject=orders.order_subject,
+        upcasters=(orders.order_canceled_from_1,),
+    ),
     EventType("orders.lines_fulfilled", 1, orders.LinesFulfilled),
-    EventType("orders.lines_returned", 1, orders.LinesReturned),
-    EventType("orders.order_refunded", 1, orders.OrderRefunded),
-    EventType("orders.credit_note_issued", 1, orders.CreditNoteIssued),
+    EventType(
+        "orders.lines_returned",
+        2,
+        orders.LinesReturned,
+        personal=("reason",),
+        subject=orders.order_subject,
+        upcasters=(unchanged,),
+    ),
+    EventType(
+        "orders.order_refunded",
+        2,
+        orders.OrderRefunded,
+        personal=("reason",),
+        subject=orders.order_subject,
+        upcasters=(unchanged,),
+    ),
+    EventType(
+        "orders.credit_note_issued",
+        2,
+        orders.CreditNoteIssued,
+        personal=("reason",),
+        subject=orders.note_subject,
+        upcasters=(unchanged,),
+    ),
+    EventType("orders.order_numbered", 1, orders.OrderNumbered),
+    EventType("orders.credit_note_numbered", 1, orders.CreditNoteNumbered),
     EventType("payments.payment_requested", 1, payments.PaymentRequested),
+    EventType("payments.payment_not_needed", 1, payments.PaymentNotNeeded),
     EventType("payments.payment_authorized", 1, payments.PaymentAuthorized),
     EventType("payments.action_required", 1, payments.ActionRequired),
     EventType("payments.payment_declined", 1, payments.PaymentDeclined),
@@ -52,6 +88,13 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("payments.payment_captured", 1, payments.PaymentCaptured),
     EventType("payments.payment_refunded", 1, payments.PaymentRefunded),
     EventType("payments.process_started", 1, payments.ProcessStarted),
-    EventType("payments.step_begun", 1, payments.StepBegun),
+    EventType(
+        "payments.step_begun",
+        2,
+        payments.StepBegun,
+        personal=("reason",),
+        subject=payments.step_subject,
+        upcasters=(payments.step_begun_from_1,),
+    ),
     EventType("payments.step_ended", 1, payments.StepEnded),
 )

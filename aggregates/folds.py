@@ -8,7 +8,7 @@ from typing import Any
 from aggregates.cart import cart
 from aggregates.catalog import product
 from aggregates.inventory import stock
-from aggregates.orders import credit_note, order
+from aggregates.orders import credit_note, number, order
 from aggregates.payments import payment, process
 
 Fold = tuple[Callable[[], Any], Callable[[Any, Any], Any]]
@@ -19,7 +19,9 @@ FOLDS: dict[str, Fold] = {
     "stock": (stock.initial, stock.evolve),
     "cart": (cart.initial, cart.evolve),
     "order": (order.initial, order.evolve),
+    "order_number": (number.initial, number.evolve),
     "credit_note": (credit_note.initial, credit_note.evolve),
+    "credit_note_number": (number.initial, number.evolve),
     "payment": (payment.initial, payment.evolve),
     "checkout": (process.initial, process.evolve),
 }

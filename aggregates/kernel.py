@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from aggregates.currencies import minor_digits
 
@@ -103,8 +103,11 @@ PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
 class Reason:
     """Why the shop says no. Each subclass is one stable problem type; its fields are its facts.
 
+    `about` names the part of the request that is wrong or missing, where it is one.
     TypeError for a fact that bears the name of one of the `PROBLEM_MEMBERS`.
     """
+
+    about: ClassVar[str | None] = None
 
     def __init_subclass__(cls) -> None:
         if taken := PROBLEM_MEMBERS & cls.__annotations__.keys():
@@ -136,6 +139,11 @@ class EventType:
     upcasters: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
 
 
+def unchanged(data: dict[str, Any]) -> dict[str, Any]:
+    """The upcaster of a number that only allows more: what was stored before reads as it is."""
+    return data
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """What the catalog says of a SKU at this moment; other contexts are handed it as a fact."""
@@ -155,10 +163,27 @@ class UnknownProduct(Reason):
 
 
 @dataclass(frozen=True, slots=True)
-class ProductNotOnSale(Reason):
-    """The product is no longer on sale"""
+class NotForSale:
+    """A product that is not sold any more (`delisted`), or now for another `currency`."""
 
     sku: Sku
+    why: Literal["delisted", "other_currency"]
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductNotOnSale(Reason):
+    """The product is no longer on sale as it was
+
+    `products` are all that are meant, `sku` the first of them.
+    """
+
+    sku: Sku
+    products: tuple[NotForSale, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.products:
+            object.__setattr__(self, "products", (NotForSale(self.sku, "delisted"),))
 
 
 @dataclass(frozen=True, slots=True)

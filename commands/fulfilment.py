@@ -11,10 +11,13 @@ from aggregates.inventory import stock
 from aggregates.kernel import LineId, OrderId, Sku
 from aggregates.orders import fulfilment
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned
+from aggregates.orders.order import Order
 from aggregates.payments import process
 from commands.books import Books
+from commands.cancellation import release_unsendable
 from commands.decision import AwaitedStep, Decision
 from commands.handling import Handlers
+from commands.refunds import refunds_under_way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +35,11 @@ class ReturnLines:
     """Take back units that were sent; `lines` None: all that are out."""
 
     name: ClassVar = "return_lines"
+    personal: ClassVar = ("reason",)
     order_id: OrderId
     return_id: str
     restock: bool
-    reason: str
+    reason: str | None
     lines: Mapping[LineId, int] | None = None
 
 
@@ -44,16 +48,19 @@ def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
     order_id = command.order_id
     order_stream, process_stream = f"order-{order_id}", f"checkout-{order_id}"
     states = books.states((order_stream, process_stream, f"payment-{order_id}"))
+    sold: Order = states[order_stream]
     decision = Decision(
         id=command.fulfilment_id, stream=order_stream, created=True, facts={"order_id": order_id}
     )
     sent = fulfilment.fulfil(
-        states[order_stream],
+        sold,
         order_id=order_id,
         fulfilment_id=command.fulfilment_id,
         lines=command.lines,
+        under_way=refunds_under_way(states[process_stream]),
     )
     decision.add(order_stream, sent)
+    release_unsendable(books, decision, order_id, sold.lines.values())
     units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)
     stocks = books.states(f"stock-{sku}" for sku in units)
     for sku, quantity in units.items():

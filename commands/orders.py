@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar
@@ -9,16 +10,20 @@ from typing import ClassVar
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart
 from aggregates.inventory import stock
-from aggregates.inventory.events import ReleaseCause
-from aggregates.kernel import CartId, OrderId, Reason, Rejected
+from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
+from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku
 from aggregates.orders import order
-from aggregates.orders.events import Address
+from aggregates.orders.events import Address, OrderEvent, OrderPlaced
 from aggregates.orders.order import Order, Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
+from aggregates.payments.payment import Payment
+from aggregates.payments.process import Process
 from commands.books import Books
+from commands.cancellation import cancel, release_unsendable
 from commands.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
 from commands.handling import Handlers
+from commands.numbering import drawn_numbers, number_order, order_number_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class PlaceOrder:
     order_id: OrderId  # `new_id()`, made for this command
     email: str
     shipping_address: Address
-    payment_method: str
+    payment_method: str | None  # None where nothing is to be paid
     capture: CaptureWhen
     placed_on: date  # UTC
     expires_at: datetime  # UTC; payment undecided by then, the units go back on sale
@@ -54,14 +59,9 @@ class CancelOrder:
     """Give an order up, before anything of it was sent."""
 
     name: ClassVar = "cancel_order"
+    personal: ClassVar = ("reason",)
     order_id: OrderId
-    reason: str
-
-
-def order_number(order_id: OrderId) -> str:
-    """What people call the order: ten digits in groups, from what is random in its id."""
-    digits = f"{int(order_id[-16:], 16) % 10**10:010d}"
-    return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
+    reason: str | None = None
 
 
 def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
@@ -74,6 +74,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
             order_stream,
             payment_stream,
             process_stream,
+            order_number_stream(next(drawn_numbers(command.order_id))),
             *(f"product-{sku}" for sku in held.lines),
             *(f"stock-{sku}" for sku in held.lines),
         )
@@ -89,7 +90,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
     placed = order.place(
         states[order_stream],
         order_id=command.order_id,
-        number=order_number(command.order_id),
+        number=number_order(books, decision, command.order_id, drawn_numbers(command.order_id)),
         channel="web",
         currency=held.currency,
         lines=[
@@ -111,27 +112,23 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
         secret_hash=command.secret_hash,
     )
     decision.add(order_stream, placed)
-    for line in held.lines.values():
-        decision.add(
-            f"stock-{line.sku}",
-            stock.reserve(
-                states[f"stock-{line.sku}"],
-                sku=line.sku,
-                order_id=command.order_id,
-                quantity=line.quantity,
-                expires_at=command.expires_at,
-            ),
-        )
+    total = _total(placed)
+    free = total.amount == 0
+    _reserve(decision, held, {sku: states[f"stock-{sku}"] for sku in held.lines}, command, confirmed=free)
     decision.add(
         payment_stream,
         payment.request(
             states[payment_stream],
             order_id=command.order_id,
             method=command.payment_method,
-            amount=held.total,
+            amount=total,
             capture=command.capture,
         ),
     )
+    if free:
+        sold = order.evolve(order.initial(), placed[0])
+        decision.add(order_stream, order.confirm(sold, order_id=command.order_id))
+        return decision
     decision.add(process_stream, process.start(states[process_stream], order_id=command.order_id))
     decision.add(
         process_stream,
@@ -139,7 +136,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
             states[process_stream],
             order_id=command.order_id,
             call="authorize",
-            amount=held.total,
+            amount=total,
             method=command.payment_method,
         ),
     )
@@ -148,16 +145,39 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
 
 
 def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
-    """Cancels, puts the units back on sale, and undoes the payment."""
-    order_id, process_stream = command.order_id, f"checkout-{command.order_id}"
-    states = books.states((f"order-{order_id}", f"payment-{order_id}", process_stream))
-    _require_hold(books.actor, states[f"order-{order_id}"])
+    """Cancels, puts the units back on sale, and undoes the payment.
+
+    Of an order that was sent in part and has nothing left to send, what is still set aside goes back.
+    """
+    order_id, process_stream, payment_stream = (
+        command.order_id,
+        f"checkout-{command.order_id}",
+        f"payment-{command.order_id}",
+    )
+    states = books.states((f"order-{order_id}", payment_stream, process_stream))
+    sold: Order = states[f"order-{order_id}"]
+    _require_hold(books.actor, sold)
+    paid: Payment = states[payment_stream]
+    steps: Process = states[process_stream]
     decision = Decision(id=order_id, stream=f"order-{order_id}")
-    if cancel(books, decision, order_id=order_id, reason=command.reason, cause="canceled"):
-        steps = states[process_stream]
-        undone = process.undo(steps, states[f"payment-{order_id}"], order_id=order_id)
-        decision.add(process_stream, undone)
-        decision.awaited = AwaitedStep(process_stream, steps.last_step + 1) if undone else None
+    if sold.units_fulfilled and release_unsendable(books, decision, order_id, sold.lines.values()):
+        return decision
+    if not cancel(
+        books,
+        decision,
+        order_id=order_id,
+        cause="canceled",
+        reason=command.reason,
+        refunding=bool(steps.refunds_under_way),
+    ):
+        return decision
+    undone = process.undo(steps, paid, order_id=order_id)
+    decision.add(process_stream, undone)
+    decision.awaited = AwaitedStep(process_stream, steps.last_step + 1) if undone else None
+    if paid.source == "elsewhere" and (left := payment.left(paid)).amount:
+        decision.add(
+            payment_stream, payment.refund(paid, order_id=order_id, amount=left, credit_note_id=None)
+        )
     return decision
 
 
@@ -168,31 +188,35 @@ def _require_hold(actor: Actor, asked_for: Order) -> None:
         raise Rejected(OrderSecretRequired())
 
 
-def cancel(books: Books, decision: Decision, *, order_id: OrderId, reason: str, cause: ReleaseCause) -> bool:
-    """Adds to `decision` the order's cancellation and its units' release; False where it is canceled already.
+def _reserve(
+    decision: Decision, held: Cart, stocks: Mapping[Sku, Stock], command: PlaceOrder, *, confirmed: bool
+) -> None:
+    """Sets every line aside; refuses with all that is short."""
+    short: list[Shortage] = []
+    for line in held.lines.values():
+        try:
+            reserved = stock.reserve(
+                stocks[line.sku],
+                sku=line.sku,
+                order_id=command.order_id,
+                quantity=line.quantity,
+                expires_at=command.expires_at,
+                confirmed=confirmed,
+            )
+        except Rejected as rejected:
+            if not isinstance(rejected.reason, NotEnoughStock):
+                raise
+            short += rejected.reason.short
+        else:
+            decision.add(f"stock-{line.sku}", reserved)
+    if short:
+        raise Rejected(NotEnoughStock.of(short))
 
-    What the gateway holds of it is the caller's to undo.
-    """
-    order_stream, process_stream = f"order-{order_id}", f"checkout-{order_id}"
-    states = books.states((order_stream, process_stream))
-    placed = order.placed_order(states[order_stream], order_id)
-    canceled = order.cancel(
-        states[order_stream],
-        order_id=order_id,
-        reason=reason,
-        refunding=bool(states[process_stream].refunds_under_way),
-    )
-    decision.add(order_stream, canceled)
-    if not canceled:
-        return False
-    skus = dict.fromkeys(line.sku for line in placed.lines)
-    stocks = books.states(f"stock-{sku}" for sku in skus)
-    for sku in skus:
-        decision.add(
-            f"stock-{sku}",
-            stock.release(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, cause=cause),
-        )
-    return True
+
+def _total(placed: Iterable[OrderEvent]) -> Money:
+    (event,) = placed
+    assert isinstance(event, OrderPlaced)
+    return event.total
 
 
 HANDLERS: Handlers = {PlaceOrder: handle_place_order, CancelOrder: handle_cancel_order}

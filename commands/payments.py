@@ -19,10 +19,10 @@ from aggregates.payments.events import StepBegun
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.books import Books
+from commands.cancellation import cancel
 from commands.decision import Decision
 from commands.handling import Handlers
-from commands.orders import cancel
-from commands.refunds import book, refund_of
+from commands.refunds import book, note_for, refund_of
 
 GatewayOutcome = Literal[
     "authorized", "action_required", "declined", "captured", "voided", "refunded", "refused"
@@ -85,7 +85,7 @@ class _Account:
 
     def give_up(self, cause: ReleaseCause) -> None:
         """Cancels the order and puts its units back on sale."""
-        cancel(self.books, self.decision, order_id=self.order_id, reason=cause, cause=cause)
+        cancel(self.books, self.decision, order_id=self.order_id, cause=cause)
 
     def undo(self) -> None:
         """Gives up or gives back what the gateway holds of a canceled order."""
@@ -169,23 +169,20 @@ def _authorized(account: _Account, begun: StepBegun, reference: str) -> None:
 
 
 def _refunded(account: _Account, begun: StepBegun, answered_on: date) -> None:
-    request = begun.refund
-    account.paid(
-        payment.refund(
-            account.payment,
-            order_id=account.order_id,
-            amount=begun.amount,
-            credit_note_id=None if request is None else request.credit_note_id,
-        )
-    )
+    request, note, planned = begun.refund, None, None
     if request is not None:
+        planned = refund_of(begun.amount, request)
+        note = note_for(account.order, planned, request.credit_note_id)
+    account.paid(
+        payment.refund(account.payment, order_id=account.order_id, amount=begun.amount, credit_note_id=note)
+    )
+    if planned is not None:
         book(
             account.books,
             account.decision,
             order_id=account.order_id,
-            credit_note_id=request.credit_note_id,
-            planned=refund_of(begun.amount, request),
-            reason=request.reason,
+            credit_note_id=note,
+            planned=planned,
             issued_on=answered_on,
         )
 

@@ -14,6 +14,7 @@ from aggregates.orders.events import (
     OrderEvent,
     OrderPlaced,
     OrderRefunded,
+    withdrawn_by,
 )
 from aggregates.payments.events import PaymentEvent
 from event_store.records import RecordedEvent
@@ -65,33 +66,47 @@ def _evolve_order(order: OrderDocument, event: OrderEvent, recorded: RecordedEve
         case OrderConfirmed():
             if order.status == "placed":
                 order.status = "confirmed"
-        case OrderCanceled(reason=reason):
+        case OrderCanceled(cause=cause):
             order.status = "canceled"
-            order.cancel_reason = reason
+            order.cancel_reason = cause
         case LinesFulfilled(fulfilment_id=fulfilment_id, lines=lines):
             order.fulfilments.append(Fulfilment(fulfilment_id, recorded.valid_at, _quantities(lines)))
             by_id = {line.line_id: line for line in order.lines}
             for part in lines:
-                by_id[part.line_id].fulfilled += part.quantity
+                line = by_id[part.line_id]
+                line.fulfilled += part.quantity
+                line.withdrawn += min(0, _unsent(line))
             _find_status(order)
-        case LinesReturned(return_id=return_id, lines=lines, restock=restock, reason=reason):
-            order.returns.append(
-                Return(return_id, recorded.valid_at, _quantities(lines), restock=restock, reason=reason)
-            )
+        case LinesReturned(return_id=return_id, lines=lines, restock=restock):
+            order.returns.append(Return(return_id, recorded.valid_at, _quantities(lines), restock=restock))
             by_id = {line.line_id: line for line in order.lines}
             for part in lines:
                 by_id[part.line_id].returned += part.quantity
             _find_status(order)
-        case OrderRefunded(credit_note_id=credit_note_id, amount=amount, reason=reason):
-            order.refunds.append(Refund(credit_note_id, recorded.valid_at, money(amount), reason))
+        case OrderRefunded(credit_note_id=credit_note_id, amount=amount, lines=refunded):
+            order.refunds.append(Refund(credit_note_id, recorded.valid_at, money(amount)))
+            by_id = {line.line_id: line for line in order.lines}
+            for refund in refunded:
+                line = by_id[refund.line_id]
+                line.withdrawn += withdrawn_by(
+                    refund,
+                    unsent=_unsent(line),
+                    unrefunded_returns=line.returned - (line.refunded - line.withdrawn),
+                )
+                line.refunded += refund.quantity
+            _find_status(order)
         case _:
             assert_never(event)
+
+
+def _unsent(line: OrderLine) -> int:
+    return line.quantity - line.fulfilled - line.withdrawn
 
 
 def _find_status(order: OrderDocument) -> None:
     if order.status == "canceled":
         return
-    units = sum(line.quantity for line in order.lines)
+    units = sum(line.quantity - line.withdrawn for line in order.lines)
     fulfilled = sum(line.fulfilled for line in order.lines)
     returned = sum(line.returned for line in order.lines)
     if returned:
@@ -152,7 +167,7 @@ def _unknown(order_id: str, recorded: RecordedEvent) -> OrderDocument:
 
 VIEW = DocumentView(
     name="order",
-    model=2,
+    model=3,
     shape=OrderDocument,
     events=_ORDER_EVENTS | frozenset(get_args(PaymentEvent)),
     facts=facts,

@@ -10,6 +10,7 @@ from aggregates.payments.events import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentEvent,
+    PaymentNotNeeded,
     PaymentRefunded,
     PaymentRequested,
     PaymentVoided,
@@ -24,6 +25,8 @@ def evolve(payment: Payment, event: PaymentEvent) -> None:
         case PaymentRequested(method=method):
             payment.status = "pending"
             payment.method = method
+        case PaymentNotNeeded():
+            payment.status = "not_needed"
         case PaymentAuthorized():
             payment.status = "authorized"
         case ActionRequired():

@@ -34,10 +34,10 @@ def evolve(
             row.orders += 1
             row.units += sum(line.quantity for line in lines)
             row.gross += total.amount
-        case OrderCanceled(total=total, lines=canceled):
+        case OrderCanceled(total=total, credited=credited, lines=canceled):
             row.orders -= 1
             row.units -= sum(line.quantity for line in canceled)
-            row.gross -= total.amount
+            row.gross -= total.amount - credited.amount  # What was credited is among the returns.
         case CreditNoteIssued(amount=amount):
             row.returns += amount.amount
         case _:
@@ -63,7 +63,7 @@ def _row(document: SalesDocument, currency: str) -> SalesRow:
 
 VIEW = DocumentView(
     name="sales",
-    model=1,
+    model=2,
     shape=SalesDocument,
     events=frozenset({OrderPlaced, OrderCanceled, CreditNoteIssued}),
     facts=facts,

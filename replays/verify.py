@@ -16,7 +16,7 @@ from aggregates.cart.events import CartEvent
 from aggregates.catalog.events import CatalogEvent
 from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory.events import InventoryEvent
-from aggregates.orders.events import CreditNoteIssued, OrderEvent
+from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent
 from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
@@ -56,7 +56,7 @@ _STREAM_OF: dict[type, tuple[str, str]] = {
     **dict.fromkeys(get_args(PaymentEvent), ("payment-", "order_id")),
     **dict.fromkeys(get_args(ProcessEvent), ("checkout-", "order_id")),
 }
-"""What an event's stream is called: a prefix, and the field that says the rest."""
+"""What an event's stream is called: a prefix, and the field that says the rest; a number's says it alone."""
 
 
 def verify(
@@ -84,6 +84,8 @@ class _Verification:
         self._places = LogCheck(log, self._report)
         self._commands = CommandCheck(self._report)
         self._personal = PersonalCheck(log, codec, self._report)
+        self._stock = InventoryCheck(self._report)
+        self._orders = OrdersCheck(self._report)
         self._checks = self._checks_by_type()
 
     def run(self, progress: Progress) -> Verified:
@@ -93,6 +95,8 @@ class _Verification:
         head = self._reading("events", self._log.head) or 0
         self._reading("events", lambda: self._read(head, progress))
         self._commands.end()
+        if self._events == head:  # A log that is not all there says little of what hangs on.
+            self._check_set_aside()
         self._reading("commands", lambda: self._places.check_journal(all_seen=True))
         self._reading("commands", self._places.check_end)
         return Verified(
@@ -137,15 +141,14 @@ class _Verification:
         except (DecodingFailed, UnknownEvent) as error:
             self._report(at(recorded, "decoding", str(error)))
             return
-        prefix, field = _STREAM_OF[type(event)]
-        if recorded.stream != prefix + getattr(event, field):
+        prefix, field = _STREAM_OF.get(type(event), ("", ""))
+        if prefix and recorded.stream != prefix + getattr(event, field):
             self._report(at(recorded, "stream", f"it is about {prefix}{getattr(event, field)}"))
         for check in self._checks.get(type(event), ()):
             check(recorded, event)
 
     def _checks_by_type(self) -> dict[type, tuple[Check, ...]]:
-        stock = InventoryCheck(self._report)
-        orders = OrdersCheck(self._report)
+        stock, orders = self._stock, self._orders
         payments = PaymentsCheck(self._report, orders.total_of)
         command = self._commands
         personal = self._personal.see
@@ -153,10 +156,19 @@ class _Verification:
             **dict.fromkeys(get_args(InventoryEvent), (stock.see, command.see_stock)),
             **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
+            **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
             **dict.fromkeys(get_args(PaymentEvent), (payments.see,)),
             PaymentRefunded: (payments.see, command.see_payment),
         }
         return checks | {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
+
+    def _check_set_aside(self) -> None:
+        """At the head, what is set aside for an order is what it can still send."""
+        for sku, order_id, units in self._stock.set_aside():
+            unsent = self._orders.unsent(order_id, sku)
+            if units > unsent:
+                wrong = f"{units} set aside for order {order_id}, which can send {unsent}"
+                self._report(Finding(rule="stock", wrong=wrong, stream=f"stock-{sku}"))
 
     def _report(self, finding: Finding) -> None:
         self._findings += 1

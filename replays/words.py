@@ -35,6 +35,7 @@ from aggregates.orders.events import (
     OrderLine,
     OrderPlaced,
     OrderRefunded,
+    RefundedLine,
 )
 from aggregates.payments.events import (
     ActionRequired,
@@ -42,6 +43,7 @@ from aggregates.payments.events import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentEvent,
+    PaymentNotNeeded,
     PaymentRefunded,
     PaymentRequested,
     PaymentVoided,
@@ -87,6 +89,7 @@ def tell(event: Any, titles: Titles) -> list[str]:
             words = [_process(event)]
         case (
             PaymentRequested()
+            | PaymentNotNeeded()
             | PaymentAuthorized()
             | ActionRequired()
             | PaymentDeclined()
@@ -136,27 +139,25 @@ def _order(
     match event:
         case OrderConfirmed():
             return ["The order was confirmed: it can be fulfilled."]
-        case OrderCanceled(reason=reason, total=total):
-            return [f"The order over {in_words(total)} was canceled: {reason}."]
+        case OrderCanceled(cause=cause, reason=reason, total=total):
+            return [f"The order over {in_words(total)} was canceled: {reason or cause}."]
         case LinesFulfilled(lines=lines, fulfilment_id=fulfilment_id):
             return [f"Sent to the customer (fulfilment {fulfilment_id}):", *_quantities(lines, titles)]
         case LinesReturned(lines=lines, return_id=return_id, restock=restock, reason=reason):
             shelf = "back on the shelf" if restock else "not put back on the shelf"
-            sentence = f"Came back from the customer (return {return_id}), {shelf}: {reason}."
+            sentence = f"Came back from the customer (return {return_id}), {shelf}{_why(reason)}."
             return [sentence, *_quantities(lines, titles)]
         case OrderRefunded(amount=amount, credit_note_id=credit_note_id, lines=lines, reason=reason):
-            sentence = f"{in_words(amount)} refunded by credit note {credit_note_id}: {reason}."
-            parts = [
-                f"line {line.line_id}: {units(line.quantity)}, {in_words(line.amount)}" for line in lines
-            ]
-            return [sentence, *parts]
+            sentence = f"{in_words(amount)} refunded by credit note {credit_note_id}{_why(reason)}."
+            return [sentence, *map(_refunded, lines)]
         case _:
             assert_never(event)
 
 
 def _credited(event: CreditNoteIssued) -> list[str]:
     about = f" for order {event.order_id}" if event.order_id else ", for no order"
-    sentence = f"Credit note {event.number} over {in_words(event.amount)} was issued{about}: {event.reason}."
+    sentence = f"Credit note {event.number} over {in_words(event.amount)} was issued{about}"
+    sentence += f"{_why(event.reason)}."
     lines = [
         f"{units(line.quantity)} of {line.title} ({line.sku}), {in_words(line.amount)}"
         for line in event.lines
@@ -168,6 +169,8 @@ def _payment(event: PaymentEvent) -> str:
     match event:
         case PaymentRequested(method=method, amount=amount, capture=capture):
             words = f"{in_words(amount)} to be paid with {method}, captured {_CAPTURE[capture]}."
+        case PaymentNotNeeded():
+            words = "Nothing is to be paid."
         case PaymentAuthorized(amount=amount, gateway_reference=reference):
             words = f"{in_words(amount)} authorized by the bank (reference {reference})."
         case ActionRequired(gateway_reference=reference):
@@ -190,8 +193,8 @@ def _process(event: ProcessEvent) -> str:
     match event:
         case ProcessStarted(kind=kind):
             return f"The process that follows the payment began ({kind})."
-        case StepBegun(step=step, call=call, amount=amount):
-            return f"Step {step}: the gateway is to {call} {in_words(amount)}."
+        case StepBegun(step=step, call=call, amount=amount, reason=reason):
+            return f"Step {step}: the gateway is to {call} {in_words(amount)}{_why(reason)}."
         case StepEnded(step=step, outcome=outcome):
             return f"Step {step} ended: {outcome}."
         case _:
@@ -218,6 +221,15 @@ def _stock(event: InventoryEvent, titles: Titles) -> str:
         case _:
             assert_never(event)
     return words
+
+
+def _refunded(line: RefundedLine) -> str:
+    words = f"line {line.line_id}: {units(line.quantity)}, {in_words(line.amount)}"
+    return words + (f", {line.withdrawn:,} of them not to be sent" if line.withdrawn else "")
+
+
+def _why(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _named(sku: Sku, titles: Titles) -> str:

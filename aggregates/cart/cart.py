@@ -18,6 +18,7 @@ from aggregates.kernel import (
     CartId,
     LineId,
     Money,
+    NotForSale,
     Offer,
     OrderId,
     ProductNotOnSale,
@@ -165,15 +166,10 @@ def add_item(
     bounds each line, `lines_max` their number. Stock is not looked at: checkout reserves.
     """
     _open(cart, cart_id)
-    if product is None:
-        raise Rejected(UnknownProduct(sku))
-    if not product.on_sale:
-        raise Rejected(ProductNotOnSale(sku))
+    offer = _for_sale(cart, sku, product)
     line = cart.lines.get(sku)
     if line is not None:
         return _to_quantity(line, cart_id, line.quantity + quantity, quantity_max)
-    if product.unit_price.currency != cart.currency:
-        raise Rejected(WrongCurrency(asked=product.unit_price.currency, expected=cart.currency))
     if len(cart.lines) >= lines_max:
         raise Rejected(CartFull(cart_id=cart_id, lines_max=lines_max))
     if quantity > quantity_max:
@@ -183,9 +179,9 @@ def add_item(
             cart_id=cart_id,
             line_id=str(cart.last_line + 1),
             sku=sku,
-            title=product.title,
+            title=offer.title,
             quantity=quantity,
-            unit_price=product.unit_price,
+            unit_price=offer.unit_price,
         ),
     )
 
@@ -200,7 +196,10 @@ def set_quantity(
     lines_max: int,
     quantity_max: int,
 ) -> tuple[CartEvent, ...]:
-    """Makes the SKU's line hold exactly `quantity` units; 0 removes it, a SKU that is not there is added."""
+    """Makes the SKU's line hold exactly `quantity` units; 0 removes it, a SKU that is not there is added.
+
+    A line of what is no longer sold, or is priced in another currency now, may shrink or go, nothing else.
+    """
     if quantity == 0:
         return remove_item(cart, cart_id=cart_id, sku=sku)
     line = cart.lines.get(sku)
@@ -215,6 +214,8 @@ def set_quantity(
             quantity_max=quantity_max,
         )
     _open(cart, cart_id)
+    if quantity > line.quantity:
+        _for_sale(cart, sku, product)
     return _to_quantity(line, cart_id, quantity, quantity_max)
 
 
@@ -230,16 +231,24 @@ def remove_item(cart: Cart, *, cart_id: CartId, sku: Sku) -> tuple[CartEvent, ..
 def check_out(
     cart: Cart, *, cart_id: CartId, order_id: OrderId, products: Mapping[Sku, Offer | None]
 ) -> tuple[CartEvent, ...]:
-    """Closes the cart for this order. `products` says of every SKU in it what the catalog says."""
+    """Closes the cart for this order. `products` says of every SKU in it what the catalog says.
+
+    What is not sold any more, or not in the cart's currency, is refused, all of it at once.
+    """
     if cart.status == "checked_out" and cart.order_id == order_id:
         return ()
     _open(cart, cart_id)
     if not cart.lines:
         raise Rejected(CartEmpty(cart_id))
+    not_for_sale = []
     for sku in cart.lines:
         product = products[sku]
         if product is None or not product.on_sale:
-            raise Rejected(ProductNotOnSale(sku))
+            not_for_sale.append(NotForSale(sku, "delisted"))
+        elif (currency := product.unit_price.currency) != cart.currency:
+            not_for_sale.append(NotForSale(sku, "other_currency", currency))
+    if not_for_sale:
+        raise Rejected(ProductNotOnSale(not_for_sale[0].sku, tuple(not_for_sale)))
     return (CartCheckedOut(cart_id=cart_id, order_id=order_id),)
 
 
@@ -248,6 +257,17 @@ def _open(cart: Cart, cart_id: CartId) -> None:
         raise Rejected(UnknownCart(cart_id))
     if cart.status != "open":
         raise Rejected(CartClosed(cart_id=cart_id, cart_status=cart.status))
+
+
+def _for_sale(cart: Cart, sku: Sku, product: Offer | None) -> Offer:
+    """What is offered today; refuses what this cart cannot buy more of."""
+    if product is None:
+        raise Rejected(UnknownProduct(sku))
+    if not product.on_sale:
+        raise Rejected(ProductNotOnSale(sku))
+    if product.unit_price.currency != cart.currency:
+        raise Rejected(WrongCurrency(asked=product.unit_price.currency, expected=cart.currency))
+    return product
 
 
 def _to_quantity(line: CartLine, cart_id: CartId, quantity: int, quantity_max: int) -> tuple[CartEvent, ...]:

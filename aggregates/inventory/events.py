@@ -8,7 +8,7 @@ from typing import Literal
 
 from aggregates.kernel import OrderId, Sku
 
-ReleaseCause = Literal["declined", "canceled", "expired"]
+ReleaseCause = Literal["declined", "canceled", "expired", "refunded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class ReservationConfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationReleased:
-    """The order's units are on sale again."""
+    """Units of the order are on sale again."""
 
     sku: Sku
     location: str

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
@@ -51,12 +52,43 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True)
-class NotEnoughStock(Reason):
-    """Not enough stock"""
+class Shortage:
+    """Units asked for of a SKU, and those there are."""
 
     sku: Sku
     asked: int
     available: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotEnoughStock(Reason):
+    """Not enough stock
+
+    `short` names every SKU that is; the other facts are those of the first.
+    """
+
+    sku: Sku
+    asked: int
+    available: int
+    short: tuple[Shortage, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.short:
+            object.__setattr__(self, "short", (Shortage(self.sku, self.asked, self.available),))
+
+    @staticmethod
+    def of(short: Sequence[Shortage]) -> NotEnoughStock:
+        """The refusal for all of these, at least one."""
+        first = short[0]
+        return NotEnoughStock(first.sku, first.asked, first.available, tuple(short))
+
+
+@dataclass(frozen=True, slots=True)
+class LocationNotInUse(Reason):
+    """Stock is kept at the location `main` alone"""
+
+    sku: Sku
+    location: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +139,7 @@ def receive(
 ) -> tuple[InventoryEvent, ...]:
     """Takes delivered units in; a `source` only once."""
     _at_least_one(quantity)
+    _in_use(sku, location)
     if source is not None and source in stock.received_from:
         return ()
     return (StockReceived(sku=sku, location=location, quantity=quantity, reason=reason, source=source),)
@@ -116,6 +149,7 @@ def adjust(
     stock: Stock, *, sku: Sku, delta: int, reason: str, source: str | None = None, location: str = MAIN
 ) -> tuple[InventoryEvent, ...]:
     """Corrects the books up or down, never below what is promised to orders; a `source` only once."""
+    _in_use(sku, location)
     if delta == 0 or (source is not None and source in stock.adjusted_by):
         return ()
     if -delta > stock.available:
@@ -124,18 +158,33 @@ def adjust(
 
 
 def reserve(
-    stock: Stock, *, sku: Sku, order_id: OrderId, quantity: int, expires_at: datetime, location: str = MAIN
+    stock: Stock,
+    *,
+    sku: Sku,
+    order_id: OrderId,
+    quantity: int,
+    expires_at: datetime,
+    confirmed: bool = False,
+    location: str = MAIN,
 ) -> tuple[InventoryEvent, ...]:
-    """Sets units aside for an order until `expires_at` (UTC), all of them or none."""
+    """Sets units aside for an order until `expires_at` (UTC), all of them or none.
+
+    `confirmed`: the order waits for no payment, so they do not expire.
+    """
     _at_least_one(quantity)
+    _in_use(sku, location)
     if order_id in stock.reservations:
         return ()  # A retried checkout must not hold the same units twice.
     if quantity > stock.available:
         raise Rejected(NotEnoughStock(sku=sku, asked=quantity, available=stock.available))
+    reserved = StockReserved(
+        sku=sku, location=location, order_id=order_id, quantity=quantity, expires_at=expires_at
+    )
+    if not confirmed:
+        return (reserved,)
     return (
-        StockReserved(
-            sku=sku, location=location, order_id=order_id, quantity=quantity, expires_at=expires_at
-        ),
+        reserved,
+        ReservationConfirmed(sku=sku, location=location, order_id=order_id, quantity=quantity),
     )
 
 
@@ -153,25 +202,25 @@ def confirm(stock: Stock, *, sku: Sku, order_id: OrderId) -> tuple[InventoryEven
     )
 
 
-def release(stock: Stock, *, sku: Sku, order_id: OrderId, cause: ReleaseCause) -> tuple[InventoryEvent, ...]:
-    """Puts on sale again whatever is still set aside for the order."""
+def release(
+    stock: Stock, *, sku: Sku, order_id: OrderId, cause: ReleaseCause, keeping: int = 0
+) -> tuple[InventoryEvent, ...]:
+    """Puts on sale again what is still set aside for the order, but for the units it is `keeping`."""
     reservation = stock.reservations.get(order_id)
-    if reservation is None:
+    if reservation is None or reservation.quantity <= keeping:
         return ()
     return (
         ReservationReleased(
             sku=sku,
             location=reservation.location,
             order_id=order_id,
-            quantity=reservation.quantity,
+            quantity=reservation.quantity - keeping,
             cause=cause,
         ),
     )
 
 
-def dispatch(
-    stock: Stock, *, sku: Sku, order_id: OrderId, quantity: int, location: str = MAIN
-) -> tuple[InventoryEvent, ...]:
+def dispatch(stock: Stock, *, sku: Sku, order_id: OrderId, quantity: int) -> tuple[InventoryEvent, ...]:
     """Sends units out: first what is set aside for the order, the rest from what is on sale.
 
     A stock does not know fulfilments: that the same one is not sent twice is the order's rule.
@@ -184,7 +233,7 @@ def dispatch(
     return (
         StockDispatched(
             sku=sku,
-            location=location if reservation is None else reservation.location,
+            location=MAIN if reservation is None else reservation.location,
             order_id=order_id,
             quantity=quantity,
             from_reservation=min(quantity, held),
@@ -193,14 +242,14 @@ def dispatch(
 
 
 def restock(
-    stock: Stock, *, sku: Sku, order_id: OrderId, return_id: str, quantity: int, location: str = MAIN
+    stock: Stock, *, sku: Sku, order_id: OrderId, return_id: str, quantity: int
 ) -> tuple[InventoryEvent, ...]:
     """Puts returned units back on sale, once per return."""
     _at_least_one(quantity)
     if return_id in stock.returns:
         return ()
     return (
-        StockRestocked(sku=sku, location=location, order_id=order_id, return_id=return_id, quantity=quantity),
+        StockRestocked(sku=sku, location=MAIN, order_id=order_id, return_id=return_id, quantity=quantity),
     )
 
 
@@ -210,6 +259,11 @@ def _take_from_reservation(stock: Stock, order_id: OrderId, quantity: int) -> No
     reservation.quantity -= quantity
     if reservation.quantity == 0:
         del stock.reservations[order_id]
+
+
+def _in_use(sku: Sku, location: str) -> None:
+    if location != MAIN:
+        raise Rejected(LocationNotInUse(sku=sku, location=location))
 
 
 def _at_least_one(quantity: int) -> None:

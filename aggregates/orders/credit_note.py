@@ -36,8 +36,8 @@ def issue(
     currency: str,
     lines: Sequence[CreditNoteLine],
     charges: Sequence[Charge] = (),
-    reason: str,
     issued_on: date,
+    reason: str | None = None,
     order_id: OrderId | None = None,
     customer_id: str | None = None,
 ) -> tuple[CreditNoteEvent, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from aggregates.kernel import CartId, LineId, Money, OrderId, Sku, UnitPrice
 
 ChargeKind = Literal["shipping", "discount", "tax", "manual"]
+CancelCause = Literal["canceled", "declined", "expired", "refunded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +86,17 @@ class OrderConfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCanceled:
-    """The order will not be fulfilled. It repeats what views must take back."""
+    """The order will not be fulfilled. It repeats what views must take back: the total less `credited`."""
 
     order_id: OrderId
-    reason: str
+    cause: CancelCause
     placed_on: date
     currency: str
     total: Money
+    credited: Money  # what credit notes gave back of the total before
     lines: tuple[LineQuantity, ...]
     customer_id: str | None = None
+    reason: str | None = None  # personal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,17 +117,21 @@ class LinesReturned:
     return_id: str
     lines: tuple[LineQuantity, ...]
     restock: bool
-    reason: str
     customer_id: str | None = None
+    reason: str | None = None  # personal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundedLine:
-    """The part of a refund that one line bears; `quantity` 0 where money alone went back."""
+    """The part of a refund that one line bears; `quantity` 0 where money alone went back.
+
+    `withdrawn` of the units were not sent yet, and will not be; the others came back or are kept.
+    """
 
     line_id: LineId
     quantity: int
     amount: Money
+    withdrawn: int | None = None  # units; null in what was stored as number 1, which did not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +142,8 @@ class OrderRefunded:
     credit_note_id: str
     amount: Money
     lines: tuple[RefundedLine, ...]
-    reason: str
     customer_id: str | None = None
+    reason: str | None = None  # personal; of a refund by the gateway, its step says why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +166,29 @@ class CreditNoteIssued:
     amount: Money
     lines: tuple[CreditNoteLine, ...]
     charges: tuple[Charge, ...]
-    reason: str
     issued_on: date
     order_id: OrderId | None = None
     customer_id: str | None = None
+    reason: str | None = None  # personal; of one for an order, its refund says why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNumbered:
+    """The number in the stream's name (`order_number-<digits>`) is this order's alone."""
+
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteNumbered:
+    """The number in the stream's name (`credit_note_number-<number>`) is this credit note's alone."""
+
+    credit_note_id: str
 
 
 OrderEvent = OrderPlaced | OrderConfirmed | OrderCanceled | LinesFulfilled | LinesReturned | OrderRefunded
 CreditNoteEvent = CreditNoteIssued
+NumberEvent = OrderNumbered | CreditNoteNumbered
 
 
 def subject_of(event: OrderPlaced) -> str:
@@ -181,3 +203,34 @@ def order_placed_from_1(data: dict[str, Any]) -> dict[str, Any]:
         "secret_hash": None,
         "shipping_address": None if address is None else address | {"region": None},
     }
+
+
+def order_subject(event: OrderCanceled | LinesReturned | OrderRefunded) -> str:
+    """Whose data a reason is: the order's, so that it is forgotten with it."""
+    return f"order-{event.order_id}"
+
+
+def note_subject(event: CreditNoteIssued) -> str:
+    """As `order_subject`; a note that stands alone has a key of its own."""
+    return f"order-{event.order_id}" if event.order_id else f"credit_note-{event.credit_note_id}"
+
+
+def order_canceled_from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Number 1 had one text for cause and reason, and no refund before it."""
+    reason = data["reason"]
+    by_itself = reason in ("declined", "expired")
+    return data | {
+        "cause": reason if by_itself else "canceled",
+        "credited": {"amount": 0, "currency": data["currency"]},
+        "reason": None if by_itself else reason,
+    }
+
+
+def withdrawn_by(part: RefundedLine, *, unsent: int, unrefunded_returns: int) -> int:
+    """The units of a line that a refund of it leaves unsent: planned so, and so read where it does not say.
+
+    `unsent` units can still be sent, `unrefunded_returns` came back and were not refunded: those come first.
+    """
+    if part.withdrawn is not None:
+        return min(part.withdrawn, unsent)
+    return max(0, min(part.quantity - max(0, unrefunded_returns), unsent))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aggregates.kernel import LineId, OrderId, Reason, Rejected
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderEvent
-from aggregates.orders.order import Line, Order, placed_order
+from aggregates.orders.order import Line, Order, Refund, placed_order, with_refunds
 
 Asked = Mapping[LineId, int] | None
 """Units by line; None: all that remain."""
@@ -47,16 +47,21 @@ class TooManyUnits(Reason):
 
 
 def fulfil(
-    order: Order, *, order_id: OrderId, fulfilment_id: str, lines: Asked = None
+    order: Order,
+    *,
+    order_id: OrderId,
+    fulfilment_id: str,
+    lines: Asked = None,
+    under_way: Sequence[Refund] = (),
 ) -> tuple[OrderEvent, ...]:
-    """Sends units of a confirmed order, once per `fulfilment_id`."""
+    """Sends units of a confirmed order, once per `fulfilment_id`; none that refunds `under_way` withdraw."""
     placed = placed_order(order, order_id)
     if fulfilment_id in order.fulfilments:
         return ()
     if not order.confirmed or order.canceled:
         raise Rejected(NotFulfillable(order_id=order_id, order_status=order.status))
     units = units_of(
-        order, order_id=order_id, asked=lines, left=lambda line: line.ordered.quantity - line.fulfilled
+        with_refunds(order, under_way), order_id=order_id, asked=lines, left=lambda line: line.unsent
     )
     if not units:
         raise Rejected(NotFulfillable(order_id=order_id, order_status=order.status))
@@ -77,13 +82,15 @@ def return_lines(
     return_id: str,
     lines: Asked = None,
     restock: bool,
-    reason: str,
+    reason: str | None = None,
 ) -> tuple[OrderEvent, ...]:
     """Takes back units that were sent, once per `return_id`; `restock`: they go back on the shelf."""
     placed = placed_order(order, order_id)
     if return_id in order.returns:
         return ()
-    units = units_of(order, order_id=order_id, asked=lines, left=lambda line: line.fulfilled - line.returned)
+    units = units_of(
+        order.lines, order_id=order_id, asked=lines, left=lambda line: line.fulfilled - line.returned
+    )
     if not units:
         raise Rejected(NotReturnable(order_id=order_id, order_status=order.status))
     return (
@@ -99,13 +106,13 @@ def return_lines(
 
 
 def units_of(
-    order: Order, *, order_id: OrderId, asked: Asked, left: Callable[[Line], int]
+    lines: Mapping[LineId, Line], *, order_id: OrderId, asked: Asked, left: Callable[[Line], int]
 ) -> dict[LineId, int]:
     """The units asked for, checked against what is `left` of each line; all that are left for None."""
     if asked is None:
-        return {line_id: left(line) for line_id, line in order.lines.items() if left(line) > 0}
+        return {line_id: left(line) for line_id, line in lines.items() if left(line) > 0}
     for line_id, quantity in asked.items():
-        line = order.lines.get(line_id)
+        line = lines.get(line_id)
         if line is None:
             raise Rejected(UnknownLine(order_id=order_id, line_id=line_id))
         if quantity < 1:

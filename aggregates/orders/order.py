@@ -1,8 +1,9 @@
-"""One order: placed, confirmed, canceled. What is sent, returned and refunded has modules beside this."""
+"""One order: placed, confirmed. Cancellation, sending, returns and refunds have modules beside this."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, assert_never
@@ -22,7 +23,6 @@ from aggregates.kernel import (
 from aggregates.orders.events import (
     Address,
     Charge,
-    LineQuantity,
     LinesFulfilled,
     LinesReturned,
     OrderCanceled,
@@ -31,6 +31,8 @@ from aggregates.orders.events import (
     OrderLine,
     OrderPlaced,
     OrderRefunded,
+    RefundedLine,
+    withdrawn_by,
 )
 
 OrderStatus = Literal[
@@ -59,13 +61,42 @@ class Purchase:
 
 @dataclass(slots=True)
 class Line:
-    """A line as ordered, and how many of its units were sent, came back and were refunded."""
+    """A line as ordered, and how many of its units were sent, came back, were refunded and withdrawn."""
 
     ordered: OrderLine
     fulfilled: int = 0
     returned: int = 0
     refunded: int = 0  # units
+    withdrawn: int = 0  # units, of those refunded: they are not sent
     refunded_amount: int = 0  # minor units
+
+    @property
+    def unsent(self) -> int:
+        """Units that can still be sent."""
+        return self.ordered.quantity - self.fulfilled - self.withdrawn
+
+    def fulfil(self, quantity: int) -> None:
+        """Counts units as sent. Logs of before have some that were refunded too: those were not withdrawn."""
+        self.fulfilled += quantity
+        self.withdrawn += min(0, self.unsent)
+
+    def refund(self, part: RefundedLine) -> None:
+        """Counts the line's part of a refund."""
+        self.withdrawn += withdrawn_by(part, unsent=self.unsent, unrefunded_returns=self._unrefunded_returns)
+        self.refunded += part.quantity
+        self.refunded_amount += part.amount.amount
+
+    @property
+    def _unrefunded_returns(self) -> int:
+        return self.returned - (self.refunded - self.withdrawn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """An amount to give back and the part of it that each line bears; charges bear the rest."""
+
+    amount: Money
+    lines: tuple[RefundedLine, ...]
 
 
 @dataclass(slots=True)
@@ -79,6 +110,7 @@ class Order:
     units: int = 0
     units_fulfilled: int = 0
     units_returned: int = 0
+    units_withdrawn: int = 0
     refunded_amount: int = 0  # minor units, lines and charges
     fulfilments: set[str] = field(default_factory=set)
     returns: set[str] = field(default_factory=set)
@@ -91,10 +123,11 @@ class Order:
             return "unknown"
         if self.canceled:
             return "canceled"
+        units = self.units - self.units_withdrawn
         if self.units_returned:
-            return "returned" if self.units_returned == self.units else "partially_returned"
+            return "returned" if self.units_returned == units else "partially_returned"
         if self.units_fulfilled:
-            return "fulfilled" if self.units_fulfilled == self.units else "partially_fulfilled"
+            return "fulfilled" if self.units_fulfilled == units else "partially_fulfilled"
         return "confirmed" if self.confirmed else "placed"
 
     @property
@@ -125,21 +158,6 @@ class TotalBelowZero(Reason):
     total: Money
 
 
-@dataclass(frozen=True, slots=True)
-class NotCancelable(Reason):
-    """The order can no longer be canceled"""
-
-    order_id: OrderId
-    order_status: str
-
-
-@dataclass(frozen=True, slots=True)
-class PartlyRefunded(Reason):
-    """Money of the order went back already: refund the rest instead"""
-
-    order_id: OrderId
-
-
 def initial() -> Order:
     """An order nobody has placed."""
     return Order()
@@ -160,8 +178,9 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case LinesFulfilled(fulfilment_id=fulfilment_id, lines=sent):
             order.fulfilments.add(fulfilment_id)
             for part in sent:
-                order.lines[part.line_id].fulfilled += part.quantity
+                order.lines[part.line_id].fulfil(part.quantity)
                 order.units_fulfilled += part.quantity
+            order.units_withdrawn = _withdrawn(order)
         case LinesReturned(return_id=return_id, lines=returned):
             order.returns.add(return_id)
             for part in returned:
@@ -171,9 +190,8 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             order.refunds.add(credit_note_id)
             order.refunded_amount += amount.amount
             for refund in refunded:
-                line_refunded = order.lines[refund.line_id]
-                line_refunded.refunded += refund.quantity
-                line_refunded.refunded_amount += refund.amount.amount
+                order.lines[refund.line_id].refund(refund)
+            order.units_withdrawn = _withdrawn(order)
         case _:
             assert_never(event)
     return order
@@ -254,38 +272,21 @@ def confirm(order: Order, *, order_id: OrderId) -> tuple[OrderEvent, ...]:
     return (OrderConfirmed(order_id=order_id, customer_id=placed.customer_id),)
 
 
-def cancel(
-    order: Order, *, order_id: OrderId, reason: str, refunding: bool = False
-) -> tuple[OrderEvent, ...]:
-    """Gives the order up, as long as nothing was sent and no money of it has a credit note.
-
-    `refunding` says that a refund is under way at the gateway.
-    """
-    placed = placed_order(order, order_id)
-    if order.canceled:
-        return ()
-    if order.units_fulfilled:
-        raise Rejected(NotCancelable(order_id=order_id, order_status=order.status))
-    if order.refunds or refunding:
-        raise Rejected(PartlyRefunded(order_id))
-    return (
-        OrderCanceled(
-            order_id=order_id,
-            reason=reason,
-            placed_on=placed.placed_on,
-            currency=placed.currency,
-            total=placed.total,
-            lines=tuple(
-                LineQuantity(line_id=line.line_id, sku=line.sku, quantity=line.quantity)
-                for line in placed.lines
-            ),
-            customer_id=placed.customer_id,
-        ),
-    )
-
-
 def placed_order(order: Order, order_id: OrderId) -> OrderPlaced:
     """What was ordered; refuses where nothing was."""
     if order.placed is None:
         raise Rejected(UnknownOrder(order_id))
     return order.placed
+
+
+def with_refunds(order: Order, refunds: Sequence[Refund]) -> dict[LineId, Line]:
+    """The order's lines as they would be with these refunds booked; the order stays as it is."""
+    lines = {line_id: copy(line) for line_id, line in order.lines.items()}
+    for refund in refunds:
+        for part in refund.lines:
+            lines[part.line_id].refund(part)
+    return lines
+
+
+def _withdrawn(order: Order) -> int:
+    return sum(line.withdrawn for line in order.lines.values())

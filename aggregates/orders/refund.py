@@ -1,13 +1,15 @@
 """Giving money back: how much, for which lines, and never more than was paid.
 
 A refund is planned when it is asked for and booked when the money has gone back; between the two it is
-under way, and the next plan counts it as gone.
+under way, and the next plan counts it as gone. Of the units it covers, those that came back are refunded
+first; the others, as far as they were not sent, are withdrawn: they are not sent any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected, WrongCurrency, allocate
@@ -20,15 +22,7 @@ from aggregates.orders.events import (
     RefundedLine,
 )
 from aggregates.orders.fulfilment import Asked, TooManyUnits, UnknownLine, units_of
-from aggregates.orders.order import Line, Order, placed_order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
-    """An amount to give back and the part of it that each line bears; charges bear the rest."""
-
-    amount: Money
-    lines: tuple[RefundedLine, ...]
+from aggregates.orders.order import Line, Order, Refund, placed_order, with_refunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +57,47 @@ def plan_refund(
     proportion, and never more than they are worth. Neither: all that remains, charges included.
     """
     placed = placed_order(order, order_id)
-    taken = _Taken(order, under_way)
-    remaining = Money(placed.total.amount - taken.amount, placed.currency)
+    lines_left = with_refunds(order, under_way)
+    remaining = placed.total - order.refunded
+    for refund in under_way:
+        remaining -= refund.amount
     if order.canceled or not order.confirmed or remaining.amount == 0:
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     if amount is not None and amount.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=amount.currency, expected=placed.currency))
     if lines is None:
         planned = (
-            Refund(amount=remaining, lines=_rest_of_lines(order, taken, placed.currency))
+            Refund(amount=remaining, lines=_rest_of(lines_left, placed.currency))
             if amount is None
             else Refund(amount=amount, lines=())
         )
     else:
         units = units_of(
-            order,
+            lines_left,
             order_id=order_id,
             asked=lines,
-            left=lambda line: line.ordered.quantity - taken.units.get(line.ordered.line_id, 0),
+            left=lambda line: line.ordered.quantity - line.refunded,
         )
         planned = _of_lines(
-            order, order_id=order_id, units=units, amount=amount, taken=taken, currency=placed.currency
+            lines_left, order_id=order_id, units=units, amount=amount, currency=placed.currency
         )
     if planned.amount > remaining:
         raise Rejected(RefundTooLarge(order_id=order_id, asked=planned.amount, remaining=remaining))
     if planned.amount.amount <= 0:
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
-    return planned
+    return _saying_what_is_withdrawn(planned, lines_left)
+
+
+def leaves_nothing(order: Order, refund: Refund) -> bool:
+    """Whether with this refund all money is back and no unit was or will be sent: the order ends canceled."""
+    if order.placed is None or not order.units or order.units_fulfilled:
+        return False
+    lines = with_refunds(order, [refund]).values()
+    return order.refunded + refund.amount == order.placed.total and all(line.unsent == 0 for line in lines)
 
 
 def book_refund(
-    order: Order, *, order_id: OrderId, credit_note_id: str, refund: Refund, reason: str
+    order: Order, *, order_id: OrderId, credit_note_id: str, refund: Refund, reason: str | None = None
 ) -> tuple[OrderEvent, ...]:
     """Writes down that the money went back, once per credit note."""
     placed = placed_order(order, order_id)
@@ -119,7 +123,7 @@ def book_refund(
             order_id=order_id,
             credit_note_id=credit_note_id,
             amount=refund.amount,
-            lines=refund.lines,
+            lines=_saying_what_is_withdrawn(refund, order.lines).lines,
             reason=reason,
             customer_id=placed.customer_id,
         ),
@@ -151,29 +155,26 @@ def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charg
     return (Charge(kind="manual", label=label, amount=beside),)
 
 
-class _Taken:
-    """What was refunded before or is under way, by line and in all."""
-
-    def __init__(self, order: Order, under_way: Sequence[Refund]) -> None:
-        self.amount = order.refunded_amount + sum(refund.amount.amount for refund in under_way)
-        self.units = {line_id: line.refunded for line_id, line in order.lines.items()}
-        self.by_line = {line_id: line.refunded_amount for line_id, line in order.lines.items()}
-        for refund in under_way:
-            for line in refund.lines:
-                self.units[line.line_id] += line.quantity
-                self.by_line[line.line_id] += line.amount.amount
+def _saying_what_is_withdrawn(refund: Refund, lines: Mapping[LineId, Line]) -> Refund:
+    """The refund with the number of units that each of its parts withdraws from `lines`."""
+    said = []
+    for part in refund.lines:
+        before = lines[part.line_id]
+        after = copy(before)
+        after.refund(part)
+        said.append(replace(part, withdrawn=after.withdrawn - before.withdrawn))
+    return replace(refund, lines=tuple(said))
 
 
 def _of_lines(
-    order: Order,
+    lines: Mapping[LineId, Line],
     *,
     order_id: OrderId,
     units: Mapping[LineId, int],
     amount: Money | None,
-    taken: _Taken,
     currency: str,
 ) -> Refund:
-    worth = {line_id: _share(order.lines[line_id], quantity, taken) for line_id, quantity in units.items()}
+    worth = {line_id: _share(lines[line_id], quantity) for line_id, quantity in units.items()}
     whole = Money(sum(worth.values()), currency)
     if amount is None:
         shares = [Money(part, currency) for part in worth.values()]
@@ -190,28 +191,25 @@ def _of_lines(
     )
 
 
-def _share(line: Line, quantity: int, taken: _Taken) -> int:
+def _share(line: Line, quantity: int) -> int:
     """Minor units for `quantity` more units, counted from the first: all shares sum to the line total."""
-    line_id, total = line.ordered.line_id, line.ordered.line_total.amount
-    before = taken.units[line_id]
-    share = _part(total, before + quantity, line.ordered.quantity) - _part(
-        total, before, line.ordered.quantity
-    )
-    return max(0, min(share, total - taken.by_line[line_id]))
+    total, ordered = line.ordered.line_total.amount, line.ordered.quantity
+    share = _part(total, line.refunded + quantity, ordered) - _part(total, line.refunded, ordered)
+    return max(0, min(share, total - line.refunded_amount))
 
 
 def _part(total: int, units: int, of: int) -> int:
     return int((Decimal(total * units) / of).to_integral_value(ROUND_HALF_EVEN))
 
 
-def _rest_of_lines(order: Order, taken: _Taken, currency: str) -> tuple[RefundedLine, ...]:
+def _rest_of(lines: Mapping[LineId, Line], currency: str) -> tuple[RefundedLine, ...]:
     rest = (
         RefundedLine(
             line_id=line_id,
-            quantity=line.ordered.quantity - taken.units[line_id],
-            amount=Money(line.ordered.line_total.amount - taken.by_line[line_id], currency),
+            quantity=line.ordered.quantity - line.refunded,
+            amount=Money(line.ordered.line_total.amount - line.refunded_amount, currency),
         )
-        for line_id, line in order.lines.items()
+        for line_id, line in lines.items()
     )
     return tuple(line for line in rest if line.quantity or line.amount.amount)
 

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from aggregates.kernel import Money, OrderId
+from aggregates.kernel import LineId, Money, OrderId
 
 CaptureWhen = Literal["fulfilment", "checkout"]
 PaymentSource = Literal["gateway", "elsewhere"]
@@ -21,6 +21,13 @@ class PaymentRequested:
     method: str
     amount: Money
     capture: CaptureWhen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentNotNeeded:
+    """The order costs nothing: no gateway is asked."""
+
+    order_id: OrderId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,7 @@ class PaymentRefunded:
 
 PaymentEvent = (
     PaymentRequested
+    | PaymentNotNeeded
     | PaymentAuthorized
     | ActionRequired
     | PaymentDeclined
@@ -94,12 +102,21 @@ class ProcessStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedLine:
+    """The part of a refund that one line is to bear; `withdrawn` of its units are not sent meanwhile."""
+
+    line_id: LineId
+    quantity: int
+    amount: int  # minor units
+    withdrawn: int | None = None  # null in what was stored as number 1, which did not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
     """What a refund step is to book once the gateway has paid back."""
 
     credit_note_id: str
-    reason: str
-    lines: tuple[tuple[str, int, int], ...]  # (line id, units, amount in minor units)
+    lines: tuple[RequestedLine, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +130,7 @@ class StepBegun:
     method: str | None = None
     gateway_reference: str | None = None
     refund: RefundRequest | None = None
+    reason: str | None = None  # personal; why money is to go back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +143,21 @@ class StepEnded:
 
 
 ProcessEvent = ProcessStarted | StepBegun | StepEnded
+
+
+def step_subject(event: StepBegun) -> str:
+    """Whose data a reason is: the order's."""
+    return f"order-{event.order_id}"
+
+
+def step_begun_from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Number 1 kept the reason within the request, and each line as [line id, units, amount]."""
+    request = data.get("refund")
+    if request is None:
+        return data
+    names = ("line_id", "quantity", "amount")
+    lines = [dict(zip(names, line, strict=True)) for line in request["lines"]]
+    return data | {
+        "refund": {"credit_note_id": request["credit_note_id"], "lines": lines},
+        "reason": request["reason"],
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import ClassVar, Literal, assert_never
 
 from aggregates.kernel import Money, OrderId, Reason, Rejected
 from aggregates.payments.events import (
@@ -13,6 +13,7 @@ from aggregates.payments.events import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentEvent,
+    PaymentNotNeeded,
     PaymentRefunded,
     PaymentRequested,
     PaymentSource,
@@ -27,6 +28,7 @@ PaymentStatus = Literal[
     "captured",
     "declined",
     "voided",
+    "not_needed",
     "partially_refunded",
     "refunded",
 ]
@@ -66,6 +68,15 @@ class PaymentNotPossible(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentMethodNeeded(Reason):
+    """The order costs something, and nothing says how it is paid"""
+
+    about: ClassVar = "payment"
+    order_id: OrderId
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
 class RefundOverCapture(Reason):
     """More than was taken and not yet given back"""
 
@@ -87,6 +98,8 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
             payment.method = method
             payment.amount = amount
             payment.capture = capture
+        case PaymentNotNeeded():
+            payment.phase = "not_needed"
         case PaymentAuthorized(amount=amount, gateway_reference=reference):
             payment.phase = "authorized"
             payment.authorized = amount
@@ -112,11 +125,18 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
 
 
 def request(
-    payment: Payment, *, order_id: OrderId, method: str, amount: Money, capture: CaptureWhen
+    payment: Payment, *, order_id: OrderId, method: str | None, amount: Money, capture: CaptureWhen
 ) -> tuple[PaymentEvent, ...]:
-    """Asks for the order to be paid by `method`; `capture` says when the money is taken."""
+    """Asks for the order to be paid by `method`; `capture` says when the money is taken.
+
+    What costs nothing is asked of nobody, and needs no method.
+    """
     if payment.phase != "unknown":
         return ()
+    if amount.amount == 0:
+        return (PaymentNotNeeded(order_id=order_id),)
+    if method is None:
+        raise Rejected(PaymentMethodNeeded(order_id=order_id, total=amount))
     return (PaymentRequested(order_id=order_id, method=method, amount=amount, capture=capture),)
 
 
@@ -161,9 +181,14 @@ def void(payment: Payment, *, order_id: OrderId) -> tuple[PaymentEvent, ...]:
 def capture(
     payment: Payment, *, order_id: OrderId, amount: Money, source: PaymentSource
 ) -> tuple[PaymentEvent, ...]:
-    """The money is ours: taken from what was authorized, or paid elsewhere without our asking."""
-    if payment.captured is not None:
+    """The money is ours: taken from what was authorized, or paid elsewhere without our asking.
+
+    Of an order that costs nothing, nothing is ever taken.
+    """
+    if payment.captured is not None or payment.phase == "not_needed":
         return ()
+    if amount.amount == 0 and payment.phase == "unknown":
+        return (PaymentNotNeeded(order_id=order_id),)
     _allow(payment, order_id, "capture", "authorized" if source == "gateway" else "unknown")
     return (PaymentCaptured(order_id=order_id, amount=amount, source=source),)
 
@@ -176,10 +201,15 @@ def refund(
         return ()
     if payment.captured is None:
         raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", payment_status=payment.status))
-    remaining = Money(payment.captured.amount - payment.refunded_amount, payment.captured.currency)
-    if amount > remaining:
+    if amount > (remaining := left(payment)):
         raise Rejected(RefundOverCapture(order_id=order_id, asked=amount, remaining=remaining))
     return (PaymentRefunded(order_id=order_id, amount=amount, credit_note_id=credit_note_id),)
+
+
+def left(payment: Payment) -> Money:
+    """What was taken and has not gone back; only of a payment that was captured."""
+    assert payment.captured is not None
+    return Money(payment.captured.amount - payment.refunded_amount, payment.captured.currency)
 
 
 def _allow(payment: Payment, order_id: OrderId, step: str, *phases: PaymentStatus) -> None:

@@ -18,7 +18,7 @@ from aggregates.payments.events import (
     StepBegun,
     StepEnded,
 )
-from aggregates.payments.payment import Payment, PaymentNotPossible
+from aggregates.payments.payment import Payment, PaymentNotPossible, left
 
 REFUSED = "refused"
 """The outcome of a call that the gateway will never do: nothing is booked, and it may be begun anew."""
@@ -40,6 +40,11 @@ class Process:
     def due(self) -> StepBegun | None:
         """The step whose call is due now."""
         return next(iter(self.open_steps.values()), None)
+
+    @property
+    def capturing(self) -> bool:
+        """Whether the money was asked for, and the gateway did not say that it will never come."""
+        return "capture" in self.calls and self.outcomes.get(self.calls["capture"]) != REFUSED
 
     @property
     def refunds_under_way(self) -> tuple[StepBegun, ...]:
@@ -103,6 +108,7 @@ def begin_step(
     method: str | None = None,
     gateway_reference: str | None = None,
     refund: RefundRequest | None = None,
+    reason: str | None = None,
 ) -> tuple[ProcessEvent, ...]:
     """Makes a call of the gateway due: each but a refund once, a refund once per credit note."""
     if call == "refund":
@@ -120,6 +126,7 @@ def begin_step(
             method=method,
             gateway_reference=gateway_reference,
             refund=refund,
+            reason=reason,
         ),
     )
 
@@ -134,8 +141,8 @@ def end_step(process: Process, *, order_id: OrderId, step: int, outcome: str) ->
 
 
 def begin_capture(process: Process, payment: Payment, *, order_id: OrderId) -> tuple[ProcessEvent, ...]:
-    """Takes what was authorized, in full; nothing to do where the money is ours already."""
-    if payment.captured is not None:
+    """Takes what was authorized, in full; nothing to do where the money is ours, or none is due."""
+    if payment.captured is not None or payment.phase == "not_needed":
         return ()
     if payment.phase != "authorized" or payment.authorized is None:
         raise Rejected(PaymentNotPossible(order_id=order_id, step="capture", payment_status=payment.status))
@@ -149,11 +156,16 @@ def begin_capture(process: Process, payment: Payment, *, order_id: OrderId) -> t
 
 
 def begin_refund(
-    process: Process, payment: Payment, *, order_id: OrderId, amount: Money, request: RefundRequest
+    process: Process,
+    payment: Payment,
+    *,
+    order_id: OrderId,
+    amount: Money,
+    request: RefundRequest,
+    reason: str | None = None,
 ) -> tuple[ProcessEvent, ...]:
     """Gives back a part of what the gateway took, or is about to take."""
-    capturing = any(step.call == "capture" for step in process.open_steps.values())
-    if payment.source != "gateway" and not capturing:
+    if payment.source != "gateway" and not process.capturing:
         raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", payment_status=payment.status))
     return begin_step(
         process,
@@ -162,6 +174,7 @@ def begin_refund(
         amount=amount,
         gateway_reference=payment.gateway_reference,
         refund=request,
+        reason=reason,
     )
 
 
@@ -173,14 +186,13 @@ def undo(process: Process, payment: Payment, *, order_id: OrderId) -> tuple[Proc
     if process.open_steps or payment.source == "elsewhere":
         return ()
     if payment.captured is not None:
-        left = Money(payment.captured.amount - payment.refunded_amount, payment.captured.currency)
-        if left.amount == 0:
+        if (owed := left(payment)).amount == 0:
             return ()
         return begin_step(
             process,
             order_id=order_id,
             call="refund",
-            amount=left,
+            amount=owed,
             gateway_reference=payment.gateway_reference,
         )
     if payment.phase in ("authorized", "action_required"):

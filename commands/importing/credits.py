@@ -8,12 +8,13 @@ from aggregates.inventory import stock
 from aggregates.kernel import Money, OrderId, Sku
 from aggregates.orders import credit_note, fulfilment, refund
 from aggregates.orders.events import CreditNoteLine
-from aggregates.orders.refund import Refund
+from aggregates.orders.order import Refund
 from aggregates.payments import payment
 from commands.books import Books
 from commands.decision import Decision
 from commands.importing.identity import adjustment_source
 from commands.importing.recording import Credited, OrderCredit, RecordCancellation, StandAloneCredit
+from commands.numbering import given_numbers, number_credit_note
 
 UNMATCHED = "returned, no sale to match"
 
@@ -42,6 +43,7 @@ def _streams(command: RecordCancellation) -> list[str]:
         dict.fromkeys(
             [
                 *(f"credit_note-{part.credit_note_id}" for part in parts),
+                *(f"credit_note_number-{part.number}" for part in parts),
                 *(f"order-{part.order_id}" for part in command.on_orders),
                 *(f"payment-{part.order_id}" for part in command.on_orders),
                 *(f"stock-{line.sku}" for part in parts for line in part.lines),
@@ -62,7 +64,6 @@ def _credit_order(books: Books, decision: Decision, command: RecordCancellation,
             return_id=part.return_id,
             lines=part.returned,
             restock=True,
-            reason=command.reason,
         ),
     )
     amount = Money.sum((line.amount for line in part.refunded), command.currency)
@@ -74,7 +75,6 @@ def _credit_order(books: Books, decision: Decision, command: RecordCancellation,
                 order_id=order_id,
                 credit_note_id=part.credit_note_id,
                 refund=Refund(amount=amount, lines=tuple(part.refunded)),
-                reason=command.reason,
             ),
         )
         decision.add(
@@ -133,11 +133,10 @@ def _issue(
         credit_note.issue(
             books.state(stream),
             credit_note_id=part.credit_note_id,
-            number=part.number,
+            number=number_credit_note(books, decision, part.credit_note_id, given_numbers(part.number)),
             currency=command.currency,
             lines=[_note_line(line) for line in part.lines],
             charges=part.charges if isinstance(part, StandAloneCredit) else (),
-            reason=command.reason,
             issued_on=command.issued_on,
             order_id=order_id,
             customer_id=command.customer_id,

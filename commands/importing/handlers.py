@@ -24,6 +24,7 @@ from commands.importing.recording import (
     RecordCancellation,
     RecordSale,
 )
+from commands.numbering import given_numbers, number_order, order_number_stream
 
 TOPPED_UP = "sold elsewhere; units missing from the books"
 
@@ -76,12 +77,13 @@ def handle_record_sale(books: Books, command: RecordSale) -> Decision:
     units: Counter[Sku] = Counter()
     for line in command.lines:
         units[line.sku] += line.quantity
-    states = books.states((order_stream, payment_stream, *(f"stock-{sku}" for sku in units)))
+    number_stream = order_number_stream(command.number)
+    states = books.states((order_stream, payment_stream, number_stream, *(f"stock-{sku}" for sku in units)))
     decision.created = True
     placed = order.place(
         states[order_stream],
         order_id=order_id,
-        number=command.number,
+        number=number_order(books, decision, order_id, given_numbers(command.number)),
         channel="import",
         currency=command.currency,
         lines=command.lines,

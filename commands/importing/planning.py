@@ -31,7 +31,6 @@ CHARGE_KINDS: Mapping[Kind, ChargeKind] = {
     Kind.MANUAL_CREDITED: "manual",
     Kind.DISCOUNT_CREDITED: "discount",
 }
-CANCELED = "canceled by the customer"
 SELLER = "main"
 
 
@@ -127,7 +126,6 @@ class Planner:
             if alone or charges
             else None,
             issued_on=invoice.at.date(),
-            reason=CANCELED,
         )
 
     def title(self, line: Line) -> str:

@@ -19,6 +19,7 @@ from commands.importing.credits import UNMATCHED
 from commands.importing.identity import SOURCE, Identity
 from commands.importing.sold import Sold
 from commands.importing.sorting import Kind
+from commands.numbering import given_number
 from event_store.codec import Codec
 from event_store.records import EventReader, RecordedEvent
 
@@ -63,9 +64,10 @@ def imported_before(log: EventReader, codec: Codec, identity: Identity) -> Impor
             case ProductListed(sku=sku):
                 found.listed.add(sku)
             case OrderPlaced():
-                if event.order_id == identity.order(event.number):
+                number = given_number(event.number)
+                if event.order_id == identity.order(number):
                     found.orders.add(event.order_id)
-                    found.sold.place((recorded.valid_at, int(event.number)), event)
+                    found.sold.place((recorded.valid_at, int(number)), event)
             case LinesReturned() | OrderRefunded():
                 found.sold.take_back(event)
             case CreditNoteIssued():
@@ -87,12 +89,11 @@ def read_account(
     """Adds to `result` what the log holds of these `invoices` (numbers). Raises StoreUnavailable."""
     for _, event in _events(log, codec, OrderPlaced, CreditNoteIssued, StockAdjusted):
         match event:
-            case OrderPlaced(number=number) if number in invoices and event.order_id == identity.order(
-                number
-            ):
-                _count_order(result, event)
-            case CreditNoteIssued(number=number):
-                invoice, _, part = number.partition("-")
+            case OrderPlaced() if (number := given_number(event.number)) in invoices:
+                if event.order_id == identity.order(number):
+                    _count_order(result, number, event)
+            case CreditNoteIssued():
+                invoice, _, part = given_number(event.number).partition("-")
                 expected = (
                     identity.credit_note(invoice, int(part or 1)) if part.isdecimal() or not part else None
                 )
@@ -108,13 +109,13 @@ def read_account(
     return result
 
 
-def _count_order(result: LogAccount, placed: OrderPlaced) -> None:
+def _count_order(result: LogAccount, number: str, placed: OrderPlaced) -> None:
     for line in placed.lines:
         kind = Kind.SOLD if line.unit_price.exact > 0 else Kind.FREE
         named = goods(line.sku, line.quantity)
-        result.add(placed.number, kind, line.line_total.amount, goods=named)
+        result.add(number, kind, line.line_total.amount, goods=named)
     for charge in placed.charges:
-        result.add(placed.number, CHARGES[charge.kind], charge.amount.amount)
+        result.add(number, CHARGES[charge.kind], charge.amount.amount)
 
 
 def _count_credit(result: LogAccount, invoice: str, note: CreditNoteIssued) -> None:

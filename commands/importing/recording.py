@@ -105,7 +105,6 @@ class RecordCancellation:
     on_orders: Sequence[OrderCredit]
     alone: StandAloneCredit | None
     issued_on: date  # UTC
-    reason: str
 
     @property
     def first_credit_note_id(self) -> str:

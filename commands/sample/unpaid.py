@@ -8,13 +8,14 @@ from datetime import date
 from typing import ClassVar
 
 from aggregates.kernel import OrderId
-from aggregates.orders import order
+from aggregates.orders import cancellation, order
 from aggregates.orders.events import Charge, OrderPlaced
 from aggregates.orders.order import Purchase
 from aggregates.payments import payment
 from commands.books import Books
 from commands.decision import Decision
 from commands.handling import Handlers
+from commands.numbering import given_numbers, number_order
 
 METHOD = "bank_transfer"
 
@@ -38,6 +39,7 @@ class RecordLapse:
     """Write down that the transfer never came, and that the order was given up."""
 
     name: ClassVar = "record_lapse"
+    personal: ClassVar = ("reason",)
     order_id: OrderId
     reason: str
 
@@ -47,10 +49,13 @@ def handle_record_unpaid_order(books: Books, command: RecordUnpaidOrder) -> Deci
     order_id = command.order_id
     order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
     states = books.states((order_stream, payment_stream))
+    decision = Decision(id=order_id, stream=order_stream)
+    if states[order_stream].placed is not None:
+        return decision
     placed = order.place(
         states[order_stream],
         order_id=order_id,
-        number=command.number,
+        number=number_order(books, decision, order_id, given_numbers(command.number)),
         channel="import",
         currency=command.currency,
         lines=command.lines,
@@ -58,7 +63,7 @@ def handle_record_unpaid_order(books: Books, command: RecordUnpaidOrder) -> Deci
         placed_on=command.placed_on,
         customer_id=command.customer_id,
     )
-    decision = Decision(id=order_id, stream=order_stream, created=bool(placed))
+    decision.created = True
     decision.add(order_stream, placed)
     for event in placed:
         assert isinstance(event, OrderPlaced)
@@ -81,7 +86,9 @@ def handle_record_lapse(books: Books, command: RecordLapse) -> Decision:
     order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
     states = books.states((order_stream, payment_stream))
     decision = Decision(id=order_id, stream=order_stream)
-    canceled = order.cancel(states[order_stream], order_id=order_id, reason=command.reason)
+    canceled = cancellation.cancel(
+        states[order_stream], order_id=order_id, cause="declined", reason=command.reason
+    )
     decision.add(order_stream, canceled)
     decision.add(payment_stream, payment.decline(states[payment_stream], order_id=order_id, code="not_paid"))
     decision.created = bool(canceled)

@@ -88,7 +88,10 @@ class CartDocument(msgspec.Struct):
 
 
 class OrderLine(msgspec.Struct):
-    """A line as ordered, and how much of it was sent and came back."""
+    """A line as ordered, and how many of its units were sent, came back and were refunded.
+
+    The `withdrawn` ones of those refunded were not sent, and will not be.
+    """
 
     line_id: str
     sku: str
@@ -99,6 +102,8 @@ class OrderLine(msgspec.Struct):
     line_total: Money
     fulfilled: int = 0
     returned: int = 0
+    refunded: int = 0
+    withdrawn: int = 0
 
 
 class Charge(msgspec.Struct):
@@ -126,22 +131,22 @@ class Fulfilment(msgspec.Struct):
 
 
 class Return(msgspec.Struct):
-    """What came back, and when."""
+    """What came back, and when. Why is personal: null in what is read."""
 
     id: str
     time: datetime
     lines: list[LineQuantity]
     restock: bool
-    reason: str
+    reason: None = None
 
 
 class Refund(msgspec.Struct):
-    """What was paid back; the id is its credit note's."""
+    """What was paid back; the id is its credit note's. Why is personal: null in what is read."""
 
     id: str
     time: datetime
     amount: Money
-    reason: str
+    reason: None = None
 
 
 class TimelineEntry(msgspec.Struct):
@@ -153,7 +158,11 @@ class TimelineEntry(msgspec.Struct):
 
 
 class Payment(msgspec.Struct):
-    """pending, action_required, authorized, captured, declined, voided, partially_refunded, refunded."""
+    """As the order's payment stands.
+
+    pending, action_required, authorized, captured, declined, voided, not_needed, partially_refunded,
+    refunded.
+    """
 
     status: str
     method: str | None = None
@@ -183,7 +192,7 @@ class OrderDocument(msgspec.Struct):
     position: int
     customer_id: str | None = None
     cart_id: str | None = None
-    cancel_reason: str | None = None
+    cancel_reason: str | None = None  # canceled, declined, expired, refunded; never what somebody wrote
     secret_hash: str | None = None  # SHA-256, hex, of what checkout told whoever placed it
 
 

@@ -5,6 +5,7 @@ received + restocked + adjusted up = on hand + dispatched + written off, and 0 â
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from aggregates.inventory.events import (
@@ -61,6 +62,12 @@ class InventoryCheck:
             wrong = f"{shelf.stock.reserved} reserved of {counted} on hand"
             self._report(at(recorded, "stock", wrong))
         shelf.sound = sound
+
+    def set_aside(self) -> Iterator[tuple[Sku, OrderId, int]]:
+        """What is set aside after the last event that was seen: SKU, order and units."""
+        for sku, shelf in self._shelves.items():
+            for order_id, reservation in shelf.stock.reservations.items():
+                yield sku, order_id, reservation.quantity
 
 
 def _count(shelf: Shelf, event: InventoryEvent) -> None:

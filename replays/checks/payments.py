@@ -10,6 +10,7 @@ from aggregates.payments.events import (
     PaymentAuthorized,
     PaymentCaptured,
     PaymentEvent,
+    PaymentNotNeeded,
     PaymentRefunded,
     PaymentRequested,
     PaymentVoided,
@@ -47,6 +48,11 @@ class PaymentsCheck:
         payment = self._payments.get(event.order_id)
         if payment is None:
             payment = self._payments[event.order_id] = PaymentBook()
+        if isinstance(event, PaymentNotNeeded):
+            total = self._total_of(event.order_id)
+            if total is None or total.amount:
+                self._report(at(recorded, "payment", f"not needed, for an order of {total}"))
+            return
         if not _add(payment, event):
             return  # Declined, or waiting for the shopper: no amount.
         total = self._total_of(event.order_id)

@@ -11,13 +11,13 @@ from aggregates.cart import cart
 from aggregates.catalog import product
 from aggregates.inventory import stock
 from aggregates.kernel import Reason, Rejected
-from aggregates.orders import credit_note, fulfilment, order, refund
+from aggregates.orders import cancellation, credit_note, fulfilment, number, order, refund
 from aggregates.payments import payment, process
 
 _FOLD_OF = {
-    module.__name__: module for module in (product, stock, cart, order, credit_note, payment, process)
+    module.__name__: module for module in (product, stock, cart, order, number, credit_note, payment, process)
 }
-_FOLD_OF |= {fulfilment.__name__: order, refund.__name__: order}
+_FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund)}
 
 
 def state_after(module: Any, *events: Any) -> Any:

@@ -57,9 +57,11 @@ def quantities(units):
     )
 
 
-def canceled(reason):
+def canceled(cause="canceled", *, credited=0, reason=None):
     return OrderCanceled(
         order_id=ORDER,
+        cause=cause,
+        credited=pounds(credited),
         reason=reason,
         placed_on=DAY,
         currency="GBP",
@@ -86,16 +88,22 @@ def returned(return_id, units):
     )
 
 
-def line_refund(line_id, quantity, amount):
-    return RefundedLine(line_id=line_id, quantity=quantity, amount=pounds(amount))
+def line_refund(line_id, quantity, amount, *, withdrawn=...):
+    """Units refunded, by default such as were not sent; `withdrawn` None as it was stored before."""
+    return RefundedLine(
+        line_id=line_id,
+        quantity=quantity,
+        amount=pounds(amount),
+        withdrawn=quantity if withdrawn is ... else withdrawn,
+    )
 
 
-def refunded(credit_note_id, amount, *lines):
+def refunded(credit_note_id, amount, *lines, reason="too small"):
     return OrderRefunded(
         order_id=ORDER,
         credit_note_id=credit_note_id,
         amount=pounds(amount),
         lines=lines,
-        reason="too small",
+        reason=reason,
         customer_id="anna",
     )

@@ -6,6 +6,7 @@ import pytest
 
 from aggregates.kernel import Money, WrongCurrency
 from aggregates.orders import order
+from aggregates.orders.cancellation import NotCancelable, RefundUnderWay, cancel
 from aggregates.orders.events import Charge
 from aggregates.orders.fulfilment import (
     NotFulfillable,
@@ -16,12 +17,9 @@ from aggregates.orders.fulfilment import (
     return_lines,
 )
 from aggregates.orders.order import (
-    NotCancelable,
     NothingOrdered,
-    PartlyRefunded,
     TotalBelowZero,
     UnknownOrder,
-    cancel,
     confirm,
     place,
 )
@@ -51,6 +49,7 @@ FACTS = {
     "placed_on": DAY,
     "customer_id": "anna",
 }
+GIVEN_UP = {"order_id": ORDER, "cause": "canceled"}
 
 
 def test_the_total_is_the_sum_of_rounded_lines_and_charges():
@@ -88,24 +87,20 @@ def test_an_order_is_confirmed_once_and_not_after_it_was_canceled():
 
 @pytest.mark.parametrize("history", [(PLACED,), (PLACED, CONFIRMED)])
 def test_an_order_can_be_canceled_until_something_is_sent(history):
-    given(*history).when(cancel, order_id=ORDER, reason="changed my mind").then_once(
-        canceled("changed my mind")
+    given(*history).when(cancel, order_id=ORDER, cause="canceled", reason="changed my mind").then_once(
+        canceled("canceled", reason="changed my mind")
     )
 
 
 def test_what_was_sent_is_returned_not_canceled():
-    given(PLACED, CONFIRMED, fulfilled("f1", {"1": 1})).when(cancel, order_id=ORDER, reason="").then_rejected(
+    given(PLACED, CONFIRMED, fulfilled("f1", {"1": 1})).when(cancel, **GIVEN_UP).then_rejected(
         NotCancelable(order_id=ORDER, order_status="partially_fulfilled")
     )
 
 
-def test_an_order_with_a_credit_note_written_or_on_its_way_is_refunded_not_canceled():
-    given(PLACED, CONFIRMED, refunded("n1", 100)).when(cancel, order_id=ORDER, reason="").then_rejected(
-        PartlyRefunded(ORDER)
-    )
-    given(PLACED, CONFIRMED).when(cancel, order_id=ORDER, reason="", refunding=True).then_rejected(
-        PartlyRefunded(ORDER)
-    )
+def test_a_cancellation_says_what_credit_notes_gave_back_before_and_waits_for_one_on_its_way():
+    given(PLACED, CONFIRMED, refunded("n1", 100)).when(cancel, **GIVEN_UP).then_once(canceled(credited=100))
+    given(PLACED, CONFIRMED).when(cancel, **GIVEN_UP, refunding=True).then_rejected(RefundUnderWay(ORDER))
 
 
 def test_all_that_remains_is_sent_where_no_line_is_named():
@@ -136,8 +131,8 @@ def test_only_lines_of_the_order_are_sent():
     ("history", "status"),
     [
         ((PLACED,), "placed"),
-        ((PLACED, canceled("")), "canceled"),
-        ((PLACED, CONFIRMED, canceled("")), "canceled"),
+        ((PLACED, canceled()), "canceled"),
+        ((PLACED, CONFIRMED, canceled()), "canceled"),
         ((PLACED, CONFIRMED, fulfilled("f1", {"1": 3, "2": 1})), "fulfilled"),
     ],
 )
@@ -184,7 +179,7 @@ def test_nothing_comes_back_of_an_order_that_has_nothing_out(history, status):
 def test_an_order_nobody_placed_is_unknown():
     unknown = UnknownOrder(ORDER)
     given().when(confirm, order_id=ORDER).then_rejected(unknown)
-    given().when(cancel, order_id=ORDER, reason="").then_rejected(unknown)
+    given().when(cancel, **GIVEN_UP).then_rejected(unknown)
     given().when(fulfil, order_id=ORDER, fulfilment_id="f1").then_rejected(unknown)
     given().when(return_lines, return_id="r1", **BACK).then_rejected(unknown)
 
@@ -201,7 +196,7 @@ def test_an_order_nobody_placed_is_unknown():
         ((*SENT, returned("r1", {"1": 2})), "partially_returned"),
         ((*SENT, fulfilled("f2", {"1": 1, "2": 1}), returned("r1", {"1": 3})), "partially_returned"),
         ((*SENT, fulfilled("f2", {"1": 1, "2": 1}), returned("r1", {"1": 3, "2": 1})), "returned"),
-        ((PLACED, canceled("")), "canceled"),
+        ((PLACED, canceled()), "canceled"),
     ],
 )
 def test_the_status_says_how_far_the_order_has_come(history, status):

@@ -14,6 +14,7 @@ from aggregates.payments.events import (
     PaymentVoided,
     ProcessStarted,
     RefundRequest,
+    RequestedLine,
     StepBegun,
     StepEnded,
 )
@@ -130,7 +131,9 @@ def test_the_status_is_what_the_customer_is_told(history, status):
 
 
 STARTED = ProcessStarted(order_id=ORDER, kind="checkout")
-REQUEST_1 = RefundRequest(credit_note_id="n1", reason="late", lines=(("1", 1, 400),))
+REQUEST_1 = RefundRequest(
+    credit_note_id="n1", lines=(RequestedLine(line_id="1", quantity=1, amount=400, withdrawn=0),)
+)
 
 
 def begun(step, call, amount=TEN, **facts):
@@ -167,7 +170,7 @@ def test_a_call_that_the_gateway_refused_may_be_made_again():
 
 
 def test_every_credit_note_is_refunded_by_a_step_of_its_own():
-    other = RefundRequest(credit_note_id="n2", reason="late", lines=())
+    other = RefundRequest(credit_note_id="n2", lines=())
     given(STARTED, begun(1, "refund", FOUR, refund=REQUEST_1)).when(
         process.begin_step, order_id=ORDER, call="refund", amount=FOUR, refund=other
     ).then_once(begun(2, "refund", FOUR, refund=other))

@@ -14,10 +14,9 @@ from aggregates.orders import order
 from aggregates.orders.credit_note import issue
 from aggregates.orders.events import Charge, CreditNoteIssued, CreditNoteLine, RefundedLine
 from aggregates.orders.fulfilment import TooManyUnits, UnknownLine
-from aggregates.orders.order import Purchase, UnknownOrder, place
+from aggregates.orders.order import Purchase, Refund, UnknownOrder, place
 from aggregates.orders.refund import (
     NothingToRefund,
-    Refund,
     RefundTooLarge,
     book_refund,
     credited_charges,
@@ -115,7 +114,7 @@ def test_only_lines_and_money_of_the_order_are_refunded():
     planned(amount=pounds(1)).then_rejected(UnknownOrder(ORDER))
 
 
-@pytest.mark.parametrize(("history", "status"), [((PLACED,), "placed"), ((*PAID, canceled("")), "canceled")])
+@pytest.mark.parametrize(("history", "status"), [((PLACED,), "placed"), ((*PAID, canceled()), "canceled")])
 def test_an_order_that_is_unpaid_or_canceled_has_nothing_to_refund(history, status):
     planned(*history, amount=pounds(1)).then_rejected(NothingToRefund(order_id=ORDER, order_status=status))
 

@@ -200,7 +200,6 @@ def test_a_cancellation_is_written_once_however_it_would_be_matched_now(
         on_orders=[],
         alone=alone,
         issued_on=date(2011, 3, 5),
-        reason="matched otherwise",
     )
     handle(log, again)
     assert log.head() == head

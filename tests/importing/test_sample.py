@@ -30,12 +30,15 @@ def fill(log: EventLog, today: date = TODAY) -> int:
 
 
 def said(log: EventLog) -> list[tuple[str, datetime]]:
-    """What the log says of the world, without the ids that follow from its secret."""
+    """What the log says of the world, without what is sealed and the ids that follow from its secret."""
     result = []
     after = 0
     while page := log.read_all(after=after, limit=5_000):
         result += [
-            (f"{recorded.type} {re.sub('[0-9a-f]{32}', '#', recorded.data.decode())}", recorded.valid_at)
+            (
+                f"{recorded.type} {re.sub('[0-9a-f]{32}', '#', str(CODEC.decode_public_json(recorded)))}",
+                recorded.valid_at,
+            )
             for recorded in page
         ]
         after = page[-1].position

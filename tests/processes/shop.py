@@ -18,7 +18,7 @@ from aggregates.orders.events import Address
 from commands import cart, catalog, inventory, orders
 from commands.books import fold_of
 from commands.decision import Actor, Answer, Context
-from commands.gateway import Gateway, GatewayTimeout, GatewayUnavailable
+from commands.gateway import Gateway, GatewayRefusal, GatewayTimeout, GatewayUnavailable
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.processes.following import Patience, checkpoint_of
@@ -227,6 +227,22 @@ class AwayGateway:
                 raise GatewayUnavailable("connection refused")
             getattr(self._gateway, name)(**arguments)
             raise GatewayTimeout("no answer")
+
+        return call
+
+
+class RefusingGateway:
+    """The real gateway, which will never do the call `refusing`."""
+
+    def __init__(self, gateway: Gateway, *, refusing: str) -> None:
+        self._gateway = gateway
+        self.refusing: str | None = refusing
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            if name == self.refusing:
+                raise GatewayRefusal("not_possible")
+            return getattr(self._gateway, name)(**arguments)
 
         return call
 

@@ -84,7 +84,7 @@ def test_a_declined_payment_cancels_the_order_and_puts_its_units_back_on_sale(sh
     asyncio.run(run())
     assert shop.stock("MUG") == (10, 0)
     assert {e.cause for e in shop.story()["stock-PAN"] if hasattr(e, "cause")} == {"declined"}
-    assert shop.story()[f"order-{ORDER}"][-1].reason == "declined"
+    assert shop.story()[f"order-{ORDER}"][-1].cause == "declined"
 
 
 def test_money_is_taken_at_the_first_fulfilment(shop):
@@ -118,6 +118,7 @@ def test_a_refund_pays_back_and_writes_its_credit_note(shop):
         async with shop.open() as open_shop, open_shop.managers():
             await open_shop.sell(capture="checkout")
             await open_shop.until("confirmed", "captured")
+            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
             await open_shop.do(
                 RefundOrder(
                     order_id=ORDER,
@@ -127,9 +128,9 @@ def test_a_refund_pays_back_and_writes_its_credit_note(shop):
                     lines={"1": 1},
                 )
             )
-            await open_shop.until("confirmed", "partially_refunded")
+            await open_shop.until("fulfilled", "partially_refunded")
             await open_shop.do(refund_all("n2"))
-            await open_shop.until("confirmed", "refunded")
+            await open_shop.until("fulfilled", "refunded")
 
     asyncio.run(run())
     assert shop.charged() == [("captured", TOTAL, TOTAL)]

@@ -12,7 +12,7 @@ from aggregates.cart import cart
 from aggregates.catalog import product
 from aggregates.inventory import stock
 from aggregates.kernel import Money, UnitPrice
-from aggregates.orders import credit_note, fulfilment, order, refund
+from aggregates.orders import cancellation, credit_note, fulfilment, order, refund
 from aggregates.orders.events import Address, Charge
 from aggregates.payments import payment
 from tests.projections.books import EMAIL, FIRST_DAY, Books
@@ -134,7 +134,9 @@ class Shop(Books):
             )
             for line in ordered.placed.lines
         ]
-        canceled = order.cancel(ordered, order_id=order_id, reason="changed my mind")
+        canceled = cancellation.cancel(
+            ordered, order_id=order_id, cause="canceled" if code is None else "declined"
+        )
         self.record((f"payment-{order_id}", ended), (f"order-{order_id}", canceled), *released)
 
     def sends(self, order_id: str, fulfilment_id: str, lines: dict[str, int] | None = None) -> None:
@@ -165,15 +167,13 @@ class Shop(Books):
         """Lines come back and go on the shelf; their money goes back."""
         ordered, paid = self.state(f"order-{order_id}"), self.state(f"payment-{order_id}")
         returned = fulfilment.return_lines(
-            ordered, order_id=order_id, return_id=return_id, lines=lines, restock=True, reason="broken"
+            ordered, order_id=order_id, return_id=return_id, lines=lines, restock=True
         )
         planned = refund.plan_refund(
             ordered, order_id=order_id, lines={line.line_id: line.quantity for line in returned[0].lines}
         )
         note = f"note-{return_id}"
-        booked = refund.book_refund(
-            ordered, order_id=order_id, credit_note_id=note, refund=planned, reason="broken"
-        )
+        booked = refund.book_refund(ordered, order_id=order_id, credit_note_id=note, refund=planned)
         self.record(
             (f"order-{order_id}", (*returned, *booked)),
             (
@@ -204,7 +204,6 @@ class Shop(Books):
             number=note,
             currency=planned.amount.currency,
             lines=refund.credited_lines(ordered, planned),
-            reason="broken",
             issued_on=(FIRST_DAY + timedelta(days=2)).date(),
             order_id=order_id,
         )

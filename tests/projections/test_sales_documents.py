@@ -59,7 +59,6 @@ def test_a_stand_alone_credit_note_counts_on_the_day_it_was_issued() -> None:
         amount=Money(700, "GBP"),
         lines=(),
         charges=(),
-        reason="goodwill",
         issued_on=date(2010, 12, 1),
     )
     drawn.apply([Decoded(recorded(1), note)])

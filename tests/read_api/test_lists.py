@@ -130,7 +130,8 @@ def test_the_sales_dashboard_has_a_row_per_day_and_currency(shop: Shop, api: htt
             order_id,
             OrderCanceled(
                 order_id="o2",
-                reason="changed my mind",
+                cause="canceled",
+                credited=Money(0, "GBP"),
                 placed_on=order.placed_on,
                 currency="GBP",
                 total=order.total,
@@ -173,7 +174,6 @@ def credit_note(number: str, amount: int) -> CreditNoteIssued:
         amount=Money(amount, "GBP"),
         lines=(),
         charges=(),
-        reason="broken",
         issued_on=date(2026, 3, 1),
     )
 

@@ -174,16 +174,14 @@ class Shop:
     def take_back_one(self, order_id: str = ANNA) -> None:
         """One mug comes back to the shelf and is refunded."""
         lines = (LineQuantity(line_id="1", sku=MUG, quantity=1),)
-        returned = LinesReturned(
-            order_id=order_id, return_id="r1", lines=lines, restock=True, reason="chipped"
-        )
+        returned = LinesReturned(order_id=order_id, return_id="r1", lines=lines, restock=True)
         restocked = StockRestocked(sku=MUG, location=MAIN, order_id=order_id, return_id="r1", quantity=1)
         self.write("return_lines", (f"order-{order_id}", returned), (f"stock-{MUG}", restocked))
         self.refund(order_id, Money(1299, "GBP"))
 
     def refund(self, order_id: str, amount: Money, *, note: str = "n1") -> None:
         """Money goes back for one unit, with its credit note."""
-        refunded = (RefundedLine(line_id="1", quantity=1, amount=amount),)
+        refunded = (RefundedLine(line_id="1", quantity=1, amount=amount, withdrawn=0),)
         credited = (CreditNoteLine(sku=MUG, title="Mug", quantity=1, amount=amount),)
         self.write(
             "record_outcome",
@@ -193,20 +191,17 @@ class Shop:
             ),
             (
                 f"order-{order_id}",
-                OrderRefunded(
-                    order_id=order_id, credit_note_id=note, amount=amount, lines=refunded, reason="chipped"
-                ),
+                OrderRefunded(order_id=order_id, credit_note_id=note, amount=amount, lines=refunded),
             ),
             (
                 f"credit_note-{note}",
                 CreditNoteIssued(
                     credit_note_id=note,
-                    number="C-1",
+                    number=f"C-{note}",
                     currency="GBP",
                     amount=amount,
                     lines=credited,
                     charges=(),
-                    reason="chipped",
                     issued_on=DAY,
                     order_id=order_id,
                 ),
@@ -244,7 +239,7 @@ def order_placed(
     postage = Charge(kind="shipping", label="Royal Mail", amount=Money(400, "GBP"))
     return OrderPlaced(
         order_id=order_id,
-        number="100-200-3000",
+        number=f"100-2000-{order_id[:4]}",
         channel="web",
         currency="GBP",
         lines=(mugs, *lines),

@@ -146,6 +146,25 @@ def test_what_was_not_refunded_is_sent(upgraded: Upgraded, story: str, units: li
     wait_until(lambda: upgraded.stands(story).split()[1] in captured, why=lambda: upgraded.stands(story))
 
 
+def test_what_was_refunded_unsent_is_not_sent_and_its_order_can_end(upgraded: Upgraded) -> None:
+    unsent, one_sent = order_of("refunded unsent"), order_of("refunded one sent")
+    for order_id in (unsent, one_sent):
+        status, problem = upgraded.do(f"/orders/{order_id}/fulfilments", {})
+        assert (status, problem["type"]) == (409, "/problems/not-fulfillable")
+
+    def reserved() -> tuple[int, int]:
+        return upgraded.get("/inventory/MUG")["reserved"], upgraded.get("/inventory/PAN")["reserved"]
+
+    mugs, pans = reserved()
+    for order_id, ends in ((unsent, "canceled refunded"), (one_sent, "fulfilled refunded")):
+        status, answer = upgraded.do(f"/orders/{order_id}/cancel", {})
+        assert status == 200, answer
+        story = "refunded unsent" if order_id == unsent else "refunded one sent"
+        wait_until(lambda s=story, e=ends: upgraded.stands(s) == e, why=lambda s=story: upgraded.stands(s))
+    wait_until(lambda: reserved() == (mugs - 3 - 2, pans - 1 - 1), why=lambda: f"{reserved()}")
+    assert upgraded.charge("refunded unsent") == upgraded.charge("refunded one sent")
+
+
 def test_a_cart_of_before_is_checked_out_without_what_is_sold_no_more(upgraded: Upgraded) -> None:
     cart = f"/carts/{'c' * 40}"
     buyer = {

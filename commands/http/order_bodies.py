@@ -1,0 +1,103 @@
+"""What requests on orders say: their bodies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from commands.http.addresses import AddressBody, Email
+from commands.http.shapes import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
+
+Lines = Annotated[list[LineQuantityBody] | None, Field(min_length=1, max_length=1_000)]
+
+_ALL: JsonDict = {"required": ["all"], "properties": {"all": {"const": True}}}
+_LINES: JsonDict = {"required": ["lines"], "properties": {"lines": {"type": "array"}}}
+_AMOUNT: JsonDict = {"required": ["amount"], "properties": {"amount": {"type": "object"}}}
+
+
+class PaymentBody(Body):
+    """How to pay: the gateway's name for the means of payment."""
+
+    method: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,255}$", examples=["pm_card_visa"])]
+
+
+class CheckoutBody(Body):
+    """What an order needs beside its cart. `payment` may be left out where nothing is to be paid."""
+
+    email: Email
+    shipping_address: AddressBody
+    payment: PaymentBody | None = None
+
+
+class CancelBody(Body):
+    """Why the order is given up."""
+
+    reason: Reason | None = None
+
+
+class _Parts(Body):
+    """Some lines, or all that remains, but not both."""
+
+    lines: Lines = None
+    all: bool = False
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.all and self.lines is not None:
+            raise ValueError("name lines, or all: not both")
+        return self
+
+    def units(self) -> Mapping[str, int] | None:
+        """Units by line, None for all; what names a line twice means the sum."""
+        if self.lines is None:
+            return None
+        units: Counter[str] = Counter()
+        for line in self.lines:
+            units[line.line_id] += line.quantity
+        return units
+
+
+def _either(*ways: JsonDict) -> JsonDict:
+    """Of a schema: `all` goes with none of the other `ways`."""
+    return {"not": {"allOf": [_ALL, {"anyOf": list(ways)}]}}
+
+
+class FulfilmentBody(_Parts):
+    """What is sent: these lines, else all that remains."""
+
+    model_config = ConfigDict(json_schema_extra=_either(_LINES))
+
+
+class ReturnBody(_Parts):
+    """What came back: these lines, else all that is out."""
+
+    model_config = ConfigDict(json_schema_extra=_either(_LINES))
+    restock: bool = True
+
+
+class RefundAmount(MoneyBody):
+    """An amount to be paid back."""
+
+    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX), INTEGRAL]
+
+
+class RefundBody(_Parts):
+    """What is paid back: the worth of lines, an amount (shared among the lines, if there are any), or all."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [_LINES, _AMOUNT, _ALL], **_either(_LINES, _AMOUNT)}
+    )
+    amount: RefundAmount | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.all and self.amount is not None:
+            raise ValueError("name an amount, or all: not both")
+        if not self.all and self.amount is None and self.lines is None:
+            raise ValueError("say what is paid back: lines, an amount, or all")
+        return self
