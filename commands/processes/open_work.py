@@ -23,6 +23,7 @@ class Agenda:
         self.horizon = AT_ONCE
         self._queues: dict[str, dict[int, OpenWork]] = {}
         self._waiting: list[tuple[datetime, str, int]] = []  # a heap; may name what is closed or taken
+        self._taken: set[Name] = set()  # of what is open
         self._changed: dict[Name, OpenWork | None] = {}  # None: closed
 
     def load(self, kept: list[OpenWork], horizon: datetime) -> None:
@@ -50,9 +51,11 @@ class Agenda:
         while self._waiting and self._waiting[0][0] <= now:
             _, queue, number = heapq.heappop(self._waiting)
             works = self._queues.get(queue, {})
-            if number in works and number == min(works) and works[number].due_at <= now:
+            first = min((n for n, work in works.items() if work.due_at <= now), default=None)
+            if number == first and (queue, number) not in self._taken:
+                self._taken.add((queue, number))
                 due.append(works[number])
-        return list(dict.fromkeys(due))
+        return due
 
     def take_changes(self) -> tuple[list[OpenWork], list[Name]]:
         """What was opened and what was closed since the last call."""
@@ -81,8 +84,9 @@ class Agenda:
         works = self._queues.get(queue)
         if works is None or works.pop(number, None) is None:
             return
+        self._taken.discard((queue, number))
         if not works:
             del self._queues[queue]
-        else:  # It may have been in the way of the next.
-            first = works[min(works)]
-            heapq.heappush(self._waiting, (first.due_at, queue, first.number))
+        for work in works.values():
+            if work.number > number:  # It may have been in the way of the next.
+                heapq.heappush(self._waiting, (work.due_at, queue, work.number))

@@ -95,7 +95,12 @@ class Shop:
         return await self.handling.handle(command, context)
 
     async def sell(
-        self, order_id: str = ORDER, method: str = VISA, capture: Any = "fulfilment", units: int = 10
+        self,
+        order_id: str = ORDER,
+        method: str = VISA,
+        capture: Any = "fulfilment",
+        units: int = 10,
+        kept: timedelta = KEPT,
     ) -> None:
         """An order of two mugs and one pan, 29.00 in all; so many units of each are in stock at first."""
         for sku, price in (("MUG", "4.50"), ("PAN", "20.00")):
@@ -127,7 +132,7 @@ class Shop:
                 payment_method=method,
                 capture=capture,
                 placed_on=self.now.date(),
-                expires_at=self.now + KEPT,
+                expires_at=self.now + kept,
             )
         )
 
@@ -181,9 +186,9 @@ class Shop:
         return self.state(f"checkout-{order_id}").open_steps
 
 
-async def eventually(holds: Callable[[], bool], seen: Callable[[], Any]) -> None:
-    """Waits until it holds, up to 10 s."""
-    for _ in range(1_000):
+async def eventually(holds: Callable[[], bool], seen: Callable[[], Any], *, seconds: int = 10) -> None:
+    """Waits until it holds."""
+    for _ in range(100 * seconds):
         if holds():
             return
         await asyncio.sleep(0.01)

@@ -1,0 +1,53 @@
+"""A process that does the work of the process managers, for tests that kill it:
+
+    python -m tests.processes.worker POSTGRES_URL LEDGER CALLS CHECKPOINT_SECONDS
+
+Notes the key of each call of the gateway as a line of the file CALLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from aggregates.event_types import EVENT_TYPES
+from commands.gateway import Gateway
+from commands.handlers import HANDLERS
+from commands.handling import Handling
+from commands.processes import following
+from commands.processes.kinds import all_kinds
+from commands.processes.manager import ProcessManagers
+from commands.sandbox_gateway import SandboxGateway
+from event_store.codec import Codec
+from event_store.postgres_log import PostgresLog
+
+
+class NotingGateway:
+    """The real one."""
+
+    def __init__(self, gateway: Gateway, calls: Path) -> None:
+        self._gateway = gateway
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**arguments: Any) -> Any:
+            with self._calls.open("a") as calls:
+                calls.write(f"{arguments['key']}\n")
+            return getattr(self._gateway, name)(**arguments)
+
+        return call
+
+
+async def work(url: str, ledger: str, calls: str) -> None:
+    log, codec = PostgresLog.open(url), Codec(EVENT_TYPES)
+    gateway: Any = NotingGateway(SandboxGateway(Path(ledger)), Path(calls))
+    handling = Handling(log, codec, HANDLERS)
+    async with handling, ProcessManagers(log, codec, handling, all_kinds(gateway)):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    following.CHECKPOINT_SECONDS = float(sys.argv[4])
+    asyncio.run(work(*sys.argv[1:4]))
