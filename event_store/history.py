@@ -6,6 +6,8 @@ checkpoint is read again with those that follow it, in one statement.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from event_store.errors import AnotherHistory
 from event_store.records import START, Checkpoint, EventReader, RecordedEvent
 
@@ -23,6 +25,21 @@ def checkpoint_at(log: EventReader, position: int) -> Checkpoint | None:
 def has(log: EventReader, checkpoint: Checkpoint) -> bool:
     """Whether the log has the event that the checkpoint names, and so every one before it."""
     return checkpoint_at(log, checkpoint.position) == checkpoint
+
+
+def read_types_on(
+    log: EventReader, after: Checkpoint, *, types: Collection[str], limit: int, up_to: int
+) -> tuple[list[RecordedEvent], Checkpoint]:
+    """Events of these types, and how far the log was looked at for them: to `up_to`, or the last of `limit`.
+
+    Raises AnotherHistory where the log does not have the checkpoint's event, or ends before `up_to`. What was
+    read stands as long as the log has the event of the checkpoint given: the next call looks.
+    """
+    end = checkpoint_at(log, up_to)
+    events = log.read_all(after=after.position, limit=limit, types=types, up_to=up_to)
+    if end is None or not has(log, after):
+        raise AnotherHistory(f"position {after.position} or {up_to} has another event now, or none")
+    return events, events[-1].checkpoint if len(events) == limit else end
 
 
 def read_on(

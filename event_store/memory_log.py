@@ -48,6 +48,7 @@ class MemoryLog(MemoryProgress):
         self._checkpoints: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._open_work = {}
+        self._checkpoint_events = {}
         self._snapshots: dict[tuple[str, str], Snapshot] = {}  # by stream and shape
         self._exclusives: set[str] = set()
         self._secret = os.urandom(32)
@@ -258,7 +259,7 @@ class MemoryExclusive:
     _held: bool = field(default=True)
 
     def still_held(self) -> bool:
-        return self._held
+        return self._held and self._name in self._all
 
     def release(self) -> None:
         if self._held:

@@ -7,12 +7,15 @@ from collections.abc import Collection
 from datetime import datetime
 
 from event_store.progress import OpenWork
+from event_store.records import RecordedEvent
 
 
 class MemoryProgress:
     """The part of the log in memory that is about processes."""
 
     _checkpoints: dict[str, int]
+    _checkpoint_events: dict[str, str | None]
+    _events: list[RecordedEvent]
     _open_work: dict[str, dict[tuple[str, int], OpenWork]]  # by process
 
     def _open(self) -> threading.Condition:
@@ -22,6 +25,18 @@ class MemoryProgress:
     def tracked(self, name: str) -> int | None:
         with self._open():
             return self._checkpoints.get(name)
+
+    def resumed(self, name: str) -> int | None:
+        with self._open():
+            position, event = self._checkpoints.get(name, 0), self._checkpoint_events.get(name)
+            if position > 0 and not self._stands(position, event):
+                self._checkpoints[name] = 0
+                self._open_work.pop(name, None)
+            return self._checkpoints.get(name)
+
+    def _stands(self, position: int, event: str | None) -> bool:
+        there = self._events[position - 1 : position]
+        return bool(there) and event in {None, there[0].identity}
 
     def open_work(self, name: str, *, due_from: datetime, due_before: datetime) -> list[OpenWork]:
         with self._open():
@@ -36,11 +51,15 @@ class MemoryProgress:
         position: int,
         opened: Collection[OpenWork],
         closed: Collection[tuple[str, int]],
+        event: str | None = None,
     ) -> bool:
         with self._open():
             if self._checkpoints.get(name) != after:
                 return False
+            if event is not None and not self._stands(position, event):
+                return False
             self._checkpoints[name] = position
+            self._checkpoint_events[name] = event
             kept = self._open_work.setdefault(name, {})
             for key in closed:
                 kept.pop(key, None)

@@ -18,6 +18,10 @@ class PostgresProgress:
         row = self._reading.row("checkpoint", {"name": name})
         return None if row is None else int(row[0])
 
+    def resumed(self, name: str) -> int | None:
+        self._reading.execute("forget_other_progress", {"name": name})
+        return self.tracked(name)
+
     def open_work(self, name: str, *, due_from: datetime, due_before: datetime) -> list[OpenWork]:
         asked = {"name": name, "due_from": due_from, "due_before": due_before}
         return self._reading.rows("open_work", asked, make=OpenWork)
@@ -30,6 +34,7 @@ class PostgresProgress:
         position: int,
         opened: Collection[OpenWork],
         closed: Collection[tuple[str, int]],
+        event: str | None = None,
     ) -> bool:
         changes = {
             "queues": [work.queue for work in opened],
@@ -40,6 +45,6 @@ class PostgresProgress:
             "closed_numbers": [number for _, number in closed],
         }
         row = self._reading.row(
-            "save_progress", {"name": name, "after": after, "position": position} | changes
+            "save_progress", {"name": name, "after": after, "position": position, "event": event} | changes
         )
         return row is not None and row[0] == 1

@@ -27,6 +27,13 @@ class ProgressStore(Protocol):
     def tracked(self, name: str) -> int | None:
         """The named reader's checkpoint; None before its first."""
 
+    def resumed(self, name: str) -> int | None:
+        """The process's checkpoint, as `tracked`.
+
+        Where it stood in another history of the log it is 0 from now on, and what was open then is
+        forgotten.
+        """
+
     def open_work(self, name: str, *, due_from: datetime, due_before: datetime) -> list[OpenWork]:
         """What was open at the process's checkpoint, of which is due in that time."""
 
@@ -38,9 +45,11 @@ class ProgressStore(Protocol):
         position: int,
         opened: Collection[OpenWork],
         closed: Collection[tuple[str, int]],
+        event: str | None = None,
     ) -> bool:
         """Moves a process's checkpoint from `after` (None: it has none) and notes what was opened since, and
-        which queue and number closed, in one step.
+        which queue and number closed, in one step. `event` is the identity of the event at `position`.
 
-        False where the checkpoint stands elsewhere, because another follows: then nothing was written.
+        False where the checkpoint stands elsewhere, because another follows, or the log has another event
+        there, or none: then nothing was written.
         """

@@ -17,9 +17,10 @@ from commands.decision import Actor, Answer, BusyError, Context
 from commands.processes.kind import AT_ONCE, Due, NotYet, Opened, ProcessKind
 from commands.processes.open_work import Agenda
 from event_store.codec import Codec
-from event_store.errors import StoreUnavailable
+from event_store.errors import AnotherHistory, StoreUnavailable
+from event_store.history import checkpoint_at, read_types_on
 from event_store.progress import OpenWork
-from event_store.records import EventLog, Exclusive, RecordedEvent
+from event_store.records import START, EventLog, Exclusive, RecordedEvent
 
 log_lines = structlog.get_logger("commands.processes")
 
@@ -84,6 +85,7 @@ class Following:
         self._actor = Actor("process", kind.name)
         self._checkpoint = checkpoint_of(kind)
         self._saved: int | None = None
+        self._place = START  # how far the log is read: the agenda's position, and what stands there
         self._saved_at = 0.0
         self._agenda = Agenda(0)
         self._fresh: dict[int, RecordedEvent] = {}  # what opened work in this round, by position
@@ -96,14 +98,16 @@ class Following:
     async def follow(self, lock: Exclusive) -> None:
         """Reads to the head, does what is due, waits for more.
 
-        Returns once the lock is lost, or another follows. Raises what a piece of work failed with by a
-        mistake in this file.
+        Returns once the lock is lost, another follows, or the log has another history than was read. Raises
+        what a piece of work failed with by a mistake in this file.
         """
-        self._saved = await self._in_thread(self._log.tracked, self._checkpoint)
+        self._saved = await self._in_thread(self._log.resumed, self._checkpoint)
         begins = self._saved
         if begins is None:
             begins = await self._in_thread(self._kind.starts_at, self._log)
-        self._agenda = Agenda(begins)
+        # A log that does not reach so far is another one than was read: from its start, then.
+        self._place = await self._in_thread(checkpoint_at, self._log, begins) or START
+        self._agenda = Agenda(self._place.position)
         await self._look_ahead(self._clock())
         head = await self._in_thread(self._log.head)
         while await self._read_to(head):
@@ -129,18 +133,22 @@ class Following:
         return list(self._running.values())
 
     async def _read_to(self, head: int) -> bool:
-        """False where another follows meanwhile."""
+        """False where another follows meanwhile, or the log has another history."""
         agenda, names = self._agenda, self._kind.event_names
         while agenda.position < head:
             up_to = min(head, agenda.position + LOOKED_AT_MAX)
-            read = partial(self._log.read_all, limit=PAGE, types=names, up_to=up_to)
-            page = await self._in_thread(partial(read, after=agenda.position))
+            read = partial(read_types_on, self._log, self._place, types=names, limit=PAGE, up_to=up_to)
+            try:
+                page, self._place = await self._in_thread(read)
+            except AnotherHistory as error:
+                log_lines.warning("another_history", process=self._kind.name, reason=str(error))
+                return False
             for recorded in page:
                 for change in self._kind.changes(recorded, self._codec.decode(recorded)):
                     agenda.note(change, recorded.position)
                     if isinstance(change, Opened):
                         self._fresh[recorded.position] = recorded
-            agenda.position = page[-1].position if len(page) == PAGE else up_to
+            agenda.position = self._place.position
             if agenda.position < head:  # far behind: what is read is not read again
                 self._fresh.clear()
                 if self._is_time_to_save() and not await self._save(self._clock()):
@@ -158,7 +166,12 @@ class Following:
         position = self._agenda.position
         if position != self._saved:
             opened, closed = self._agenda.take_changes()
-            save = partial(self._log.save_progress, after=self._saved, position=position)
+            save = partial(
+                self._log.save_progress,
+                after=self._saved,
+                position=position,
+                event=self._place.event or None,
+            )
             if not await self._in_thread(partial(save, self._checkpoint, opened=opened, closed=closed)):
                 log_lines.warning("another_follows", process=self._kind.name)
                 return False

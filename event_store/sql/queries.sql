@@ -146,15 +146,35 @@ SELECT queue, number, due_at, position
   FROM open_work
  WHERE process = %(name)s AND due_at >= %(due_from)s AND due_at < %(due_before)s
 
+-- forget_other_progress --
+-- A checkpoint of another history says nothing of this one, nor does what was open at it.
+WITH other AS (
+    UPDATE tracking t SET position = 0, event = NULL
+     WHERE t.name = %(name)s AND t.position > 0
+       AND NOT EXISTS (
+           SELECT FROM events e
+            WHERE e.position = t.position
+              AND coalesce(
+                  t.event = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at), true))
+    RETURNING name
+)
+DELETE FROM open_work w USING other WHERE w.process = other.name
+
 -- save_progress --
--- The checkpoint is the fence: who started from another one than it is now writes nothing.
-WITH moved AS (
-    UPDATE tracking SET position = %(position)s
-     WHERE name = %(name)s AND position = %(after)s::bigint
+-- The checkpoint is the fence, and the event that stands there: who started from another one than it is now, or
+-- has read another history, writes nothing.
+WITH here AS (
+    SELECT WHERE %(event)s::text IS NULL OR EXISTS (
+        SELECT FROM events e
+         WHERE e.position = %(position)s
+           AND %(event)s = event_identity(e.position, e.stream, e.version, e.command_id, e.recorded_at))
+), moved AS (
+    UPDATE tracking SET position = %(position)s, event = %(event)s
+     WHERE name = %(name)s AND position = %(after)s::bigint AND EXISTS (SELECT FROM here)
     RETURNING name
 ), begun AS (
-    INSERT INTO tracking (name, position)
-    SELECT %(name)s, %(position)s WHERE %(after)s::bigint IS NULL
+    INSERT INTO tracking (name, position, event)
+    SELECT %(name)s, %(position)s, %(event)s FROM here WHERE %(after)s::bigint IS NULL
         ON CONFLICT DO NOTHING
     RETURNING name
 ), ours AS (

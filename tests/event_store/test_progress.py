@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from event_store.progress import OpenWork
 from event_store.records import EventLog
+from tests.event_store.given import adding
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVER = {"due_from": datetime.min.replace(tzinfo=UTC), "due_before": datetime(9000, 1, 1, tzinfo=UTC)}
@@ -57,3 +58,21 @@ def test_kinds_of_process_do_not_see_each_others_work(log: EventLog) -> None:
     log.save_progress("process mail", after=3, position=4, opened=[], closed=[("a", 0)])
     assert log.open_work(NAME, **EVER) == [work("a")]
     assert log.open_work("process mail", **EVER) == []
+
+
+def test_who_has_read_another_history_saves_nothing(log: EventLog) -> None:
+    log.append([adding("cart-a"), adding("cart-b")])
+    second = log.read_all(after=1, limit=1)[0]
+    assert log.save_progress(NAME, after=None, position=2, opened=[], closed=[], event=second.identity)
+    assert not log.save_progress(NAME, after=2, position=3, opened=[work("a")], closed=[], event="0" * 32)
+    assert (log.resumed(NAME), log.open_work(NAME, **EVER)) == (2, [])
+
+
+def test_progress_in_another_history_is_forgotten(log: EventLog) -> None:
+    log.append([adding("cart-a"), adding("cart-b")])
+    assert log.save_progress(NAME, after=None, position=2, opened=[work("a")], closed=[])
+    assert (log.resumed(NAME), log.open_work(NAME, **EVER)) == (2, [work("a")])
+    log.save_progress("process mail", after=None, position=3, opened=[work("a")], closed=[])
+    assert (log.resumed("process mail"), log.open_work("process mail", **EVER)) == (0, [])
+    assert log.save_progress("process mail", after=0, position=1, opened=[work("b")], closed=[])
+    assert (log.resumed("process mail"), log.resumed("process none")) == (1, None)
