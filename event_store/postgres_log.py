@@ -226,6 +226,8 @@ class PostgresLog(PostgresProgress):
         if writer is None:
             if self._closing.is_set():
                 raise StoreUnavailable("this log is closed")
+            for ended in [one for one in self._async_writers if one.is_closed()]:
+                self._async_writers.pop(ended).close()
             writer = AsyncWriter(self._new_writing_connection, self._journal, self._waker.tell)
             self._async_writers[loop] = writer
         self._of_thread.writer = writer

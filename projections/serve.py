@@ -27,6 +27,8 @@ from projections.sinks import all_sinks
 LOCK = "projector"
 """The session lock that whoever writes views holds."""
 
+_STOP_SECONDS_MAX = 12
+"""After so long it ends by force: what a batch has left half done is found, and counts once."""
 _LOCK_PAUSE_SECONDS = 0.5
 _TOLD_EVERY_SECONDS = 0.2
 
@@ -142,6 +144,7 @@ def _taken_lock(log: EventLog, stopping: threading.Event) -> Exclusive | None:
 @contextmanager
 def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
     def handle(*_: object) -> None:
+        signal.alarm(_STOP_SECONDS_MAX)  # By the kernel: no store and no comparison can hold it up.
         # Not here: what it interrupts may hold the very lock that it would wait for.
         threading.Thread(target=stop, name="stop", daemon=True).start()
 
@@ -149,5 +152,6 @@ def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        signal.alarm(0)
         for number, handler in before.items():
             signal.signal(number, handler)

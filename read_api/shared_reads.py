@@ -53,12 +53,12 @@ class SharedReads:
         keys = list(dict.fromkeys(key for key, _ in together))
         try:
             reads = await self._documents.documents(view, keys)
+            documents = dict(zip(keys, reads.documents, strict=True))
         except Exception as error:  # whatever it is, it belongs to those who asked
             for _, answer in together:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        documents = dict(zip(keys, reads.documents, strict=True))
         for key, answer in together:
             if not answer.done():  # done already where who asked has gone
                 answer.set_result(Read(documents[key], reads.position))

@@ -32,7 +32,7 @@ from commands.gateway import Gateway, GatewayTimeout, GatewayUnavailable
 from commands.importing.importer import OnlineRetailImport
 from commands.importing.progress import Progress
 from commands.orders import CancelOrder
-from commands.processes.calls import Patience
+from commands.processes.following import Patience
 from commands.refunds import RefundOrder
 from commands.sandbox_gateway import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
 from deploy.local.account import server_account
@@ -43,7 +43,11 @@ from event_store.queries import migrations
 from tests.importing.given import SMALL
 from tests.processes.shop import KEPT, NOON, Shop, eventually
 
-TABLES = ("installation", "subject_keys", "commands", "events", "snapshots", "tracking")
+TABLES = (
+    *("installation", "subject_keys", "commands", "events", "snapshots", "tracking"),
+    *("log", "numbers"),  # from the sixth migration on
+    "open_work",  # from the seventh
+)
 LONG = Patience(pause_first=60.0)  # Whoever lost a call is dead before it asks again.
 STOCK_EVENTS = 300  # More than a stream has before a snapshot of it is drawn.
 

@@ -100,6 +100,8 @@ def upgraded(request: pytest.FixtureRequest, postgres_server: Any) -> Iterator[U
     migrate(url, "daybook", up_to=int((recorded / "migration").read_text()))
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         for table in TABLES:
+            if not (recorded / f"{table}.copy.gz").exists():  # It is of a later schema.
+                continue
             cursor.execute(f"TRUNCATE daybook.{table}".encode())
             with cursor.copy(f"COPY daybook.{table} FROM STDIN".encode()) as rows:
                 rows.write(gzip.decompress((recorded / f"{table}.copy.gz").read_bytes()))
