@@ -44,9 +44,10 @@ def _country(code: str) -> str:
 
 def _email(text: str) -> str:
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        found = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError(str(error)) from error
+    return found.normalized
 
 
 PostalCode = Annotated[str, Field(pattern=PRINTABLE_LINE, max_length=20)]

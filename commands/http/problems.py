@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from inspect import getdoc
 from typing import Any
 
@@ -61,12 +61,12 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
 )
 
 
-def type_of_reason(reason: type) -> ProblemType:
+def type_of_reason(reason: type[Reason]) -> ProblemType:
     """The problem type a reason is answered with."""
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", reason.__name__).lower()
     if slug == ORDER_SECRET_REQUIRED.slug:
         return ORDER_SECRET_REQUIRED
-    status = 404 if slug.startswith("unknown-") else 409
+    status = 422 if reason.about else 404 if slug.startswith("unknown-") else 409
     title = (getdoc(reason) or reason.__name__).partition("\n")[0]
     return ProblemType(slug, status, title)
 
@@ -74,7 +74,11 @@ def type_of_reason(reason: type) -> ProblemType:
 def reason_response(reason: Reason) -> Response:
     """The answer to a refused command."""
     facts = {field.name: getattr(reason, field.name) for field in fields(reason)}
-    return problem(type_of_reason(type(reason)), **facts)
+    kind = type_of_reason(type(reason))
+    if not reason.about:
+        return problem(kind, **facts)
+    fault = {"field": f"body.{reason.about}", "message": kind.title}
+    return problem(kind, f"{fault['field']}: {kind.title}", errors=[fault], **facts)
 
 
 def problem(
@@ -96,8 +100,18 @@ def problem(
 def _said(kind: ProblemType, facts: Mapping[str, Any]) -> str:
     if not facts:
         return kind.title
-    said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
-    return f"{kind.title.rstrip('.')}: {said}."
+    return f"{kind.title.rstrip('.')}: {_words(facts)}."
+
+
+def _words(fact: Any) -> str:
+    """`sku MUG, asked 2; sku TEA, asked 1` of whatever the fact is made of."""
+    if is_dataclass(fact):
+        fact = {field.name: getattr(fact, field.name) for field in fields(fact)}
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {_words(part)}" for name, part in fact.items())
+    if isinstance(fact, list | tuple):
+        return "; ".join(map(_words, fact))
+    return str(fact)
 
 
 def cut(said: Any, length_max: int = ECHO_MAX) -> Any:

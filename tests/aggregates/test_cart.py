@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given as forall
 from hypothesis import settings
 from hypothesis import strategies as some
@@ -24,6 +25,7 @@ from aggregates.cart.cart import (
 from aggregates.cart.events import CartCheckedOut, CartOpened, ItemAdded, ItemRemoved, QuantityChanged
 from aggregates.kernel import (
     Money,
+    NotForSale,
     Offer,
     ProductNotOnSale,
     Rejected,
@@ -171,6 +173,44 @@ def test_what_was_delisted_meanwhile_cannot_be_checked_out():
     given(OPENED, added()).when(
         check_out, cart_id=CART, order_id=ORDER, products={"MUG": offer(on_sale=False)}
     ).then_rejected(ProductNotOnSale("MUG"))
+
+
+def test_all_that_is_not_sold_as_it_was_is_refused_at_once():
+    full = (OPENED, added(), added("POT", line_id="2"), added("PAN", line_id="3"), added("TEA", line_id="4"))
+    products = {
+        "MUG": offer(),
+        "POT": offer("POT", currency="EUR"),
+        "PAN": None,
+        "TEA": offer("TEA", on_sale=False),
+    }
+    given(*full).when(check_out, cart_id=CART, order_id=ORDER, products=products).then_rejected(
+        ProductNotOnSale(
+            "POT",
+            (
+                NotForSale("POT", "other_currency", "EUR"),
+                NotForSale("PAN", "delisted"),
+                NotForSale("TEA", "delisted"),
+            ),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("product", "refusal"),
+    [
+        (offer(on_sale=False), ProductNotOnSale("MUG")),
+        (offer(currency="EUR"), WrongCurrency(asked="EUR", expected="GBP")),
+    ],
+)
+def test_a_line_of_what_is_not_sold_as_it_was_may_shrink_or_go_and_nothing_else(product, refusal):
+    line = given(OPENED, added(quantity=5))
+    now = ADD_MUG | {"product": product}
+    line.when(set_quantity, **(now | {"quantity": 6})).then_rejected(refusal)
+    line.when(add_item, **now).then_rejected(refusal)
+    line.when(set_quantity, **(now | {"quantity": 4})).then_once(changed(quantity=4))
+    line.when(set_quantity, **(now | {"quantity": 5})).then_nothing()
+    line.when(set_quantity, **(now | {"quantity": 0})).then_once(removed())
+    given(OPENED).when(set_quantity, **now).then_rejected(refusal)
 
 
 def test_a_checked_out_cart_changes_no_more():

@@ -1,5 +1,6 @@
 """The rules of the stock of one SKU."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import process_time
 
@@ -18,7 +19,7 @@ from aggregates.inventory.events import (
     StockReserved,
     StockRestocked,
 )
-from aggregates.inventory.stock import NotEnoughStock, NotReserved
+from aggregates.inventory.stock import LocationNotInUse, NotEnoughStock, NotReserved
 from aggregates.kernel import Rejected
 from tests.aggregates.given import given, state_after
 
@@ -81,6 +82,38 @@ def test_the_books_cannot_be_adjusted_below_what_is_promised_to_orders():
     given(received(5), reserved(ANNA, 4)).when(stock.adjust, sku=MUG, delta=-1, reason="broken").then(
         StockAdjusted(sku=MUG, location="main", delta=-1, reason="broken")
     )
+
+
+def test_stock_moves_at_the_one_location_that_is_in_use():
+    elsewhere = LocationNotInUse(sku=MUG, location="north")
+    given().when(stock.receive, sku=MUG, quantity=5, reason="delivery", location="north").then_rejected(
+        elsewhere
+    )
+    given(received(5)).when(stock.adjust, sku=MUG, delta=1, reason="found", location="north").then_rejected(
+        elsewhere
+    )
+    given(received(5)).when(
+        stock.reserve, sku=MUG, order_id=ANNA, quantity=1, expires_at=NOON, location="north"
+    ).then_rejected(elsewhere)
+
+
+def test_what_lies_elsewhere_since_before_counts_and_is_sent():
+    north = replace(received(5), location="north")
+    given(north).when(stock.dispatch, sku=MUG, order_id=ANNA, quantity=5).then(dispatched(ANNA, 5, 0))
+
+
+def test_units_of_an_order_that_costs_nothing_do_not_expire():
+    given(received(5)).when(
+        stock.reserve, sku=MUG, order_id=ANNA, quantity=2, expires_at=NOON, confirmed=True
+    ).then_once(reserved(ANNA, 2), confirmed(ANNA, 2))
+
+
+def test_a_part_of_what_is_set_aside_is_released():
+    held = given(received(5), reserved(ANNA, 3), confirmed(ANNA, 3))
+    held.when(stock.release, sku=MUG, order_id=ANNA, cause="refunded", keeping=1).then_once(
+        released(ANNA, 2, "refunded")
+    )
+    held.when(stock.release, sku=MUG, order_id=ANNA, cause="refunded", keeping=3).then_nothing()
 
 
 def test_an_adjustment_by_nothing_is_none():

@@ -84,18 +84,25 @@ def test_a_declined_card_cancels_the_order_and_frees_the_stock(log: EventLog, tm
     asyncio.run(scenario())
 
 
-def test_checkout_reserves_every_line_or_none(log: EventLog, tmp_path: Path) -> None:
+def test_checkout_reserves_every_line_or_none_and_names_all_that_is_short(
+    log: EventLog, tmp_path: Path
+) -> None:
     async def scenario() -> None:
         async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG", units=5)
             await shop.product("TEA", units=1)
-            cart_id = await shop.cart(MUG=2, TEA=2)
+            await shop.product("PAN")
+            cart_id = await shop.cart(MUG=2, TEA=2, PAN=1)
             head = log.head()
             refused = await shop.checkout(cart_id)
             assert refused.status_code == 409
             problem = refused.json()
             assert problem["type"] == "/problems/not-enough-stock"
             assert (problem["sku"], problem["asked"], problem["available"]) == ("TEA", 2, 1)
+            assert problem["short"] == [
+                {"sku": "TEA", "asked": 2, "available": 1},
+                {"sku": "PAN", "asked": 1, "available": 0},
+            ]
             assert log.head() == head
 
     asyncio.run(scenario())

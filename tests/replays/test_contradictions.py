@@ -1,0 +1,109 @@
+"""Facts that cannot all be so: verification names them, though each was appended as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from aggregates.inventory.events import ReservationReleased
+from aggregates.kernel import MAIN, Money
+from aggregates.orders.events import (
+    LineQuantity,
+    LinesFulfilled,
+    OrderCanceled,
+    OrderRefunded,
+    RefundedLine,
+)
+from aggregates.payments.events import PaymentNotNeeded
+from event_store.memory_log import MemoryLog
+from replays.verify import verify
+from tests.replays.shop import ANNA, BORIS, CODEC, DAY, MUG, Shop, order_placed, total_of
+
+ORDER, SHELF = f"order-{ANNA}", f"stock-{MUG}"
+BOTH = (LineQuantity(line_id="1", sku=MUG, quantity=2),)
+
+
+def refunded(units: int, *, withdrawn: int | None) -> OrderRefunded:
+    amount = Money(1299 * units, "GBP")
+    part = RefundedLine(line_id="1", quantity=units, amount=amount, withdrawn=withdrawn)
+    return OrderRefunded(order_id=ANNA, credit_note_id="n", amount=amount, lines=(part,))
+
+
+def canceled(*, credited: int = 0) -> OrderCanceled:
+    return OrderCanceled(
+        order_id=ANNA,
+        cause="canceled",
+        placed_on=DAY,
+        currency="GBP",
+        total=total_of(2),
+        credited=Money(credited, "GBP"),
+        lines=BOTH,
+    )
+
+
+def released(units: int) -> ReservationReleased:
+    return ReservationReleased(sku=MUG, location=MAIN, order_id=ANNA, quantity=units, cause="refunded")
+
+
+def refunded_and_sent(shop: Shop) -> None:
+    shop.write("refund_order", (ORDER, refunded(1, withdrawn=1)), (SHELF, released(1)))
+    shop.write("fulfil", (ORDER, LinesFulfilled(order_id=ANNA, fulfilment_id="f", lines=BOTH)))
+
+
+def withdrawn_and_kept_aside(shop: Shop) -> None:
+    shop.write("refund_order", (ORDER, refunded(1, withdrawn=1)))
+
+
+def canceled_and_kept_aside(shop: Shop) -> None:
+    shop.write("cancel_order", (ORDER, canceled()))
+
+
+def credited_by_nothing(shop: Shop) -> None:
+    shop.write("cancel_order", (ORDER, canceled(credited=100)), (SHELF, released(2)))
+
+
+def borne_twice(shop: Shop) -> None:
+    twin = replace(order_placed(BORIS, cart_id=None), number=order_placed(ANNA).number)
+    shop.write("place", (f"order-{BORIS}", replace(twin, email=None, shipping_address=None)))
+
+
+def costs_and_needs_no_payment(shop: Shop) -> None:
+    shop.write("place", (f"payment-{ANNA}", PaymentNotNeeded(order_id=ANNA)))
+
+
+@pytest.mark.parametrize(
+    ("happens", "words"),
+    [
+        (refunded_and_sent, "line 1: 2 sent, there were 1"),
+        (withdrawn_and_kept_aside, f"2 set aside for order {ANNA}, which can send 1"),
+        (canceled_and_kept_aside, f"2 set aside for order {ANNA}, which can send 0"),
+        (credited_by_nothing, "canceled with 100 credited, credit notes say 0"),
+        (borne_twice, f"is borne by {ANNA} already"),
+        (costs_and_needs_no_payment, "not needed, for an order of"),
+    ],
+)
+def test_what_contradicts_is_found(happens: Callable[[Shop], None], words: str) -> None:
+    shop = Shop(MemoryLog())
+    shop.receive()
+    shop.check_out()
+    shop.authorize()
+    assert findings(shop) == []
+    happens(shop)
+    assert [finding for finding in findings(shop) if words in finding], findings(shop)
+
+
+def test_a_refund_of_before_that_says_nothing_of_units_contradicts_nothing() -> None:
+    shop = Shop(MemoryLog())
+    shop.receive()
+    shop.check_out()
+    shop.authorize()
+    shop.write("refund_order", (ORDER, refunded(2, withdrawn=None)))
+    assert [finding for finding in findings(shop) if "set aside" in finding or "sent" in finding] == []
+
+
+def findings(shop: Shop) -> list[str]:
+    found: list[str] = []
+    verify(shop.log, CODEC, report=lambda finding: found.append(finding.wrong))
+    return found
