@@ -42,6 +42,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         personal=("email", "shipping_address"),
         subject=orders.subject_of,
         upcasters=(orders.order_placed_from_1,),
+        bound_from=2,
     ),
     EventType("orders.order_confirmed", 1, orders.OrderConfirmed),
     EventType(
@@ -51,6 +52,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         personal=("reason",),
         subject=orders.order_subject,
         upcasters=(orders.order_canceled_from_1,),
+        bound_from=2,
     ),
     EventType("orders.lines_fulfilled", 1, orders.LinesFulfilled),
     EventType(
@@ -60,6 +62,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         personal=("reason",),
         subject=orders.order_subject,
         upcasters=(unchanged,),
+        bound_from=2,
     ),
     EventType(
         "orders.order_refunded",
@@ -68,6 +71,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         personal=("reason",),
         subject=orders.order_subject,
         upcasters=(unchanged,),
+        bound_from=2,
     ),
     EventType(
         "orders.credit_note_issued",
@@ -76,6 +80,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         personal=("reason",),
         subject=orders.note_subject,
         upcasters=(unchanged,),
+        bound_from=2,
     ),
     EventType("orders.order_numbered", 1, orders.OrderNumbered),
     EventType("orders.credit_note_numbered", 1, orders.CreditNoteNumbered),
@@ -95,6 +100,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         personal=("reason",),
         subject=payments.step_subject,
         upcasters=(payments.step_begun_from_1,),
+        bound_from=2,
     ),
     EventType("payments.step_ended", 1, payments.StepEnded),
 )

@@ -128,7 +128,8 @@ class EventType:
 
     `personal` names the fields that are encrypted, and `subject` says under whose key. `upcasters` turn the
     JSON of number 1 into that of number 2, and so on up to `schema_number`: one for each number but the last.
-    They get personal fields opened, or None where the key is not at hand.
+    They get personal fields opened, or None where the key is not at hand. From number `bound_from` on what is
+    personal is sealed for its place; before, it was sealed for its subject alone, or not sealed at all.
     """
 
     name: str
@@ -137,6 +138,7 @@ class EventType:
     personal: tuple[str, ...] = ()
     subject: Callable[[Any], str] | None = None
     upcasters: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = ()
+    bound_from: int = 1
 
 
 def unchanged(data: dict[str, Any]) -> dict[str, Any]:

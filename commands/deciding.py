@@ -14,6 +14,7 @@ from commands.books import Books, Missing
 from commands.decision import Context, Decision, TooLarge
 from commands.entries import Decided, EntryWriter
 from commands.snapshots import SnapshotDrawing, Snapshots
+from commands.subject_keys import SubjectKeys
 from commands.waiting import Waiting
 from event_store.codec import Codec
 from event_store.entries import check_entry, check_names
@@ -33,7 +34,8 @@ class Deciding:
         self, log: EventLog, codec: Codec, handlers: Mapping[type, Handler], *, streams_max: int
     ) -> None:
         self.books = Books(codec, streams_max)
-        self.entries = EntryWriter(codec)
+        self.subject_keys = SubjectKeys()
+        self.entries = EntryWriter(codec, self.subject_keys)
         self._log = log
         self._handlers = handlers
         self._snapshots = Snapshots(log, codec)
@@ -47,15 +49,16 @@ class Deciding:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def begin(self) -> int:
-        """The log's session, in which what is in memory was read.
+        """A batch begins: the log's session, in which what is in memory was read.
 
         Where the log was lost meanwhile, that is forgotten: another history may go on in its place.
         """
         session = await self._log.session_async()
         if session != self._session:
             self.books.clear()
-            self.entries.forget_all_keys()
+            self.subject_keys.forget_all()
             self._session = session
+        self.subject_keys.trim()
         return session
 
     async def decide(self, waiting: Waiting, rest: list[Waiting]) -> Decided | None:
@@ -116,7 +119,8 @@ class Deciding:
         if streams:
             self.books.put(await self.in_thread(self._snapshots.load, list(streams)))
         if subjects:
-            self.entries.learn_keys(subjects, await self.in_thread(self._log.subject_keys, list(subjects)))
+            found = await self.in_thread(self._log.subject_keys, list(subjects))
+            self.subject_keys.learn(subjects, found)
 
     def done(self, decided: Iterable[Decided]) -> None:
         """A batch is over: keeps its states the longest, and has their snapshots drawn up."""

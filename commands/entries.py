@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import Reason, Rejected
 from aggregates.payments.events import StepEnded
 from commands.books import Books, Missing
 from commands.decision import Answer, AwaitedStep, Context, Decision
+from commands.subject_keys import SubjectKeys
 from event_store.codec import Codec
-from event_store.keys import new_subject_key, seal
+from event_store.keys import place_in_arguments, seal
 from event_store.records import Appended, Entry, EventReader, JournalRow, NewEvent, Verdict
 
-GUEST = "guest-"
-"""A guest's key is made with the order and never asked for again by a command."""
-
-KEYS_MAX = 100_000
-
-_PERSONAL = {kind.cls: kind for kind in EVENT_TYPES if kind.subject is not None}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,12 +34,6 @@ class StoredAnswer(msgspec.Struct, omit_defaults=True):
 
 
 _decode_answer = msgspec.json.Decoder(StoredAnswer).decode
-
-
-@dataclass(slots=True)
-class _SubjectKey:
-    key: bytes
-    saved: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,28 +66,11 @@ class Decided:
 
 
 class EntryWriter:
-    """Turns decisions into entries: encodes events and arguments, and keeps the subjects' keys."""
+    """Turns decisions into entries: encodes events and arguments, and seals what is personal in them."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, keys: SubjectKeys) -> None:
         self._codec = codec
-        self._keys: dict[str, _SubjectKey] = {}
-
-    def learn_keys(self, asked: Iterable[str], found: Mapping[str, bytes]) -> None:
-        """Notes the keys that exist, and makes one for each subject that has none yet."""
-        if len(self._keys) > KEYS_MAX:
-            self._keys.clear()
-        for subject in asked:
-            key = found.get(subject)
-            self._keys[subject] = _SubjectKey(key or new_subject_key(), saved=key is not None)
-
-    def forget_all_keys(self) -> None:
-        """Drops every key: the log may have others."""
-        self._keys.clear()
-
-    def forget_keys(self, subjects: Iterable[str]) -> None:
-        """Drops keys that may not be the log's."""
-        for subject in subjects:
-            self._keys.pop(subject, None)
+        self._keys = keys
 
     def refused(self, books: Books, command: Any, context: Context, rejected: Rejected) -> Decided:
         """The entry of a refusal: it names what was read, so that none stands on a stale state."""
@@ -111,7 +83,7 @@ class EntryWriter:
         """The entry of what was decided. Raises Missing for a stream or a key not in memory."""
         written = [stream for stream, _ in decision.events]
         books.states(dict.fromkeys([*written, decision.stream]))
-        keys = self._keys_for(decision.events)
+        keys = self._keys_for(books, decision.events)
         kept = books.get(decision.stream)
         assert kept is not None  # `states` has just seen it
         version = kept.version + written.count(decision.stream)
@@ -130,7 +102,7 @@ class EntryWriter:
             "accepted" if decision.events else "unchanged",
             answer=_encode(answer),
             keys=keys,
-            events=[self._codec.encode(stream, event, keys) for stream, event in decision.events],
+            events=list(self._encoded(books, decision.events, keys)),
         )
         return Decided(
             entry=entry,
@@ -141,29 +113,38 @@ class EntryWriter:
         )
 
     def settle(self, books: Books, decided: Decided, appended: Mapping[UUID, Appended]) -> None:
-        """Notes what an appended entry made lasting: positions of its streams, its subjects' keys."""
+        """Notes what an appended entry made lasting: positions of its streams, its subjects' keys.
+
+        The key of what a stream began with is not asked for again by most commands: it is not kept.
+        """
         entry = decided.entry
         for stream in entry.reads:
             kept = books.get(stream)
             if kept is not None and kept.last_writer == entry.command_id:
                 kept.last_position = _position((entry.command_id, kept.last_index), appended)
                 kept.last_writer = None
-        for subject in entry.new_subject_keys:
-            if subject.startswith(GUEST):
-                self._keys.pop(subject, None)
-            elif subject in self._keys:
-                self._keys[subject].saved = True
+        self._keys.note_saved(entry.new_subject_keys)
+        self._keys.forget(subject for subject in entry.new_subject_keys if entry.reads.get(subject) == 0)
 
-    def _keys_for(self, events: list[tuple[str, Any]]) -> dict[str, bytes]:
+    def _keys_for(self, books: Books, events: list[tuple[str, Any]]) -> dict[str, bytes]:
         """The keys of everyone whose personal data the events hold."""
-        subjects = {subject for _, event in events if (subject := _subject_of(event))}
-        if not subjects:
-            return {}
-        self.learn_keys([s for s in subjects if s.startswith(GUEST) and s not in self._keys], {})
+        subjects = {subject for _, event in events if (subject := self._codec.subject_of(event))}
         missing = [subject for subject in subjects if subject not in self._keys]
-        if missing:
-            raise Missing(subjects=missing)
-        return {subject: self._keys[subject].key for subject in subjects}
+        # A subject that is named like a stream of its own has no key before that stream begins.
+        begun = [subject for subject in missing if books.reads.get(subject) == 0]
+        self._keys.learn(begun, {})
+        if len(begun) < len(missing):
+            raise Missing(subjects=[subject for subject in missing if subject not in begun])
+        return {subject: self._keys[subject] for subject in subjects}
+
+    def _encoded(
+        self, books: Books, events: list[tuple[str, Any]], keys: Mapping[str, bytes]
+    ) -> Iterator[NewEvent]:
+        versions: Counter[str] = Counter()
+        for stream, event in events:
+            versions[stream] += 1
+            version = books.reads[stream] + versions[stream]
+            yield self._codec.encode(stream, event, keys, version=version)
 
     def _entry(
         self,
@@ -181,6 +162,7 @@ class EntryWriter:
             for stream in books.reads
             if (kept := books.get(stream)) is not None and kept.last_writer is not None
         }
+        brought, read = self._keys.split(keys)
         return Entry(
             command_id=context.command_id,
             name=command.name,
@@ -192,21 +174,14 @@ class EntryWriter:
             channel=context.channel,
             key=context.key,
             request_hash=context.request_hash,
-            arguments=_arguments(command, keys),
+            arguments=_arguments(command, context.command_id, keys),
             answer=answer,
             correlation=context.correlation,
             causation=context.causation,
             valid_at=context.valid_at,
-            new_subject_keys={s: k for s, k in keys.items() if not self._keys[s].saved},
+            new_subject_keys=brought,
+            subject_keys=read,
         )
-
-
-def _subject_of(event: Any) -> str | None:
-    """Whose personal data the event holds; None where it holds none."""
-    kind = _PERSONAL.get(type(event))
-    if kind is None or kind.subject is None:
-        return None
-    return kind.subject(event) if any(getattr(event, name) is not None for name in kind.personal) else None
 
 
 def answer_of_row(log: EventReader, row: JournalRow) -> Answer:
@@ -237,20 +212,24 @@ def step_end(log: EventReader, codec: Codec, step: AwaitedStep) -> int | None:
     return None
 
 
-def _arguments(command: Any, keys: Mapping[str, bytes]) -> bytes:
+def _arguments(command: Any, command_id: UUID, keys: Mapping[str, bytes]) -> bytes:
     """The command's fields as JSON, unless it has a shorter way to say them; personal ones sealed.
 
-    A refused command has no subject's key, and leaves its personal fields out.
+    A refused command has no subject's key, and leaves its personal fields out; so does one of several
+    subjects.
     """
     personal: tuple[str, ...] = getattr(command, "personal", ())
     if not personal:
         summary = getattr(command, "journal_arguments", None)
         return _encode(summary() if summary else command)
     said = {field.name: getattr(command, field.name) for field in fields(command)}
-    for name in personal:
-        said[name] = None
-        for subject, key in keys.items():
-            said[name] = seal(_encode(getattr(command, name)), subject=subject, key=key)
+    said |= dict.fromkeys(personal)
+    if len(keys) == 1:
+        ((subject, key),) = keys.items()
+        for name in personal:
+            if (value := getattr(command, name)) is not None:
+                place = place_in_arguments(command_id, name)
+                said[name] = seal(_encode(value), subject=subject, key=key, place=place)
     return _encode(said)
 
 

@@ -241,8 +241,7 @@ class Handling:
                     waiting.refuse(KeyReusedError())
                 case Moved(subjects=subjects):
                     CONFLICTS.inc()
-                    self._entries.forget_keys(one.entry.new_subject_keys)
-                    self._entries.forget_keys(dict.fromkeys(subjects))
+                    self._deciding.subject_keys.forget(subjects)
                     waiting.moved = True
                     moved.append(waiting)
         self._deciding.done(one for _, one in decided)

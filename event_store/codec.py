@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from event_store.errors import DecodingFailed, UnknownEvent
-from event_store.keys import is_sealed, seal, unseal
+from event_store.keys import is_sealed, place_in_event, seal, unseal
 from event_store.records import NewEvent, RecordedEvent
 
 NO_KEYS: Mapping[str, bytes] = {}
@@ -34,7 +34,7 @@ class EventType(Protocol):
 
     @property
     def personal(self) -> tuple[str, ...]:
-        """The fields that are sealed; each may be None."""
+        """The fields that are sealed, in every number; each may be None. No other is ever opened."""
 
     @property
     def subject(self) -> Callable[[Any], str] | None:
@@ -43,6 +43,10 @@ class EventType(Protocol):
     @property
     def upcasters(self) -> tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]:
         """From the JSON of number 1 to that of 2, and so on. Personal fields come opened, or None."""
+
+    @property
+    def bound_from(self) -> int:
+        """The first number whose personal values are all sealed for their places."""
 
 
 class Codec:
@@ -70,10 +74,26 @@ class Codec:
         """The stored name of a class of events."""
         return self._by_class[event_class].name
 
-    def encode(self, stream: str, event: Any, keys: Mapping[str, bytes] = NO_KEYS) -> NewEvent:
-        """The event as it is appended. KeyError when it holds personal data and `keys` not its subject."""
+    def subject_of(self, event: Any) -> str | None:
+        """Whose personal data the event holds, so whose key it is sealed under; None where it holds none."""
         event_type = self._by_class[type(event)]
-        data = self._sealed(event_type, event, keys) if event_type.personal else self._encoder.encode(event)
+        if not any(getattr(event, field) is not None for field in event_type.personal):
+            return None
+        assert event_type.subject is not None, f"{event_type.name} has personal fields but no subject"
+        return event_type.subject(event)
+
+    def encode(
+        self, stream: str, event: Any, keys: Mapping[str, bytes] = NO_KEYS, *, version: int = 0
+    ) -> NewEvent:
+        """The event as it is appended. KeyError when it holds personal data and `keys` not its subject.
+
+        What is personal opens again only at this `version` of the stream.
+        """
+        event_type = self._by_class[type(event)]
+        if event_type.personal:
+            data = self._sealed(event_type, event, keys, stream, version)
+        else:
+            data = self._encoder.encode(event)
         return NewEvent(stream, event_type.name, event_type.schema_number, data)
 
     def decode(self, recorded: RecordedEvent, keys: Mapping[str, bytes] | None = None) -> Any:
@@ -88,6 +108,18 @@ class Codec:
             return msgspec.convert(self._present_json(event_type, recorded, keys or NO_KEYS), event_type.cls)
         except _DAMAGED as error:
             raise DecodingFailed(f"{_place(recorded)}: {error}") from error
+
+    def subjects(self, recorded: RecordedEvent) -> frozenset[str]:
+        """Whose keys would open what is personal in the event. UnknownEvent, DecodingFailed."""
+        event_type = self._type_of(recorded)
+        if not event_type.personal:
+            return frozenset()
+        try:
+            data = msgspec.json.decode(recorded.data, type=dict[str, Any])
+        except _DAMAGED as error:
+            raise DecodingFailed(f"{_place(recorded)}: {error}") from error
+        values = (data.get(field) for field in event_type.personal)
+        return frozenset(value["subject"] for value in values if is_sealed(value))
 
     def decode_public_json(self, recorded: RecordedEvent) -> dict[str, Any]:
         """The event's JSON in its present shape, personal fields null."""
@@ -104,26 +136,49 @@ class Codec:
             raise UnknownEvent(f"{_place(recorded)}: not known here")
         return event_type
 
-    def _sealed(self, event_type: EventType, event: Any, keys: Mapping[str, bytes]) -> bytes:
+    def _sealed(
+        self, event_type: EventType, event: Any, keys: Mapping[str, bytes], stream: str, version: int
+    ) -> bytes:
+        subject = self.subject_of(event)
+        if subject is None:
+            return self._encoder.encode(event)
+        if version < 1:
+            raise ValueError(f"{event_type.name}: what is personal is sealed for a version")
         data = msgspec.to_builtins(event)
         for field in event_type.personal:
             if data[field] is not None:
-                assert event_type.subject is not None, f"{event_type.name} has personal fields but no subject"
-                subject = event_type.subject(event)
-                data[field] = seal(self._encoder.encode(data[field]), subject=subject, key=keys[subject])
+                plain, place = self._encoder.encode(data[field]), place_in_event(stream, version, field)
+                data[field] = seal(plain, subject=subject, key=keys[subject], place=place)
         return self._encoder.encode(data)
 
     def _present_json(
         self, event_type: EventType, recorded: RecordedEvent, keys: Mapping[str, bytes]
     ) -> dict[str, Any]:
         data = msgspec.json.decode(recorded.data, type=dict[str, Any])
-        for field, value in data.items():
-            if is_sealed(value):
-                key = keys.get(value["subject"])
-                data[field] = None if key is None else msgspec.json.decode(unseal(value, key=key))
+        for field in event_type.personal:
+            if data.get(field) is not None:
+                data[field] = _opened(event_type, recorded, field, data[field], keys)
         for upcast in event_type.upcasters[recorded.schema_number - 1 :]:
             data = upcast(data)
         return data
+
+
+def _opened(
+    event_type: EventType, recorded: RecordedEvent, field: str, value: Any, keys: Mapping[str, bytes]
+) -> Any:
+    """A personal field's value, None without its key; refused where somebody put it there unsealed."""
+    before = recorded.schema_number < event_type.bound_from
+    if not is_sealed(value):
+        if before:
+            return value
+        raise DecodingFailed(f"{_place(recorded)}: {field} is not sealed, and was when it was written")
+    if "form" not in value and not before:
+        raise DecodingFailed(f"{_place(recorded)}: {field} is not sealed for its place")
+    key = keys.get(value["subject"])
+    if key is None:
+        return None
+    place = place_in_event(recorded.stream, recorded.version, field)
+    return msgspec.json.decode(unseal(value, key=key, place=place))
 
 
 def _place(recorded: RecordedEvent) -> str:

@@ -50,7 +50,7 @@ def check_entry(entry: Entry) -> None:
 def check_names(names: Iterable[str]) -> None:
     """InvalidEntry where one can be no stream's or subject's, and the log not be asked for it."""
     for name in names:
-        if not 0 < len(name) <= STREAM_CHARACTERS_MAX or not _is_storable(name):
+        if not 0 < len(name) <= STREAM_CHARACTERS_MAX or not is_storable(name):
             raise InvalidEntry(f"no name: {name[:300]!r}")
 
 
@@ -77,7 +77,9 @@ def _check(entry: Entry, before: Collection[UUID]) -> None:
     for mate in entry.decided_on:
         if mate not in before:
             raise InvalidEntry(f"{entry.name} was decided on {mate}, which is not before it in the call")
-    for subject, key in entry.new_subject_keys.items():
+    if not entry.new_subject_keys.keys().isdisjoint(entry.subject_keys):
+        raise InvalidEntry(f"{entry.name}: a subject's key is either new or was read")
+    for subject, key in (*entry.new_subject_keys.items(), *entry.subject_keys.items()):
         if not 0 < len(subject) <= STREAM_CHARACTERS_MAX or len(key) != KEY_BYTES:
             raise InvalidEntry(f"{entry.name}: a subject has a name, and a key of {KEY_BYTES} bytes")
     _check_texts(entry)
@@ -118,7 +120,8 @@ def _check_texts(entry: Entry) -> None:
     correlation = entry.correlation or ""
     if len(correlation) > TEXT_CHARACTERS_MAX:
         raise InvalidEntry(f"{entry.name}: a text of more than {TEXT_CHARACTERS_MAX} characters")
-    if not _is_storable("".join((correlation, *entry.reads, *entry.new_subject_keys))):
+    texts = (correlation, *entry.reads, *entry.new_subject_keys, *entry.subject_keys)
+    if not is_storable("".join(texts)):
         raise InvalidEntry(f"{entry.name!r}: a text holds NUL or half a surrogate pair")
 
 
@@ -127,11 +130,12 @@ def _check_recurring(*texts: str) -> None:
     """What is much the same from one entry to the next."""
     if max(map(len, texts)) > TEXT_CHARACTERS_MAX:
         raise InvalidEntry(f"{texts[0][:100]}: a text of more than {TEXT_CHARACTERS_MAX} characters")
-    if not _is_storable("".join(texts)):
+    if not is_storable("".join(texts)):
         raise InvalidEntry(f"{texts[0]!r}: a text holds NUL or half a surrogate pair")
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
+    """Whether the database can hold it: no NUL, no half of a surrogate pair."""
     return "\0" not in text and (text.isascii() or _is_unicode(text))
 
 

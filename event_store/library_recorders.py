@@ -14,6 +14,7 @@ from uuid import UUID
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
+    DataError,
     IntegrityError,
     Notification,
     OperationalError,
@@ -24,7 +25,7 @@ from eventsourcing.persistence import (
     TrackingRecorder,
 )
 
-from event_store.errors import StoreUnavailable
+from event_store.errors import InvalidEntry, StoreUnavailable
 from event_store.library_subscription import LogSubscription
 from event_store.postgres_log import PostgresLog
 
@@ -39,6 +40,8 @@ def errors_are_the_librarys() -> Iterator[None]:
         yield
     except StoreUnavailable as error:
         raise OperationalError(str(error)) from error
+    except InvalidEntry as error:
+        raise DataError(str(error)) from error
 
 
 class LogAggregateRecorder(AggregateRecorder):

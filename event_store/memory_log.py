@@ -192,7 +192,10 @@ class MemoryLog(MemoryProgress):
             return Replayed(earlier) if earlier.request_hash == entry.request_hash else KeyReused()
         mate_fell = not fell.isdisjoint(entry.decided_on)
         streams = tuple(s for s, v in entry.reads.items() if mate_fell or self._version(s) != v)
-        subjects = tuple(s for s, k in entry.new_subject_keys.items() if self._subject_keys.get(s, k) != k)
+        subjects = (
+            *(s for s, k in entry.new_subject_keys.items() if self._subject_keys.get(s, k) != k),
+            *(s for s, k in entry.subject_keys.items() if self._subject_keys.get(s) != k),
+        )
         return Moved(streams, subjects) if mate_fell or streams or subjects else None
 
     def _row_of_key(self, key: bytes, now: datetime) -> JournalRow | None:

@@ -6,7 +6,7 @@ lock was waited for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from event_store import postgres_arrays as arrays
 from event_store.postgres_arrays import bytes_item, text_item
 from event_store.postgres_end import LogEnd
 from event_store.postgres_rows import CommandParcel, counts
-from event_store.records import Appended, JournalRow, KeyReused, Moved, Outcome, Replayed
+from event_store.records import Appended, Entry, JournalRow, KeyReused, Moved, Outcome, Replayed
 
 Parameters = list[bytes | None]
 Answer = Sequence[bytes | None]
@@ -39,10 +39,10 @@ def _statement(function: str, parameters: int) -> bytes:
 
 
 STATEMENTS = {
-    "append": _statement("append", 7),
+    "append": _statement("append", 8),
     "append_one": _statement("append_one", 16),
     "append_next": _statement("append_next", 16),
-    "append_each": _statement("append_each", 17),
+    "append_each": _statement("append_each", 18),
 }
 ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid"
 
@@ -68,6 +68,14 @@ def waited(answer: Answer) -> bool:
     return said is not None and arrays.read_boolean(said)
 
 
+def _subjects_of(entry: Entry) -> Iterator[tuple[str, bytes, bool]]:
+    """Each subject whose key the entry brings or read, the key, and whether it is new."""
+    for subject, key in entry.new_subject_keys.items():
+        yield subject, key, True
+    for subject, key in entry.subject_keys.items():
+        yield subject, key, False
+
+
 class CommandBatch:
     """Parcels that travel together.
 
@@ -84,7 +92,7 @@ class CommandBatch:
         self._packed = [packed for parcel in parcels for packed in parcel.packed]
         self._streams: dict[str, tuple[int, int, int]] = {}  # name → number, first version, last version
         self._keys: set[bytes] = set()
-        self._subjects: dict[str, bytes] = {}
+        self._subjects: dict[str, tuple[bytes, bool]] = {}  # its key, and whether it is new
         self.smooth = self._look()
 
     def parameters(self, types: RowTypes) -> Parameters:
@@ -95,7 +103,10 @@ class CommandBatch:
             arrays.bigints([first for _, first, _ in self._streams.values()]),
             arrays.array(blobs, [bytes_item(key) for key in self._keys]),
             arrays.array(texts, [text_item(subject) for subject in self._subjects]),
-            arrays.array(blobs, [bytes_item(key) for key in self._subjects.values()]),
+            arrays.array(blobs, [bytes_item(key) for key, _ in self._subjects.values()]),
+            arrays.array(
+                arrays.BOOLEAN_OID, [arrays.boolean_item(new) for _, new in self._subjects.values()]
+            ),
             *self._rows(types),
         ]
 
@@ -131,9 +142,7 @@ class CommandBatch:
             (number, numbers[mate]) for number, entry in enumerate(entries, 1) for mate in entry.decided_on
         ]
         subjects = [
-            (number, subject, key)
-            for number, entry in enumerate(entries, 1)
-            for subject, key in entry.new_subject_keys.items()
+            (number, *subject) for number, entry in enumerate(entries, 1) for subject in _subjects_of(entry)
         ]
         texts, blobs = arrays.TEXT_OID, arrays.BYTEA_OID
         return [
@@ -151,9 +160,10 @@ class CommandBatch:
             arrays.integers(adds for _, _, adds in reads),
             arrays.integers(number for number, _ in mates),
             arrays.integers(mate for _, mate in mates),
-            arrays.integers(number for number, _, _ in subjects),
-            arrays.array(texts, [text_item(subject) for _, subject, _ in subjects]),
-            arrays.array(blobs, [bytes_item(key) for _, _, key in subjects]),
+            arrays.integers(number for number, _, _, _ in subjects),
+            arrays.array(texts, [text_item(subject) for _, subject, _, _ in subjects]),
+            arrays.array(blobs, [bytes_item(key) for _, _, key, _ in subjects]),
+            arrays.array(arrays.BOOLEAN_OID, [arrays.boolean_item(new) for _, _, _, new in subjects]),
             *self._rows(types),
         ]
 
@@ -177,7 +187,7 @@ class CommandBatch:
         return [[next(in_order) for _ in parcel.entries] for parcel in self._parcels], head
 
     def _look(self) -> bool:
-        """Whether each read what its neighbours leave, no key comes twice, and no subject has two keys."""
+        """Whether each read what its neighbours leave, no key comes twice, and subjects' keys agree."""
         smooth = True
         streams, keys, subjects = self._streams, self._keys, self._subjects
         for packed in self._packed:
@@ -193,8 +203,9 @@ class CommandBatch:
             if entry.key is not None:
                 smooth = smooth and entry.key not in keys
                 keys.add(entry.key)
-            for subject, key in entry.new_subject_keys.items():
-                smooth = subjects.setdefault(subject, key) == key and smooth
+            if entry.new_subject_keys or entry.subject_keys:
+                for subject, key, new in _subjects_of(entry):
+                    smooth = subjects.setdefault(subject, (key, new)) == (key, new) and smooth
         return smooth
 
     def _rows(self, types: RowTypes) -> Parameters:

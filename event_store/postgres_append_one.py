@@ -83,7 +83,8 @@ def whole(
         entries = parcels[0].entries
         if len(entries) == 1:
             entry = entries[0]
-            if len(entry.events) == 1 == len(entry.reads) and not entry.new_subject_keys:
+            no_keys = not entry.new_subject_keys and not entry.subject_keys
+            if len(entry.events) == 1 == len(entry.reads) and no_keys:
                 return LoneCommand(parcels[0], end, moving=moving)
     return CommandBatch(parcels, end)
 

@@ -18,6 +18,8 @@ from event_store.errors import LogUnreadable, StoreUnavailable
 from event_store.queries import queries
 
 READER_ROLE = "daybook_reader"
+FEED_ROLE = "daybook_feed"
+"""Reads the events and nothing beside them: neither a subject's key nor a command's arguments."""
 
 SILENCE_SECONDS_MAX = 31.0
 """How long a server may leave a statement unanswered. It ends each by itself after `statement_timeout`: one
@@ -121,12 +123,14 @@ def connect(
     schema: str,
     *,
     read_only: bool = False,
+    role: str = READER_ROLE,
     settings: Mapping[str, str] | None = None,
     closing: threading.Event | None = None,
 ) -> LimitedConnection:
     """An autocommitting connection whose names are looked up in the log's schema.
 
-    Once `closing` is set it waits for the server no longer.
+    Read-only, it comes as `role`, or as the reading role, where the address's user may. Once `closing` is set
+    it waits for the server no longer.
     """
     connection = LimitedConnection.connect(url, autocommit=True, prepare_threshold=2, **CONNECTION)
     connection.closing = closing
@@ -139,7 +143,7 @@ def connect(
         )
         connection.execute(sql.SQL("SELECT {}").format(names))
         if read_only:
-            _become_reader(connection)
+            _become(connection, role)
     except BaseException:
         connection.close()
         raise
@@ -151,12 +155,14 @@ def quoted(name: str) -> str:
     return sql.Identifier(name).as_string()
 
 
-def _become_reader(connection: psycopg.Connection[Any]) -> None:
+def _become(connection: psycopg.Connection[Any], role: str) -> None:
     allowed = connection.execute(
-        "SELECT FROM pg_roles WHERE rolname = %s AND pg_has_role(current_user, oid, 'MEMBER')", [READER_ROLE]
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s) AND pg_has_role(current_user, oid, 'MEMBER')"
+        " ORDER BY rolname <> %s",
+        [[role, READER_ROLE], role],
     )
-    if allowed.fetchone() is not None:
-        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(READER_ROLE)))
+    if (chosen := allowed.fetchone()) is not None:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(chosen[0])))
 
 
 class _Asked(NamedTuple):
@@ -173,11 +179,19 @@ class Connections:
     """
 
     def __init__(
-        self, url: str, schema: str, *, read_only: bool, closing: threading.Event, most: int = 8
+        self,
+        url: str,
+        schema: str,
+        *,
+        read_only: bool,
+        closing: threading.Event,
+        role: str = READER_ROLE,
+        most: int = 8,
     ) -> None:
         self._url = url
         self._schema = schema
         self._read_only = read_only
+        self._role = role
         self._free: list[LimitedConnection] = []
         self._places = threading.BoundedSemaphore(most)
         self._closing = closing
@@ -259,7 +273,9 @@ class Connections:
     def _connect(self) -> LimitedConnection:
         if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
-        return connect(self._url, self._schema, read_only=self._read_only, closing=self._closing)
+        return connect(
+            self._url, self._schema, read_only=self._read_only, role=self._role, closing=self._closing
+        )
 
     def _give_back(self, connection: LimitedConnection) -> None:
         if self._closing.is_set():

@@ -7,8 +7,9 @@ from typing import Literal
 
 import psycopg
 
+from event_store.entries import is_storable
 from event_store.postgres_connections import Connections
-from event_store.postgres_insert import VersionedEvent
+from event_store.postgres_insert import VersionedEvent, check_storable
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
@@ -40,6 +41,8 @@ class StoredEvents:
         limit: int | None,
     ) -> list[StoredVersion]:
         """The stream's versions above `gt` up to `lte`."""
+        if not is_storable(stream):
+            return []
         query = f"library_{table}"
         rows = self._connections.rows(
             f"{query}_backwards" if desc else query,
@@ -55,7 +58,9 @@ class StoredEvents:
     def notifications(
         self, *, after: int, limit: int, up_to: int | None, types: Collection[str]
     ) -> list[StoredNotification]:
-        """Events of every stream in the log's order."""
+        """Events of every stream in the log's order, of these types alone where any are given."""
+        if types and not (types := [name for name in types if is_storable(name)]):
+            return []
         query = "library_notifications_of_types" if types else "library_notifications"
         page = {"after": after, "limit": limit, "up_to": _HIGHEST if up_to is None else up_to}
         rows = self._connections.rows(query, page | ({"types": list(types)} if types else {}))
@@ -65,9 +70,10 @@ class StoredEvents:
         ]
 
     def insert_snapshots(self, snapshots: Sequence[VersionedEvent]) -> bool:
-        """All or none; False when one of these versions has a snapshot."""
+        """All or none; False when one of these versions has a snapshot. InvalidEntry for what none can be."""
         if not snapshots:
             return True
+        check_storable(snapshots)
         streams, versions, types, data = (list(column) for column in zip(*snapshots, strict=True))
         try:
             self._connections.execute(

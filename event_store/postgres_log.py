@@ -15,7 +15,7 @@ from event_store.combining import Combiner
 from event_store.entries import check_entries, check_not_negative
 from event_store.errors import LogGap, LogUnreadable, StoreUnavailable
 from event_store.postgres_async import AsyncWriter
-from event_store.postgres_connections import Connections
+from event_store.postgres_connections import READER_ROLE, Connections
 from event_store.postgres_exclusive import PostgresExclusive, try_exclusive
 from event_store.postgres_insert import InsertBatch, InsertParcel, VersionedEvent
 from event_store.postgres_library import StoredEvents
@@ -43,14 +43,14 @@ _END = 2**63 - 1
 class PostgresLog(PostgresProgress):
     """See EventLog; every call may be made from any thread."""
 
-    def __init__(self, url: str, schema: str, *, read_only: bool) -> None:
-        """Over a schema that is there and up to date: use `open`."""
+    def __init__(self, url: str, schema: str, *, read_only: bool, role: str = READER_ROLE) -> None:
+        """Over a schema that is there and up to date: use `open`. Read-only, it comes as this role."""
         self._url = url
         self.schema = schema
         self._closing = threading.Event()  # From then on nothing waits for the server any more.
-        self._reading = Connections(url, schema, read_only=read_only, closing=self._closing)
+        self._reading = Connections(url, schema, read_only=read_only, role=role, closing=self._closing)
         self.stored = StoredEvents(self._reading)
-        self._listener = Listener(url, schema, read_only=read_only, closing=self._closing)
+        self._listener = Listener(url, schema, read_only=read_only, role=role, closing=self._closing)
         self._writer = PostgresWriter(url, schema, self._journal, read_only=read_only, closing=self._closing)
         self._waker = Waker(url, schema, closing=self._closing)
         self._combiner: Combiner[CommandParcel | InsertParcel] = Combiner(self._write)

@@ -12,15 +12,15 @@ import psycopg
 from psycopg import sql
 
 from event_store.errors import SchemaMissing, SchemaTooNew
-from event_store.postgres_connections import READER_ROLE, connect, quoted, unavailable_is_typed
-from event_store.queries import migrations, sql_file
+from event_store.postgres_connections import FEED_ROLE, READER_ROLE, connect, quoted, unavailable_is_typed
+from event_store.queries import migrations, sql_file, suits
 
 WRITER_ROLE = "daybook_writer"
 
 
 def check_schema(url: str, schema: str) -> None:
     """SchemaMissing unless the log is there, up to date and open to this role; writes nothing."""
-    stands_at = _number(url, schema, read_only=True)
+    stands_at = _number(url, schema, writing=False)
     if stands_at < _newest():
         raise SchemaMissing(
             f"there is no log {schema!r} in this database, and who may only read makes none"
@@ -38,8 +38,9 @@ def pending(url: str, schema: str) -> list[str]:
 def migrate(url: str, schema: str, *, up_to: int | None = None) -> list[str]:
     """Makes the log or brings it up to date; the names of what was applied.
 
-    `up_to` stops at that number. SchemaTooNew where newer code was here, SchemaMissing where this role may
-    not do it. StoreUnavailable also where others hold a table for too long: then nothing was done.
+    `up_to` stops at that number. SchemaTooNew where newer code made a schema that this code cannot write,
+    SchemaMissing where this role may not do it. StoreUnavailable also where others hold a table for too long:
+    then nothing was done.
     """
     newest = _newest() if up_to is None else up_to
     if _number(url, schema) >= newest:
@@ -49,7 +50,7 @@ def migrate(url: str, schema: str, *, up_to: int | None = None) -> list[str]:
 
 
 def grant(url: str, schema: str) -> list[str] | None:
-    """Gives the reading and the writing role their rights, makes them where it may; those that are there.
+    """Gives the log's roles their rights, and makes them where it may; those that there are.
 
     None where this role does not own the log: then nothing was done.
     """
@@ -63,7 +64,7 @@ def grant(url: str, schema: str) -> list[str] | None:
         _grant(connection, schema)
         there = connection.execute(
             "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s) ORDER BY rolname",
-            [[READER_ROLE, WRITER_ROLE]],
+            [[FEED_ROLE, READER_ROLE, WRITER_ROLE]],
         )
         return [str(name) for (name,) in there]
 
@@ -84,17 +85,17 @@ def schema_number(connection: psycopg.Connection[Any], schema: str) -> int:
     return int(last[0])
 
 
-def _number(url: str, schema: str, *, read_only: bool = False) -> int:
+def _number(url: str, schema: str, *, writing: bool = True) -> int:
     # Who may write does not become the reading role for this look: that one may have no rights yet.
     only_looks = {"default_transaction_read_only": "on"}
     try:
-        with unavailable_is_typed, connect(url, schema, read_only=read_only, settings=only_looks) as seen:
+        with unavailable_is_typed, connect(url, schema, read_only=not writing, settings=only_looks) as seen:
             stands_at = schema_number(seen, schema)
+            _refuse_newer(seen, schema, stands_at, writing=writing)
     except psycopg.errors.InsufficientPrivilege as error:
         raise SchemaMissing(
             f"the log {schema!r} is closed to this role: its owner's `daybook events migrate` opens it"
         ) from error
-    _refuse_newer(schema, stands_at)
     return stands_at
 
 
@@ -120,7 +121,7 @@ def _migrating(url: str, schema: str) -> Iterator[psycopg.Connection[Any]]:
 
 def _apply(connection: psycopg.Connection[Any], schema: str, newest: int) -> list[str]:
     stands_at = schema_number(connection, schema)
-    _refuse_newer(schema, stands_at)
+    _refuse_newer(connection, schema, stands_at, writing=True)
     if stands_at == 0:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
         connection.execute(
@@ -132,6 +133,11 @@ def _apply(connection: psycopg.Connection[Any], schema: str, newest: int) -> lis
         if stands_at < number <= newest:
             connection.execute(text.replace("{schema}", quoted(schema)).encode())
             connection.execute("INSERT INTO schema_migrations (number, name) VALUES (%s, %s)", [number, name])
+            if (suited := suits(text)) is not None:
+                connection.execute(
+                    "UPDATE schema_migrations SET readable_from = %s, writable_from = %s WHERE number = %s",
+                    [*suited, number],
+                )
             applied.append(name)
     connection.execute(
         "INSERT INTO installation (secret) VALUES (%s) ON CONFLICT DO NOTHING", [os.urandom(32)]
@@ -149,6 +155,17 @@ def _newest() -> int:
     return migrations()[-1][0]
 
 
-def _refuse_newer(schema: str, stands_at: int) -> None:
-    if stands_at > _newest():
-        raise SchemaTooNew(f"the log {schema!r} is at migration {stands_at}; this code knows {_newest()}")
+def _refuse_newer(connection: psycopg.Connection[Any], schema: str, stands_at: int, *, writing: bool) -> None:
+    """SchemaTooNew unless every migration that this code does not know says that it suits it."""
+    newest = _newest()
+    if stands_at <= newest:
+        return
+    column = sql.Identifier("writable_from" if writing else "readable_from")
+    table = sql.Identifier(schema, "schema_migrations")
+    newer = sql.SQL("SELECT max(coalesce({}, number)) FROM {} WHERE number > %s").format(column, table)
+    (needed,) = connection.execute(newer, [newest]).fetchone() or (stands_at,)
+    if needed > newest:
+        raise SchemaTooNew(
+            f"the log {schema!r} is at migration {stands_at}: only code that knows migration {needed} can"
+            f" {'write' if writing else 'read'} it, and this code knows {newest}"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from event_store.entries import is_storable
 from event_store.postgres_connections import Connections
 from event_store.progress import OpenWork
 
@@ -15,6 +16,8 @@ class PostgresProgress:
     _reading: Connections
 
     def tracked(self, name: str) -> int | None:
+        if not is_storable(name):
+            return None
         row = self._reading.row("checkpoint", {"name": name})
         return None if row is None else int(row[0])
 

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from event_store.errors import StoreUnavailable
-from event_store.postgres_connections import connect, quoted
+from event_store.postgres_connections import READER_ROLE, LimitedConnection, connect, quoted
 from event_store.postgres_statements import STATEMENT_TIMEOUT_SECONDS, StatementConnection
 
 PAUSE_SECONDS = 0.005  # at most one NOTIFY in so long
@@ -122,10 +122,13 @@ class Listener:
     One connection and one thread for all who wait, from the first wait on.
     """
 
-    def __init__(self, url: str, schema: str, *, read_only: bool, closing: threading.Event) -> None:
+    def __init__(
+        self, url: str, schema: str, *, read_only: bool, closing: threading.Event, role: str = READER_ROLE
+    ) -> None:
         self._url = url
         self._schema = schema
         self._read_only = read_only
+        self._role = role
         self._closing = closing
         self._head = 0
         self._moved = threading.Condition()
@@ -172,7 +175,7 @@ class Listener:
 
     def _listen(self) -> None:
         """Until the log is closed; raises what the driver raises."""
-        with connect(self._url, self._schema, read_only=self._read_only, closing=self._closing) as connection:
+        with self._connect() as connection:
             with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: look, then
                 connection.execute(f"LISTEN {quoted(self._schema)}".encode())
             while not self._closing.is_set():
@@ -183,6 +186,11 @@ class Listener:
                         self._hear(int(word.payload))
                     if self._closing.is_set():
                         break
+
+    def _connect(self) -> LimitedConnection:
+        return connect(
+            self._url, self._schema, read_only=self._read_only, role=self._role, closing=self._closing
+        )
 
     def _hear(self, head: int, *, or_less: bool = False) -> None:
         if head > self._head or (or_less and head < self._head):

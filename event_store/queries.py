@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 
 _TITLE = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+_SUITS = re.compile(r"-- readable from (\d+), writable from (\d+)\n")
 
 
 @cache
@@ -23,6 +24,15 @@ def migrations() -> list[tuple[int, str, str]]:
         file.name for file in (resources.files(__package__) / "sql").iterdir() if file.name[:4].isdigit()
     )
     return [(int(name[:4]), name.removesuffix(".sql")[5:], sql_file(name)) for name in names]
+
+
+def suits(migration: str) -> tuple[int, int] | None:
+    """From which code on, by the last migration it knows, a migration's schema can be read, and written.
+
+    As the migration's text says; None where it does not: only by code that knows it.
+    """
+    said = _SUITS.match(migration)
+    return None if said is None else (int(said[1]), int(said[2]))
 
 
 def sql_file(name: str) -> str:

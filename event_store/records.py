@@ -112,7 +112,8 @@ class Entry(msgspec.Struct, kw_only=True):
     correlation: str | None = None
     causation: str | None = None
     valid_at: datetime | None = None  # of every event of the entry; None: recorded_at
-    new_subject_keys: Mapping[str, bytes] = {}  # subject → 32 bytes
+    new_subject_keys: Mapping[str, bytes] = {}  # subject → 32 bytes; saved with the events
+    subject_keys: Mapping[str, bytes] = {}  # those that were read, which must still be so
 
     @property
     def size_bytes(self) -> int:
@@ -144,7 +145,7 @@ class KeyReused(msgspec.Struct, frozen=True):
 class Moved(msgspec.Struct, frozen=True):
     """The entry was decided on a state that is no longer so: read `streams` anew and decide again.
 
-    Also when a batch-mate it was decided on was refused, or a subject's key was made elsewhere
+    Also when a batch-mate it was decided on was refused, or a subject's key was made or destroyed elsewhere
     meanwhile (then `subjects` names it).
     """
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.orders.events import OrderPlaced
 from event_store.codec import Codec
 from event_store.records import EventReader, JournalRow, RecordedEvent
 
 _PAGE = 10_000
-_TYPES = {event_type.cls: event_type for event_type in EVENT_TYPES}
 
 
 class UnknownOrder(Exception):  # noqa: N818 - the answer to a question, not a fault
@@ -62,12 +60,8 @@ def load_history(log: EventReader, codec: Codec, order_id: str) -> list[HistoryE
 def decode_opened(log: EventReader, codec: Codec, events: Iterable[RecordedEvent]) -> Iterator[Any]:
     """Each event decoded, with the personal fields whose subject's key exists in clear."""
     for recorded in events:
-        event = codec.decode(recorded)
-        subject_of = _TYPES[type(event)].subject
-        if subject_of is not None:
-            keys = log.subject_keys([subject_of(event)])
-            event = codec.decode(recorded, keys) if keys else event
-        yield event
+        subjects = codec.subjects(recorded)
+        yield codec.decode(recorded, log.subject_keys(subjects) if subjects else None)
 
 
 def _rows(

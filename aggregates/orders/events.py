@@ -192,8 +192,11 @@ NumberEvent = OrderNumbered | CreditNoteNumbered
 
 
 def subject_of(event: OrderPlaced) -> str:
-    """Whose personal data the order holds: the customer's, or the guest's who placed it."""
-    return event.customer_id or f"guest-{event.order_id}"
+    """Whose personal data the order holds: its own, as anybody may put any customer on a cart.
+
+    So a person can be forgotten and the order's papers kept. Number 1 was stored for other subjects.
+    """
+    return f"order-{event.order_id}"
 
 
 def order_placed_from_1(data: dict[str, Any]) -> dict[str, Any]:

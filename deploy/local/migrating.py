@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from event_store import postgres_migrations
-from event_store.postgres_connections import READER_ROLE
+from event_store.postgres_connections import FEED_ROLE, READER_ROLE
 from event_store.postgres_migrations import WRITER_ROLE
 
 SCHEMA = "daybook"
 ROLES = {
+    FEED_ROLE: "may read the events",
     READER_ROLE: "may read",
     WRITER_ROLE: "may append and read",
 }

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from event_store.postgres_connections import READER_ROLE
+from event_store.postgres_connections import FEED_ROLE, READER_ROLE
 from event_store.postgres_migrations import WRITER_ROLE
 
 
@@ -20,11 +20,12 @@ def make_database(server_url: str, name: str) -> None:
 
 def let_roles_in(database_url: str) -> None:
     """Let the log's roles connect by themselves: whoever comes as one cannot become more than that."""
-    reader, writer = sql.Identifier(READER_ROLE), sql.Identifier(WRITER_ROLE)
     with psycopg.connect(database_url) as connection:
-        for role in (reader, writer):
-            connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(role))
-        connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
+        for role in (FEED_ROLE, READER_ROLE, WRITER_ROLE):
+            connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(role)))
+        for role in (FEED_ROLE, READER_ROLE):
+            only_reads = sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on")
+            connection.execute(only_reads.format(sql.Identifier(role)))
 
 
 def only_reading(url: str) -> str:

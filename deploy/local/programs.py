@@ -22,16 +22,16 @@ MARKER_VARIABLE = "DAYBOOK_DEMO_MARKER"
 class OwnPrograms:
     """The processes of one local system, as programs to be started."""
 
-    def __init__(self, addresses: Addresses, *, logs: Path, reader_url: str, marker: Path | None) -> None:
-        """`reader_url` reaches the log with a role that can only read; while `marker` names a file that is
-        not there, readiness waits for the demo."""
+    def __init__(self, addresses: Addresses, *, logs: Path, feed_url: str, marker: Path | None) -> None:
+        """`feed_url` reaches the log with a role that can only read events; while `marker` names a file that
+        is not there, readiness waits for the demo."""
         self._logs = logs
         environment = dict(os.environ) | addresses.environment | {"PYTHONUNBUFFERED": "1"}
         environment.pop(MARKER_VARIABLE, None)
         if marker is not None:
             environment[MARKER_VARIABLE] = str(marker)
         self._environment = environment
-        self._reader_url = reader_url
+        self._feed_url = feed_url
 
     def commands(self, listening: socket.socket, *, number: int, of: int) -> Program:
         name = "commands" if of == 1 else f"commands-{number}"
@@ -41,8 +41,8 @@ class OwnPrograms:
         return self._own("projector", "serve", "projector")
 
     def query(self, listening: socket.socket) -> Program:
-        # It holds no address that could write to the log, so no mistake in it can.
-        only_reads = self._environment | {"DAYBOOK_POSTGRES_URL": self._reader_url}
+        # It holds no address that could write to the log or open what is personal, so no mistake in it can.
+        only_reads = self._environment | {"DAYBOOK_POSTGRES_URL": self._feed_url}
         return self._own("query", "serve", "query", listening=listening, environment=only_reads)
 
     def demo(self, name: str) -> Program:

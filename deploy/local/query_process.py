@@ -12,9 +12,11 @@ from fastapi import FastAPI
 
 from aggregates.event_types import EVENT_TYPES
 from deploy.edge.serving import Server, server_of
+from deploy.local.ports import refuse_open_door
 from deploy.local.settings import QueryProcessSettings
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
+from event_store.postgres_connections import FEED_ROLE
 from event_store.postgres_log import PostgresLog
 from event_store.records import EventReader
 from read_api.app import build_query_app
@@ -27,10 +29,11 @@ SCHEMA = "daybook"
 
 
 def serve_query_process(sockets: list[socket.socket] | None) -> None:
-    """Serves until SIGTERM or SIGINT; on `sockets`, else on the settings' host and port."""
+    """Serves until SIGTERM or SIGINT; on `sockets`, else on the settings' host and port. Raises CannotRun."""
     settings, own = QuerySettings(), QueryProcessSettings()
+    refuse_open_door(settings.host, settings.operator_token)
     # Not `open`: storefronts are served while the log is away, and this role could not migrate it anyway.
-    log = PostgresLog(own.postgres_url, SCHEMA, read_only=True)
+    log = PostgresLog(own.postgres_url, SCHEMA, read_only=True, role=FEED_ROLE)
     server: Server | None = None
     app = build_query_process_app(
         settings,

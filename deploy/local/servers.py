@@ -14,7 +14,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.postgres_database import let_roles_in, make_database, only_reading
 from deploy.local.redis import RedisServer
 from deploy.local.settings import LocalSettings
-from event_store.postgres_connections import READER_ROLE
+from event_store.postgres_connections import FEED_ROLE
 from event_store.postgres_migrations import WRITER_ROLE
 
 DATABASE = "daybook"
@@ -65,13 +65,13 @@ class Servers:
         return self._given_redis
 
     def open_log(self) -> tuple[str, str]:
-        """The log's address for who appends and for who only reads, once it is there: as roles of that kind
-        where the roles are ours."""
+        """The log's address for who appends and for who only passes events on, once it is there: as roles of
+        that kind where the roles are ours."""
         if self._postgres is None:
             return self.postgres_url, only_reading(self.postgres_url)
         let_roles_in(self._postgres.url(DATABASE))
-        writer, reader = (self._postgres.url(DATABASE, user=role) for role in (WRITER_ROLE, READER_ROLE))
-        return writer, reader
+        writer, feed = (self._postgres.url(DATABASE, user=role) for role in (WRITER_ROLE, FEED_ROLE))
+        return writer, feed
 
     def check(self) -> None:
         """Raises FolderUnusable for a damaged folder, before anything is started or changed."""

@@ -136,11 +136,11 @@ class System:
         marker = self._places.run / "demo-done" if self._wanted.demo == "sample" else None
         if marker is not None:
             marker.unlink(missing_ok=True)
-        writer_url, reader_url = await asyncio.to_thread(self._servers.open_log)
+        writer_url, feed_url = await asyncio.to_thread(self._servers.open_log)
         programs = OwnPrograms(
             replace(addresses, postgres=writer_url),
             logs=self._places.logs,
-            reader_url=reader_url,
+            feed_url=feed_url,
             marker=marker,
         )
         await self._note("the addresses", lambda: write_addresses(addresses))

@@ -5,13 +5,14 @@
 -- run with the owner's rights, and reads. It changes no fact: only checkpoints, open work, snapshots and
 -- the numbers given out, which are not facts, are its to replace.
 -- daybook_reader reads, the installation's secret aside.
+-- daybook_feed reads the events and which log they are of: no subject's key, and none of the commands' arguments.
 
 -- Roles belong to the whole cluster: we may not be allowed to make them, or another log's migration was faster.
 DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['daybook_reader', 'daybook_writer'] LOOP
+    FOREACH name IN ARRAY ARRAY['daybook_feed', 'daybook_reader', 'daybook_writer'] LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
                 EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -31,15 +32,19 @@ DECLARE
     writing regprocedure;
     name    text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['daybook_reader', 'daybook_writer'] LOOP
-        IF EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
-            EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM %I', name);
-            EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM %I', name);
-            EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', name);
-            EXECUTE format('GRANT SELECT ON events, commands, subject_keys, snapshots, tracking,'
-                           ' schema_migrations TO %I', name);
-            IF to_regclass('numbers') IS NOT NULL THEN  -- Made with the log's id, by the sixth migration.
-                EXECUTE format('GRANT SELECT ON log, numbers TO %I', name);
+    FOREACH name IN ARRAY ARRAY['daybook_feed', 'daybook_reader', 'daybook_writer'] LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name);
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM %I', name);
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM %I', name);
+        EXECUTE format('GRANT USAGE ON SCHEMA {schema} TO %I', name);
+        EXECUTE format('GRANT SELECT ON events, schema_migrations TO %I', name);
+        IF to_regclass('log') IS NOT NULL THEN  -- Made by the sixth migration.
+            EXECUTE format('GRANT SELECT ON log TO %I', name);
+        END IF;
+        IF name <> 'daybook_feed' THEN
+            EXECUTE format('GRANT SELECT ON commands, subject_keys, snapshots, tracking TO %I', name);
+            IF to_regclass('numbers') IS NOT NULL THEN  -- The same.
+                EXECUTE format('GRANT SELECT ON numbers TO %I', name);
                 EXECUTE format('GRANT EXECUTE ON FUNCTION event_identity TO %I', name);
             END IF;
             IF to_regclass('open_work') IS NOT NULL THEN  -- by the seventh

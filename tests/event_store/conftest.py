@@ -13,7 +13,7 @@ import pytest
 from deploy.local.postgres import PostgresServer
 from event_store import postgres_end
 from event_store.memory_log import MemoryLog, utc_now
-from event_store.postgres_connections import READER_ROLE
+from event_store.postgres_connections import FEED_ROLE, READER_ROLE
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import WRITER_ROLE, migrate
 from event_store.records import EventLog
@@ -46,6 +46,12 @@ def writer_url(postgres_server: PostgresServer) -> str:
 def reader_url(postgres_server: PostgresServer) -> str:
     """The session's server, for a role that has the readers' rights and no others."""
     return _url_for(postgres_server, READER_ROLE)
+
+
+@pytest.fixture(scope="session")
+def feed_url(postgres_server: PostgresServer) -> str:
+    """The session's server, for a role that has the feed's rights and no others."""
+    return _url_for(postgres_server, FEED_ROLE)
 
 
 def _url_for(server: PostgresServer, role: str) -> str:

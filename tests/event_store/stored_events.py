@@ -103,7 +103,9 @@ def add_missing(event_types: Iterable[EventType], folder: Path = FOLDER) -> list
             "name": event_type.name,
             "schema_number": event_type.schema_number,
             "shape": shape_of(event_type),
-            "examples": [json.loads(codec.encode("stream-1", event, keys).data) for event in events],
+            "examples": [
+                json.loads(codec.encode("stream-1", event, keys, version=1).data) for event in events
+            ],
             "keys": {subject: base64.b64encode(key).decode() for subject, key in keys.items()},
         }
         folder.mkdir(exist_ok=True)

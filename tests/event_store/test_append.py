@@ -163,6 +163,32 @@ def test_of_two_keys_for_one_subject_in_one_call_the_first_counts(log: EventLog)
     assert log.subject_keys(["ann"]) == {"ann": b"1" * 32}
 
 
+def test_a_subjects_key_that_was_read_must_still_be_the_logs(log: EventLog) -> None:
+    one, other = b"1" * 32, b"2" * 32
+    sealed = {"subject_keys": {"ann": one}}
+    assert append(log, adding("order-a", **sealed)) == [Moved((), ("ann",))]  # destroyed, or never there
+    append(log, adding("order-b", new_subject_keys={"ann": one}))
+    outcomes = append(
+        log,
+        adding("order-c", **sealed),
+        adding("order-d", subject_keys={"ann": other}),
+        adding("order-e", subject_keys={"ann": one, "bob": one}, new_subject_keys={"cid": one}),
+    )
+    assert positions(outcomes[:1]) == [2]
+    assert outcomes[1:] == [Moved((), ("ann",)), Moved((), ("bob",))]
+    assert log.subject_keys(["ann", "bob", "cid"]) == {"ann": one}
+
+
+def test_a_key_that_the_same_call_brings_can_be_read_after_it(log: EventLog) -> None:
+    key = {"ann": b"1" * 32}
+    bringing, reading = adding("order-a", new_subject_keys=key), adding("order-b", subject_keys=key)
+    too_soon = adding("order-c", subject_keys=key)
+    outcomes = append(log, too_soon, bringing, reading)
+    assert outcomes[0] == Moved((), ("ann",))
+    assert positions(outcomes[1:]) == [1, 2]
+    assert positions(append(log, adding("order-d", subject_keys=key))) == [3]
+
+
 def test_the_key_of_a_refused_entry_is_not_kept(log: EventLog) -> None:
     append(log, adding("order-a"))
     append(log, adding("order-a", new_subject_keys={"ann": b"1" * 32}))
@@ -208,6 +234,9 @@ def test_nothing_is_appended_by_an_empty_call(log: EventLog) -> None:
         adding("cart-a", request_hash=b"k" * 32),
         adding("cart-a", decided_on=[uuid4()]),
         adding("cart-a", new_subject_keys={"ann": b"short"}),
+        adding("cart-a", subject_keys={"ann": b"short"}),
+        adding("cart-a", subject_keys={"a\0nn": b"1" * 32}),
+        adding("cart-a", subject_keys={"ann": b"1" * 32}, new_subject_keys={"ann": b"1" * 32}),
         adding("cart-a", valid_at=datetime(2026, 1, 1)),
     ],
 )

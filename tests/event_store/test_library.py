@@ -14,6 +14,7 @@ from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import (
+    DataError,
     InfrastructureFactory,
     IntegrityError,
     OperationalError,
@@ -214,6 +215,57 @@ def test_calls_from_many_threads_never_hurt_their_neighbours(fresh_postgres: str
     assert len(refused) == 5 * 10
     assert all(recorder.select_events(mine) == [] for mine in refused)
     assert len(recorder.select_events(contested)) == 10
+    factory.close()
+
+
+UNFIT = (
+    [StoredEvent("a\0b", 1, "topic", b"state")],
+    [StoredEvent("a\ud800b", 1, "topic", b"state")],
+    [StoredEvent("fit", 1, "top\0ic", b"state")],
+    [StoredEvent("fit", 1, "top\udfffic", b"state")],
+    [StoredEvent("fit", 1, "topic", b"state"), StoredEvent("fit", 2**63, "topic", b"state")],
+    [StoredEvent("n" * 2_001, 1, "topic", b"state")],
+    [StoredEvent("fit", 1, "topic", "no bytes")],  # type: ignore[arg-type]
+)
+
+
+def test_what_cannot_be_stored_fails_its_own_call_alone(fresh_postgres: str) -> None:
+    """However it comes to the batch: half of the callers send nothing else."""
+    settings = environment(fresh_postgres, ORIGINATOR_ID_TYPE="text")
+    factory = DaybookFactory(Environment("Notes", settings))
+    recorder = factory.process_recorder()
+    refused: list[object] = []
+    ready = threading.Barrier(12)
+
+    def run(n: int) -> None:
+        ready.wait()
+        for round_ in range(14):
+            try:
+                if n % 2:
+                    recorder.insert_events(UNFIT[(n // 2 + round_) % len(UNFIT)])
+                else:
+                    recorder.insert_events([StoredEvent(f"fit-{n}", round_, "topic", b"state")])
+            except Exception as error:
+                refused.append(error if isinstance(error, DataError) else repr((n, error)))
+
+    threads = [threading.Thread(target=run, args=[n]) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [error for error in refused if not isinstance(error, DataError)] == []
+    assert len(refused) == 6 * 14
+    assert recorder.max_notification_id() == 6 * 14
+    assert recorder.select_events("fit") == []
+    for name in ("a\0b", "a\ud800b"):
+        with pytest.raises(DataError):
+            recorder.insert_tracking(Tracking(name, 1))
+        assert recorder.select_events(name) == []
+        assert recorder.max_tracking_id(name) is None
+        assert recorder.select_notifications(1, 10, topics=[name]) == []
+    snapshots = factory.aggregate_recorder("snapshots")
+    with pytest.raises(DataError):
+        snapshots.insert_events([StoredEvent("a\0b", 1, "topic", b"state")])
     factory.close()
 
 

@@ -45,6 +45,7 @@ SOME_ENTRY = st.fixed_dictionaries(
         "request": st.sampled_from([b"r", b"r", b"r", b"s"]),
         "decided_on": st.one_of(st.none(), st.integers(0, 3)),
         "again": st.one_of(*([st.none()] * 6), st.integers(0, 5)),
+        "brings_key": st.sampled_from(["new_subject_keys", "subject_keys"]),
         "subject": st.one_of(st.none(), st.none(), st.tuples(st.sampled_from(SUBJECTS), st.integers(1, 2))),
     }
 )
@@ -195,7 +196,7 @@ class BothLogs(RuleBasedStateMachine):
             key=None if key is None else _key(key),
             request_hash=None if key is None else part["request"] * 32,
             answer=b'{"n":%d}' % len(self.sent),
-            new_subject_keys={} if subject is None else {subject[0]: b"%d" % subject[1] * 32},
+            **{part["brings_key"]: {} if subject is None else {subject[0]: b"%d" % subject[1] * 32}},
         )
 
     def _sent_again(self, sent: Entry) -> Entry:

@@ -22,7 +22,7 @@ from tests.servers import kill
 
 pytestmark = pytest.mark.slow
 
-SUBJECTS = [f"guest-{order_id}" for order_id in (ANNA, BORIS)]
+SUBJECTS = [f"order-{order_id}" for order_id in (ANNA, BORIS)]
 
 
 @pytest.fixture

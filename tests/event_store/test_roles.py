@@ -8,8 +8,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from event_store.errors import SchemaMissing
-from event_store.postgres_connections import READER_ROLE
+from event_store.errors import LogUnreadable, SchemaMissing
+from event_store.postgres_connections import FEED_ROLE, READER_ROLE
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import WRITER_ROLE, grant, migrate
 from tests.event_store.given import adding, append, positions
@@ -35,20 +35,20 @@ TAKE_OVER = (
     "CREATE TABLE own (a integer)",
     "CREATE FUNCTION own() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
     "CREATE FUNCTION append() RETURNS bigint LANGUAGE sql AS 'SELECT 1'",
-    "ALTER FUNCTION append SECURITY INVOKER",
+    "ALTER FUNCTION append_one SECURITY INVOKER",
     "DROP SCHEMA {schema} CASCADE",
     "SET ROLE daybook",
     "SET session_replication_role = replica",
 )
 
 
-@pytest.fixture(params=["reader", "writer"])
+@pytest.fixture(params=["feed", "reader", "writer"])
 def role(
-    request: pytest.FixtureRequest, postgres_log: PostgresLog, reader_url: str, writer_url: str, schema: str
+    request: pytest.FixtureRequest, postgres_log: PostgresLog, schema: str
 ) -> Iterator[psycopg.Connection]:
     """A session of that role, beside a log with an event in it; it may write as far as its rights go."""
     append(postgres_log, adding("cart-a", new_subject_keys={"ann": b"1" * 32}))
-    url = writer_url if request.param == "writer" else reader_url
+    url = request.getfixturevalue(f"{request.param}_url")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"SET search_path = {schema}".encode())
         connection.execute("SET default_transaction_read_only = off")
@@ -69,9 +69,43 @@ def test_no_role_takes_the_log_over(role: psycopg.Connection, schema: str) -> No
             role.execute(statement.format(schema=schema).encode())
 
 
+@pytest.mark.parametrize("role", ["reader", "writer"], indirect=True)
 def test_what_may_be_read_is_read(role: psycopg.Connection) -> None:
     for table in ("events", "commands", "subject_keys"):
         assert role.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (1,)
+
+
+@pytest.mark.parametrize("role", ["feed"], indirect=True)
+def test_the_feed_reads_events_and_neither_keys_nor_arguments(role: psycopg.Connection) -> None:
+    readable = {"events", "log", "schema_migrations"}
+    tables = role.execute(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace = %s::regnamespace",
+        [role.execute("SELECT current_schema()").fetchone()[0]],
+    ).fetchall()  # type: ignore[index]
+    assert readable | {"subject_keys", "commands", "installation"} <= {name for (name,) in tables}
+    for (table,) in tables:
+        if table in readable:
+            assert role.execute(f"SELECT count(*) > 0 FROM {table}".encode()).fetchone() == (True,)
+        else:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                role.execute(f"SELECT FROM {table}".encode())
+
+
+def test_a_log_that_is_read_as_the_feed_has_all_that_the_feed_needs(
+    postgres_log: PostgresLog, feed_url: str, postgres_url: str, schema: str
+) -> None:
+    """Also where the address's user may do more."""
+    append(postgres_log, adding("cart-a", new_subject_keys={"ann": b"1" * 32}))
+    for url in (feed_url, postgres_url):
+        log = PostgresLog.open(url, schema=schema, read_only=True)
+        log.close()
+        log = PostgresLog(url, schema, read_only=True, role=FEED_ROLE)
+        assert log.head() == log.wait(after=0, timeout_seconds=5) == 1
+        assert log.read_all(after=0, limit=10) == postgres_log.read_all(after=0, limit=10)
+        assert log.log_id() == postgres_log.log_id()
+        with pytest.raises(LogUnreadable, match="permission denied"):
+            log.subject_keys(["ann"])
+        log.close()
 
 
 def test_a_reader_neither_sees_the_secret_nor_moves_a_checkpoint(
@@ -137,9 +171,9 @@ def test_a_callers_own_tables_stay_out_of_the_append(
 def test_a_role_that_came_later_gets_its_rights_by_migrating(
     postgres_url: str, writer_url: str, schema: str, sql: psycopg.Connection
 ) -> None:
-    """As though both roles had been made after the log was."""
+    """As though the roles had been made after the log was."""
     migrate(postgres_url, schema)
-    for role in (READER_ROLE, WRITER_ROLE):
+    for role in (FEED_ROLE, READER_ROLE, WRITER_ROLE):
         sql.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}".encode())
         sql.execute(f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM {role}".encode())
         sql.execute(f"REVOKE ALL ON SCHEMA {schema} FROM {role}".encode())
@@ -149,7 +183,7 @@ def test_a_role_that_came_later_gets_its_rights_by_migrating(
     with pytest.raises(SchemaMissing, match="events migrate"):
         PostgresLog.open(postgres_url, schema=schema, read_only=True)
 
-    assert grant(postgres_url, schema) == [READER_ROLE, WRITER_ROLE]
+    assert grant(postgres_url, schema) == [FEED_ROLE, READER_ROLE, WRITER_ROLE]
 
     log = PostgresLog.open(writer_url, schema=schema)
     assert positions(append(log, adding("cart-a"))) == [1]
@@ -161,10 +195,13 @@ def test_rights_that_somebody_gave_by_hand_are_taken_back(
     postgres_url: str, schema: str, sql: psycopg.Connection
 ) -> None:
     migrate(postgres_url, schema)
-    sql.execute(f"GRANT UPDATE ON events TO {WRITER_ROLE}, {READER_ROLE}".encode())
+    roles = (FEED_ROLE, READER_ROLE, WRITER_ROLE)
+    sql.execute(f"GRANT UPDATE ON events TO {', '.join(roles)}".encode())
+    sql.execute(f"GRANT SELECT ON subject_keys TO {FEED_ROLE}".encode())
     grant(postgres_url, schema)
-    for role in (READER_ROLE, WRITER_ROLE):
-        held = sql.execute("SELECT has_table_privilege(%s, 'events', 'UPDATE')", [role]).fetchone()
+    taken_back = [(FEED_ROLE, "subject_keys", "SELECT"), *((role, "events", "UPDATE") for role in roles)]
+    for role, table, right in taken_back:
+        held = sql.execute("SELECT has_table_privilege(%s, %s, %s)", [role, table, right]).fetchone()
         assert held == (False,)
 
 

@@ -52,14 +52,13 @@ class Books:
         for stream, decision in decided:
             state = self.state(stream)
             for event in decision:
-                subject = f"guest-{stream.removeprefix('order-')}"
                 if getattr(event, "email", None):
-                    new_keys[event.customer_id or subject] = new_subject_key()
+                    new_keys[stream] = new_subject_key()
                 if new := {name: key for name, key in new_keys.items() if name not in self._keys}:
                     self._keys |= new
-                events.append(CODEC.encode(stream, event, self._keys))
                 reads.setdefault(stream, self._versions.get(stream, 0))
-                self._versions[stream] = self._versions.get(stream, 0) + 1
+                self._versions[stream] = version = self._versions.get(stream, 0) + 1
+                events.append(CODEC.encode(stream, event, self._keys, version=version))
                 state = AGGREGATES[stream.partition("-")[0]].evolve(state, event)
         if events:
             self._enter(events, reads, valid_at, {name: self._keys[name] for name in new_keys})

@@ -81,7 +81,9 @@ class Shop:
             name=name,
             verdict="accepted",
             reads=reads,
-            events=[CODEC.encode(stream, event, keys or {}) for stream, event in events],
+            events=[
+                CODEC.encode(stream, event, keys or {}, version=reads[stream] + 1) for stream, event in events
+            ],
             actor=actor,
             channel=channel,
             correlation="0af7651916cd43dd8448eb211c80319c",
@@ -129,7 +131,7 @@ class Shop:
                 f"checkout-{order_id}",
                 StepBegun(order_id=order_id, step=1, call="authorize", amount=placed.total),
             ),
-            keys={f"guest-{order_id}": new_subject_key()},
+            keys={f"order-{order_id}": new_subject_key()},
         )
 
     def authorize(self, order_id: str = ANNA, *, quantity: int = 2) -> None:

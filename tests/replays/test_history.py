@@ -206,7 +206,7 @@ def imported_late(shop: Shop) -> None:
         ),
         channel="import",
         valid_at=sold,
-        keys={f"guest-{ANNA}": bytes(32)},
+        keys={f"order-{ANNA}": bytes(32)},
     )
     back = LinesReturned(order_id=ANNA, return_id="r1", lines=lines, restock=False)
     shop.write("import_return", (f"order-{ANNA}", back), channel="import", valid_at=returned)

@@ -227,7 +227,26 @@ def test_sealed_bytes_that_were_changed_do_not_open(tampered: Tampered) -> None:
 
     tampered.rewrite(position, email=email | {"sealed": email["sealed"][:-8] + "AAAAAAA="})
 
-    assert tampered.found("decoding", position, f"sealed for guest-{ANNA} does not open")
+    assert tampered.found("decoding", position, f"sealed for order-{ANNA} does not open")
+
+
+def test_a_sealed_value_that_another_event_had_does_not_open(tampered: Tampered) -> None:
+    """Not even where its key is at hand under the name that it bears."""
+    first = tampered.position_of("orders.order_placed")
+    second = tampered.position_of("orders.order_placed", nth=2)
+
+    tampered.rewrite(second, email=tampered.data(first)["email"])
+
+    assert tampered.found("decoding", second, "does not open")
+    assert tampered.found("decoding", second, f"sealed for another: order-{ANNA}")
+
+
+def test_a_personal_field_that_stands_there_unsealed_is_seen(tampered: Tampered) -> None:
+    position = tampered.position_of("orders.order_placed")
+
+    tampered.rewrite(position, email="mallory@example.org")
+
+    assert tampered.found("decoding", position, "email is not sealed")
 
 
 def test_an_erased_person_is_no_finding(tampered: Tampered) -> None:

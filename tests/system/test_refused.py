@@ -70,6 +70,15 @@ def test_an_open_door_beyond_this_machine(folder: Path) -> None:
     assert not (folder / "data").exists()
 
 
+def test_an_open_query_port_beyond_this_machine(folder: Path) -> None:
+    """Alone, as in a container of its own: orders and dashboards are behind it."""
+    away = {"DAYBOOK_POSTGRES_URL": "postgresql:///away", "DAYBOOK_REDIS_URL": "redis://127.0.0.1:1"}
+    done = daybook("serve", "query", environment={**away, "DAYBOOK_HOST": "0.0.0.0"})
+    assert done.returncode == 1
+    assert "DAYBOOK_OPERATOR_TOKEN" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_setting_of_the_wrong_type_is_named(folder: Path) -> None:
     assert "DAYBOOK_COMMANDS_PORT" in refused(folder / "data", environment={"DAYBOOK_COMMANDS_PORT": "http"})
 

@@ -78,9 +78,14 @@ def test_every_child_has_its_own_session(system: RunningSystem) -> None:
     )
 
 
-def test_the_query_process_cannot_write_to_the_log(system: RunningSystem) -> None:
+def test_the_query_process_can_neither_write_to_the_log_nor_read_its_keys(
+    system: RunningSystem,
+) -> None:
     url = system.children()["query"][0].environ()["DAYBOOK_POSTGRES_URL"]
-    assert url.startswith("postgresql://daybook_reader@")
+    assert url.startswith("postgresql://daybook_feed@")
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SELECT key FROM daybook.subject_keys")
+    assert call(f"{system.addresses['read']}/api/v1/events?limit=1")[0] == 200
 
 
 def test_other_commands_find_it_by_its_folder(system: RunningSystem) -> None:
