@@ -56,17 +56,19 @@ def test_a_view_that_is_behind_is_waited_for_and_then_told(
 
 @pytest.mark.parametrize("path", dict.fromkeys(path for _, path in ROUTES))
 def test_a_view_that_arrives_while_one_waits_is_answered_from(
-    stocked: Shop, api: httpx.Client, path: str
+    stocked: Shop, query_settings: QuerySettings, path: str
 ) -> None:
     position = stocked.position + 2
 
     def later() -> None:
         stocked.happens(("stock-MUG", received("MUG", 1)), ("stock-MUG", received("MUG", 1)))
 
+    patient = query_settings.model_copy(update={"min_position_wait_seconds": 10.0})
     timer = Timer(0.05, later)
-    timer.start()
     headers = {"Daybook-Min-Position": str(position), "Prefer": "handling=strict"}
-    answer = api.get(path, headers=headers)
+    with running(build_query_app(patient, ready_position=lambda: 0)) as address:
+        timer.start()
+        answer = httpx.get(f"{address}{path}", headers=headers, timeout=20)
     timer.join()
     assert (answer.status_code, answer.headers["Daybook-View-Position"]) == (200, str(position))
 
