@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
+from pydantic import AfterValidator
 from starlette.responses import Response
 
 from projections.documents.search import (
@@ -15,31 +16,49 @@ from projections.documents.search import (
     category_levels,
 )
 from projections.documents.shapes import ProductDocument
+from projections.documents.spelling import is_blank
 from read_api.answers import answer, listing
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.documenting import documented, documented_list
 from read_api.freshness import Freshness, read_fresh
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT, ProblemError
 from read_api.product_page import answer_product
-from read_api.requests import Asked, Cursor, Limit, Sku
+from read_api.requests import Asked, Cursor, Limit, Sku, typed
 from read_api.stores import stores_of
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])
 
+_TEXT = r"[^\x00-\x1f\x7f-\x9f]"
 _PRICE_MAX = 2**53 - 1  # what every JSON reader can hold exactly
 
+
+def _category(typed_in: str) -> str:
+    """The category as the index spells it, whatever the spaces around its separators."""
+    levels = category_levels(typed(typed_in))
+    if not levels or is_blank(levels[-1]):
+        raise ValueError("is blank")
+    return levels[-1]
+
+
 Category = Annotated[
-    str | None,
+    Annotated[str, AfterValidator(_category)] | None,
     Query(
         min_length=1,
         max_length=500,
+        json_schema_extra={
+            "pattern": r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0>][^\x00-\x1f\x7f-\x9f]*$"
+        },
         description=f'A path from the root: "Kitchen {CATEGORY_SEPARATOR} Mugs"; those below it count.',
     ),
 ]
 Price = Annotated[int | None, Query(ge=0, le=_PRICE_MAX, description="Minor units, included.")]
 Words = Annotated[
-    str | None,
-    Query(max_length=500, description="Words, as typed. All must be there; a slip of the keys is forgiven."),
+    Annotated[str, AfterValidator(typed)] | None,
+    Query(
+        max_length=500,
+        json_schema_extra={"pattern": rf"^{_TEXT}*$"},
+        description="Words, as typed. All must be there; a slip of the keys is forgiven.",
+    ),
 ]
 ListingSort = Literal["sku", "price_asc", "price_desc", "newest"]
 SearchSort = Literal["relevance", "price_asc", "price_desc", "newest"]
@@ -61,7 +80,7 @@ async def products(
     limit: Limit = 100,
 ) -> Response:
     """Listed products, those of a category and below it where one is named."""
-    query = ProductQuery(category=_spelt(category), sort=sort)
+    query = ProductQuery(category=category, sort=sort)
     return await _page(request, query, asked, cursor, limit)
 
 
@@ -79,10 +98,10 @@ async def search(
     limit: Limit = 100,
 ) -> Response:
     """Each facet counts what there would be without its own filter, but with all the others."""
-    words = q.strip() if q is not None else None
+    words = None if q is None or is_blank(q) else q
     query = ProductQuery(
-        words=words or None,
-        category=_spelt(category),
+        words=words,
+        category=category,
         price_min=price_min,
         price_max=price_max,
         in_stock=in_stock,
@@ -107,9 +126,3 @@ async def _page(
     following = cursor_of_place(page.next, query)
     body = listing(page.items, following, total=page.total, facets=page.facets)
     return answer(body, page.position, request.headers)
-
-
-def _spelt(category: str | None) -> str | None:
-    """The category as the index spells it, whatever the spaces around its separators."""
-    levels = category_levels(category or "")
-    return levels[-1] if levels else category

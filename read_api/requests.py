@@ -9,6 +9,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query as QueryParameter
 from pydantic import WithJsonSchema
 
+from projections.documents.spelling import controls, spelt
 from read_api.cursors import LENGTH_MAX
 from read_api.freshness import POSITION_MAX, Freshness, asked_freshness
 from read_api.problems import UNKNOWN_PARAMETER, ProblemError
@@ -64,6 +65,13 @@ def refuse_parameters_but(request: Request, known: set[str]) -> None:
         if name in seen:
             raise ProblemError(UNKNOWN_PARAMETER, f"Parameter {name!r} was given twice.", field=name)
         seen.add(name)
+
+
+def typed(text: str) -> str:
+    """What somebody typed, as it is spelt where it is looked for. ValueError for a control character."""
+    if controls(text):
+        raise ValueError("has a control character")
+    return spelt(text)
 
 
 Asked = Annotated[Freshness | None, Depends(freshness)]

@@ -13,8 +13,9 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict, JsonValue
 
+from aggregates import text
 from aggregates.orders.events import Address
-from commands.http.shapes import PRINTABLE_LINE, Body, Line
+from commands.http.shapes import Body, Line, a_text
 
 NO_ISO_CODE = frozenset({"AC", "TA", "XK", "ZZ"})
 """Google has addresses for these, ISO 3166-1 no codes: Ascension, Tristan da Cunha, Kosovo, nowhere."""
@@ -42,15 +43,15 @@ def _country(code: str) -> str:
     return code
 
 
-def _email(text: str) -> str:
+def _email(said: str) -> str:
     try:
-        found = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
+        found = validate_email(said, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError(str(error)) from error
     return found.normalized
 
 
-PostalCode = Annotated[str, Field(pattern=PRINTABLE_LINE, max_length=20)]
+PostalCode = Annotated[str, *a_text(text.line, text.LINE, characters_max=20)]
 Country = Annotated[
     str,
     AfterValidator(_country),

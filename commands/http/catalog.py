@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
+from aggregates import text
 from aggregates.kernel import UnitPrice
 from commands.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.answers import answered, documented
@@ -15,25 +16,27 @@ from commands.http.json_bodies import JsonRoute
 from commands.http.limits import within
 from commands.http.problems import PRICE_MISMATCH
 from commands.http.requests import RefusedRequest, operator_only
-from commands.http.shapes import PRINTABLE_LINE, AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText
+from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText, a_text
 
 router = APIRouter(
     route_class=JsonRoute, prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)]
 )
 
-LEVELS_MAX = 8
-
-
-_LEVEL = r"[^\x00-\x20\x7f>](?:[^\x00-\x1f\x7f>]*[^\x00-\x20\x7f>])?"
 Category = Annotated[
     str,
-    Field(
-        pattern=rf"^{_LEVEL}(?: > {_LEVEL}){{0,{LEVELS_MAX - 1}}}$",
-        max_length=200,
-        description=f"1 to {LEVELS_MAX} levels joined by ` > `",
-        examples=["Kitchen > Mugs"],
-    ),
+    *a_text(text.category, text.CATEGORY, characters_max=200),
+    Field(description=f"1 to {text.LEVELS_MAX} levels joined by ` > `", examples=["Kitchen > Mugs"]),
 ]
+AttributeName = Annotated[str, *a_text(text.line, text.LINE, characters_max=60)]
+
+
+def _each_once(said: object) -> object:
+    """Names that are spelt alike are one name."""
+    if isinstance(said, dict):
+        names = [text.line(name) for name in said if isinstance(name, str)]
+        if len(set(names)) < len(names):
+            raise ValueError("names an attribute twice")
+    return said
 
 
 class ProductBody(Body):
@@ -41,10 +44,11 @@ class ProductBody(Body):
 
     sku: SkuText
     title: Line
-    description: Annotated[str, Field(max_length=10_000)] = ""
+    description: Annotated[str, *a_text(text.prose, text.PROSE, characters_max=10_000, characters_min=0)] = ""
     category: Category
     attributes: Annotated[
-        dict[Annotated[str, Field(pattern=PRINTABLE_LINE, max_length=60)], Line],
+        dict[AttributeName, Line],
+        BeforeValidator(_each_once),
         Field(max_length=50, json_schema_extra={"additionalProperties": False}, examples=[{"color": "blue"}]),
     ] = Field(default={})
     price: PriceBody

@@ -120,8 +120,8 @@ async def context_of(request: Request, *, keyed: bool = False) -> Context:
             raise RefusedRequest(KEY_REQUIRED)
         return Context(actor=actor, channel="api", correlation=correlation)
     shortest = KEY_LENGTH_MIN if actor.kind == ANONYMOUS.kind else 1
-    if not shortest <= len(key) <= KEY_LENGTH_MAX:
-        raise RefusedRequest(KEY_UNFIT, f"A key has {shortest} to {KEY_LENGTH_MAX} characters.")
+    if not (shortest <= len(key) <= KEY_LENGTH_MAX and key.isprintable()):
+        raise RefusedRequest(KEY_UNFIT, f"A key has {shortest} to {KEY_LENGTH_MAX} characters, none unseen.")
     secret: bytes = request.app.state.secret
     said = b"\0".join((request.method.encode(), request.url.path.encode(), await request.body()))
     return Context(

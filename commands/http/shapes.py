@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
+from aggregates import text
 from aggregates.currencies import MINOR_DIGITS
 from aggregates.kernel import Money, UnitPrice
 
@@ -36,7 +39,22 @@ AMOUNT_MAX = 100_000_000_00
 
 SKU = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 ID = r"^[A-Za-z0-9_-]{1,64}$"
-PRINTABLE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+
+
+def a_text(
+    spell: Callable[[str], str], pattern: str, *, characters_max: int, characters_min: int = 1
+) -> tuple[Any, ...]:
+    """What makes a `str` a text in the shop's one spelling; the pattern is what `spell` takes."""
+
+    def spelt(said: str) -> str:
+        kept = spell(said)
+        if not characters_min <= len(kept) <= characters_max:
+            raise ValueError(f"has {len(kept)} characters, not {characters_min} to {characters_max}")
+        return kept
+
+    told: JsonDict = {"pattern": pattern, "minLength": characters_min, "maxLength": characters_max}
+    return AfterValidator(spelt), Field(json_schema_extra=told)
+
 
 SkuText = Annotated[str, Field(pattern=SKU, examples=["MUG-BLUE"])]
 SkuPath = Annotated[str, Path(pattern=SKU, description="The product's SKU.")]
@@ -46,8 +64,8 @@ Currency = Annotated[
     AfterValidator(_currency),
     Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": sorted(MINOR_DIGITS)}, examples=["GBP"]),
 ]
-Line = Annotated[str, Field(pattern=PRINTABLE_LINE, min_length=1, max_length=200)]
-Reason = Annotated[str, Field(pattern=PRINTABLE_LINE, min_length=1, max_length=500)]
+Line = Annotated[str, *a_text(text.line, text.LINE, characters_max=200)]
+Reason = Annotated[str, *a_text(text.line, text.LINE, characters_max=500)]
 CustomerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,64}$", examples=["17850"])]
 Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX), INTEGRAL]
 
@@ -81,7 +99,7 @@ class PriceBody(MoneyBody):
 class LineQuantityBody(Body):
     """Some units of one order line."""
 
-    line_id: Annotated[str, Field(min_length=1, max_length=64)]
+    line_id: Annotated[str, Field(pattern=ID)]
     quantity: Quantity
 
 

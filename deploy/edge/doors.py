@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.edge.addresses import Addresses
 from deploy.edge.bodies import Bodies
 from deploy.edge.origins import Origins
 from deploy.edge.problems import STOPPING, problem
@@ -15,7 +16,7 @@ from deploy.edge.settings import EdgeSettings
 
 def behind_the_edge(app: ASGIApp, settings: EdgeSettings, *, methods: Sequence[str]) -> ASGIApp:
     """The application as it is served; `methods` are those that pages of other origins may use."""
-    return Origins(Ending(Heads(Bodies(app))), settings, methods=methods)
+    return Origins(Ending(Heads(Addresses(Bodies(app)))), settings, methods=methods)
 
 
 class Heads:

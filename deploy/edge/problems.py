@@ -30,6 +30,7 @@ CONTENT_ENCODED = ProblemType(
 )
 MISDIRECTED = ProblemType("misdirected-request", 421, "This server is not the one that the Host names.")
 HEAD_TOO_LARGE = ProblemType("header-fields-too-large", 431, "Request line and headers are too large.")
+UNFIT_ADDRESS = ProblemType("invalid-request", 422, "The request does not have the form it should have.")
 CROWDED = ProblemType("too-many-connections", 503, "There are too many connections. Try again.")
 STOPPING = ProblemType("server-stopping", 503, "The server is stopping. Try again.")
 

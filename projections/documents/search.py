@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from projections.documents.spelling import spelt
+
 VIEW = "search"
 
 Sort = Literal["relevance", "sku", "price_asc", "price_desc", "newest"]
@@ -78,7 +80,7 @@ class PlaceExpiredError(Exception):
 
 def category_levels(category: str) -> list[str]:
     """The category and those above it: "Kitchen > Mugs" gives "Kitchen" and "Kitchen > Mugs"."""
-    names = [name.strip() for name in category.split(CATEGORY_SEPARATOR)]
+    names = [spelt(name) for name in category.split(CATEGORY_SEPARATOR)]
     names = [name for name in names if name]
     joint = f" {CATEGORY_SEPARATOR} "
     return [joint.join(names[: depth + 1]) for depth in range(len(names))]

@@ -1,0 +1,55 @@
+"""What is typed is looked for as it is spelt, and is refused where it is no text."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.read_api.shop import Shop, listed
+
+
+@pytest.fixture
+def cafe(shop: Shop) -> None:
+    shop.happens(("product-CUP", listed("CUP", category="Küche > Café")), ("product-MUG", listed("MUG")))
+
+
+def found(api: httpx.Client, path: str) -> list[str]:
+    answer = api.get(path)
+    assert answer.status_code == 200, answer.text
+    return [item["sku"] for item in answer.json()["items"]]
+
+
+@pytest.mark.usefixtures("cafe")
+def test_words_and_categories_are_found_in_any_spelling(api: httpx.Client) -> None:
+    for words in ("café", "cafe\u0301", "\u00a0café\u2007cup\u2028", "CAFE"):
+        assert found(api, f"/api/v1/search?q={quote(words)}") == ["CUP"]
+    for category in ("Küche > Café", "Ku\u0308che\u00a0>\u00a0Cafe\u0301", "\u3000Küche"):
+        assert found(api, f"/api/v1/products?category={quote(category)}") == ["CUP"]
+        assert found(api, f"/api/v1/search?category={quote(category)}") == ["CUP"]
+
+
+@pytest.mark.usefixtures("cafe")
+def test_words_that_say_nothing_are_no_words(api: httpx.Client) -> None:
+    for blank in ("", "%20", "%C2%A0", "%E2%80%8B", "%E3%85%A4", "%CC%81"):
+        assert found(api, f"/api/v1/search?q={blank}") == ["CUP", "MUG"]
+
+
+@pytest.mark.usefixtures("cafe")
+@pytest.mark.parametrize(
+    "unfit", ["%20", "%C2%A0", "%E2%80%8B", "%EF%BB%BF", "%00", "a%00b", "a%09b", "%C2%85"]
+)
+@pytest.mark.parametrize("path", ["/api/v1/products?category=", "/api/v1/search?category="])
+def test_a_category_that_says_nothing_or_controls_is_refused(
+    api: httpx.Client, path: str, unfit: str
+) -> None:
+    problem = api.get(path + unfit).json()
+    assert (problem["type"], problem["field"]) == ("/problems/invalid-request", "category")
+
+
+@pytest.mark.usefixtures("cafe")
+@pytest.mark.parametrize("unfit", ["%00", "a%00b", "a%0Ab", "%7F", "%C2%9F"])
+def test_words_that_control_are_refused(api: httpx.Client, unfit: str) -> None:
+    answer = api.get(f"/api/v1/search?q={unfit}")
+    assert (answer.status_code, answer.json()["field"]) == (422, "q")
