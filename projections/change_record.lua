@@ -2,8 +2,11 @@
 -- Gives 1, or 0 where it refuses.
 --
 -- KEYS: the record, the pointer. ARGV: the record and the pointer as they were, and as they are to be ('' : none).
+--
+-- What is no string counts as none, and is replaced.
 for index = 1, 2 do
-  if (redis.call('GET', KEYS[index]) or '') ~= ARGV[index] then
+  local kind = redis.call('TYPE', KEYS[index]).ok
+  if (kind == 'string' and redis.call('GET', KEYS[index]) or '') ~= ARGV[index] then
     return 0
   end
 end

@@ -9,7 +9,7 @@ import structlog
 
 from event_store.history import has
 from event_store.records import EventReader
-from projections.sink import Sink, SinkMoved, SinkUnavailable
+from projections.sink import Sink, SinkDamaged, SinkMoved, SinkUnavailable
 
 _PAUSE_SECONDS_FIRST = 0.1
 _PAUSE_SECONDS_MAX = 5.0
@@ -87,6 +87,13 @@ class Lane:
         """Does the step; where the store moved or is away, the sink is closed until it is due again."""
         try:
             step()
+        except SinkDamaged as error:
+            reason = str(error)
+            logger.error("view is damaged: drawn up anew", view=self.sink.name, reason=reason)  # noqa: TRY400
+            self.has_moved = True
+            self._away(0.0)
+            if not self.is_rebuild:
+                self.guard(self.sink.discard)
         except SinkMoved as error:
             logger.warning("view moved", view=self.sink.name, reason=str(error))
             self.has_moved = True

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from zlib import crc32
 
+import msgspec
+
 from event_store.records import START, Checkpoint
 from projections.documents.keys import Pointer, ViewKeys
 from projections.folding import Told, fold_of
 from projections.redis_compare import compare_versions
 from projections.redis_store import RedisStore, checkpoint_keys, checkpoints_in
 from projections.redis_versions import RedisVersions, delete_gone, record_and_pointer
-from projections.sink import Comparison, Decoded, SinkMoved, checkpoint_of, of_this_history
+from projections.sink import Comparison, Decoded, SinkDamaged, SinkMoved, checkpoint_of, of_this_history
 from projections.versions import Numbers, Stored, Versions
 from projections.view import View
 
@@ -110,7 +112,10 @@ class RedisSink:
             raise SinkMoved(f"{self.name}: a shard has read another history")
         for shard, checkpoint in enumerate(self._checkpoints):
             if up_to > (checkpoint or START).position:
-                changes = self._fold.fold(self._new_to(shard, told), self._load)
+                try:
+                    changes = self._fold.fold(self._new_to(shard, told), self._load)
+                except msgspec.DecodeError as error:
+                    raise SinkDamaged(f"{self.name}: a document cannot be read: {error}") from error
                 self._store.begin_write(
                     self._keys, shard, expected=checkpoint, checkpoint=reached, changes=changes
                 )
@@ -145,6 +150,11 @@ class RedisSink:
         self._begin()
         self._write_missing_checkpoints()
         self._delete_gone()
+
+    def discard(self) -> None:
+        self._store.reconnect()
+        self._versions.withdraw()
+        self.redraw()
 
     def beside(self) -> RedisSink:
         pointer = self._versions.begin(shards=self.shards, model=self._view.model)
@@ -225,7 +235,7 @@ class RedisSink:
         loaded = dict(self._from_memory(keys))
         missing = [key for key in keys if key not in loaded]
         if missing and not self._holds_all:
-            found = self._store.get_all([self._keys.document(key) for key in missing])
+            found = self._store.documents([self._keys.document(key) for key in missing])
             loaded |= {key: value for key, value in zip(missing, found, strict=True) if value is not None}
         return loaded
 

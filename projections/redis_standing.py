@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
 from projections.documents.errors import ViewNotReady
-from projections.documents.keys import Pointer, ViewKeys, pointer_key
+from projections.documents.keys import ViewKeys, pointer_in, pointer_key
 from projections.redis_store import RedisStore
 
 
@@ -23,9 +21,9 @@ class Standing(NamedTuple):
 def live_keys(store: RedisStore, view: str) -> ViewKeys:
     """The keys of the version that readers read. Raises ViewNotReady."""
     (raw,) = store.get_all([pointer_key(view)])
-    if raw is None:
+    pointer = pointer_in(raw)
+    if pointer is None:
         raise ViewNotReady(view)
-    pointer = msgspec.json.decode(raw, type=Pointer)
     return ViewKeys(view, pointer.version, pointer.shards)
 
 
@@ -35,5 +33,7 @@ def standing(store: RedisStore, view: str) -> Standing:
         keys = live_keys(store, view)
     except ViewNotReady:
         return Standing(view, None, 0, 0)
-    checkpoints = store.get_all([keys.checkpoint(shard) for shard in range(keys.shards)])
-    return Standing(view, keys.version, keys.shards, min(int(checkpoint or 0) for checkpoint in checkpoints))
+    checkpoints = [checkpoint for checkpoint in store.checkpoints(keys) if checkpoint is not None]
+    if len(checkpoints) < keys.shards:
+        return Standing(view, None, 0, 0)
+    return Standing(view, keys.version, keys.shards, min(checkpoints).position)

@@ -13,13 +13,13 @@ from typing import Any, Protocol, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
 from event_store.records import Checkpoint
-from projections.documents.keys import ViewKeys, pointer_key, record_key
+from projections.documents.keys import ViewKeys, pointer_key, position_in, record_key
 from projections.folding import Changes
-from projections.sink import SinkUnavailable
+from projections.sink import SinkDamaged, SinkUnavailable
 from projections.versions import Stored
 
 _KEYS_PER_CALL = 1_000
@@ -55,7 +55,8 @@ class _Wire(Protocol):
 
 
 class RedisStore:
-    """One worker's door to Redis. Every call may raise SinkUnavailable; then `reconnect` before the next."""
+    """One worker's door to Redis. Every call may raise SinkUnavailable or SinkDamaged; then `reconnect`
+    before the next."""
 
     def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
         # Never retried within a call: whether a write was done is told by its checkpoint alone.
@@ -141,13 +142,30 @@ class RedisStore:
                 found += cast("list[bytes | None]", self._redis.mget(keys[start : start + _KEYS_PER_CALL]))
         return found
 
+    def documents(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The documents at these keys. SinkDamaged where something else lies, which `get_all` passes over."""
+        found: list[bytes | None] = []
+        with wrapped():
+            for start in range(0, len(keys), _KEYS_PER_CALL):
+                some = keys[start : start + _KEYS_PER_CALL]
+                pipeline = self._redis.pipeline(transaction=True)
+                pipeline.mget(some)
+                pipeline.exists(*some)
+                documents, there = pipeline.execute()
+                if there != sum(document is not None for document in documents):
+                    strangers = [key for key, one in zip(some, documents, strict=True) if one is None]
+                    raise SinkDamaged(f"no document lies at one of {', '.join(strangers[:9])}")
+                found += documents
+        return found
+
     def sorted_sets(self, keys: Sequence[str]) -> list[list[tuple[bytes, float]]]:
-        """The members and scores of each sorted set; [] where there is none."""
+        """The members and scores of each sorted set; [] where there is none, or something else lies."""
         with wrapped():
             pipeline = self._redis.pipeline(transaction=False)
             for key in keys:
                 pipeline.zrange(key, 0, -1, withscores=True)
-            return [[tuple(entry) for entry in entries] for entries in pipeline.execute()]
+            found = pipeline.execute(raise_on_error=False)
+        return [[] if isinstance(one, ResponseError) else [tuple(entry) for entry in one] for one in found]
 
     def delete(self, keys: Collection[str | bytes]) -> None:
         """Deletes keys."""
@@ -193,11 +211,11 @@ def checkpoint_keys(keys: ViewKeys) -> list[str]:
 
 
 def checkpoints_in(found: Sequence[bytes | None]) -> list[Checkpoint | None]:
-    """What lay there; an event that is not noted is not known."""
+    """What lay there, where it is a position; an event that is not noted is not known."""
     shards = len(found) // 2
     return [
-        None if position is None else Checkpoint(int(position), (event or b"").decode())
-        for position, event in zip(found[:shards], found[shards:], strict=True)
+        None if position is None else Checkpoint(position, (event or b"").decode(errors="replace"))
+        for position, event in zip(map(position_in, found[:shards]), found[shards:], strict=True)
     ]
 
 
@@ -210,5 +228,9 @@ def wrapped() -> Iterator[None]:
     """The driver's errors as ours."""
     try:
         yield
+    except ResponseError as error:
+        if "WRONGTYPE" in str(error):
+            raise SinkDamaged(f"Redis: {error}") from error
+        raise SinkUnavailable(f"Redis: {error}") from error
     except (RedisError, OSError) as error:
         raise SinkUnavailable(f"Redis: {error}") from error

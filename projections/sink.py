@@ -26,6 +26,13 @@ class SinkMoved(Exception):  # noqa: N818
     """
 
 
+class SinkDamaged(SinkMoved):
+    """What lies in the store cannot be what was written there.
+
+    The runner calls `discard`, and goes on as after SinkMoved.
+    """
+
+
 class SinkUnavailable(Exception):  # noqa: N818
     """The store is away or does not answer; whether the last batch was written is not known.
 
@@ -43,7 +50,8 @@ class Comparison(NamedTuple):
 class Sink(Protocol):
     """One version of one view in its store. The runner makes one call at a time, from one thread at a time.
 
-    Every call may raise SinkUnavailable; `apply`, `settle` and `check` may raise SinkMoved.
+    Every call may raise SinkUnavailable; `apply`, `settle` and `check` may raise SinkMoved, or
+    SinkDamaged.
     """
 
     @property
@@ -111,6 +119,9 @@ class Sink(Protocol):
 
     def redraw(self) -> None:
         """Begins a new version at position 0; readers keep the published one until that one is, too."""
+
+    def discard(self) -> None:
+        """Takes the published version from readers, who would be served what is damaged, and redraws."""
 
     def beside(self) -> Self:
         """A new, empty, unpublished version next to this one, opened, at position 0."""

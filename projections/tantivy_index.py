@@ -160,6 +160,11 @@ class TantivySink:
         self._open_index()
         self._files.delete_gone(self._versions)
 
+    def discard(self) -> None:
+        """Begins the next version, with nothing published."""
+        self._versions.withdraw()
+        self.redraw()
+
     def beside(self) -> TantivySink:
         """The next version, next to this one."""
         pointer = self._versions.begin(shards=self.shards, model=MODEL)

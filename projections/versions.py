@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from projections.documents.keys import Pointer
+from projections.documents.keys import Pointer, pointer_in
 from projections.sink import SinkMoved
 
 
@@ -80,7 +80,7 @@ class Versions:
         """Makes this the view's writer. SinkMoved where somebody else does it at the same moment."""
         self._seen = self._store.read()
         record, known = _record(self._seen.record)
-        self.live = _pointer(self._seen.pointer)
+        self.live = pointer_in(self._seen.pointer)
         building = record.building
         if building is not None and self.live is not None and building.version == self.live.version:
             building = None
@@ -149,10 +149,3 @@ def _record(raw: bytes | None) -> tuple[Record, bytes | None]:
         return (Record(), None) if raw is None else (msgspec.json.decode(raw, type=Record), raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Record(), None
-
-
-def _pointer(raw: bytes | None) -> Pointer | None:
-    try:
-        return None if raw is None else msgspec.json.decode(raw, type=Pointer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

@@ -6,10 +6,18 @@
 --
 -- The checkpoint fences: a worker that was paused while another went on, that remembers what an emptied
 -- store has forgotten, or that has read another history of the log, changes nothing.
-for index = 1, 2 do
-  if (redis.call('GET', KEYS[index]) or '') ~= ARGV[index] then
-    return 0
-  end
+--
+-- What is no position is no checkpoint, whatever else lies there: nobody could start from it.
+local function text(key)
+  return redis.call('TYPE', key).ok == 'string' and redis.call('GET', key) or ''
+end
+local position = text(KEYS[1])
+if #position > 18 or not (position == '0' or string.match(position, '^[1-9]%d*$')) then
+  position = ''
+end
+local event = position == '' and '' or text(KEYS[2])
+if position ~= ARGV[1] or event ~= ARGV[2] then
+  return 0
 end
 local documents = tonumber(ARGV[5])
 for index = 1, documents do

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -117,6 +118,11 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(ViewNotReady)
     async def _not_ready(request: Request, error: ViewNotReady) -> Response:
         return problem(VIEW_NOT_READY, headers=RETRY_SOON, view=error.view)
+
+    @app.exception_handler(msgspec.DecodeError)
+    async def _damaged(request: Request, error: msgspec.DecodeError) -> Response:
+        log_lines.error("document_damaged", reason=str(error), trace_id=TRACE_ID.get())
+        return problem(STORE_UNAVAILABLE, headers=RETRY_SOON)
 
     @app.exception_handler(ReadStoreUnavailable)
     async def _away(request: Request, error: ReadStoreUnavailable) -> Response:

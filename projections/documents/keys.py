@@ -8,6 +8,7 @@ a Redis Cluster: documents at `{<view>.v<n>.<shard>}:<document key>`, the checkp
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -25,6 +26,19 @@ class Pointer(msgspec.Struct, frozen=True):
     shards: int
     model: int = 1
     epoch: int = 0
+
+
+def pointer_in(raw: bytes | None) -> Pointer | None:
+    """What a pointer's key has; None where there is none, or none that could be made out."""
+    try:
+        return None if raw is None else msgspec.json.decode(raw, type=Pointer)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def position_in(raw: bytes | None) -> int | None:
+    """What a checkpoint's key has; None where there is none, or what no writer of ours would have written."""
+    return None if raw is None or not _POSITION.fullmatch(raw) else int(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,7 @@ def record_key(view: str) -> str:
     return f"{{{pointer_key(view)}}}:record"
 
 
+_POSITION = re.compile(rb"0|[1-9][0-9]{0,17}")  # as write_shard.lua has it
 _CHECKPOINT = "checkpoint"
 _CHECKPOINT_EVENT = ":checkpoint event"  # No ranking has a space in its name.
 _ESCAPE = "::"

@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
-from projections.documents.keys import Pointer, ViewKeys, pointer_key
+from projections.documents.keys import ViewKeys, pointer_in, pointer_key, position_in
 
 Found = TypeVar("Found")
 
@@ -28,6 +28,7 @@ CONNECTIONS_MAX = 16
 QUEUED_SECONDS_MAX = 5.0
 """How long a read waits for a free connection. A server that is away is found out long before."""
 
+_TRIES = 3  # Of a reading beside which something was written.
 _POLL_SECONDS_FIRST = 0.002
 _POLL_SECONDS_MAX = 0.02
 
@@ -78,8 +79,8 @@ class RedisReader:
         """One document and the position of its shard."""
 
         async def read(keys: ViewKeys) -> Read:
-            document, checkpoint = await self._mget(keys.document(key), keys.checkpoint(keys.shard_of(key)))
-            return Read(document, _position(view, checkpoint))
+            (document,), position = await self._documents(keys, keys.shard_of(key), [key])
+            return Read(document, position)
 
         return await self._live(view, read)
 
@@ -95,10 +96,9 @@ class RedisReader:
             documents: list[bytes | None] = [None] * len(document_keys)
             positions = []
             for shard, indexes in by_shard.items():
-                *found, checkpoint = await self._mget(
-                    *(keys.document(document_keys[index]) for index in indexes), keys.checkpoint(shard)
-                )
-                positions.append(_position(view, checkpoint))
+                asked = [document_keys[index] for index in indexes]
+                found, position = await self._documents(keys, shard, asked)
+                positions.append(position)
                 for index, document in zip(indexes, found, strict=True):
                     documents[index] = document
             return Reads(documents, min(positions))
@@ -158,11 +158,11 @@ class RedisReader:
         if known is not None and not fresh and now - known[0] < self._pointer_seconds:
             return known[1]
         async with _wrapped():
-            raw = await self._redis.get(pointer_key(view))
-        if raw is None:
+            raw = cast("bytes | None", await self._redis.get(pointer_key(view)))
+        pointer = pointer_in(raw)
+        if pointer is None:
             self._pointers.pop(view, None)
             raise ViewNotReady(view)
-        pointer = msgspec.json.decode(raw, type=Pointer)
         keys = ViewKeys(view, pointer.version, pointer.shards)
         self._pointers[view] = (now, keys)
         return keys
@@ -239,9 +239,32 @@ class RedisReader:
                     pipeline.zrangebyscore(place, low, high, start=0, num=limit, withscores=True)
                 checkpoint, members = await pipeline.execute()
             positions.append(_position(keys.view, checkpoint))
-            found += [(member.decode(), int(score)) for member, score in members]
+            try:
+                found += [(member.decode(), int(score)) for member, score in members]
+            except (ValueError, OverflowError):  # Nobody of ours wrote that.
+                raise ViewNotReady(keys.view) from None
         found.sort(key=lambda entry: (entry[1], entry[0]), reverse=falling)
         return found[:limit], min(positions)
+
+    async def _documents(
+        self, keys: ViewKeys, shard: int, asked: Sequence[str]
+    ) -> tuple[list[bytes | None], int]:
+        """Documents of one shard, and its position. Where what lies there is none, the view is not ready."""
+        places = [keys.document(key) for key in asked]
+        for _ in range(_TRIES):
+            *found, checkpoint = await self._mget(*places, keys.checkpoint(shard))
+            position = _position(keys.view, checkpoint)
+            if any(one is not None and not (one[:1] == b"{" and one[-1:] == b"}") for one in found):
+                break
+            missing = [place for place, one in zip(places, found, strict=True) if one is None]
+            # What is no string looks like nothing to this reading, and like something to that one.
+            if not missing or not await self._exist(missing):
+                return found, position
+        raise ViewNotReady(keys.view)
+
+    async def _exist(self, places: Sequence[str]) -> bool:
+        async with _wrapped():
+            return bool(await self._redis.exists(*places))
 
     async def _mget(self, *keys: str) -> list[bytes | None]:
         async with _wrapped():
@@ -249,9 +272,10 @@ class RedisReader:
 
 
 def _position(view: str, checkpoint: Any) -> int:
-    if checkpoint is None:
+    position = position_in(checkpoint)
+    if position is None:
         raise ViewNotReady(view)
-    return int(checkpoint)
+    return position
 
 
 @asynccontextmanager
