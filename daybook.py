@@ -88,9 +88,7 @@ def main() -> None:
 
     make_standard_error_best_effort()
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # A terminal that lacks a letter still gets the rest.
+        sys.stdout.reconfigure(errors="backslashreplace")  # Where a letter is lacking, the rest is said.
     try:
         cli()
     except Exception as error:
@@ -105,15 +103,30 @@ def _expected(error: Exception) -> str | None:
     """What a person is told about a failure that is no mistake of ours; None for all others."""
     from pydantic import ValidationError
 
+    from commands.gateway import GatewayError
+    from commands.serve import UnsafeAddress
     from deploy.local.errors import CannotRun
     from event_store.errors import EventStoreError
+    from projections.documents.errors import ReadError
+    from projections.redis_store import EvictingStore
+    from projections.sink import SinkUnavailable
 
     if isinstance(error, ValidationError):
         faults = error.errors()
         return "; ".join(
             f"DAYBOOK_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in faults
         )
-    if isinstance(error, CannotRun | EventStoreError | OSError):
+    ours = (
+        CannotRun
+        | EventStoreError
+        | GatewayError
+        | UnsafeAddress
+        | ReadError
+        | EvictingStore
+        | SinkUnavailable
+    )
+    is_a_servers = type(error).__module__.partition(".")[0] in {"psycopg", "redis", "sqlite3"}
+    if isinstance(error, ours | OSError) or is_a_servers:
         return " ".join(str(error).split()) or type(error).__name__
     return None
 

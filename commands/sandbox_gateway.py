@@ -77,13 +77,15 @@ class SandboxGateway:
     """The gateway over the ledger at `path`, which is made where it is missing."""
 
     def __init__(self, path: Path, *, busy_seconds: float = 5.0) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Raises GatewayUnavailable where the file is no ledger: nothing is written over what lies there."""
         self._lock = threading.Lock()
-        self._ledger = sqlite3.connect(
-            path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
-        )
+        self._path = path
         until = time.monotonic() + busy_seconds
-        with _ledger_errors():
+        with self._ledger_errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._ledger = sqlite3.connect(
+                path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+            )
             while not self._prepared(last_try=time.monotonic() >= until):
                 time.sleep(0.02)
 
@@ -166,7 +168,7 @@ class SandboxGateway:
 
     def charges(self, order_id: OrderId | None = None) -> list[Charge]:
         """The ledger's charges, oldest first; of one order where one is named."""
-        with self._lock, _ledger_errors():
+        with self._lock, self._ledger_errors():
             rows = self._ledger.execute(
                 f"{_SELECT} WHERE ? IS NULL OR order_id = ? ORDER BY rowid", (order_id, order_id)
             )
@@ -174,7 +176,7 @@ class SandboxGateway:
 
     def _once(self, key: str, request: list[str | int], do: Callable[[], A]) -> A:
         """Does what a key asks for the first time, and repeats its answer after that."""
-        with self._lock, _ledger_errors(), self._transaction():
+        with self._lock, self._ledger_errors(), self._transaction():
             asked = json.dumps(request)
             row = self._ledger.execute("SELECT request, answer FROM calls WHERE key = ?", (key,)).fetchone()
             if row is None:
@@ -187,8 +189,11 @@ class SandboxGateway:
                 return answer
             if row[0] != asked:
                 raise GatewayRefusal("idempotency_key_reused")
-            kind, facts = json.loads(row[1])
-            return _ANSWERS[kind](**facts)  # type: ignore[return-value]
+            try:
+                kind, facts = json.loads(row[1])
+                return _ANSWERS[kind](**facts)  # type: ignore[return-value]
+            except (ValueError, LookupError, TypeError) as error:
+                raise self._unavailable(error) from error
 
     def _prepared(self, *, last_try: bool) -> bool:
         """Whether the ledger is ready; False while another process opens it at the same moment.
@@ -213,6 +218,20 @@ class SandboxGateway:
         return Charge(*row)
 
     @contextmanager
+    def _ledger_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if _is_busy(error):
+                raise GatewayTimeout(str(error)) from error
+            raise self._unavailable(error) from error
+        except (sqlite3.Error, OSError) as error:  # Among them "Cannot operate on a closed database."
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> GatewayUnavailable:
+        return GatewayUnavailable(f"the sandbox's ledger {self._path} cannot be used: {error}")
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._ledger.execute("BEGIN IMMEDIATE")
         try:
@@ -224,18 +243,6 @@ class SandboxGateway:
 
 
 _SELECT = "SELECT reference, order_id, method, currency, amount, status, captured, refunded FROM charges"
-
-
-@contextmanager
-def _ledger_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if _is_busy(error):
-            raise GatewayTimeout(str(error)) from error
-        raise GatewayUnavailable(str(error)) from error
-    except sqlite3.ProgrammingError as error:  # "Cannot operate on a closed database."
-        raise GatewayUnavailable(str(error)) from error
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -63,7 +63,7 @@ def status(addresses: Addresses, as_json: bool) -> None:
         finally:
             log.close()
     except (EventStoreError, SinkUnavailable) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(" ".join(str(error).split())) from error
     click.echo(msgspec.json.encode(statuses).decode() if as_json else _table(statuses))
 
 
@@ -84,7 +84,7 @@ def rebuild(addresses: Addresses, name: str) -> None:
             hear=bars.hear,
         )
     except (EventStoreError, SinkUnavailable, EvictingStore) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(" ".join(str(error).split())) from error
     finally:
         bars.close()
     for progress in ended:

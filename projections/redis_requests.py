@@ -6,13 +6,12 @@ from typing import TypeVar, cast
 from uuid import uuid4
 
 import msgspec
-from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from projections.rebuild import Progress
-from projections.redis_store import wrapped
+from projections.redis_store import redis_at, wrapped
 
 Told = TypeVar("Told")
 
@@ -32,7 +31,7 @@ class RedisRequests:
     """Both ends. Every call may raise SinkUnavailable."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT_SECONDS)
+        self._redis = redis_at(url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT_SECONDS)
 
     def ask(self, view: str) -> Request:
         """Asks for a rebuild; whoever runs the projector takes it up within a second."""

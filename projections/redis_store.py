@@ -60,7 +60,7 @@ class RedisStore:
 
     def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
         # Never retried within a call: whether a write was done is told by its checkpoint alone.
-        self._redis: Redis = Redis.from_url(
+        self._redis = redis_at(
             url,
             retry=Retry(NoBackoff(), 0),
             socket_timeout=timeout_seconds,
@@ -202,6 +202,15 @@ class RedisStore:
                 yield found
             if cursor == 0:
                 return
+
+
+def redis_at(url: str, **options: Any) -> Redis:
+    """A client of the server at this address. SinkUnavailable where it is none."""
+    try:
+        client: Redis = Redis.from_url(url, **options)
+    except ValueError as error:
+        raise SinkUnavailable(f"DAYBOOK_REDIS_URL: {error}") from error
+    return client
 
 
 def checkpoint_keys(keys: ViewKeys) -> list[str]:

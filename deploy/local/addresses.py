@@ -75,12 +75,18 @@ def forget_addresses(data: Path) -> None:
         (data / _FILE).unlink(missing_ok=True)
 
 
+def _noted(data: Path) -> dict[str, str]:
+    try:
+        noted = json.loads((data / _FILE).read_text())
+        return {name: value for name, value in noted.items() if isinstance(value, str)}
+    except (OSError, ValueError, AttributeError):
+        return {}  # Not noted yet, or nothing that `up` would have noted.
+
+
 def find_addresses(data: Path, environment: Mapping[str, str] = os.environ) -> Addresses:
     """Those of the system that runs on `data`; each address given in the environment replaces one."""
     data = data.resolve()
-    running: dict[str, str] = {}
-    if is_held(data) and (data / _FILE).exists():
-        running = json.loads((data / _FILE).read_text())
+    running = _noted(data) if is_held(data) else {}
     return Addresses(
         data_dir=data,
         postgres=environment.get("DAYBOOK_POSTGRES_URL") or running.get("postgres"),

@@ -61,15 +61,18 @@ class RedisReader:
         """`pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
         where the old version is gone, the pointer is read anew)."""
         # A plain pool raises where every connection is lent out, as if the server were away.
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS_MAX,
-            timeout=QUEUED_SECONDS_MAX,
-            # Once, at once: after a restart of the server every kept connection is found broken.
-            retry=Retry(NoBackoff(), 1),
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-        )
+        try:
+            pool = BlockingConnectionPool.from_url(
+                url,
+                max_connections=CONNECTIONS_MAX,
+                timeout=QUEUED_SECONDS_MAX,
+                # Once, at once: after a restart of the server every kept connection is found broken.
+                retry=Retry(NoBackoff(), 1),
+                socket_timeout=timeout_seconds,
+                socket_connect_timeout=timeout_seconds,
+            )
+        except ValueError as error:
+            raise ReadStoreUnavailable(f"DAYBOOK_REDIS_URL: {error}") from error
         self._redis: Redis = Redis.from_pool(pool)
         self._pointer_seconds = pointer_seconds
         self._pointers: dict[str, tuple[float, ViewKeys]] = {}

@@ -179,3 +179,36 @@ def test_a_closed_gateway_is_away(gateway):
     gateway.close()
     with pytest.raises(GatewayUnavailable):
         authorize(gateway)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda ledger: ledger.write_bytes(b"no database " * 500),
+        lambda ledger: ledger.write_bytes(ledger.read_bytes()[:100] + bytes(4_000)),
+        lambda ledger: (ledger.unlink(), ledger.mkdir()),
+    ],
+    ids=["garbage", "cut off", "a folder"],
+)
+def test_a_file_that_is_no_ledger_is_named_and_left_as_it_is(gateway, ledger, damage):
+    authorize(gateway)
+    gateway.close()
+    for aside in ledger.parent.glob("sandbox.sqlite-*"):
+        aside.unlink()
+    damage(ledger)
+    before = ledger.read_bytes() if ledger.is_file() else None
+    with pytest.raises(GatewayUnavailable, match=rf"the sandbox's ledger {ledger} cannot be used"):
+        SandboxGateway(ledger)
+    assert (ledger.read_bytes() if ledger.is_file() else None) == before
+
+
+def test_a_ledger_that_is_damaged_under_the_gateway_is_unavailable(gateway, ledger):
+    authorize(gateway)
+    with sqlite3.connect(ledger) as somebody:
+        somebody.execute("UPDATE calls SET answer = '[]'")
+    with pytest.raises(GatewayUnavailable, match="cannot be used"):
+        authorize(gateway)
+    with sqlite3.connect(ledger) as somebody:
+        somebody.execute("DROP TABLE charges")
+    with pytest.raises(GatewayUnavailable, match="no such table: charges"):
+        authorize(gateway, key="checkout-2/1")
