@@ -1,0 +1,181 @@
+"""What every fold makes of fixed logs, as digests. `python -m tests.golden.folds` keeps those of today.
+
+A changed fold must not go unseen: a view whose model number stays the same would not be drawn up anew, and
+would show what no rebuild gives. So the command keeps no digest of a view that changed under its old number.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from aggregates.event_types import EVENT_TYPES
+from aggregates.folds import FOLDS, fold_of
+from event_store.codec import Codec
+from event_store.records import EventReader, RecordedEvent
+from projections import search
+from projections.check import MemoryView
+from projections.sink import Decoded
+from projections.view import View
+from projections.views import VIEWS
+
+FOLDER = Path(__file__).parent
+FILE = FOLDER / "folds.json"
+LOGS = (
+    FOLDER.parent / "upgrades" / "schema_5" / "events.copy.gz",  # every step of a payment, and an import
+    FOLDER / "bustle.copy.gz",  # prices finer than a penny, currencies, charges, changed carts
+)
+COMMAND = "python -m tests.golden.folds"
+
+Digests = dict[str, Any]
+"""`logs`: what was folded. `views`: model and digest by name. `states`: a digest by kind of stream."""
+
+
+def fixed_log(file: Path, codec: Codec) -> list[Decoded]:
+    """The events of a file as PostgreSQL's COPY wrote the table, personal data None."""
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        events = sorted(map(_recorded, csv.reader(lines, "excel-tab", quoting=csv.QUOTE_NONE)), key=_position)
+    return [Decoded(recorded, codec.decode(recorded)) for recorded in events]
+
+
+def write_down(log: EventReader, file: Path) -> None:
+    """Makes such a file of a log: for a kind of event that none of them has. Those that there are stay."""
+    with gzip.GzipFile(file, "wb", mtime=0) as rows:
+        for event in log.read_all(after=0, limit=10_000):
+            valid_at = None if event.valid_at == event.recorded_at else event.valid_at
+            row = (
+                *(event.position, event.stream, event.version, event.type, event.schema_number),
+                *(f"\\\\x{event.data.hex()}", event.command_id, event.correlation, event.causation),
+                *(event.actor, event.recorded_at, valid_at),
+            )
+            rows.write(("\t".join("\\N" if one is None else str(one) for one in row) + "\n").encode())
+
+
+def digests() -> Digests:
+    """Of today's code."""
+    logs = [fixed_log(file, Codec(EVENT_TYPES)) for file in LOGS]
+    views = {view.name: {"model": view.model, "digest": _digest(_drawn(view, logs))} for view in VIEWS}
+    views["search"] = {"model": search.MODEL, "digest": _digest(_indexed(logs))}
+    return {
+        "logs": [hashlib.sha256(file.read_bytes()).hexdigest()[:32] for file in LOGS],
+        "views": views,
+        "states": {kind: _digest(_states(kind, logs)) for kind in FOLDS},
+    }
+
+
+def unnumbered(now: Digests, kept: Digests) -> list[str]:
+    """Views that changed and whose model number is not a higher one; each with what to do."""
+    if now["logs"] != kept["logs"]:
+        return []
+    return [
+        f"the view {name} folds to something else, and its model number is still {view['model']}: raise it"
+        f" (`model` of its VIEW, MODEL of search), so that it is drawn up anew, then run `{COMMAND}`"
+        for name, view in now["views"].items()
+        if (before := kept["views"].get(name))
+        and view["digest"] != before["digest"]
+        and view["model"] <= before["model"]
+    ]
+
+
+def faults(now: Digests, kept: Digests) -> list[str]:
+    """What differs from what is kept; each with what to do."""
+    found = unnumbered(now, kept)
+    if not found and now["views"] != kept["views"]:
+        names = [name for name, view in now["views"].items() if view != kept["views"].get(name)]
+        found.append(f"views have a new number, came or went ({', '.join(names)}): run `{COMMAND}`")
+    names = [kind for kind, digest in now["states"].items() if digest != kept["states"].get(kind)]
+    if names or now["states"].keys() != kept["states"].keys():
+        found.append(
+            f"streams fold to other states ({', '.join(names)}): where that is meant, run `{COMMAND}`;"
+            " snapshots of before are passed over by themselves"
+        )
+    if now["logs"] != kept["logs"]:
+        found.append(f"the fixed logs are not those whose digests are kept: run `{COMMAND}`")
+    return found
+
+
+def _drawn(view: View, logs: list[list[Decoded]]) -> Iterator[bytes]:
+    for log in logs:
+        drawn = MemoryView(view)
+        drawn.apply(log)
+        for key, document in sorted(drawn.documents.items()):
+            yield f"{key} ".encode() + document
+        yield json.dumps([drawn.entries, drawn.ranking], sort_keys=True).encode()
+
+
+def _indexed(logs: list[list[Decoded]]) -> Iterator[bytes]:
+    for log in logs:
+        products: dict[str, search.IndexedProduct] = {}
+        for recorded, event in log:
+            if (sku := search.sku_of(event)) is not None:
+                products[sku] = search.evolve(products.get(sku), event, recorded)
+        for _, product in sorted(products.items()):
+            yield msgspec.json.encode([product, product.is_on_sale])
+
+
+def _states(kind: str, logs: list[list[Decoded]]) -> Iterator[bytes]:
+    for log in logs:
+        states: dict[str, Any] = {}
+        for recorded, event in log:
+            if recorded.stream.partition("-")[0] == kind:
+                initial, evolve = fold_of(recorded.stream)
+                states[recorded.stream] = evolve(states.get(recorded.stream) or initial(), event)
+        for stream, state in sorted(states.items()):
+            plain = msgspec.to_builtins(state, str_keys=True, order="deterministic")
+            yield stream.encode() + msgspec.json.encode(plain)
+
+
+def _digest(parts: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part + b"\n")
+    return digest.hexdigest()[:32]
+
+
+def _recorded(row: list[str]) -> RecordedEvent:
+    position, stream, version, type_, number, data, command, correlation, causation, actor, at, valid = row
+    recorded_at = datetime.fromisoformat(at)
+    return RecordedEvent(
+        position=int(position),
+        stream=stream,
+        version=int(version),
+        type=type_,
+        schema_number=int(number),
+        data=bytes.fromhex(data.removeprefix("\\\\x")),
+        command_id=UUID(command),
+        correlation=None if correlation == "\\N" else correlation,
+        causation=None if causation == "\\N" else causation,
+        actor=actor,
+        recorded_at=recorded_at,
+        valid_at=recorded_at if valid == "\\N" else datetime.fromisoformat(valid),
+    )
+
+
+def _position(recorded: RecordedEvent) -> int:
+    return recorded.position
+
+
+def main() -> int:
+    """Keeps today's digests, unless a view changed under its old number."""
+    now = digests()
+    wrong = unnumbered(now, json.loads(FILE.read_text())) if FILE.exists() else []
+    if wrong:
+        print(*wrong, sep="\n", file=sys.stderr)
+        return 1
+    FILE.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n")
+    print("kept:", FILE.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
