@@ -16,7 +16,9 @@ from aggregates.orders.events import (
     OrderRefunded,
     RefundedLine,
 )
+from aggregates.orders.fulfilment import fulfil, return_lines
 from aggregates.orders.order import Purchase
+from aggregates.orders.refund import book_refund, plan_refund
 
 ORDER = "d" * 32
 DAY = date(2026, 3, 1)
@@ -107,3 +109,17 @@ def refunded(credit_note_id, amount, *lines, reason="too small"):
         reason=reason,
         customer_id="anna",
     )
+
+
+HAPPENINGS = ("send", "return", "refund", "all")
+
+
+def decided(state, what, units, name):
+    """What one of HAPPENINGS makes of the order: `units` mugs, or a refund of all. Raises Rejected."""
+    if what == "send":
+        return fulfil(state, order_id=ORDER, fulfilment_id=name, lines={"1": units})
+    if what == "return":
+        return return_lines(state, order_id=ORDER, return_id=name, lines={"1": units}, restock=True)
+    lines = {"1": units} if what == "refund" else None
+    planned = plan_refund(state, order_id=ORDER, lines=lines)
+    return book_refund(state, order_id=ORDER, credit_note_id=name, refund=planned)

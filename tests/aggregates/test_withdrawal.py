@@ -6,15 +6,17 @@ from hypothesis import strategies as some
 
 from aggregates.kernel import Rejected
 from aggregates.orders import order
-from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits, fulfil, return_lines
+from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits, fulfil
 from aggregates.orders.order import Refund
 from aggregates.orders.refund import book_refund, leaves_nothing, plan_refund
 from tests.aggregates.given import given, state_after
 from tests.aggregates.orders_sample import (
     CONFIRMED,
+    HAPPENINGS,
     ORDER,
     PLACED,
     canceled,
+    decided,
     fulfilled,
     line_refund,
     pounds,
@@ -112,11 +114,7 @@ def test_a_canceled_order_sends_nothing():
     )
 
 
-@forall(
-    some.lists(
-        some.tuples(some.sampled_from(["send", "return", "refund", "all"]), some.integers(1, 3)), max_size=12
-    )
-)
+@forall(some.lists(some.tuples(some.sampled_from(HAPPENINGS), some.integers(1, 3)), max_size=12))
 def test_whatever_happens_no_more_is_sent_or_withdrawn_than_was_ordered(happenings):
     state = state_after(order, *PAID)
     for nth, (what, units) in enumerate(happenings):
@@ -130,13 +128,3 @@ def test_whatever_happens_no_more_is_sent_or_withdrawn_than_was_ordered(happenin
             assert line.fulfilled + line.withdrawn <= line.ordered.quantity
             assert line.refunded - line.withdrawn <= line.fulfilled
             assert line.returned <= line.fulfilled
-
-
-def decided(state, what, units, name):
-    if what == "send":
-        return fulfil(state, order_id=ORDER, fulfilment_id=name, lines={"1": units})
-    if what == "return":
-        return return_lines(state, order_id=ORDER, return_id=name, lines={"1": units}, restock=True)
-    lines = {"1": units} if what == "refund" else None
-    planned = plan_refund(state, order_id=ORDER, lines=lines)
-    return book_refund(state, order_id=ORDER, credit_note_id=name, refund=planned)

@@ -112,6 +112,15 @@ def test_stock_of_an_unknown_product(tmp_path: Path) -> None:
     refused(tmp_path, request, 404, "unknown-product")
 
 
+@pytest.mark.parametrize("path", ["receipts", "adjustments"])
+def test_a_location_that_is_not_in_use(tmp_path: Path, path: str) -> None:
+    async def request(shop: Shop, cart_id: str) -> Any:
+        said = {"quantity": 5, "reason": "found", "location": "north"}
+        return await shop.client.post(f"/api/v1/inventory/MUG/{path}", json=said, headers=key())
+
+    assert refused(tmp_path, request, 409, "location-not-in-use")["location"] == "north"
+
+
 def test_an_unknown_cart_and_order(tmp_path: Path) -> None:
     async def cart(shop: Shop, cart_id: str) -> Any:
         return await shop.post("/carts/nowhere/items", {"sku": "MUG", "quantity": 1})

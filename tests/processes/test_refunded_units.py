@@ -197,6 +197,26 @@ def test_a_refund_asked_for_while_the_capture_of_a_part_is_under_way_withdraws_t
     assert (shop.stock("MUG"), shop.stock("PAN")) == ((9, 0), (10, 0))
 
 
+def test_units_whose_refund_comes_to_nothing_with_the_capture_can_be_sent_again(shop):
+    gateway = RefusingGateway(shop.gateway, refusing="capture")
+
+    async def story():
+        async with shop.open() as opened:
+            async with opened.managers():
+                await opened.sell()
+                await opened.until("confirmed", "authorized")
+            await opened.do(send("f1", {"1": 1}))
+            await opened.do(refund("n1"))
+            async with opened.managers(gateway):
+                await opened.settled()
+            await opened.do(send("f2"))
+            assert opened.statuses() == ("fulfilled", "authorized")
+
+    told(shop, story)
+    assert shop.charged() == [("authorized", 0, 0)]
+    assert (shop.stock("MUG"), shop.stock("PAN")) == ((8, 0), (9, 0))
+
+
 @pytest.mark.parametrize("first", ["send", "refund"])
 def test_units_sent_and_refunded_in_one_batch_are_one_or_the_other(shop, first):
     async def story():

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import msgspec
+from contextlib import suppress
+from dataclasses import replace
 
-from aggregates.kernel import Money
+import msgspec
+from hypothesis import given as forall
+from hypothesis import strategies as some
+
+from aggregates.kernel import Money, Rejected
+from aggregates.orders import order
+from aggregates.orders.events import OrderRefunded
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
 from projections import customer_orders, orders
 from projections.check import MemoryView
 from projections.sink import Decoded
+from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, decided
 from tests.projections.books import EMAIL, recorded
 from tests.projections.drawing import document, drawn_up
 from tests.projections.shop import Shop
@@ -77,6 +85,43 @@ def test_statuses_are_those_of_the_aggregates_after_every_event(shop: Shop) -> N
         *("placed", "pending", "canceled", "declined", "confirmed", "authorized", "partially_fulfilled"),
         *("captured", "fulfilled", "partially_returned", "partially_refunded", "returned", "refunded"),
     }
+
+
+@forall(
+    some.lists(
+        some.tuples(
+            some.sampled_from(["send", "return", "refund", "all"]), some.integers(1, 3), some.booleans()
+        ),
+        max_size=9,
+    )
+)
+def test_what_is_withdrawn_is_what_the_aggregate_says_also_where_events_of_before_do_not(happenings) -> None:
+    state, drawn = order.initial(), MemoryView(orders.VIEW)
+    events = [PLACED, CONFIRMED]
+    for nth, (what, units, of_before) in enumerate(happenings):
+        with suppress(Rejected):
+            state = order.initial()
+            for event in events:
+                state = order.evolve(state, event)
+            events += map(
+                said_nothing if of_before else lambda event: event, decided(state, what, units, str(nth))
+            )
+    state = order.initial()
+    for position, event in enumerate(events, 1):
+        state = order.evolve(state, event)
+        drawn.apply([Decoded(recorded(position), event)])
+        shown = msgspec.json.decode(drawn.documents[ORDER])
+        assert shown["status"] == state.status
+        assert [(line["refunded"], line["withdrawn"]) for line in shown["lines"]] == [
+            (line.refunded, line.withdrawn) for line in state.lines.values()
+        ]
+
+
+def said_nothing(event):
+    """The event as it was stored when no refund said what it withdrew."""
+    if not isinstance(event, OrderRefunded):
+        return event
+    return replace(event, lines=tuple(replace(part, withdrawn=None) for part in event.lines))
 
 
 def test_a_sale_that_was_undone_without_a_credit_note_is_refunded() -> None:
