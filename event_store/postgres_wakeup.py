@@ -55,7 +55,7 @@ class Waker:
                 self._sending.release()
         if not self._left_over.is_set():  # Setting it takes longer than looking.
             self._left_over.set()
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name=f"waker {self._schema}", daemon=True)
             self._thread.start()
 

@@ -26,6 +26,8 @@ _PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for thos
 _PAGES_BESIDE = 2  # but those that catch up gain on current ones however much is written meanwhile.
 _IDLE_SECONDS = 0.1
 _LOOK_ROUND_SECONDS = 0.5
+_ROUND_SECONDS_MAX = 60.0
+"""A page and its writes take less, however slow the stores are: beyond it something hangs."""
 _PAUSE_SECONDS_FIRST = 0.1
 _PAUSE_SECONDS_MAX = 5.0
 _TRACES_TOLD = 20
@@ -54,8 +56,15 @@ class Runner:
         self._compare_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._stopping = threading.Event()
         self._looked_round_at = 0.0
+        self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
         self._front_events = 0  # that the sinks in front took in last
         self._head = 0
+
+    @property
+    def lives(self) -> bool:
+        """Whether its rounds go on; asked from any thread."""
+        began = self._round_began_at
+        return began is not None and time.monotonic() - began < _ROUND_SECONDS_MAX
 
     def stop(self) -> None:
         """Lets the batch under way end; may be called from a signal handler or another thread."""
@@ -70,6 +79,7 @@ class Runner:
         pause = _PAUSE_SECONDS_FIRST
         try:
             while not self._stopping.is_set():
+                self._round_began_at = time.monotonic()
                 try:
                     if self._is_time_to_look_round():
                         if not look_round():
@@ -86,6 +96,7 @@ class Runner:
                 else:
                     pause = _PAUSE_SECONDS_FIRST
         finally:
+            self._round_began_at = None
             self._compare_executor.shutdown()
             for lane in self._lanes:
                 lane.settle(may_hold_back=False)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
-from prometheus_client import start_http_server
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.postgres_log import PostgresLog
 from event_store.records import EventLog, Exclusive
+from projections.health import serve_health
 from projections.metrics import ProjectorMetrics
 from projections.rebuild import Progress
 from projections.redis_requests import RedisRequests, Request
@@ -51,10 +51,18 @@ def run_projector(settings: Settings) -> None:
         for log in logs:
             log.close()
 
+    def why_not_ready() -> str | None:
+        if stopping.is_set():
+            return "It is stopping."
+        runner = next(iter(runners), None)
+        if runner is None:
+            return "It waits for the log, or for the lock of another that runs."
+        return None if runner.lives else "Its runner has ended, or hangs."
+
     with _on_signals(stop):
         metrics = ProjectorMetrics()
         if settings.projector_metrics_port is not None:
-            start_http_server(settings.projector_metrics_port, settings.host)
+            serve_health(settings.host, settings.projector_metrics_port, why_not_ready)
         log = _opened_log(settings.postgres_url, stopping)
         logs[:] = [log] if log is not None else []
         while log is not None and not stopping.is_set():
@@ -75,6 +83,7 @@ def run_projector(settings: Settings) -> None:
             try:
                 runner.run(_look_round(runner, requests, lock))
             finally:
+                runners.clear()
                 requests.close()
                 lock.release()
         if log is not None:

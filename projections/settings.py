@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     projector_shards: Annotated[int, Field(ge=1, le=1024)] = 1
     """Over how many shards each view is cut; another number draws every view up anew."""
     projector_metrics_port: int | None = None
-    """Where `/metrics` is served, on `host`; None: nowhere."""
+    """Where `/metrics` and `/health/…` are served, on `host`; None: nowhere."""
     host: str = "127.0.0.1"
     log_level: str = "info"
     """`debug` has a line for each event."""

@@ -21,6 +21,7 @@ class Agenda:
     def __init__(self, position: int) -> None:
         self.position = position
         self.horizon = AT_ONCE
+        self.open_soon = 0  # pieces of work that are due before the horizon
         self._queues: dict[str, dict[int, OpenWork]] = {}
         self._waiting: list[tuple[datetime, str, int]] = []  # a heap; may name what is closed or taken
         self._taken: set[Name] = set()  # of what is open
@@ -71,19 +72,16 @@ class Agenda:
         """When there may be something to do; None where that is not before the horizon."""
         return self._waiting[0][0] if self._waiting else None
 
-    @property
-    def open_soon(self) -> int:
-        """How many pieces of work are due before the horizon."""
-        return sum(len(works) for works in self._queues.values())
-
     def _remember(self, work: OpenWork) -> None:
         self._queues.setdefault(work.queue, {})[work.number] = work
+        self.open_soon += 1
         heapq.heappush(self._waiting, (work.due_at, work.queue, work.number))
 
     def _forget(self, queue: str, number: int) -> None:
         works = self._queues.get(queue)
         if works is None or works.pop(number, None) is None:
             return
+        self.open_soon -= 1
         self._taken.discard((queue, number))
         if not works:
             del self._queues[queue]

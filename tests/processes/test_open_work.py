@@ -135,6 +135,8 @@ class AgainstAPlainFold(RuleBasedStateMachine):
             else:
                 assert (queue, number, position) not in self.doing
         assert set(firsts.values()) <= self.doing
+        known = [due_at for due_at, _ in self.open.values() if due_at < self.agenda.horizon]
+        assert self.agenda.open_soon == len(known)
 
     def _begin_anew(self):
         self.saved = self.log.tracked(NAME)

@@ -1,0 +1,51 @@
+"""The projector's small door for who watches over it: `/health/live`, `/health/ready` and `/metrics`."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+
+WhyNot = Callable[[], str | None]
+"""Why the projector is not ready; None where it is."""
+
+
+def serve_health(host: str, port: int, why_not_ready: WhyNot) -> int:
+    """Serves from a thread of its own, as long as the process lives. Gives the port, where 0 asks for any."""
+    metrics = make_wsgi_app()
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        match environ["PATH_INFO"]:
+            case "/health/live":
+                return _answer(start_response, "200 OK", {"status": "live"})
+            case "/health/ready":
+                reason = why_not_ready()
+                if reason is None:
+                    return _answer(start_response, "200 OK", {"status": "ready"})
+                told = {"type": "/problems/not-ready", "title": "Not ready", "status": 503, "detail": reason}
+                return _answer(start_response, "503 Service Unavailable", told)
+            case "/metrics":
+                answer: Iterable[bytes] = metrics(environ, start_response)
+                return answer
+        told = {"type": "/problems/not-found", "title": "Not found", "status": 404, "detail": "Not found"}
+        return _answer(start_response, "404 Not Found", told)
+
+    server = make_server(host, port, application, ThreadingWSGIServer, _Silent)
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return int(server.server_port)
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Who looks in every few seconds is not told of."""
+
+
+def _answer(start_response: Any, status: str, told: dict[str, Any]) -> list[bytes]:
+    kind = "application/json" if status.startswith("200") else "application/problem+json"
+    start_response(status, [("Content-Type", kind)])
+    return [json.dumps(told).encode()]

@@ -1,0 +1,65 @@
+"""Who watches over the projector is told whether its runner goes on."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from event_store.memory_log import MemoryLog
+from projections import runner as runner_module
+from projections.health import serve_health
+from projections.sink import Sink
+from tests.projections.running import eventually, new_runner, running
+
+
+def asked(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_it_answers_who_asks_and_says_why_it_is_not_ready() -> None:
+    reasons: list[str | None] = [None]
+    port = serve_health("127.0.0.1", 0, lambda: reasons[-1])
+    assert asked(port, "/health/live") == (200, '{"status": "live"}')
+    assert asked(port, "/health/ready") == (200, '{"status": "ready"}')
+    assert asked(port, "/metrics")[0] == 200
+    reasons.append("Its runner has ended.")
+    status, problem = asked(port, "/health/ready")
+    assert (status, json.loads(problem)["detail"]) == (503, "Its runner has ended.")
+    assert asked(port, "/health/live")[0] == 200
+    assert asked(port, "/elsewhere")[0] == 404
+
+
+def test_a_runner_lives_while_it_runs() -> None:
+    runner = new_runner(MemoryLog(), [])
+    assert not runner.lives
+    with running(runner):
+        eventually(lambda: runner.lives, "lives")
+    assert not runner.lives
+
+
+def test_a_runner_that_hangs_does_not_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "_ROUND_SECONDS_MAX", 0.2)
+    let_go = threading.Event()
+
+    class Hanging(MemoryLog):
+        def head(self) -> int:
+            let_go.wait(30)
+            return super().head()
+
+    sinks: list[Sink] = []
+    runner = new_runner(Hanging(), sinks)
+    with running(runner):
+        try:
+            eventually(lambda: runner.lives, "lives")
+            eventually(lambda: not runner.lives, "hangs")
+        finally:
+            let_go.set()
+        eventually(lambda: runner.lives, "lives again")
