@@ -13,6 +13,8 @@ from projections.documents.shapes import ProductDocument, VariantDocument
 from projections.inventory import STOCK_EVENTS, moved
 from projections.view import DocumentView
 
+LISTED = "listed"
+
 UNLISTED = "unlisted"
 """The status of a SKU that has stock and was never listed: readers answer that there is no such product."""
 
@@ -40,7 +42,7 @@ def evolve(
             document.price = unit_price(event.price)
             document.seller = event.seller
             document.variants = [VariantDocument(variant.sku, variant.title) for variant in event.variants]
-            document.status = "listed"
+            document.status = LISTED
         case PriceChanged(price=price):
             document.price = unit_price(price)
         case ProductDelisted():
@@ -49,7 +51,8 @@ def evolve(
             on_hand, reserved = moved(event)
             document.on_hand += on_hand
             document.reserved += reserved
-            document.available = document.on_hand - document.reserved
+    # What is not listed is for sale nowhere, whatever lies on the shelf.
+    document.available = document.on_hand - document.reserved if document.status == LISTED else 0
     return document
 
 
@@ -71,7 +74,7 @@ def _unlisted(sku: str, position: int) -> ProductDocument:
 
 VIEW = DocumentView(
     name="product",
-    model=1,
+    model=2,
     shape=ProductDocument,
     events=frozenset(get_args(CatalogEvent)) | STOCK_EVENTS,
     facts=facts,

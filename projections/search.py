@@ -11,7 +11,7 @@ from event_store.records import RecordedEvent
 from projections import catalog
 from projections.documents.shapes import ProductDocument
 
-MODEL = 1
+MODEL = 2
 """The number of this read model: another shape, fold or index field is another number."""
 
 
@@ -24,7 +24,7 @@ class IndexedProduct(msgspec.Struct):
     @property
     def is_on_sale(self) -> bool:
         """Whether shoppers find it."""
-        return self.page.status == "listed"
+        return self.page.status == catalog.LISTED
 
 
 def sku_of(event: Any) -> str | None:

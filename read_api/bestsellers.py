@@ -20,6 +20,13 @@ router = APIRouter(prefix="/api/v1", tags=["catalog"])
 _QUERY = "bestsellers"
 
 
+class _Standing(msgspec.Struct):
+    status: str
+
+
+_standing = msgspec.json.Decoder(_Standing).decode
+
+
 class _Ranked(msgspec.Struct, frozen=True):
     items: list[bytes]
     is_last: bool
@@ -28,7 +35,7 @@ class _Ranked(msgspec.Struct, frozen=True):
 
 @router.get("/bestsellers", summary="What sells best", **documented_list(Bestseller))
 async def bestsellers(request: Request, asked: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
-    """Products by units ordered, canceled orders out. What was never listed has no page, and is left out."""
+    """Products on sale by units ordered, canceled orders out."""
     stores = stores_of(request)
     start = rank_of_cursor(cursor, _QUERY)
 
@@ -52,6 +59,7 @@ async def _ranked(stores: Stores, start: int, limit: int) -> _Ranked:
     items = [
         with_field(page, "units", units)
         for (_, units), page in zip(shown, pages.documents, strict=True)
-        if page is not None and b'"price":null' not in page
+        # The pages may have seen what the ranking has not, or the other way round.
+        if page is not None and _standing(page).status == "listed"
     ]
     return _Ranked(items, len(entries.members) <= limit, min(entries.position, pages.position))

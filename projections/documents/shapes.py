@@ -42,7 +42,7 @@ class ProductDocument(msgspec.Struct):
     category: str
     attributes: dict[str, str]
     price: UnitPrice | None
-    available: int  # units for sale now
+    available: int  # units for sale now: none of what is not listed
     seller: str
     variants: list[VariantDocument]
     status: str  # "listed", "delisted", or "unlisted" where only stock is known
@@ -223,3 +223,4 @@ class BestsellerDocument(msgspec.Struct):
     title: str
     units: int
     position: int
+    on_sale: bool = False

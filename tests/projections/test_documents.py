@@ -48,12 +48,16 @@ def test_a_delisted_product_keeps_its_page_and_is_listed_again_with_its_stock(sh
     shop.lists("MUG", units=10)
     stream = "product-MUG"
     shop.record((stream, product.delist(shop.state(stream), sku="MUG", reason="gone")))
-    assert document(shop, catalog.VIEW, "MUG")["status"] == "delisted"
+    page = document(shop, catalog.VIEW, "MUG")
+    assert (page["status"], page["on_hand"], page["available"]) == ("delisted", 10, 0)
+    received = stock.receive(shop.state("stock-MUG"), sku="MUG", quantity=1, reason="delivery")
+    shop.record(("stock-MUG", received))
+    assert document(shop, catalog.VIEW, "MUG")["available"] == 0
 
     shop.lists("MUG", price="1.00", units=5)
 
     page = document(shop, catalog.VIEW, "MUG")
-    assert (page["status"], page["available"], page["price"]["amount"]) == ("listed", 15, 100)
+    assert (page["status"], page["available"], page["price"]["amount"]) == ("listed", 16, 100)
 
 
 def test_a_sku_that_has_stock_and_was_never_listed_is_unlisted(shop: Shop) -> None:
@@ -62,7 +66,9 @@ def test_a_sku_that_has_stock_and_was_never_listed_is_unlisted(shop: Shop) -> No
 
     page = document(shop, catalog.VIEW, "X")
 
-    assert (page["status"], page["price"], page["available"]) == ("unlisted", None, 4)
+    assert (page["status"], page["price"], page["on_hand"], page["available"]) == ("unlisted", None, 4, 0)
+    shop.lists("X", units=1)
+    assert document(shop, catalog.VIEW, "X")["available"] == 5
 
 
 def test_stock_follows_every_movement(shop: Shop) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from aggregates.catalog import product
 from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued
 from projections import bestsellers, sales
@@ -80,3 +81,15 @@ def test_bestsellers_count_ordered_units_and_forget_canceled_ones(shop: Shop) ->
     drawn = drawn_up(shop, bestsellers.VIEW)
     assert drawn.ranking == {"MUG": 3}, "a SKU of which nothing is left ordered is in no ranking"
     assert msgspec.json.decode(drawn.documents["CUP"])["units"] == 0
+
+
+def test_a_bestseller_that_leaves_the_shop_comes_back_with_its_units(shop: Shop) -> None:
+    shop.lists("MUG")
+    shop.lists("CUP")
+    shop.places("o1", {"MUG": 5, "CUP": 1})
+    stream = "product-MUG"
+    shop.record((stream, product.delist(shop.state(stream), sku="MUG", reason="gone")))
+    assert drawn_up(shop, bestsellers.VIEW).ranking == {"CUP": 1}
+    shop.places("o2", {"CUP": 1})
+    shop.lists("MUG")
+    assert drawn_up(shop, bestsellers.VIEW).ranking == {"MUG": 5, "CUP": 2}

@@ -27,7 +27,8 @@ def test_a_product_page_is_the_stored_bytes(shop: Shop, api: httpx.Client, fresh
 def test_a_delisted_product_keeps_its_page_for_those_who_bought_it(shop: Shop, api: httpx.Client) -> None:
     shop.lists("MUG")
     shop.happens(("product-MUG", ProductDelisted(sku="MUG", reason="broken")))
-    assert api.get("/api/v1/products/MUG").json()["status"] == "delisted"
+    page = api.get("/api/v1/products/MUG").json()
+    assert (page["status"], page["available"], page["on_hand"]) == ("delisted", 0, 5)
 
 
 def test_stock_of_what_was_never_listed_is_no_product(shop: Shop, api: httpx.Client) -> None:

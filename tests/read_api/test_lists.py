@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from aggregates.catalog.events import ProductDelisted
 from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued, LineQuantity, OrderCanceled
 from tests.read_api.shop import Shop, listed, placed, received
@@ -111,6 +112,34 @@ def test_bestsellers_are_product_pages_by_units(shop: Shop, api: httpx.Client) -
     items = walk(api, "/api/v1/bestsellers", limit=2)
     assert [(item["sku"], item["units"]) for item in items] == [("B", 7), ("A", 4), ("C", 3)]
     assert items[0]["price"] == {"amount": 1299, "currency": "GBP"}
+
+
+def test_what_is_delisted_is_for_sale_nowhere_until_it_is_listed_again(shop: Shop, api: httpx.Client) -> None:
+    shop.lists("A", "B", "C")
+    shop.happens(placed("o1", "A", 9), placed("o2", "B", 7), placed("o3", "C", 3))
+    lists = ("/api/v1/bestsellers", "/api/v1/products", "/api/v1/search?q=mug")
+
+    def on_sale() -> list[list[str]]:
+        return [sorted(skus(walk(api, path))) for path in lists]
+
+    shop.happens(("product-A", ProductDelisted(sku="A", reason="broken")))
+    assert on_sale() == [["B", "C"]] * 3
+    assert api.get("/api/v1/bestsellers?limit=1").json()["items"][0]["sku"] == "B", "pages are whole"
+    assert api.get("/api/v1/products/A").json()["available"] == 0
+    shop.happens(placed("o4", "A", 2), ("stock-A", received("A", 4)))
+    assert on_sale() == [["B", "C"]] * 3
+    shop.happens(("product-A", listed("A")))
+    assert on_sale() == [["A", "B", "C"]] * 3
+    first = api.get("/api/v1/bestsellers").json()["items"][0]
+    assert (first["sku"], first["units"], first["available"]) == ("A", 11, 9)
+
+
+@pytest.mark.parametrize("behind", ["product", "bestsellers"])
+def test_a_bestseller_is_listed_in_both_views(shop: Shop, api: httpx.Client, behind: str) -> None:
+    shop.lists("A", "B")
+    shop.happens(placed("o1", "A", 9), placed("o2", "B", 7))
+    shop.happens(("product-A", ProductDelisted(sku="A", reason="broken")), but_not_in=(behind,))
+    assert skus(api.get("/api/v1/bestsellers").json()["items"]) == ["B"]
 
 
 def test_a_customers_orders_come_newest_first(shop: Shop, api: httpx.Client) -> None:
