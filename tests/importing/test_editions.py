@@ -84,8 +84,8 @@ def test_adjustments_in_another_order_or_with_one_more_are_done_once_each(
 ) -> None:
     lines = [line for line in SMALL_LINES if line.startswith("900006,7")]
     run(log, written(tmp_path, *lines[1:]), tmp_path)
-    run(log, written(tmp_path, *reversed(lines)), tmp_path)
-    result = run(log, written(tmp_path, *lines), tmp_path)
+    run(log, written(tmp_path, *lines), tmp_path)
+    result = run(log, written(tmp_path, *reversed(lines)), tmp_path)
     assert sorted((event.sku, event.delta) for event in told(log, StockAdjusted)) == [
         ("70001", 7),
         ("70005", -12),
