@@ -42,9 +42,14 @@ class Lane:
         """Whether readers see what it writes."""
         return self.is_open and self.sink.is_published
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be opened: it takes its view over then."""
+        return not self.is_open and time.monotonic() >= self._retry_at
+
     def open_when_due(self) -> None:
         """Opens the sink, unless it is open or its pause lasts. Raises StoreUnavailable."""
-        if self.is_open or time.monotonic() < self._retry_at:
+        if not self.is_due:
             return
         head = self._log.head()
 

@@ -182,7 +182,9 @@ class Runner:
 
     def _is_time_to_look_round(self) -> bool:
         now = time.monotonic()
-        if now - self._looked_round_at < _LOOK_ROUND_SECONDS:
+        # Nobody takes a view over without having looked whether that is still theirs to do.
+        is_soon = now - self._looked_round_at < _LOOK_ROUND_SECONDS
+        if is_soon and not any(lane.is_due for lane in self._lanes):
             return False
         self._looked_round_at = now
         return True

@@ -1,0 +1,131 @@
+"""A projector in a process of its own that is stopped, or killed, at one step of a rebuild."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from event_store.postgres_log import PostgresLog
+from projections import redis_versions, tantivy_versions
+from projections.rebuild import Rebuild
+from projections.redis_sink import RedisSink
+from projections.redis_store import RedisStore
+from projections.serve import LOCK
+from projections.sinks import all_sinks
+from projections.tantivy_index import TantivySink
+from projections.versions import Versions
+from tests.projections.running import new_runner
+
+HOLDER = (
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND"
+    " (classid::bigint << 32 | objid::bigint) = hashtextextended('exclusive daybook projector', 0)"
+)
+
+
+class Stopping:
+    """Sends the signal to its own process at the step, once."""
+
+    def __init__(self, what: signal.Signals) -> None:
+        self._signal: signal.Signals | None = what
+
+    def now(self) -> None:
+        what, self._signal = self._signal, None
+        if what is not None:
+            os.kill(os.getpid(), what)
+
+    def before(self, owner: Any, name: str, when: Callable[..., bool] = lambda *_, **__: True) -> None:
+        original = getattr(owner, name)
+
+        def stopped(*arguments: Any, **named: Any) -> Any:
+            if when(*arguments, **named):
+                self.now()
+            return original(*arguments, **named)
+
+        setattr(owner, name, stopped)
+
+    def after(self, owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def done(*arguments: Any, **named: Any) -> Any:
+            result = original(*arguments, **named)
+            self.now()
+            return result
+
+        setattr(owner, name, done)
+
+
+def arm(step: str, what: signal.Signals) -> None:
+    """Prepares this process to be stopped there."""
+    stopping = Stopping(what)
+    deletions = iter(range(100))
+    match step:
+        case "begin":
+            stopping.after(Versions, "begin")
+        case "build":
+            for sink in (RedisSink, TantivySink):
+                stopping.before(sink, "settle", lambda sink, **_: sink.version == 2 and sink.position > 0)
+        case "publish":
+            stopping.before(Versions, "publish")
+        case "published":
+            stopping.after(Versions, "publish")
+        case "deleting":
+            # A checkpoint is deleted, the documents are not; or some of a folder's files.
+            stopping.before(RedisStore, "delete", lambda *_: next(deletions) == 1)
+            stopping.before(tantivy_versions, "_remove")
+        case "deleted":
+            stopping.before(Versions, "deleted")
+        case "drop":
+            Rebuild._compare = lambda rebuild, _: rebuild.give_up("asked to")  # type: ignore[method-assign]
+            stopping.before(Versions, "give_up")
+        case "dropped":
+            Rebuild._compare = lambda rebuild, _: rebuild.give_up("asked to")  # type: ignore[method-assign]
+            stopping.after(Versions, "give_up")
+    assert redis_versions.delete_gone  # What deletes in Redis goes through the store's `delete`.
+
+
+def rebuild(postgres_url: str, redis_url: str, data_dir: Path, view: str, step: str, what: int) -> None:
+    """Rebuilds one view under the projector's lock, as long as it is held."""
+    arm(step, signal.Signals(what))
+    log = PostgresLog.open(postgres_url)
+    lock = log.try_exclusive(LOCK)
+    assert lock is not None
+    sinks = [sink for sink in all_sinks(redis_url, data_dir, log) if sink.name == view]
+    runner = new_runner(log, sinks)
+    runner.rebuild(view, lambda progress: runner.stop() if progress.is_over else None)
+    runner.run(lock.still_held)
+
+
+@contextmanager
+def stopped_at(
+    step: str, what: signal.Signals, *, postgres_url: str, redis_url: str, data_dir: Path, view: str
+) -> Iterator[multiprocessing.process.BaseProcess]:
+    """The process, stopped or dead by then, its lock lost; whatever happens it ends."""
+    process = multiprocessing.get_context("fork").Process(
+        target=rebuild, args=(postgres_url, redis_url, data_dir, view, step, int(what))
+    )
+    process.start()
+    assert process.pid is not None
+    try:
+        status = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert status is not None and status.si_status == what, f"{step}: it was not reached"
+        with psycopg.connect(postgres_url, autocommit=True) as sql:
+            sql.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM ({HOLDER}) AS held".encode())
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def wake(process: multiprocessing.process.BaseProcess) -> None:
+    """It goes on until it notices that it no longer holds its lock."""
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGCONT)
+    process.join(20)
+    assert process.exitcode == 0

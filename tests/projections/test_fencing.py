@@ -1,0 +1,193 @@
+"""A projector that stalls or dies at any step of a rebuild disturbs nobody and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from event_store.postgres_log import PostgresLog
+from projections import orders
+from projections.check import differences
+from projections.documents.tantivy_reader import TantivyReader
+from projections.rebuild import Progress
+from projections.sinks import all_sinks
+from projections.tantivy_index import TantivySink
+from tests.projections.books import CODEC, decoded
+from tests.projections.running import eventually, new_runner, redis_sinks, running
+from tests.projections.shop import Shop
+from tests.projections.stopping import stopped_at, wake
+from tests.restored import RestoredLog
+
+CatchesUp = Callable[..., list[Progress]]
+
+STEPS = ["begin", "build", "publish", "published", "deleting", "deleted", "drop"]
+
+
+@pytest.fixture
+def shop(fresh_postgres: str, fresh_redis: str) -> Iterator[Shop]:
+    """A shop on a real log."""
+    log = PostgresLog.open(fresh_postgres)
+    shop = Shop(log)
+    shop.bustle(orders=3, products=4)
+    shop.lists("LATE")
+    yield shop
+    log.close()
+
+
+@pytest.fixture
+def catches_up(shop: Shop, fresh_redis: str, tmp_path: Path) -> Callable[..., list[Progress]]:
+    """A projector runs until the view stands at the head, and a rebuild asked of it is over."""
+
+    def caught_up(view: str, *, rebuilding: bool = False) -> list[Progress]:
+        head = shop.flush()
+        sinks = [sink for sink in all_sinks(fresh_redis, tmp_path, shop.log) if sink.name == view]
+        runner = new_runner(shop.log, sinks)
+        told: list[Progress] = []
+        if rebuilding:
+            runner.rebuild(view, told.append)
+
+        def done() -> bool:
+            (lane, *more) = runner._lanes
+            is_over = not rebuilding or (bool(told) and told[-1].is_over)
+            is_there = is_over and not more and lane.is_open and lane.sink.is_published
+            return is_there and lane.sink.checkpoints[0].position == head
+
+        with running(runner):
+            eventually(done, f"{view} at the head")
+        return told
+
+    return caught_up
+
+
+def index_equals_a_rebuild(shop: Shop, data_dir: Path) -> None:
+    live, anew = TantivySink(data_dir / "index", shop.log), TantivySink(data_dir / "anew", RestoredLog())
+    anew.open()
+    anew.apply(decoded(shop.log), up_to=shop.log.head(), tailing=True)
+    anew.settle(may_hold_back=False)
+    live.open()
+    assert (live.checkpoint, live.compare(anew).differing_keys) == (anew.checkpoint, [])
+    live.close()
+    anew.close()
+
+
+def everything(redis: Redis) -> dict[bytes, bytes | None]:
+    """What lies in Redis, whole."""
+    return {key: redis.dump(key) for key in redis.scan_iter()}
+
+
+def versions_of(redis: Redis, view: str) -> set[int]:
+    """Those that have any key."""
+    return {int(key.decode().split(".")[1][1:]) for key in redis.scan_iter(f"{{{view}.v*")}
+
+
+@pytest.fixture
+def at(fresh_postgres: str, fresh_redis: str, tmp_path: Path) -> Callable[..., object]:
+    def stopped(step: str, what: signal.Signals, view: str) -> object:
+        return stopped_at(
+            step, what, postgres_url=fresh_postgres, redis_url=fresh_redis, data_dir=tmp_path, view=view
+        )
+
+    return stopped
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_rebuild_killed_at_any_step_leaves_nothing(
+    shop: Shop, redis: Redis, fresh_redis: str, catches_up: CatchesUp, at: Callable[..., object], step: str
+) -> None:
+    catches_up("order")
+    with at(step, signal.SIGKILL, "order"):
+        pass
+    shop.places("late", {"LATE": 1})
+    catches_up("order")
+
+    live = json.loads(redis.get("view:order"))["version"]
+    assert live == (2 if step in {"published", "deleting", "deleted"} else 1)
+    assert versions_of(redis, "order") == {live}
+    (told,) = [each for each in catches_up("order", rebuilding=True) if each.is_over]
+    assert (told.state, told.version) == ("done", 3), "its number is not used again"
+    assert versions_of(redis, "order") == {3}
+    assert differences(shop.log, CODEC, fresh_redis, orders.VIEW) == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_twin_that_stalled_at_any_step_changes_nothing_once_another_took_over(
+    shop: Shop, redis: Redis, fresh_redis: str, catches_up: CatchesUp, at: Callable[..., object], step: str
+) -> None:
+    catches_up("order")
+    with at(step, signal.SIGSTOP, "order") as twin:
+        shop.places("late", {"LATE": 1})
+        catches_up("order", rebuilding=True)
+        before = everything(redis)
+        assert json.loads(redis.get("view:order"))["version"] == 3
+        wake(twin)
+        assert everything(redis) == before
+    shop.places("later", {"LATE": 1})
+    catches_up("order")
+    assert differences(shop.log, CODEC, fresh_redis, orders.VIEW) == []
+
+
+@pytest.mark.parametrize("step", ["build", "publish", "published", "deleting"])
+def test_an_index_being_rebuilt_by_who_is_killed_is_cleared_away(
+    shop: Shop, tmp_path: Path, catches_up: CatchesUp, at: Callable[..., object], step: str
+) -> None:
+    catches_up("search")
+    with at(step, signal.SIGKILL, "search"):
+        pass
+    shop.lists("LATER")
+    catches_up("search")
+
+    live = json.loads((tmp_path / "index" / "search.json").read_text())["version"]
+    assert live == (2 if step in {"published", "deleting"} else 1)
+    assert [folder.name for folder in (tmp_path / "index").glob("search.v*")] == [f"search.v{live}"]
+    index_equals_a_rebuild(shop, tmp_path)
+
+
+@pytest.mark.parametrize("step", ["publish", "deleting"])
+def test_a_twin_that_stalled_with_the_index_changes_nothing(
+    shop: Shop, tmp_path: Path, catches_up: CatchesUp, at: Callable[..., object], step: str
+) -> None:
+    """It keeps the engine's lock on what it has open; who took over waits for that, and is not overtaken."""
+    folder = tmp_path / "index"
+    record, pointer = folder / "search.record.json", folder / "search.json"
+    catches_up("search")
+    with at(step, signal.SIGSTOP, "search") as twin:
+        shop.lists("LATER")
+        head = shop.flush()
+        sink = TantivySink(folder, shop.log)
+        epoch = json.loads(record.read_text())["epoch"]
+        with running(new_runner(shop.log, [sink])):
+            eventually(lambda: json.loads(record.read_text())["epoch"] > epoch, "taken over")
+            before = pointer.read_bytes()
+            wake(twin)
+            assert pointer.read_bytes() == before
+            eventually(lambda: TantivyReader(folder).position() == head, "caught up")
+    live = json.loads(pointer.read_text())["version"]
+    assert [one.name for one in folder.glob("search.v*")] == [f"search.v{live}"]
+    index_equals_a_rebuild(shop, tmp_path)
+
+
+def test_no_number_is_given_to_two_versions(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    """Not after a rebuild that was dropped, nor after a restart with an emptied Redis."""
+    seen: list[int] = []
+
+    def drawn_up() -> None:
+        (sink,) = [sink for sink in redis_sinks(fresh_redis, shop.log) if sink.name == "order"]
+        sink.open()
+        seen.append(sink.version)
+        given_up = sink.beside()
+        seen.append(given_up.version)
+        given_up.drop()
+        sink.close()
+        given_up.close()
+
+    drawn_up()
+    redis.flushall()
+    drawn_up()
+    redis.flushall()
+    drawn_up()
+    assert seen == sorted(set(seen)), "each is new"
