@@ -44,7 +44,7 @@ STATEMENTS = {
     "append_next": _statement("append_next", 16),
     "append_each": _statement("append_each", 18),
 }
-ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid"
+ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid, (SELECT id::text FROM log)"
 
 
 class _Judgement(msgspec.Struct):

@@ -37,7 +37,8 @@ class WriterConnection(StatementConnection):
         try:
             row = connection.execute(ROW_TYPES).fetchone()
             assert row is not None
-            self.row_types = RowTypes(*row)
+            self.row_types = RowTypes(*row[:2])
+            self.log_id = str(row[2])
             self.end = LogEnd()
             super().__init__(connection, {**STATEMENTS, "insert_events": INSERT_STATEMENT})
         except BaseException:
@@ -71,6 +72,7 @@ class PostgresWriter:
         self._journal = journal
         self._read_only = read_only  # Then the server refuses every call.
         self._connection: WriterConnection | None = None
+        self._log_id: str | None = None  # of the first connection
         self._closing = closing
         self._mutex = threading.Lock()
 
@@ -108,7 +110,13 @@ class PostgresWriter:
         if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
         with unavailable_is_typed:
-            return WriterConnection(self._url, self._schema, read_only=self._read_only, closing=self._closing)
+            made = WriterConnection(self._url, self._schema, read_only=self._read_only, closing=self._closing)
+        self._log_id = self._log_id or made.log_id
+        if made.log_id != self._log_id:
+            # Keys, hashes and states of the one are nothing to the other: only a process begun anew has none.
+            made.close()
+            raise StoreUnavailable(f"another log stands here now, {made.log_id}: begin this process anew")
+        return made
 
     def close(self) -> None:
         self._closing.set()

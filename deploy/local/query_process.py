@@ -83,16 +83,20 @@ def _close_with(app: FastAPI, log: EventReader) -> None:
 
 
 def head_at_start(log: EventReader, demo_marker: Path | None = None) -> ReadyPosition:
-    """The log's head when it was first asked for and the demo, if one runs, was done; None until then."""
+    """The log's head when it was first asked for and the demo, if one runs, was done; None until then.
+
+    Less where the log has less since: it was restored, or a standby took over without its last events.
+    """
     head: int | None = None
 
     def position() -> int | None:
         nonlocal head
-        if head is None and (demo_marker is None or demo_marker.exists()):
+        if demo_marker is None or demo_marker.exists():
             try:
-                head = log.head()
+                now = log.head()
             except StoreUnavailable:
-                return None
+                return head
+            head = now if head is None else min(head, now)
         return head
 
     return position
