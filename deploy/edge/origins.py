@@ -44,6 +44,7 @@ class Origins(CORSMiddleware):
             allow_methods=methods,
             allow_headers=["*"],
             expose_headers=EXPOSED,
+            allow_private_network=True,  # for the origins that are allowed
         )
         self._local_only = settings.local_only
 

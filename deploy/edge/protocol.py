@@ -30,7 +30,9 @@ from deploy.edge.problems import (
 
 HEAD_BYTES_MAX = 64 * 1024
 REQUEST_SECONDS_MAX = 10.0
-LINGER_SECONDS = 0.3
+UNREAD_SECONDS_MAX = 60.0
+"""How long a client may leave an answer unread."""
+LINGER_SECONDS = 0.5
 """How long an end waits for what is under way: a request that crosses it, a client still sending."""
 
 _HOST = re.compile(rb"(?:[\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
@@ -66,9 +68,13 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_head = False  # one began and is not whole
         self._in_request = False  # the same, its body included
         self._bytes = 0  # received so far
-        self._bytes_at_head = 0  # the same, at the end of the chunk that the last head began in
+        self._fields_from: int | None = (
+            None  # the same, when header or trailer fields began that are not whole
+        )
+        self._fields = 0  # header fields of the head
         self._answering: RequestResponseCycle | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._deaf = False  # what still comes is thrown away
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -80,7 +86,18 @@ class EdgeProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._unset_deadline()
         self._unset_keepalive_if_required()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS_MAX, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -93,7 +110,7 @@ class EdgeProtocol(HttpToolsProtocol):
             cause = error.__context__
             self._refuse(cause.kind if isinstance(cause, _Refused) else MALFORMED_REQUEST)
             return
-        if self._in_head and self._bytes - self._bytes_at_head > HEAD_BYTES_MAX:
+        if self._fields_from is not None and self._bytes - self._fields_from > HEAD_BYTES_MAX:
             self._refuse(HEAD_TOO_LARGE)
         elif self._deadline is None and (self._in_request or self._last_whole() is None):
             self._set_deadline(REQUEST_SECONDS_MAX)
@@ -123,21 +140,33 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = self._in_request = True
-        self._bytes_at_head = self._bytes
+        self._fields_from = self._bytes
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._fields_from = None
+        self._fields = len(self.headers)
         self._check_head()
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
         self.cycle.keep_alive &= not self._state.stopping
 
+    def on_chunk_header(self) -> None:
+        """What follows is the chunk, or after the last one trailer fields."""
+        self._fields_from = self._bytes
+
+    def on_body(self, body: bytes) -> None:
+        self._fields_from = None
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         self._in_request = False
+        self._fields_from = None
+        del self.headers[self._fields :]  # A trailer field is no header field.
         self._unset_deadline()
         super().on_message_complete()
 
@@ -175,6 +204,9 @@ class EdgeProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES_MAX:
             raise _Refused(HEAD_TOO_LARGE)
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and (codings != [b"chunked"] or version == "1.0"):
+            raise _Refused(MALFORMED_REQUEST)
         hosts = [value for name, value in self.headers if name == b"host"]
         if not hosts and version == "1.0":
             return
@@ -226,7 +258,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def _out_of_time(self) -> None:
         self._deadline = None
         if self._deaf or self.transport.is_closing():
-            self.transport.close()
+            self.transport.abort()
         elif self._in_request:
             self._refuse(STOPPING if self._state.stopping else REQUEST_TIMEOUT)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import append, hot_stream, one_caller, reading, restore, sizes, storefront
+from tests.bench import append, hot_stream, one_caller, reading, restore, servers, sizes, storefront
 
 BENCHES: dict[str, Callable[[], None]] = {
     "append": append.main,
@@ -14,7 +14,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "hot_stream": hot_stream.main,
     "storefront": storefront.main,
 }
-LONG = {"sizes": sizes.main, "restore": restore.main}
+LONG = {"servers": servers.main, "sizes": sizes.main, "restore": restore.main}
 
 
 def main() -> None:

@@ -21,13 +21,14 @@ from tests.system.running import RunningSystem
 CONNECTIONS = 32
 
 
-async def product_pages(query: str, skus: list[str]) -> Report:
+async def product_pages(query: str, skus: list[str], *, seconds: float = 8.0) -> Report:
     """Random product pages of the query API."""
     requests = [http_request("GET", f"/api/v1/products/{sku}") for sku in skus]
     return await put_load(
         port_of(query),
         lambda n, turn: requests[(n * 7 + turn) % len(requests)],
         connections=CONNECTIONS,
+        seconds=seconds,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import socket
 import sys
@@ -12,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from deploy.edge import protocol
 from deploy.edge.serving import server_of
+
+LARGE_BYTES = 50_000_000
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,16 +30,22 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     body = await Request(scope, receive).body()
     if scope["path"] == "/never":
         time.sleep(600)
+    if scope["path"] == "/large":
+        await PlainTextResponse(b"a" * LARGE_BYTES)(scope, receive, send)
+        return
     await asyncio.sleep(float(scope["path"].strip("/") or 0))
     await PlainTextResponse(body)(scope, receive, send)
 
 
-def main(descriptor: str, files: str, grace_seconds: str, stop_seconds: str) -> None:
-    """On an inherited listening socket."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
+def main(descriptor: str, told: str) -> None:
+    """On an inherited listening socket, within the limits that are told."""
+    limits: dict[str, int] = json.loads(told)
+    files = limits["files"]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    protocol.UNREAD_SECONDS_MAX = limits["unread_seconds"]
     server = server_of(app, host="127.0.0.1", port=0, methods=["GET"])
-    server.config.timeout_graceful_shutdown = int(grace_seconds)
-    server.stop_seconds_max = int(stop_seconds)
+    server.config.timeout_graceful_shutdown = limits["grace_seconds"]
+    server.stop_seconds_max = limits["stop_seconds"]
     server.run([socket.socket(fileno=int(descriptor))])
 
 

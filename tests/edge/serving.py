@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -24,11 +25,16 @@ class Served:
 
 
 @contextmanager
-def served(*, files: int = 1024, grace_seconds: int = 5, stop_seconds: int = 60) -> Iterator[Served]:
-    """One that may open so many files; so long it waits for what is under way when it stops, and in all."""
+def served(
+    *, files: int = 1024, unread_seconds: int = 60, grace_seconds: int = 5, stop_seconds: int = 60
+) -> Iterator[Served]:
+    """One that may open so many files, and waits so long: for an answer to be read, when it stops for what is
+    under way, and in all."""
+    limits = {"files": files, "unread_seconds": unread_seconds, "grace_seconds": grace_seconds}
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
         number = listening.fileno()
-        words = ["-m", "tests.edge.served", str(number), str(files), str(grace_seconds), str(stop_seconds)]
+        told = json.dumps(limits | {"stop_seconds": stop_seconds})
+        words = ["-m", "tests.edge.served", str(number), told]
         process = subprocess.Popen([sys.executable, *words], pass_fds=[number])
         try:
             server = Served(listening.getsockname()[1], process)

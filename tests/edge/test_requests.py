@@ -35,6 +35,19 @@ def test_a_head_without_end_is_cut_off_and_disturbs_nobody(port: int) -> None:
     assert get(port, "/health/live").status == 200
 
 
+def test_trailer_fields_are_limited_like_a_head_and_are_no_headers(system: RunningSystem) -> None:
+    port = port_of(system.addresses["commands"])
+    chunked = POST_CART + HOST + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(CART), CART)
+    with wire(port) as line:
+        line.send(chunked, b"0\r\nX: ")
+        for _ in range(20):
+            line.send(b"a" * 65_536)
+        assert line.answer("POST").problem == (431, "header-fields-too-large")
+    unfit = b"Idempotency-Key: short\r\n"
+    assert ask(port, chunked, b"0\r\n", unfit, b"\r\n", method="POST").status == 201
+    assert ask(port, chunked.replace(HOST, HOST + unfit), b"0\r\n\r\n", method="POST").status == 400
+
+
 def test_many_short_requests_in_one_piece_are_no_large_head(port: int) -> None:
     with wire(port) as line:
         line.send((LIVE + HOST + b"\r\n") * 3_000, LIVE, b"Connection: close\r\n", HOST, b"\r\n")
@@ -69,6 +82,11 @@ def test_an_absolute_target_names_the_same_host(port: int) -> None:
         POST_CART + HOST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
         POST_CART + HOST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         POST_CART + HOST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        POST_CART + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        POST_CART + HOST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST_CART.replace(b"1.1", b"1.0") + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        LIVE + b"Host : localhost\r\n\r\n",
+        LIVE + HOST + b"X: a\r\n b\r\n\r\n",
     ],
 )
 def test_what_is_malformed_gets_a_problem_and_an_end(port: int, request_bytes: bytes) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import IncompleteRead
 from itertools import repeat
 
 import pytest
@@ -99,6 +100,14 @@ def test_every_process_may_open_as_many_files_as_it_is_let(system: RunningSystem
     for process in (*everyone["commands"], *everyone["query"], *everyone["projector"]):
         soft, hard = process.rlimit(resource.RLIMIT_NOFILE)
         assert soft == hard
+
+
+def test_an_answer_that_nobody_reads_is_given_up() -> None:
+    with served(unread_seconds=1) as server, wire(server.port) as line:
+        line.send(b"GET /large HTTP/1.1\r\n", HOST, b"\r\n")
+        time.sleep(1.5)
+        with pytest.raises((IncompleteRead, ConnectionResetError)):
+            line.answer()
 
 
 def test_where_files_are_few_the_silent_make_room_for_who_asks() -> None:

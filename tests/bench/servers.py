@@ -1,0 +1,143 @@
+"""HTTP servers side by side: what each answers when it has nothing to do, and the product page on each.
+
+Those that are not installed are left out (`pip install granian hypercorn`). Figures: docs/decisions/0011.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.bench.bare import app as bare_app
+from tests.bench.bare import free_port, wait_listening
+from tests.bench.load import http_request, put_load
+from tests.bench.storefront import product_pages
+from tests.system.running import RunningSystem
+
+SERVERS = ("edge", "uvicorn httptools", "uvicorn h11", "uvicorn zttp", "granian", "hypercorn")
+ROUNDS = 3
+SECONDS = 3.0
+
+
+def bare() -> Any:
+    """The application that has nothing to do."""
+    return bare_app
+
+
+def page() -> Any:
+    """The query process's, as it is served."""
+    from deploy.edge.doors import behind_the_edge
+    from deploy.edge.settings import EdgeSettings
+    from deploy.local.query_process import build_query_process_app
+    from event_store.postgres_log import PostgresLog
+    from read_api.settings import QuerySettings
+
+    log = PostgresLog(os.environ["DAYBOOK_POSTGRES_URL"], "daybook", read_only=True)
+    return behind_the_edge(build_query_process_app(QuerySettings(), log), EdgeSettings(), methods=["GET"])
+
+
+def serve(server: str, port: int, which: str) -> None:
+    """Runs one server with one of the two applications."""
+    name, _, parser = server.partition(" ")
+    if name == "granian":
+        import granian
+        from granian.constants import Interfaces, Loops
+
+        factory = f"tests.bench.servers:{which}"
+        told: dict[str, Any] = {"interface": Interfaces.ASGI, "loop": Loops.uvloop, "websockets": False}
+        granian.Granian(factory, port=port, factory=True, log_level="error", **told).serve()
+        return
+    app = {"bare": bare, "page": page}[which]()
+    if name == "hypercorn":
+        import uvloop
+        from hypercorn.asyncio import serve as serve_hypercorn
+        from hypercorn.config import Config
+
+        config = Config()
+        config.bind, config.errorlog = [f"127.0.0.1:{port}"], None
+        uvloop.run(serve_hypercorn(app, config))
+        return
+    import uvicorn
+
+    from deploy.edge.protocol import EdgeProtocol
+    from deploy.edge.serving import Server
+
+    http: Any = parser or EdgeProtocol
+    quiet: dict[str, Any] = {
+        "log_config": None,
+        "log_level": "error",
+        "access_log": False,
+        "server_header": False,
+    }
+    told = {"loop": "uvloop", "ws": "none", "interface": "asgi3", "proxy_headers": False}
+    config_of = uvicorn.Config(app, port=port, http=http, **quiet, **told)
+    (uvicorn.Server if parser else Server)(config_of).run()
+
+
+@contextmanager
+def running(server: str, which: str, environment: dict[str, str]) -> Iterator[int]:
+    port = free_port()
+    words = [sys.executable, "-m", "tests.bench.servers", server, str(port), which]
+    process = subprocess.Popen(words, env=dict(os.environ) | environment)
+    try:
+        wait_listening(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def installed(server: str) -> bool:
+    return server == "edge" or importlib.util.find_spec(server.rpartition(" ")[2]) is not None
+
+
+def main() -> None:
+    """Prints the table: answers per second, the best of some rounds."""
+    with tempfile.TemporaryDirectory(prefix="daybook-bench-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        system = RunningSystem(Path(folder) / "data", "--demo", "sample")
+        try:
+            system.wait_ready()
+            found = system.addresses
+            skus = [
+                one["sku"] for one in httpx.get(f"{found['read']}/api/v1/products?limit=200").json()["items"]
+            ]
+            size = len(httpx.get(f"{found['read']}/api/v1/products/{skus[0]}").content)
+            environment = {
+                "DAYBOOK_POSTGRES_URL": found["postgres"],
+                "DAYBOOK_REDIS_URL": found["redis"],
+                "DAYBOOK_DATA_DIR": str(system.data),
+                "BARE_BYTES": str(size),
+            }
+            best: dict[tuple[str, str], float] = {}
+            for _ in range(ROUNDS):
+                for server in filter(installed, SERVERS):
+                    for which in ("bare", "page"):
+                        with running(server, which, environment) as port:
+                            rate = asyncio.run(_rate(port, which, skus))
+                        best[server, which] = max(best.get((server, which), 0.0), rate)
+            for server in filter(installed, SERVERS):
+                raw, pages = best[server, "bare"], best[server, "page"]
+                print(f"{server:<20} bare {raw:>8,.0f}/s   page {pages:>8,.0f}/s   ratio {pages / raw:.2f}")
+        finally:
+            system.end()
+
+
+async def _rate(port: int, which: str, skus: list[str]) -> float:
+    if which == "page":
+        return (await product_pages(f"http://127.0.0.1:{port}", skus, seconds=SECONDS)).rate
+    return (await put_load(port, lambda _n, _turn: http_request("GET", "/"), seconds=SECONDS)).rate
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]), sys.argv[3])
