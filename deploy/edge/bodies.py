@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
+from collections.abc import Mapping
+
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,12 +28,12 @@ class Bodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        length = headers.get("content-length")
-        if length in (None, "0") and "transfer-encoding" not in headers:
+        fields = dict(scope["headers"])
+        length = int(fields.get(b"content-length", 0))
+        if length == 0 and b"transfer-encoding" not in fields:
             await self._app(scope, receive, send)
             return
-        refusal = _refusal_of(headers, int(length or 0))
+        refusal = _refusal_of(fields, length)
         if refusal is None and scope["method"] not in BODILESS:
             body = await _read(receive)
             if body is None:
@@ -45,10 +46,10 @@ class Bodies:
         await (refusal or self._app)(scope, receive, send)
 
 
-def _refusal_of(headers: Headers, length: int) -> Response | None:
+def _refusal_of(fields: Mapping[bytes, bytes], length: int) -> Response | None:
     if length > BODY_BYTES_MAX:
         return _too_large()
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         return problem(CONTENT_ENCODED, accept_encoding="identity")
     return None
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.edge.problems import FOREIGN_ORIGIN, MISDIRECTED, problem
 from deploy.edge.settings import EdgeSettings
 
 _LOCAL = r"(?:localhost|(?:[a-z0-9_-]+\.)+localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d*)?"
-LOCAL_HOST = re.compile(_LOCAL, re.IGNORECASE)
+LOCAL_HOST = re.compile(_LOCAL.encode(), re.IGNORECASE)
 LOCAL_ORIGIN = rf"(?i:https?://{_LOCAL})"
 
 EXPOSED = (
@@ -50,12 +50,18 @@ class Origins(CORSMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if self._local_only and scope["type"] == "http":
-            refusal = self._refusal(Headers(scope=scope))
-            if refusal is not None:
-                await refusal(scope, receive, send)
-                return
-        await super().__call__(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        fields = dict(scope["headers"])
+        origin = fields.get(b"origin")
+        refusal = self._refusal(fields.get(b"host", b""), origin) if self._local_only else None
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        elif origin is not None:
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, _varying(send))
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """A refused preflight is a problem, too."""
@@ -64,13 +70,23 @@ class Origins(CORSMiddleware):
             return response
         return problem(FOREIGN_ORIGIN, bytes(response.body).decode(), vary="Origin")
 
-    def _refusal(self, headers: Headers) -> Response | None:
-        if not LOCAL_HOST.fullmatch(headers.get("host", "")):
+    def _refusal(self, host: bytes, origin: bytes | None) -> Response | None:
+        if not LOCAL_HOST.fullmatch(host):
             return problem(
                 MISDIRECTED, "Without DAYBOOK_OPERATOR_TOKEN this server answers to local names only."
             )
-        origin = headers.get("origin")
-        if origin is not None and not self.is_allowed_origin(origin):
+        if origin is not None and not self.is_allowed_origin(origin.decode("latin-1")):
             detail = "Name the page's origin in DAYBOOK_CORS_ORIGINS, or set DAYBOOK_OPERATOR_TOKEN."
             return problem(FOREIGN_ORIGIN, detail, vary="Origin")
         return None
+
+
+def _varying(send: Send) -> Send:
+    """Tells caches that the answer to a page may have other headers: what CORS adds where no page asks."""
+
+    async def send_varying(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin")]
+        await send(message)
+
+    return send_varying

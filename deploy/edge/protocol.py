@@ -8,7 +8,6 @@ request is read like any other. Who sends no more is still answered. docs/decisi
 from __future__ import annotations
 
 import asyncio
-import re
 import resource
 from typing import Any
 
@@ -20,30 +19,21 @@ from uvicorn.server import ServerState
 from deploy.edge.problems import (
     CROWDED,
     HEAD_TOO_LARGE,
-    HOST_UNFIT,
     MALFORMED_REQUEST,
     REQUEST_TIMEOUT,
     STOPPING,
     ProblemType,
     on_the_wire,
 )
+from deploy.edge.request_heads import HEAD_BYTES_MAX, Refused, check_head, without_upgrade
 
-HEAD_BYTES_MAX = 64 * 1024
 REQUEST_SECONDS_MAX = 10.0
 UNREAD_SECONDS_MAX = 60.0
 """How long a client may leave an answer unread."""
+CROSSING_SECONDS = 1.0
+"""How long a connection waits, when the server stops, for a request that is on its way."""
 LINGER_SECONDS = 0.5
-"""How long an end waits for what is under way: a request that crosses it, a client still sending."""
-
-_HOST = re.compile(rb"(?:[\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
-
-
-class _Refused(Exception):  # noqa: N818
-    """Raised through the parser: the request gets this problem."""
-
-    def __init__(self, kind: ProblemType) -> None:
-        super().__init__(kind.title)
-        self.kind = kind
+"""How long one that was closed for writing still listens."""
 
 
 class EdgeState(ServerState):
@@ -68,9 +58,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_head = False  # one began and is not whole
         self._in_request = False  # the same, its body included
         self._bytes = 0  # received so far
-        self._fields_from: int | None = (
-            None  # the same, when header or trailer fields began that are not whole
-        )
+        self._fields_from: int | None = None  # the same, where header or trailer fields began that go on
         self._fields = 0  # header fields of the head
         self._answering: RequestResponseCycle | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -79,7 +67,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._set_deadline(LINGER_SECONDS if self._state.stopping else REQUEST_SECONDS_MAX)
+        self._set_deadline(CROSSING_SECONDS if self._state.stopping else REQUEST_SECONDS_MAX)
         if len(self.connections) > connections_max():
             self._make_room()
 
@@ -108,7 +96,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._feed(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause.kind if isinstance(cause, _Refused) else MALFORMED_REQUEST)
+            self._refuse(cause.kind if isinstance(cause, Refused) else MALFORMED_REQUEST)
             return
         if self._fields_from is not None and self._bytes - self._fields_from > HEAD_BYTES_MAX:
             self._refuse(HEAD_TOO_LARGE)
@@ -132,7 +120,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if last is not None:
             last.keep_alive = False
         else:
-            self._set_deadline(LINGER_SECONDS)
+            self._set_deadline(CROSSING_SECONDS)
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing was asked for a while."""
@@ -147,7 +135,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._in_head = False
         self._fields_from = None
         self._fields = len(self.headers)
-        self._check_head()
+        check_head(*self._head())
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
@@ -175,45 +163,23 @@ class EdgeProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _feed(self, data: bytes) -> None:
-        rest = memoryview(data)
+        rest: bytes | memoryview = data
         while True:
             try:
                 self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
                 # The parser would hand over to another protocol, and has not looked for a body. A new one
                 # reads the same head without the offer, and goes on.
-                head = self._head_without_upgrade()
-                rest = rest[upgrade.args[0] :]
+                head = without_upgrade(*self._head())
+                rest = memoryview(rest)[upgrade.args[0] :]
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
                 self.parser.feed_data(head)
             else:
                 return
 
-    def _head_without_upgrade(self) -> bytes:
-        version = self.parser.get_http_version().encode()
-        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
-        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-        return b"\r\n".join([*lines, b"", b""])
-
-    def _check_head(self) -> None:
-        """Raises _Refused."""
-        version = self.parser.get_http_version()
-        if version not in ("1.1", "1.0") or self.parser.get_method() == b"CONNECT":
-            raise _Refused(MALFORMED_REQUEST)
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > HEAD_BYTES_MAX:
-            raise _Refused(HEAD_TOO_LARGE)
-        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
-        if codings and (codings != [b"chunked"] or version == "1.0"):
-            raise _Refused(MALFORMED_REQUEST)
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if not hosts and version == "1.0":
-            return
-        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-            raise _Refused(HOST_UNFIT)
-        if not self.url.startswith(b"/") and _authority(self.url) != hosts[0]:
-            raise _Refused(HOST_UNFIT)
+    def _head(self) -> tuple[bytes, bytes, str, list[tuple[bytes, bytes]]]:
+        return self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
 
     def _refuse(self, kind: ProblemType) -> None:
         """Answers with a problem and closes; requests before it that are whole are answered first."""
@@ -276,8 +242,3 @@ class EdgeProtocol(HttpToolsProtocol):
 def connections_max() -> int:
     """How many a process holds: three quarters of its file descriptors, the rest is for stores and files."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
-
-
-def _authority(target: bytes) -> bytes:
-    """The host and port of an absolute request target, such as a proxy is sent."""
-    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0]

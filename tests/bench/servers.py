@@ -1,5 +1,7 @@
 """HTTP servers side by side: what each answers when it has nothing to do, and the product page on each.
 
+By second of the server's own processor time, so that what else runs on the machine counts for little.
+
 Those that are not installed are left out (`pip install granian hypercorn`). Figures: docs/decisions/0011.
 """
 
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from tests.bench.bare import app as bare_app
 from tests.bench.bare import free_port, wait_listening
@@ -85,13 +88,14 @@ def serve(server: str, port: int, which: str) -> None:
 
 
 @contextmanager
-def running(server: str, which: str, environment: dict[str, str]) -> Iterator[int]:
+def running(server: str, which: str, environment: dict[str, str]) -> Iterator[tuple[int, psutil.Process]]:
+    """Its port and its process."""
     port = free_port()
     words = [sys.executable, "-m", "tests.bench.servers", server, str(port), which]
     process = subprocess.Popen(words, env=dict(os.environ) | environment)
     try:
         wait_listening(port)
-        yield port
+        yield port, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -102,7 +106,7 @@ def installed(server: str) -> bool:
 
 
 def main() -> None:
-    """Prints the table: answers per second, the best of some rounds."""
+    """Prints the table: answers per processor second, the best of some rounds."""
     with tempfile.TemporaryDirectory(prefix="daybook-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         system = RunningSystem(Path(folder) / "data", "--demo", "sample")
@@ -123,8 +127,8 @@ def main() -> None:
             for _ in range(ROUNDS):
                 for server in filter(installed, SERVERS):
                     for which in ("bare", "page"):
-                        with running(server, which, environment) as port:
-                            rate = asyncio.run(_rate(port, which, skus))
+                        with running(server, which, environment) as (port, process):
+                            rate = asyncio.run(_rate(port, process, which, skus))
                         best[server, which] = max(best.get((server, which), 0.0), rate)
             for server in filter(installed, SERVERS):
                 raw, pages = best[server, "bare"], best[server, "page"]
@@ -133,10 +137,26 @@ def main() -> None:
             system.end()
 
 
-async def _rate(port: int, which: str, skus: list[str]) -> float:
-    if which == "page":
-        return (await product_pages(f"http://127.0.0.1:{port}", skus, seconds=SECONDS)).rate
-    return (await put_load(port, lambda _n, _turn: http_request("GET", "/"), seconds=SECONDS)).rate
+async def _rate(port: int, process: psutil.Process, which: str, skus: list[str]) -> float:
+    async def load(seconds: float) -> int:
+        if which == "page":
+            report = await product_pages(f"http://127.0.0.1:{port}", skus, seconds=seconds, warm_up=0)
+        else:
+            report = await put_load(
+                port, lambda _n, _turn: http_request("GET", "/"), seconds=seconds, warm_up=0
+            )
+        assert set(report.statuses) == {200}
+        return len(report.latencies)
+
+    await load(1.0)
+    before = _processor_seconds(process)
+    answers = await load(SECONDS)
+    return answers / (_processor_seconds(process) - before)
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    everyone = [process, *process.children(recursive=True)]
+    return sum(one.cpu_times().user + one.cpu_times().system for one in everyone)
 
 
 if __name__ == "__main__":

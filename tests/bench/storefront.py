@@ -21,7 +21,7 @@ from tests.system.running import RunningSystem
 CONNECTIONS = 32
 
 
-async def product_pages(query: str, skus: list[str], *, seconds: float = 8.0) -> Report:
+async def product_pages(query: str, skus: list[str], *, seconds: float = 8.0, warm_up: float = 1.0) -> Report:
     """Random product pages of the query API."""
     requests = [http_request("GET", f"/api/v1/products/{sku}") for sku in skus]
     return await put_load(
@@ -29,6 +29,7 @@ async def product_pages(query: str, skus: list[str], *, seconds: float = 8.0) ->
         lambda n, turn: requests[(n * 7 + turn) % len(requests)],
         connections=CONNECTIONS,
         seconds=seconds,
+        warm_up=warm_up,
     )
 
 

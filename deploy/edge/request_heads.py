@@ -1,0 +1,60 @@
+"""The head of a request: what it must say, and what it may not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from deploy.edge.problems import HEAD_TOO_LARGE, HOST_UNFIT, MALFORMED_REQUEST, ProblemType
+
+HEAD_BYTES_MAX = 64 * 1024
+
+Fields = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, and values."""
+
+_HOST = re.compile(rb"(?:[\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
+
+
+class Refused(Exception):  # noqa: N818
+    """The request gets this problem."""
+
+    def __init__(self, kind: ProblemType) -> None:
+        super().__init__(kind.title)
+        self.kind = kind
+
+
+def check_head(method: bytes, target: bytes, version: str, fields: Fields) -> None:
+    """Checks what the parser leaves open. Raises Refused."""
+    if version not in ("1.1", "1.0") or method == b"CONNECT":
+        raise Refused(MALFORMED_REQUEST)
+    size = len(target)
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    for name, value in fields:
+        size += len(name) + len(value) + 4
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+    if size > HEAD_BYTES_MAX:
+        raise Refused(HEAD_TOO_LARGE)
+    if codings and (codings != [b"chunked"] or version == "1.0"):
+        raise Refused(MALFORMED_REQUEST)
+    if not hosts and version == "1.0":
+        return
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        raise Refused(HOST_UNFIT)
+    if not target.startswith(b"/") and _authority(target).lower() != hosts[0].lower():
+        raise Refused(HOST_UNFIT)
+
+
+def without_upgrade(method: bytes, target: bytes, version: str, fields: Fields) -> bytes:
+    """The head over the wire, but for the offer of another protocol."""
+    lines = [b"%s %s HTTP/%s" % (method, target, version.encode())]
+    lines += [b"%s: %s" % field for field in fields if field[0] != b"upgrade"]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _authority(target: bytes) -> bytes:
+    """The host and port of an absolute target, such as a proxy is sent."""
+    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0]
