@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from aggregates.kernel import PROBLEM_MEMBERS, Reason
 from commands.http import problems as commands_problems
+from deploy.edge import problems as edge_problems
 from read_api import problems as query_problems
 from replays import problems as replays_problems
 from tests.docs.problems import reasons
@@ -21,6 +22,7 @@ KINDS = [
     *commands_problems.PROBLEM_TYPES,
     *query_problems.PROBLEM_TYPES,
     *replays_problems.PROBLEM_TYPES,
+    *edge_problems.PROBLEM_TYPES,
 ]
 DOORS: list[Callable[..., Response]] = [
     lambda **facts: commands_problems.problem(commands_problems.BUSY, "", None, **facts),

@@ -49,7 +49,15 @@ def test_a_category_that_says_nothing_or_controls_is_refused(
 
 
 @pytest.mark.usefixtures("cafe")
-@pytest.mark.parametrize("unfit", ["%00", "a%00b", "a%0Ab", "%7F", "%C2%9F"])
-def test_words_that_control_are_refused(api: httpx.Client, unfit: str) -> None:
-    answer = api.get(f"/api/v1/search?q={unfit}")
-    assert (answer.status_code, answer.json()["field"]) == (422, "q")
+def test_what_is_no_text_is_refused(api: httpx.Client) -> None:
+    blank = ("%20", "%C2%A0", "%E2%80%8B", "%EF%BB%BF", "%3E")
+    controls = ("%00", "a%00b", "a%09b", "%7F", "%C2%85")
+    for path, parameter, unfit in (
+        ("/api/v1/products", "category", blank + controls),
+        ("/api/v1/search", "category", blank + controls),
+        ("/api/v1/search", "q", controls),
+    ):
+        for said in unfit:
+            answer = api.get(f"{path}?{parameter}={said}")
+            assert (answer.status_code, answer.json()["field"]) == (422, parameter), said
+            assert answer.json()["type"] == "/problems/invalid-request"

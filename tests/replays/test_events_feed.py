@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
@@ -179,3 +180,19 @@ def test_the_openapi_document_tells_the_route(feed: Served) -> None:
     ]
     assert set(route["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
     assert {"200", "304", "400", "401", "409", "503"} <= set(route["responses"])
+
+
+def test_hundreds_of_pages_at_once_wait_for_their_turn(fresh_postgres: str) -> None:
+    log = PostgresLog.open(fresh_postgres)
+    Shop(log).whole_story()
+
+    async def crowd(address: str) -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)
+        async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+            return await asyncio.gather(*(client.get(f"{address}?after={at % 9}") for at in range(200)))
+
+    with Served(log) as served:
+        answers = asyncio.run(crowd(f"http://127.0.0.1:{served.port}{EVENTS}"))
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["events"][0]["position"] for answer in answers} == set(range(1, 10))
+    log.close()
