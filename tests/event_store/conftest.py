@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -17,6 +18,8 @@ from event_store.postgres_connections import FEED_ROLE, READER_ROLE
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import WRITER_ROLE, migrate
 from event_store.records import EventLog
+from tests.conftest import ServerPlace
+from tests.event_store.backups import Archived
 
 
 class Store:
@@ -107,3 +110,13 @@ def store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture
 def log(store: Store) -> EventLog:
     return store.log
+
+
+@pytest.fixture
+def archived(own_server: PostgresServer, server_place: ServerPlace) -> Iterator[Archived]:
+    folder = server_place.folder / "backups"
+    sockets = server_place.folder / "o"
+    archived = Archived(own_server, server_place.binaries.postgres, sockets, server_place.account, folder)
+    archived.begin()
+    yield archived
+    shutil.rmtree(folder)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from deploy.local.postgres import SOCKET_PORT, USER, PostgresServer
+from deploy.local.postgres import SOCKET_PORT, USER
 from event_store.postgres_log import PostgresLog
 from replays.findings import Finding
 from replays.verify import verify
-from tests.conftest import ServerPlace
 from tests.event_store.backups import Archived, wait_promoted
 from tests.event_store.history import check_order, whole_log
 from tests.replays.shop import ANNA, BORIS, CODEC, MUG, Shop
@@ -23,16 +20,6 @@ from tests.servers import kill
 pytestmark = pytest.mark.slow
 
 SUBJECTS = [f"order-{order_id}" for order_id in (ANNA, BORIS)]
-
-
-@pytest.fixture
-def archived(own_server: PostgresServer, server_place: ServerPlace) -> Iterator[Archived]:
-    folder = server_place.folder / "backups"
-    sockets = server_place.folder / "o"
-    archived = Archived(own_server, server_place.binaries.postgres, sockets, server_place.account, folder)
-    archived.begin()
-    yield archived
-    shutil.rmtree(folder)
 
 
 def test_a_log_is_brought_back_to_a_moment_after_its_last_backup(archived: Archived) -> None:
