@@ -1,17 +1,19 @@
 """What a kind of process has done and has yet to do outlives the process: kills, restarts, two at once."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from commands.processes.following import checkpoint_of
 from commands.processes.kind import CHECKPOINT_BEFORE_KINDS
-from commands.processes.manager import utc_now
+from commands.processes.manager import lock_of, utc_now
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
 from commands.sandbox_gateway import AUTHENTICATION_REQUIRED, SandboxGateway
@@ -115,6 +117,48 @@ def test_of_two_one_works_and_the_other_takes_over_when_it_is_killed(postgres_sh
     asyncio.run(run())
     assert workers.calls == {f"checkout-{numbered(number)}/1": 1 for number in range(1, 5)}
     assert postgres_shop.charged() == [("authorized", 0, 0)] * 4
+
+
+HOLDERS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (classid::bigint << 32 | objid::bigint)"
+    " = ANY (SELECT hashtextextended(name, 0) FROM unnest(%s::text[]) AS name)"
+)
+
+
+def test_one_that_stood_still_while_another_took_over_does_no_harm_when_it_goes_on(
+    postgres_shop, workers, fresh_postgres
+):
+    def lose_the_locks():
+        names = [f"exclusive daybook {lock_of(kind)}" for kind in (Payment, ReservationExpiry)]
+        with psycopg.connect(fresh_postgres, autocommit=True) as sql:
+            assert len(sql.execute(HOLDERS, [names]).fetchall()) == 2
+
+    async def run():
+        async with postgres_shop.open() as shop:
+            with workers.one(checkpoint_seconds=0.0) as first:
+                await shop.sell(numbered(1), units=100)
+                await confirmed(shop, [numbered(1)])
+                with workers.one(checkpoint_seconds=0.0):
+                    first.send_signal(signal.SIGSTOP)
+                    await asyncio.to_thread(lose_the_locks)
+                    await shop.sell(numbered(2), method=AUTHENTICATION_REQUIRED, units=100)
+                    await shop.until("placed", "action_required", order_id=numbered(2))
+                    await shop.sell(numbered(3), units=100)
+                    await confirmed(shop, [numbered(3)])
+                    first.send_signal(signal.SIGCONT)
+                    for number in range(4, 7):
+                        await shop.sell(numbered(number), units=100)
+                    await confirmed(shop, map(numbered, range(4, 7)))
+                    head = shop.log.head()
+                    await eventually(lambda: shop.checkpoints() == (head, head), shop.checkpoints, seconds=60)
+                    assert shop.open_work() == [(numbered(2), 0)]  # its timer
+
+    asyncio.run(run())
+    # Until it notices, it may call too: under the same key, so that nothing is done twice.
+    assert set(workers.calls) == {f"checkout-{numbered(number)}/1" for number in range(1, 7)}
+    assert sorted(postgres_shop.charged()) == [("action_required", 0, 0)] + [("authorized", 0, 0)] * 5
 
 
 def test_a_timer_set_before_a_restart_fires_after_it_and_not_before_its_time(shop):
