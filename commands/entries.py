@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
@@ -102,7 +102,7 @@ class EntryWriter:
             "accepted" if decision.events else "unchanged",
             answer=_encode(answer),
             keys=keys,
-            events=list(self._encoded(books, decision.events, keys)),
+            events=self._encoded(books, decision.events, keys),
         )
         return Decided(
             entry=entry,
@@ -129,9 +129,11 @@ class EntryWriter:
     def _keys_for(self, books: Books, events: list[tuple[str, Any]]) -> dict[str, bytes]:
         """The keys of everyone whose personal data the events hold."""
         subjects = {subject for _, event in events if (subject := self._codec.subject_of(event))}
+        if not subjects:
+            return {}
         missing = [subject for subject in subjects if subject not in self._keys]
-        # A subject that is named like a stream of its own has no key before that stream begins.
-        begun = [subject for subject in missing if books.reads.get(subject) == 0]
+        # A subject that is named like a stream of its own has no key before that stream begins, as a rule.
+        begun = [s for s in missing if books.reads.get(s) == 0 and not self._keys.is_in_doubt(s)]
         self._keys.learn(begun, {})
         if len(begun) < len(missing):
             raise Missing(subjects=[subject for subject in missing if subject not in begun])
@@ -139,12 +141,15 @@ class EntryWriter:
 
     def _encoded(
         self, books: Books, events: list[tuple[str, Any]], keys: Mapping[str, bytes]
-    ) -> Iterator[NewEvent]:
-        versions: Counter[str] = Counter()
+    ) -> list[NewEvent]:
+        if not keys:
+            return [self._codec.encode(stream, event) for stream, event in events]
+        versions = Counter(books.reads)
+        encoded = []
         for stream, event in events:
             versions[stream] += 1
-            version = books.reads[stream] + versions[stream]
-            yield self._codec.encode(stream, event, keys, version=version)
+            encoded.append(self._codec.encode(stream, event, keys, version=versions[stream]))
+        return encoded
 
     def _entry(
         self,

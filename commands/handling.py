@@ -200,10 +200,13 @@ class Handling:
         except EventStoreError as error:
             for _, one in decided:
                 self._books.drop(one.entry.reads)
+                # Saved, perhaps, and destroyed by the time it would be brought again.
+                self._deciding.subject_keys.forget(one.entry.new_subject_keys)
             for waiting in batch:
                 waiting.refuse(error)
         except Exception as error:  # our mistake: nothing in memory is to be trusted any more
             self._books.clear()
+            self._deciding.subject_keys.forget_all()
             for waiting in batch:
                 waiting.refuse(error)
             log_lines.exception("batch_failed", commands=len(batch))
@@ -241,7 +244,7 @@ class Handling:
                     waiting.refuse(KeyReusedError())
                 case Moved(subjects=subjects):
                     CONFLICTS.inc()
-                    self._deciding.subject_keys.forget(subjects)
+                    self._deciding.subject_keys.doubt(subjects)
                     waiting.moved = True
                     moved.append(waiting)
         self._deciding.done(one for _, one in decided)

@@ -26,6 +26,7 @@ class SubjectKeys:
     def __init__(self, keys_max: int = KEYS_MAX) -> None:
         self._keys_max = keys_max
         self._keys: dict[str, _Kept] = {}
+        self._in_doubt: set[str] = set()
 
     def __contains__(self, subject: str) -> bool:
         return subject in self._keys
@@ -36,10 +37,12 @@ class SubjectKeys:
     def learn(self, asked: Iterable[str], found: Mapping[str, bytes]) -> None:
         """Notes the keys that the log has, and makes one for each subject that has none anywhere."""
         for subject in asked:
-            if (key := found.get(subject)) is not None:
+            self._in_doubt.discard(subject)
+            key, kept = found.get(subject), self._keys.get(subject)
+            if key is not None:
                 self._keys[subject] = _Kept(key, saved=True)
-            else:
-                self._keys.setdefault(subject, _Kept(new_subject_key(), saved=False)).saved = False
+            elif kept is None or kept.saved:  # One that the log had is never brought back.
+                self._keys[subject] = _Kept(new_subject_key(), saved=False)
 
     def split(self, used: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
         """The keys that an entry brings, and those that the log is thought to have."""
@@ -54,13 +57,24 @@ class SubjectKeys:
                 kept.saved = True
 
     def forget(self, subjects: Iterable[str]) -> None:
-        """Drops keys that may not be the log's, or that nobody will ask for again."""
+        """Drops keys that nobody is likely to ask for again, or that may have been destroyed meanwhile."""
         for subject in subjects:
             self._keys.pop(subject, None)
+
+    def doubt(self, subjects: Iterable[str]) -> None:
+        """Drops keys that are not the log's: it is to be asked for them."""
+        for subject in subjects:
+            self._keys.pop(subject, None)
+            self._in_doubt.add(subject)
+
+    def is_in_doubt(self, subject: str) -> bool:
+        """Whether the log is to be asked, whatever seems certain."""
+        return subject in self._in_doubt
 
     def forget_all(self) -> None:
         """Drops every key: the log may have others."""
         self._keys.clear()
+        self._in_doubt.clear()
 
     def trim(self) -> None:
         """Forgets everything where it has become much. Between batches only: a batch keeps to its keys."""

@@ -77,7 +77,7 @@ class Codec:
     def subject_of(self, event: Any) -> str | None:
         """Whose personal data the event holds, so whose key it is sealed under; None where it holds none."""
         event_type = self._by_class[type(event)]
-        if not any(getattr(event, field) is not None for field in event_type.personal):
+        if not event_type.personal or all(getattr(event, field) is None for field in event_type.personal):
             return None
         assert event_type.subject is not None, f"{event_type.name} has personal fields but no subject"
         return event_type.subject(event)

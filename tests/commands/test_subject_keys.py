@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import psycopg
@@ -23,7 +23,8 @@ from event_store.errors import DecodingFailed, StoreUnavailable
 from event_store.keys import is_sealed, place_in_arguments, unseal
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
-from event_store.records import EventLog
+from event_store.records import Entry, EventLog, Outcome
+from tests.event_store.given import adding
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,21 @@ def test_a_key_that_another_process_made_meanwhile_is_taken(log: EventLog) -> No
     assert sorted(str(text) for text in readable(log)) == ["four", "one", "three", "two"]
 
 
+def test_a_key_that_was_there_before_its_own_stream_is_taken(log: EventLog) -> None:
+    """As where the keys were restored from later than the events."""
+    key = {"note-9": b"9" * 32}
+    log.append([adding("cart-a", new_subject_keys=key)])
+
+    async def scenario() -> None:
+        async with Writer(log) as writer:
+            await writer.note("note-9", "hers", stream="note-9")
+            await writer.note("note-9", "hers too", stream="note-9")
+
+    asyncio.run(scenario())
+    assert log.subject_keys(["note-9"]) == key
+    assert [CODEC.decode(one, key).text for one in log.read_stream("note-9")] == ["hers", "hers too"]
+
+
 def test_a_key_is_not_taken_for_saved_because_an_append_was_tried(fresh_postgres: str) -> None:
     log = PostgresLog.open(fresh_postgres)
 
@@ -141,6 +157,40 @@ def test_a_key_is_not_taken_for_saved_because_an_append_was_tried(fresh_postgres
 
     asyncio.run(scenario())
     assert readable(log) == ["two", "one"]
+    log.close()
+
+
+class LosesAnswers(PostgresLog):
+    """Appends, and the answer does not arrive."""
+
+    losing = False
+
+    async def append_async(self, entries: Sequence[Entry], **more: Any) -> list[Outcome]:
+        outcomes = await super().append_async(entries, **more)
+        if self.losing:
+            raise StoreUnavailable("the answer was lost")
+        return outcomes
+
+
+def test_a_key_that_was_destroyed_is_never_brought_back(fresh_postgres: str) -> None:
+    """Nor is what was sealed under it, and forgotten with it."""
+    log = LosesAnswers.open(fresh_postgres)
+
+    async def scenario() -> None:
+        async with Writer(log) as writer:
+            log.losing = True
+            with pytest.raises(StoreUnavailable):
+                await writer.note("ann", "forgotten")
+            log.losing = False
+            erase(log, "ann")
+            await writer.note("ann", "remembered")
+
+    asyncio.run(scenario())
+    keys = log.subject_keys(["ann"])
+    forgotten, remembered = log.read_all(after=0, limit=10)
+    assert CODEC.decode(remembered, keys).text == "remembered"
+    with pytest.raises(DecodingFailed, match="does not open"):
+        CODEC.decode(forgotten, keys)
     log.close()
 
 
@@ -224,3 +274,5 @@ def test_what_an_entry_saved_is_marked_and_nothing_else() -> None:
     assert keys.split({"ann": keys["ann"]})[1] == {}
     keys.learn(["ann"], {"ann": brought["ann"]})
     assert keys.split({"ann": keys["ann"]}) == ({}, brought)
+    keys.learn(["ann"], {})
+    assert keys["ann"] != brought["ann"]
