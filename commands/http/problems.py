@@ -108,7 +108,8 @@ def _words(fact: Any) -> str:
     if is_dataclass(fact):
         fact = {field.name: getattr(fact, field.name) for field in fields(fact)}
     if isinstance(fact, Mapping):
-        return ", ".join(f"{name.replace('_', ' ')} {_words(part)}" for name, part in fact.items())
+        said = {name.replace("_", " "): _words(part) for name, part in fact.items() if part is not None}
+        return ", ".join(f"{name} {part}" for name, part in said.items())
     if isinstance(fact, list | tuple):
         return "; ".join(map(_words, fact))
     return str(fact)
