@@ -64,6 +64,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._deaf = False  # what still comes is thrown away
+        self._refusal: ProblemType | None = None  # the last answer, once those before it are given
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -111,7 +112,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if last is None or (last.response_started and last.chunked_encoding):
             return False  # Nothing is owed; and whoever listened to an endless answer has gone.
         self._deaf = True
-        last.keep_alive = False
+        last.keep_alive = self._refusal is not None
         return True
 
     def shutdown(self) -> None:
@@ -132,13 +133,13 @@ class EdgeProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
         self._fields_from = None
         self._fields = len(self.headers)
         check_head(*self._head())
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
+        self._in_head = False
         self.cycle.keep_alive &= not self._state.stopping
 
     def on_chunk_header(self) -> None:
@@ -157,6 +158,11 @@ class EdgeProtocol(HttpToolsProtocol):
         del self.headers[self._fields :]  # A trailer field is no header field.
         self._unset_deadline()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._refusal is not None and self._last_whole() is None:
+            self._answer(self._refusal)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
@@ -185,17 +191,22 @@ class EdgeProtocol(HttpToolsProtocol):
         """Answers with a problem and closes; requests before it that are whole are answered first."""
         self._unset_deadline()
         self._deaf = True
-        last = self._last_whole()
-        if last is not None:
-            last.keep_alive = False
-            return
         half = self.cycle if self._in_request and not self._in_head else None
-        if half is None or not half.response_started:
-            self.transport.write(on_the_wire(kind))
+        if half is not None and half.response_started:
+            self._close_gently()
+            return
         if half is not None:
             half.disconnected = True
             half.message_event.set()
-        self._close_gently()
+        if self._last_whole() is not None:
+            self._refusal = kind
+        else:
+            self._answer(kind)
+
+    def _answer(self, kind: ProblemType) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(on_the_wire(kind))
+            self._close_gently()
 
     def _last_whole(self) -> RequestResponseCycle | None:
         """Of the requests that came whole and are not answered, the one to be answered last."""

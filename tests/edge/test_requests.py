@@ -96,11 +96,21 @@ def test_what_is_malformed_gets_a_problem_and_an_end(port: int, request_bytes: b
         assert line.rest() == b""
 
 
+def test_a_connection_that_was_answered_before_is_no_less_strict(port: int) -> None:
+    with wire(port) as line:
+        line.send(LIVE, HOST, b"\r\n")
+        assert line.answer().status == 200
+        line.send(LIVE, HOST, HOST, b"\r\n")
+        assert line.answer().problem == (400, "host-unfit")
+        assert line.rest() == b""
+
+
 def test_what_was_whole_before_the_malformed_is_answered(port: int) -> None:
     with wire(port) as line:
-        line.send(LIVE, HOST, b"\r\n", b"@@@@\r\n\r\n")
-        assert line.answer().status == 200
-        assert line.rest() == b""
+        line.send((LIVE + HOST + b"\r\n") * 3, b"@@@@\r\n\r\n")
+        said = line.rest()
+    assert said.count(b"HTTP/1.1 200") == 3
+    assert said.index(b"HTTP/1.1 400 ") > said.rindex(b"HTTP/1.1 200 ")
 
 
 def test_who_sends_no_more_is_answered(port: int) -> None:
