@@ -18,7 +18,7 @@ from commands.subject_keys import SubjectKeys
 from commands.waiting import Waiting
 from event_store.codec import Codec
 from event_store.entries import check_entry, check_names
-from event_store.errors import EntryTooLarge, InvalidEntry
+from event_store.errors import EntryTooLarge, InvalidEntry, StoreUnavailable
 from event_store.records import EventLog
 
 log_lines = structlog.get_logger("commands")
@@ -67,7 +67,8 @@ class Deciding:
             try:
                 decided = self._decide_on_loaded(waiting)
             except Missing as missing:
-                await self._load(missing, rest)
+                if not await self._loaded(waiting, missing, rest):
+                    return None
             except (InvalidEntry, UnicodeError) as error:  # what the append would say to the whole batch
                 waiting.refuse(error)
                 log_lines.warning("command_unfit", command=type(waiting.command).__name__, reason=str(error))
@@ -104,6 +105,26 @@ class Deciding:
             kind: type[TooLarge] = getattr(command, "too_large", TooLarge)
             raise Rejected(kind(error.what, error.size, error.limit)) from error
         return decided
+
+    async def _loaded(self, waiting: Waiting, missing: Missing, rest: list[Waiting]) -> bool:
+        """Loads what a decision misses; its caller alone is told where that cannot be read.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            try:
+                await self._load(missing, rest)
+            except StoreUnavailable:
+                raise
+            except Exception:  # One of them all cannot be read; is it this one's?
+                await self._load(missing, [])
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            waiting.refuse(error)
+            log_lines.exception("state_unreadable", command=type(waiting.command).__name__)
+            return False
+        return True
 
     async def _load(self, missing: Missing, rest: list[Waiting]) -> None:
         """Loads what a decision misses, and with it what the rest of the batch is going to miss."""

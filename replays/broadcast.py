@@ -102,7 +102,9 @@ class Listener:
         if self._is_over:
             return
         last = self._queued[-1].event.position if self._queued else self.position
-        self._queued += (one for one in told if one.event.position > last)
+        if told[0].event.position <= last:  # It was ahead of the broadcast.
+            told = [one for one in told if one.event.position > last]
+        self._queued += told
         if len(self._queued) > QUEUED_MAX:
             self.end()
 

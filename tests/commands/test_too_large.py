@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from commands.decision import ANONYMOUS, Answer, Context, Decision
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from event_store import entries
-from event_store.errors import InvalidEntry
+from event_store.errors import DecodingFailed, InvalidEntry
 from event_store.ids import new_id
 from event_store.memory_log import MemoryLog
 from event_store.records import EventLog
@@ -107,6 +108,31 @@ def test_a_command_that_cannot_be_written_fails_alone(log: EventLog) -> None:
                 assert said
                 assert isinstance(refused.value, (InvalidEntry, UnicodeError, handling_module.Rejected)), said
             assert log.head() == 2 * CROWD
+
+    asyncio.run(scenario())
+
+
+def test_a_state_that_cannot_be_read_is_the_matter_of_who_needs_it() -> None:
+    class Damaged(MemoryLog):
+        def read_streams(self, streams: Sequence[str], **after: Any) -> Any:
+            if "cart-bad" in streams:
+                raise DecodingFailed("cart-bad")
+            return super().read_streams(streams, **after)
+
+    async def scenario() -> None:
+        async with Handling(Damaged(), CODEC, HANDLERS) as handling:
+
+            def handle(cart_id: str) -> asyncio.Task[Answer]:
+                context = Context(actor=ANONYMOUS, channel="api")
+                return asyncio.create_task(
+                    handling.handle(OpenCart(cart_id=cart_id, currency="GBP"), context)
+                )
+
+            first, bad, last = handle("first"), handle("bad"), handle("last")
+            assert (await first).created
+            assert (await last).created
+            with pytest.raises(DecodingFailed):
+                await bad
 
     asyncio.run(scenario())
 
