@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -86,6 +87,8 @@ def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             return
         process.send_signal(number)
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGCONT)  # One that was stopped obeys nothing but this and SIGKILL.
         try:
             process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:

@@ -34,12 +34,16 @@ class ProcessRecord:
         """End what the record names and is still there, politely first; returns how many that were."""
         leftovers = [process for pid, time in self._read().items() if (process := _same(pid, time))]
         for process in leftovers:
-            process.terminate()
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+                process.resume()  # One that was stopped would not hear it.
         _, alive = psutil.wait_procs(leftovers, timeout=15)
         for process in alive:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(alive, timeout=5)
-        self._file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.unlink(missing_ok=True)
         return len(leftovers)
 
     def _read(self) -> dict[int, float]:

@@ -23,6 +23,8 @@ from deploy.local.account import Account, our_account, server_account
 from deploy.local.binaries import shared_folder
 from deploy.local.errors import AlreadyRunning, FolderUnusable
 
+PATH_BYTES_MAX = 900  # of the 1,024 that PostgreSQL has for the names of its files
+
 _POINTER = "servers"
 
 
@@ -51,6 +53,7 @@ class HeldFolder:
         """Raises FolderUnusable or AlreadyRunning."""
         self.data = data.resolve()
         self._made: list[Path] = []
+        _refuse_unusable(self.data)
         try:
             self._make(self.data)
             for name in ("run", "logs"):
@@ -94,6 +97,16 @@ class HeldFolder:
                 folder.rmdir()
             except OSError:
                 return
+
+
+def _refuse_unusable(data: Path) -> None:
+    try:
+        size = len(str(data).encode())
+    except UnicodeEncodeError:
+        raise FolderUnusable(f"cannot use the data folder {data}: its name is not UTF-8") from None
+    if size > PATH_BYTES_MAX:
+        at_most = f"its path has {size} bytes, PostgreSQL takes {PATH_BYTES_MAX}"
+        raise FolderUnusable(f"cannot use the data folder …{str(data)[-60:]}: {at_most}")
 
 
 def _locked(lock: TextIO) -> bool:

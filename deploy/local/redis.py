@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -89,10 +90,13 @@ class RedisServer(Server):
                 shutil.chown(self.folder, self._account.uid, self._account.gid)
         leftovers = [process for process in psutil.process_iter() if self._works_here(process)]
         for process in leftovers:
-            process.terminate()
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+                process.resume()  # One that was stopped would not hear it.
         _, alive = psutil.wait_procs(leftovers, timeout=20)
         for process in alive:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(alive, timeout=10)
         self.socket.unlink(missing_ok=True)
 

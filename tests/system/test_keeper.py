@@ -211,6 +211,35 @@ def test_one_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+def test_one_that_was_stopped_ends_in_order_all_the_same(tmp_path: Path) -> None:
+    async def test(keepers: Keepers) -> None:
+        kept = keepers.keep(program(tmp_path, STAYS))
+        await kept.started.wait()
+        kept.process.send_signal(signal.SIGSTOP)
+        await kept.stop()
+        assert kept.process.returncode == -signal.SIGTERM
+
+    run(tmp_path, test)
+
+
+def test_a_leftover_that_was_stopped_is_ended_in_order(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    code = f"""
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path({str(told)!r}).touch()))
+print("ready", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as left:
+        assert left.stdout is not None
+        left.stdout.readline()
+        record = ProcessRecord(tmp_path)
+        record.started(left.pid)
+        left.send_signal(signal.SIGSTOP)
+        assert ProcessRecord(tmp_path).end_leftovers() == 1
+    assert told.exists()
+
+
 def test_stopping_during_a_pause_starts_nothing_more(tmp_path: Path) -> None:
     async def test(keepers: Keepers) -> None:
         kept = keepers.keep(program(tmp_path, "print('started')"))

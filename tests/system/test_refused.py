@@ -42,6 +42,14 @@ def test_a_file_in_place_of_the_data_folder(folder: Path) -> None:
     assert data.read_text() == "the accounts"
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("/".join(["x" * 200] * 5), "its path has"), ("\udcff", "its name is not UTF-8")]
+)
+def test_a_path_that_the_servers_cannot_take(folder: Path, name: str, reason: str) -> None:
+    assert reason in refused(folder / name)
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write anywhere")
 def test_a_data_folder_that_cannot_be_written(folder: Path) -> None:
     data = folder / "data"

@@ -16,6 +16,7 @@ from uuid import uuid4
 import psutil
 import psycopg
 import pytest
+from redis import Redis
 
 from deploy.local.logs import LOGS_BYTES_MAX
 from tests.system.running import RunningSystem, call, daybook, refused, wait_until
@@ -121,6 +122,24 @@ def test_a_killed_child_is_started_again_and_nothing_is_lost(system: RunningSyst
     wait_until(lambda: call(f"{system.addresses['commands']}/health/ready")[0] == 200)
     after = list_product(system)
     wait_until(lambda: can_be_read(system, after))
+
+
+def test_read_models_that_are_damaged_while_everything_runs_come_back(system: RunningSystem) -> None:
+    sku = list_product(system)
+    wait_until(lambda: can_be_read(system, sku))
+
+    def found() -> bool:
+        status, answer = call(f"{system.addresses['read']}/api/v1/search?q={sku}")
+        return status == 200 and [item["sku"] for item in answer["items"]] == [sku]
+
+    wait_until(found)
+    for file in (system.data / "index").glob("search.v*/*.*"):
+        os.truncate(file, file.stat().st_size // 2)
+    with Redis.from_url(system.addresses["redis"]) as redis:
+        for key in redis.scan_iter():
+            redis.set(key, "not ours")
+    after = list_product(system)
+    wait_until(lambda: found() and can_be_read(system, sku) and can_be_read(system, after))
 
 
 def test_a_log_is_bounded_while_its_process_runs(system: RunningSystem) -> None:
