@@ -7,14 +7,19 @@ from collections.abc import Sequence
 
 from eventsourcing.persistence import ApplicationRecorder, ListenNotifySubscription
 
-from event_store.errors import StoreUnavailable
+from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
+from event_store.history import checkpoint_at, has
 from event_store.postgres_log import PostgresLog
+from event_store.records import START, Checkpoint
 
 _LOOK_SECONDS = 0.25
 
 
 class LogSubscription(ListenNotifySubscription[ApplicationRecorder]):
-    """Pulls when the log's head moves. Ends when it is stopped; raises what the pulling raised."""
+    """Pulls when the log's head moves. Ends when it is stopped; raises what the pulling raised.
+
+    Ends with AnotherHistory where the log no longer has what was its head: positions alone would look whole.
+    """
 
     def __init__(
         self,
@@ -36,13 +41,21 @@ class LogSubscription(ListenNotifySubscription[ApplicationRecorder]):
 
     def _listen(self) -> None:
         head = self._last_notification_id or 0
+        seen = START
         while not self._has_been_stopped:
             try:
-                moved_to = self._log.wait(after=head, timeout_seconds=_LOOK_SECONDS)
-            except StoreUnavailable as error:
+                moved_to, seen = self._look(head, seen)
+            except (StoreUnavailable, AnotherHistory, LogGap) as error:
                 self._thread_error = self._thread_error or error
                 self.stop()
                 return
             if moved_to > head:
                 head = moved_to
                 self._has_been_notified.set()
+
+    def _look(self, head: int, seen: Checkpoint) -> tuple[int, Checkpoint]:
+        """The head, once it has moved or after a while, and what stands there."""
+        moved_to = self._log.wait(after=head, timeout_seconds=_LOOK_SECONDS)
+        if not has(self._log, seen):
+            raise AnotherHistory(f"position {seen.position} has another event now, or none")
+        return moved_to, checkpoint_at(self._log, moved_to) or seen

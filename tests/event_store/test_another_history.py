@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 
 from event_store.errors import AnotherHistory
 from event_store.history import LIMIT_MAX, checkpoint_at, has, read_on
+from event_store.library_recorders import LogApplicationRecorder
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import migrate
@@ -174,3 +176,17 @@ def test_what_was_decided_before_the_connection_was_lost_is_decided_anew(
         assert positions(again) == [2]
 
     asyncio.run(run())
+
+
+def test_a_subscription_of_the_library_ends_where_the_log_goes_on_otherwise(
+    postgres_log: PostgresLog, lose: Callable[[int], None]
+) -> None:
+    for version in (1, 2):
+        postgres_log.insert_events([("library-1", version, "things.moved", b"{}")])
+    with LogApplicationRecorder(postgres_log, str).subscribe(gt=0) as subscription:
+        assert [next(subscription).id for _ in range(2)] == [1, 2]
+        time.sleep(0.5)  # It has looked since.
+        lose(1)
+        postgres_log.insert_events([("library-2", 1, "things.moved", b"{}")])
+        with pytest.raises(AnotherHistory):
+            next(subscription)
