@@ -33,8 +33,10 @@ def silent(server: PostgresServer) -> Iterator[None]:
             process.resume()
 
 
-def test_a_log_is_closed_beneath_whoever_waits_for_its_server(own_server: PostgresServer) -> None:
-    log = PostgresLog.open(own_server.url())
+def test_a_log_is_closed_beneath_whoever_waits_for_its_server(
+    postgres_server: PostgresServer, fresh_postgres: str
+) -> None:
+    log = PostgresLog.open(fresh_postgres)
     append(log, adding("cart-a"))
     log.wait(after=1, timeout_seconds=0.01)  # Its listener is there.
     told: list[type[Exception]] = []
@@ -45,7 +47,7 @@ def test_a_log_is_closed_beneath_whoever_waits_for_its_server(own_server: Postgr
         except StoreUnavailable as error:
             told.append(type(error))
 
-    with silent(own_server):
+    with silent(postgres_server):
         looking = threading.Thread(target=look)
         looking.start()
         time.sleep(0.2)
@@ -56,13 +58,15 @@ def test_a_log_is_closed_beneath_whoever_waits_for_its_server(own_server: Postgr
     assert told == [StoreUnavailable]
 
 
-def test_a_lock_is_given_back_beneath_whoever_looks_at_it(own_server: PostgresServer) -> None:
-    log = PostgresLog.open(own_server.url())
+def test_a_lock_is_given_back_beneath_whoever_looks_at_it(
+    postgres_server: PostgresServer, fresh_postgres: str
+) -> None:
+    log = PostgresLog.open(fresh_postgres)
     held = log.try_exclusive("x")
     assert held is not None
     assert log.try_exclusive("x") is None
     seen: list[bool] = []
-    with silent(own_server):
+    with silent(postgres_server):
         looking = threading.Thread(target=lambda: seen.append(held.still_held()))
         looking.start()
         time.sleep(0.2)

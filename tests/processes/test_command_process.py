@@ -81,13 +81,6 @@ def started(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str, str], Run
 
 
 @contextmanager
-def killed(server: PostgresServer) -> Iterator[None]:
-    kill(server)
-    yield
-    server.start()
-
-
-@contextmanager
 def frozen(server: PostgresServer) -> Iterator[None]:
     first = psutil.Process(server.process.pid)
     everyone = [first, *first.children()]
@@ -100,24 +93,35 @@ def frozen(server: PostgresServer) -> Iterator[None]:
             process.resume()
 
 
-@pytest.mark.parametrize("away", [killed, frozen])
-def test_every_process_stops_in_time_while_postgres_is_away(
-    own_server: PostgresServer, started: Callable[[str, str], Running], away: Callable
+def test_every_process_stops_in_time_while_postgres_is_silent(
+    postgres_server: PostgresServer, fresh_postgres: str, started: Callable[[str, str], Running]
 ) -> None:
-    PostgresLog.open(own_server.url()).close()
-    commands, projector, query = (
-        started(part, own_server.url()) for part in ("commands", "projector", "query")
-    )
+    PostgresLog.open(fresh_postgres).close()
+    running = [started(part, fresh_postgres) for part in ("commands", "projector", "query")]
+    commands, projector, query = running
     wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.said)
     wait_until(lambda: "projector runs" in projector.said, why=lambda: projector.said)
     wait_until(lambda: query.status("/health/ready") == 200, why=lambda: query.said)
-    with away(own_server):
-        assert commands.status("/health/ready") == 503
-        for one in (commands, projector, query):
+    with frozen(postgres_server):
+        for one in running:
             one.process.terminate()
-        assert [one.wait() for one in (commands, projector, query)] == [0, 0, 0], (
-            commands.said + projector.said + query.said
-        )
+        assert [one.wait() for one in running] == [0, 0, 0], [one.said for one in running]
+
+
+@pytest.mark.slow
+def test_every_process_stops_in_time_while_postgres_is_gone(
+    own_server: PostgresServer, started: Callable[[str, str], Running]
+) -> None:
+    PostgresLog.open(own_server.url()).close()
+    commands, projector = (started(part, own_server.url()) for part in ("commands", "projector"))
+    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.said)
+    wait_until(lambda: "projector runs" in projector.said, why=lambda: projector.said)
+    kill(own_server)
+    assert commands.status("/health/ready") == 503
+    commands.process.terminate()
+    projector.process.terminate()
+    assert (commands.wait(), projector.wait()) == (0, 0), commands.said + projector.said
+    own_server.start()
 
 
 def test_a_process_manager_that_ends_by_itself_ends_its_process_with_a_line(
