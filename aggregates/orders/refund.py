@@ -54,7 +54,8 @@ def plan_refund(
 
     Lines alone: their units' share of the line totals, so that refunding a line unit by unit gives its
     exact total. An amount alone: that much, borne by no line. Both: the amount, shared among the lines in
-    proportion, and never more than they are worth. Neither: all that remains, charges included.
+    proportion, and never more than they are worth. Neither: all that remains, charges included; so is an
+    amount that is all that remains, while units are unsent: what is paid back whole is not sent.
     """
     placed = placed_order(order, order_id)
     lines_left = with_refunds(order, under_way)
@@ -66,6 +67,8 @@ def plan_refund(
     if amount is not None and amount.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=amount.currency, expected=placed.currency))
     if lines is None:
+        if amount == remaining and any(line.unsent for line in lines_left.values()):
+            amount = None
         planned = (
             Refund(amount=remaining, lines=_rest_of(lines_left, placed.currency))
             if amount is None
