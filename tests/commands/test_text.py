@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,5 +110,29 @@ def test_a_key_is_of_characters_that_can_be_seen(tmp_path: Path) -> None:
                     headers={b"Idempotency-Key": unfit.encode("latin-1")},
                 )
                 assert (answer.status_code, answer.json()["type"]) == (400, "/problems/idempotency-key-unfit")
+
+    asyncio.run(scenario())
+
+
+def test_no_text_comes_in_that_is_not_of_a_form(tmp_path: Path) -> None:
+    """Every text of a body has a pattern, a list of values or a format."""
+
+    def texts(schema: Any, place: str) -> Iterator[str]:
+        if isinstance(schema, dict):
+            if schema.get("type") == "string" and not {"pattern", "enum", "format"} & schema.keys():
+                yield place
+            for name, within in schema.items():
+                yield from texts(within, f"{place}.{name}")
+        elif isinstance(schema, list):
+            for within in schema:
+                yield from texts(within, place)
+
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            schemas = (await shop.client.get("/openapi.json")).json()["components"]["schemas"]
+            bodies = {name: schema for name, schema in schemas.items() if name.endswith("Body")}
+            assert len(bodies) > 10
+            found = list(texts({name: one.get("properties") for name, one in bodies.items()}, ""))
+            assert found == [".AnswerBody.id"], "which goes out"
 
     asyncio.run(scenario())
