@@ -10,6 +10,7 @@ import pytest
 
 from event_store.memory_log import MemoryLog
 from tests.commands.shop import Shop, key, open_shop
+from tests.processes.shop import eventually
 
 ONE = {"line_id": "1", "quantity": 1}
 PENNY = {"amount": 1, "currency": "GBP"}
@@ -48,6 +49,7 @@ def test_a_refund_says_what_it_pays_back(tmp_path: Path, body: dict[str, Any] | 
 async def refused(tmp_path: Path, path: str, body: dict[str, Any] | None) -> None:
     async with open_shop(MemoryLog(), tmp_path, capture="checkout") as shop:
         order_id = await sold(shop)
+        await eventually(lambda: bool(shop.events("payments.payment_captured")), lambda: "not captured")
         head = shop.log.head()
         answer = await shop.post(f"/orders/{order_id}/{path}", body, **key())
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request"), answer.text

@@ -26,8 +26,10 @@ def test_what_another_history_began_is_done(restored: Shop, meanwhile: str, more
     """Taken back to before an order, the log has another one at its positions, whose payment is due."""
 
     async def all_is_read() -> None:
-        head = restored.log.head()
-        await eventually(lambda: restored.checkpoints() == (head, head), restored.checkpoints)
+        await eventually(
+            lambda: restored.checkpoints() == (restored.log.head(),) * 2,
+            lambda: (restored.checkpoints(), restored.log.head()),
+        )
 
     async def run() -> None:
         async with restored.open() as one:
