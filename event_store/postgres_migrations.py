@@ -52,9 +52,15 @@ def migrate(url: str, schema: str, *, up_to: int | None = None) -> list[str]:
 def grant(url: str, schema: str) -> list[str] | None:
     """Gives the log's roles their rights, and makes them where it may; those that there are.
 
-    None where this role does not own the log: then nothing was done.
+    None where this role does not own the log, SchemaTooNew where newer code was here, as rights on what this
+    code does not know would be taken away: then nothing was done.
     """
     with _migrating(url, schema) as connection:
+        if (stands_at := schema_number(connection, schema)) > _newest():
+            raise SchemaTooNew(
+                f"the log {schema!r} is at migration {stands_at}: the rights on it are newer code's to give,"
+                f" this code knows {_newest()}"
+            )
         owned = connection.execute(
             "SELECT pg_has_role(current_user, nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s",
             [schema],

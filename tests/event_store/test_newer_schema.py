@@ -7,8 +7,9 @@ import pytest
 
 from event_store import postgres_migrations
 from event_store.errors import SchemaTooNew
+from event_store.postgres_connections import READER_ROLE
 from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import migrate, pending
+from event_store.postgres_migrations import grant, migrate, pending
 from event_store.queries import migrations
 from tests.event_store.given import adding, append, positions
 
@@ -84,6 +85,18 @@ def test_a_newer_schema_that_does_not_suit_is_refused(
     for read_only in (False, True):
         said = refused(postgres_url, schema, read_only=read_only)
         assert f"this code knows {NOW}" in said
+
+
+def test_rights_on_a_newer_schema_are_newer_codes_to_give(
+    monkeypatch: pytest.MonkeyPatch, postgres_url: str, schema: str, sql: psycopg.Connection
+) -> None:
+    """Or those on its new tables would be taken back, and who runs newer code would lose them."""
+    newer_code_migrates(monkeypatch, postgres_url, schema, suiting(LATER))
+    sql.execute(f"GRANT SELECT ON later TO {READER_ROLE}".encode())
+    with pytest.raises(SchemaTooNew, match="newer code's to give"):
+        grant(postgres_url, schema)
+    held = sql.execute("SELECT has_table_privilege(%s, 'later', 'SELECT')", [READER_ROLE]).fetchone()
+    assert held == (True,)
 
 
 def test_what_is_too_new_is_left_as_it_is(
