@@ -11,7 +11,7 @@ from threading import Thread
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
@@ -42,7 +42,7 @@ def api(shop: Shop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def running(app: FastAPI) -> Iterator[str]:
+def running(app: ASGIApp) -> Iterator[str]:
     """Serves the application in a thread, on a free port."""
     config = uvicorn.Config(app, port=0, loop="uvloop", http="httptools", ws="none", log_config=None)
     server = uvicorn.Server(config)

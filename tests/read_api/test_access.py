@@ -9,6 +9,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from commands.importing.views import ViewsUnreachable, wait_for_views
+from deploy.edge.doors import behind_the_edge
+from deploy.edge.settings import EdgeSettings
 from deploy.local.query_process import build_query_process_app
 from event_store.memory_log import MemoryLog
 from read_api.settings import QuerySettings
@@ -45,7 +48,7 @@ def served(shop: Shop, settings: QuerySettings, token: str | None) -> Iterator[h
         placed("old", "MUG", customer_id="anna"),
     )
     told = settings.model_copy(update={"operator_token": token})
-    app = build_query_process_app(told, MemoryLog())
+    app = behind_the_edge(build_query_process_app(told, MemoryLog()), EdgeSettings(), methods=("GET", "HEAD"))
     with running(app) as address, httpx.Client(base_url=address) as client:
         yield client
 
@@ -120,6 +123,9 @@ def test_nobody_else_learns_whether_there_is_such_an_order(guarded: httpx.Client
         for headers in strangers
         for more in asked
     }
+    head = guarded.head(MINE, headers=showing(OTHER))
+    assert (head.status_code, head.content) == (401, b"")
+    assert guarded.head(MINE, headers=showing(SECRET)).status_code == 200
     # Not even a secret that some other order has tells an old order from none.
     for path in (OLD, NONE):
         answers[path, SECRET] = essence(guarded.get(path, headers=showing(SECRET)))
@@ -128,6 +134,18 @@ def test_nobody_else_learns_whether_there_is_such_an_order(guarded: httpx.Client
     assert status == 401
     assert b'"/problems/order-secret-required"' in body
     assert {("www-authenticate", "Bearer"), ("cache-control", "no-store")} <= set(headers)
+
+
+def test_an_import_sees_the_views_catch_up_where_it_is_told_the_token(
+    guarded: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.delenv("DAYBOOK_OPERATOR_TOKEN", raising=False)
+    with pytest.raises(ViewsUnreachable):
+        wait_for_views(str(guarded.base_url), position=5, moved=seen.append)
+    monkeypatch.setenv("DAYBOOK_OPERATOR_TOKEN", TOKEN)
+    wait_for_views(str(guarded.base_url), position=5, moved=seen.append)
+    assert seen == [5]
 
 
 def test_without_a_token_all_is_open(open_to_all: httpx.Client) -> None:
