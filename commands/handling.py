@@ -149,6 +149,7 @@ class Handling:
         self._refuse_queued(StoreUnavailable("the handling loop has ended"))
         if has_failed(task, stopping=self._stopping):
             self._failed("the handling loop", error_of(task))
+            log_lines.critical("handling_loop_failed", exc_info=error_of(task))
 
     def _refuse_queued(self, error: Exception) -> None:
         while self._queue:
