@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -25,7 +25,7 @@ from commands.step_ends import StepEnds
 from commands.vital import Ended, end_this_process, error_of, has_failed
 from commands.waiting import Waiting
 from event_store.codec import Codec
-from event_store.errors import EventStoreError, StoreUnavailable
+from event_store.errors import AnotherLog, EventStoreError, StoreUnavailable
 from event_store.records import Appended, EventLog, KeyReused, Moved, Outcome, Replayed
 
 log_lines = structlog.get_logger("commands")
@@ -203,17 +203,16 @@ class Handling:
                 self._books.drop(one.entry.reads)
                 # Saved, perhaps, and destroyed by the time it would be brought again.
                 self._deciding.subject_keys.forget(one.entry.new_subject_keys)
-            for waiting in batch:
-                waiting.refuse(error)
+            _refuse(batch, error)
+            if isinstance(error, AnotherLog):
+                raise  # Its keys and hashes are others: only a process begun anew is of use to it.
         except Exception as error:  # our mistake: nothing in memory is to be trusted any more
             self._books.clear()
             self._deciding.subject_keys.forget_all()
-            for waiting in batch:
-                waiting.refuse(error)
+            _refuse(batch, error)
             log_lines.exception("batch_failed", commands=len(batch))
         except asyncio.CancelledError:
-            for waiting in batch:
-                waiting.refuse(StoreUnavailable("the handling loop was stopped"))
+            _refuse(batch, StoreUnavailable("the handling loop was stopped"))
             raise
         return []
 
@@ -269,3 +268,8 @@ class Handling:
             waiting.refuse(error)
         else:
             waiting.answer(answer)
+
+
+def _refuse(batch: Iterable[Waiting], error: Exception) -> None:
+    for waiting in batch:
+        waiting.refuse(error)

@@ -11,6 +11,10 @@ class StoreUnavailable(EventStoreError):  # noqa: N818
     """The server is away or does not answer in time; trying again later may work."""
 
 
+class AnotherLog(StoreUnavailable):
+    """Another log stands where this process began with one: what it keeps in memory is nothing to that."""
+
+
 class AnotherHistory(EventStoreError):  # noqa: N818
     """The log has no such event where the reader has read one: what was read is no longer so.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import pq
 
-from event_store.errors import StoreUnavailable
+from event_store.errors import AnotherLog, StoreUnavailable
 from event_store.postgres_append import ROW_TYPES, STATEMENTS, Journal, Parameters, RowTypes, Written
 from event_store.postgres_append_one import whole
 from event_store.postgres_arrays import RECORD_OID, read_row
@@ -115,7 +115,7 @@ class PostgresWriter:
         if made.log_id != self._log_id:
             # Keys, hashes and states of the one are nothing to the other: only a process begun anew has none.
             made.close()
-            raise StoreUnavailable(f"another log stands here now, {made.log_id}: begin this process anew")
+            raise AnotherLog(f"this process began with the log {self._log_id}; here stands {made.log_id}")
         return made
 
     def close(self) -> None:

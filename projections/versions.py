@@ -21,6 +21,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept beside a view's pointer."""
 
     epoch: int = 0
+    newest: int = 0  # version ever begun, as far as this record goes back
     building: Pointer | None = None
     gone: tuple[Pointer, ...] = ()  # Readers find none of them; parts may be deleted already.
 
@@ -87,7 +88,8 @@ class Versions:
         kept = {one.version for one in (self.live, building) if one is not None}
         found = [*record.gone, *self._store.left_over(known)]
         gone = {one.version: one for one in found if one.version not in kept}
-        self._change(Record(record.epoch + 1, building, tuple(gone.values())), self._seen.pointer)
+        newest = max([record.newest, *kept, *gone])
+        self._change(Record(record.epoch + 1, newest, building, tuple(gone.values())), self._seen.pointer)
 
     def check(self) -> None:
         """Raises SinkMoved where something is not as it was left."""
@@ -100,8 +102,8 @@ class Versions:
 
     def begin(self, *, shards: int, model: int) -> Pointer:
         """A new version to be drawn up, in place of one that was begun before. Raises StoreUnavailable."""
-        known = [one.version for one in (self.live, self.building, *self.gone) if one is not None]
-        number = self._numbers.next_number(f"view {self._view}", above=max(known, default=0))
+        # Each of the two that remember may forget: the store is emptied, the log is brought back.
+        number = self._numbers.next_number(f"view {self._view}", above=self._record.newest)
         begun = Pointer(number, shards, model)
         self._change(self._without_building(building=begun), self._seen.pointer)
         return begun
@@ -117,7 +119,8 @@ class Versions:
             raise SinkMoved(f"{self._view}: version {begun.version} is not what is being drawn up")
         pointer = msgspec.structs.replace(begun, epoch=self._record.epoch)
         gone = self.gone if self.live is None else (*self.gone, self.live)
-        self._change(Record(self._record.epoch, None, gone), msgspec.json.encode(pointer))
+        record = msgspec.structs.replace(self._record, building=None, gone=gone)
+        self._change(record, msgspec.json.encode(pointer))
         self.live = pointer
 
     def withdraw(self) -> None:
@@ -134,7 +137,8 @@ class Versions:
 
     def _without_building(self, *, building: Pointer | None) -> Record:
         gone = self.gone if self.building is None else (*self.gone, self.building)
-        return Record(self._record.epoch, building, gone)
+        newest = max(self._record.newest, 0 if building is None else building.version)
+        return msgspec.structs.replace(self._record, newest=newest, building=building, gone=gone)
 
     def _change(self, record: Record, pointer: bytes | None) -> None:
         new = Stored(msgspec.json.encode(record), pointer)

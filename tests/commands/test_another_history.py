@@ -12,7 +12,7 @@ from aggregates.kernel import Rejected
 from commands.handlers import HANDLERS
 from commands.handling import Handling
 from commands.inventory import AdjustStock
-from event_store.errors import StoreUnavailable
+from event_store.errors import AnotherLog, StoreUnavailable
 from event_store.postgres_log import PostgresLog
 from tests.processes.shop import Shop
 
@@ -58,17 +58,19 @@ def test_units_sold_in_another_history_are_not_sold_again(fresh_postgres: str) -
     asyncio.run(run())
 
 
-def test_a_process_appends_to_no_other_log_than_the_one_it_began_with(fresh_postgres: str) -> None:
+def test_a_process_ends_rather_than_append_to_another_log_than_it_began_with(fresh_postgres: str) -> None:
+    ended: list[BaseException | None] = []
+
     async def run() -> None:
         log = PostgresLog.open(fresh_postgres)
-        async with Handling(log, Shop(log, None).codec, HANDLERS) as handling:
-            shop = Shop(log, None)
-            shop.handling = handling
+        shop = Shop(log, None)
+        shop.handling = Handling(log, shop.codec, HANDLERS, failed=lambda _, error: ended.append(error))
+        async with shop.handling:
             await shop.sell(BEFORE)
             taken_back(fresh_postgres, 0)
             with psycopg.connect(fresh_postgres, autocommit=True) as sql:
                 sql.execute("UPDATE daybook.log SET id = gen_random_uuid()")
-            for _ in range(20):
+            while not ended:
                 with pytest.raises(StoreUnavailable):
                     await shop.sell(AFTER)
                 await asyncio.sleep(0.01)
@@ -76,3 +78,4 @@ def test_a_process_appends_to_no_other_log_than_the_one_it_began_with(fresh_post
         log.close()
 
     asyncio.run(run())
+    assert [type(error) for error in ended] == [AnotherLog]
