@@ -1,6 +1,7 @@
 """The record of the processes that `up` started, so that the next `up` can end those that outlived it.
 
-A process counts as ours only by number and start time together: numbers are given out again.
+A process counts as ours only by number and start time together: numbers are given out again. The time is
+counted from the machine's start, which setting its clock does not move.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class ProcessRecord:
 
     def started(self, pid: int) -> None:
         try:
-            self._started[pid] = psutil.Process(pid).create_time()
+            self._started[pid] = _started_at(psutil.Process(pid))
         except psutil.NoSuchProcess:
             return
         self._write()
@@ -60,9 +61,13 @@ class ProcessRecord:
             aside.replace(self._file)
 
 
-def _same(pid: int, create_time: float) -> psutil.Process | None:
+def _same(pid: int, started_at: float) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
-        return process if abs(process.create_time() - create_time) < 0.02 else None
+        return process if abs(_started_at(process) - started_at) < 0.02 else None
     except psutil.Error:
         return None
+
+
+def _started_at(process: psutil.Process) -> float:
+    return process.create_time() - psutil.boot_time()

@@ -77,7 +77,7 @@ def test_commands_are_refused_while_the_disk_is_full_and_taken_again_by_themselv
             return list_product(system)[0] == 503
 
         wait_until(refused)
-        for part in ("redis", "projector", "commands"):  # What starts anew finds no room either.
+        for part in ("redis", "projector", "commands", "postgres"):  # What starts anew finds no room either.
             system.children()[part][0].kill()
         wait_until(lambda: "starting again" in system.complained)
         assert system.process.poll() is None

@@ -274,6 +274,17 @@ time.sleep(60)
     assert child_gone
 
 
+def test_a_leftover_is_known_again_after_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", STAYS]) as left:
+        ProcessRecord(tmp_path).started(left.pid)
+        booted = psutil.boot_time()
+        # The system reckons when it was started by the clock as it is set now.
+        monkeypatch.setattr("psutil._psplatform.boot_time", lambda: booted + 3_600)
+        assert ProcessRecord(tmp_path).end_leftovers() == 1
+
+
 def test_leftovers_are_ended_by_number_and_start_time_only(tmp_path: Path) -> None:
     with (
         subprocess.Popen([sys.executable, "-c", STAYS]) as left,
