@@ -104,7 +104,6 @@ def _expected(error: Exception) -> str | None:
     from pydantic import ValidationError
 
     from commands.gateway import GatewayError
-    from commands.serve import UnsafeAddress
     from deploy.local.errors import CannotRun
     from event_store.errors import EventStoreError
     from projections.documents.errors import ReadError
@@ -116,15 +115,7 @@ def _expected(error: Exception) -> str | None:
         return "; ".join(
             f"DAYBOOK_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in faults
         )
-    ours = (
-        CannotRun
-        | EventStoreError
-        | GatewayError
-        | UnsafeAddress
-        | ReadError
-        | EvictingStore
-        | SinkUnavailable
-    )
+    ours = CannotRun | EventStoreError | GatewayError | ReadError | EvictingStore | SinkUnavailable
     is_a_servers = type(error).__module__.partition(".")[0] in {"psycopg", "redis", "sqlite3"}
     if isinstance(error, ours | OSError) or is_a_servers:
         return " ".join(str(error).split()) or type(error).__name__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -31,34 +30,17 @@ Serve = Callable[[ASGIApp], Awaitable[None]]
 """Serves an application until SIGTERM or SIGINT, then finishes what is under way."""
 
 
-class UnsafeAddress(Exception):  # noqa: N818
-    """Beyond this machine, anyone could change prices: that needs an operator token."""
-
-
 def serve_commands(settings: Settings, serve: Serve) -> None:
     """Has the API served, by the server that is handed in.
 
-    Raises UnsafeAddress, and SystemExit(1) where something has ended that the process cannot do without.
+    Raises SystemExit(1) where something has ended that the process cannot do without.
     """
-    require_safe(settings.host, settings.operator_token)
     sys.setswitchinterval(SWITCH_SECONDS)
     log = PostgresLog.open(settings.postgres_url)
     try:
         uvloop.run(_serve(settings, log, serve))
     finally:
         log.close()
-
-
-def require_safe(host: str, operator_token: str | None) -> None:
-    """Refuses to be reached from other machines by everyone."""
-    if operator_token:
-        return
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise UnsafeAddress(f"{host} is beyond this machine: set DAYBOOK_OPERATOR_TOKEN first")
 
 
 async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:

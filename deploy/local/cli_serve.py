@@ -32,8 +32,10 @@ def serve_commands_command(descriptor: int | None) -> None:
     from commands.serve import serve_commands
     from commands.settings import Settings
     from deploy.edge.serving import server_of
+    from deploy.local.ports import refuse_open_door
 
     settings = Settings()
+    refuse_open_door(settings.host, settings.operator_token)
 
     def serve(app: ASGIApp) -> Awaitable[None]:
         methods = ("GET", "HEAD", "POST", "PUT", "DELETE")

@@ -78,10 +78,11 @@ def test_an_open_door_beyond_this_machine(folder: Path) -> None:
     assert not (folder / "data").exists()
 
 
-def test_an_open_query_port_beyond_this_machine(folder: Path) -> None:
-    """Alone, as in a container of its own: orders and dashboards are behind it."""
+@pytest.mark.parametrize("process", ["commands", "query"])
+def test_an_open_port_of_one_process_beyond_this_machine(process: str) -> None:
+    """Alone, as in a container of its own."""
     away = {"DAYBOOK_POSTGRES_URL": "postgresql:///away", "DAYBOOK_REDIS_URL": "redis://127.0.0.1:1"}
-    done = daybook("serve", "query", environment={**away, "DAYBOOK_HOST": "0.0.0.0"})
+    done = daybook("serve", process, environment={**away, "DAYBOOK_HOST": "0.0.0.0"})
     assert done.returncode == 1
     assert "DAYBOOK_OPERATOR_TOKEN" in done.stderr
     assert len(done.stderr.splitlines()) == 1
