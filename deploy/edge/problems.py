@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import formatdate
 
 import msgspec
 from starlette.responses import Response
@@ -51,7 +52,7 @@ def problem(kind: ProblemType, detail: str = "", **headers: str) -> Response:
 
 def on_the_wire(kind: ProblemType) -> bytes:
     """The answer as bytes of HTTP/1.1, where there is no application to give it. It closes the connection."""
-    answer = problem(kind, connection="close")
+    answer = problem(kind, connection="close", date=formatdate(usegmt=True))
     lines = [b"HTTP/1.1 %d %s" % (kind.status, _REASONS[kind.status])]
     lines += [b"%s: %s" % header for header in answer.raw_headers]
     return b"\r\n".join([*lines, b"", bytes(answer.body)])

@@ -27,6 +27,7 @@ from deploy.edge.problems import (
 )
 from deploy.edge.request_heads import HEAD_BYTES_MAX, Refused, check_head, without_upgrade
 
+CONNECTIONS_MAX = 20_000  # some hundred megabytes
 REQUEST_SECONDS_MAX = 10.0
 UNREAD_SECONDS_MAX = 60.0
 """How long a client may leave an answer unread."""
@@ -252,4 +253,5 @@ class EdgeProtocol(HttpToolsProtocol):
 
 def connections_max() -> int:
     """How many a process holds: three quarters of its file descriptors, the rest is for stores and files."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS_MAX if files == resource.RLIM_INFINITY else min(files * 3 // 4, CONNECTIONS_MAX)

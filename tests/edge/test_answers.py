@@ -117,7 +117,7 @@ def test_a_slash_at_the_end_is_another_path_and_there_is_none(port: int, method:
 
 
 def test_every_answer_has_a_date_and_no_servers_name(port: int) -> None:
-    for path in ("/health/live", "/nowhere"):
+    for path in ("/health/live", "/nowhere", "/" + "a" * 70_000):
         headers = get(port, path).headers
         assert "date" in headers
         assert "server" not in headers
