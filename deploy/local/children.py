@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
+
 from deploy.local.account import Account, our_account
 
 LAST_LINE_CHARACTERS_MAX = 500
@@ -87,13 +89,23 @@ def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             return
         process.send_signal(number)
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGCONT)  # One that was stopped obeys nothing but this and SIGKILL.
+        wake(process)
         try:
             process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             continue
         return
+
+
+def wake(process: subprocess.Popen[bytes]) -> None:
+    """Lets it and all its children go on: one that was stopped obeys nothing but this and SIGKILL."""
+    if process.poll() is not None:
+        return
+    with suppress(psutil.Error):
+        first = psutil.Process(process.pid)
+        for one in (first, *first.children(recursive=True)):
+            with suppress(psutil.Error):
+                one.resume()
 
 
 def last_line(log: Path) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
-from deploy.local.children import last_line
+from deploy.local.children import last_line, wake
 from deploy.local.closing import answering_that_we_stop
 from deploy.local.display import Display
 from deploy.local.errors import ServerFailed
@@ -234,6 +234,9 @@ class System:
     async def _stop(self) -> None:
         self._display.tell("stopping")
         forget_addresses(self._places.data)
+        for keeper in self.keepers.all:  # All at once: one waits for the other.
+            if keeper.started.is_set():
+                wake(keeper.process)
         async with answering_that_we_stop(self._for_commands, self._for_queries):
             own = [keeper for keeper in self.keepers.all if keeper not in self._servers.keepers]
             await self.keepers.stop(own)

@@ -141,11 +141,16 @@ def test_a_process_that_is_replaced_under_load_resets_nobody(own_system: Running
         assert set(visitors.outcomes) == {"200"}, visitors.outcomes
 
 
-def test_a_system_that_stops_answers_until_it_has_gone(own_system: RunningSystem) -> None:
+def test_a_system_that_stops_answers_until_it_has_gone_though_its_database_is_suspended(
+    own_system: RunningSystem,
+) -> None:
     """The last of its tests."""
     both = [Visitors(port_of(own_system.addresses[side])) for side in ("commands", "read")]
     with both[0].coming(), both[1].coming():
         time.sleep(0.3)
+        (postmaster,) = own_system.children()["postgres"]
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            process.suspend()
         assert own_system.stop() == 0
     for visitors in both:
         assert visitors.outcomes["503"] > 0
