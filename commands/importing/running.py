@@ -15,6 +15,7 @@ import click
 import structlog
 
 from aggregates.event_types import EVENT_TYPES
+from aggregates.kernel import Rejected
 from commands.decision import BusyError
 from commands.importing.importer import OnlineRetailImport, Result
 from commands.importing.progress import Progress
@@ -98,6 +99,8 @@ def _told(progress: Progress) -> Iterator[None]:
         raise ImportFailed(
             f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}"
         ) from error
+    except Rejected as error:
+        raise ImportFailed(f"what it has to write was refused: {error.reason}") from error
     except BusyError as error:
         raise ImportFailed("others kept writing what the import reads; start it again to go on") from error
     finally:

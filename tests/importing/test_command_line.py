@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from commands.importing.cli import import_group
 from commands.importing.running import LOCK
 from commands.importing.views import ViewsUnreachable, wait_for_views
+from event_store import entries
 from event_store.postgres_log import PostgresLog
 from tests.importing.given import HEADER, SMALL, written
 
@@ -240,3 +241,14 @@ def test_books_are_written_though_nobody_can_show_them(fresh_postgres: str, tmp_
     assert "The books are written; the query side does not answer" in result.stderr
     with pytest.raises(ViewsUnreachable):
         wait_for_views("http://127.0.0.1:9", position=1, moved=lambda _: None)
+
+
+def test_an_invoice_past_the_event_limit_ends_the_import_in_one_line(
+    fresh_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "EVENT_DATA_BYTES_MAX", 1_000)
+    result = called(fresh_postgres, tmp_path, str(SMALL))
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert "was refused: TooLarge(what='bytes of " in last
+    assert "Traceback" not in result.output
