@@ -42,6 +42,22 @@ def canceled():
     ]
 
 
+def refunded(*stages):
+    """Taken at checkout, and paid back before anything was sent: units, then all."""
+    return [
+        (lambda shop: shop.sell(capture="checkout"), ("confirmed", "captured")),
+        *((lambda shop, back=back: shop.do(back), stands) for back, stands in stages),
+    ]
+
+
+def refund(note, **what):
+    return RefundOrder(order_id=ORDER, credit_note_id=note, reason="late", issued_on=NOON.date(), **what)
+
+
+UNITS = (refund("n1", lines={"1": 1}), ("confirmed", "partially_refunded"))
+ALL = (refund("n2"), ("canceled", "refunded"))
+
+
 async def live(shop, stages, dying=None):
     """Goes through the stages; where the process dies, a new one goes on from the log."""
     left = list(stages)
@@ -66,9 +82,11 @@ async def live(shop, stages, dying=None):
         ("authorize", paid_and_refunded()),
         ("capture", paid_and_refunded()),
         ("refund", paid_and_refunded()),
+        ("refund", refunded(UNITS, ALL)),
+        ("refund", refunded(ALL)),
         ("void", canceled()),
     ],
-    ids=["authorize", "capture", "refund", "void"],
+    ids=["authorize", "capture", "refund", "refund of units", "refund of all", "void"],
 )
 def test_a_process_that_dies_around_a_call_is_followed_by_one_that_ends_the_story_the_same(
     shop, tmp_path, at, stages, done

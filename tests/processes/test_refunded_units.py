@@ -9,13 +9,16 @@ import pytest
 
 from aggregates.kernel import Money, Rejected
 from aggregates.orders.cancellation import NotCancelable, RefundUnderWay
+from aggregates.orders.events import OrderRefunded, RefundedLine
 from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits
 from aggregates.orders.refund import NothingToRefund
+from aggregates.payments.events import PaymentRefunded
 from commands.fulfilment import FulfilOrder, ReturnLines
 from commands.orders import CancelOrder
 from commands.refunds import RefundOrder
 from projections.sales import VIEW as SALES
 from replays.verify import verify
+from tests.event_store.given import entry
 from tests.processes.shop import NOON, ORDER, RefusingGateway
 
 TOTAL = 2900  # two mugs at 4.50, line 1, and a pan at 20.00, line 2
@@ -238,6 +241,31 @@ def test_units_sent_and_refunded_in_one_batch_are_one_or_the_other(shop, first):
 
     told(shop, story)
     assert shop.stock("MUG") == ((8, 0) if first == "send" else (10, 0))
+
+
+@pytest.mark.parametrize("then", ["send", "cancel"])
+def test_what_code_of_before_refunded_and_left_set_aside_ends_with_what_is_done_next(shop, then):
+    amount = Money(450, "GBP")
+    part = RefundedLine(line_id="1", quantity=1, amount=amount)  # It does not say what is withdrawn.
+    of_before = {
+        f"order-{ORDER}": OrderRefunded(order_id=ORDER, credit_note_id="n1", amount=amount, lines=(part,)),
+        f"payment-{ORDER}": PaymentRefunded(order_id=ORDER, amount=amount, credit_note_id="n1"),
+    }
+
+    async def story():
+        async with paid_shop(shop) as opened:
+            if then == "cancel":  # what is left to do where a part was sent
+                await opened.do(send("f1", {"1": 1, "2": 1}))
+                await opened.settled()
+            reads = {stream: shop.log.read_stream(stream)[-1].version for stream in of_before}
+            events = [shop.codec.encode(stream, event) for stream, event in of_before.items()]
+            shop.log.append([entry(reads, events=events, verdict="accepted")])
+            assert opened.stock("MUG")[1] == (2 if then == "send" else 1)
+            await opened.do(send("f2") if then == "send" else CancelOrder(order_id=ORDER))
+            await opened.until("fulfilled", "partially_refunded")
+
+    asyncio.run(story())
+    assert (shop.stock("MUG"), shop.stock("PAN")) == ((9, 0), (9, 0))
 
 
 def test_an_order_refunded_in_part_and_then_canceled_gives_back_the_rest(shop):

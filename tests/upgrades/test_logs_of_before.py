@@ -131,7 +131,14 @@ def test_a_story_ends_by_itself_and_its_card_is_charged_once(upgraded: Upgraded,
 
 @pytest.mark.parametrize(
     ("story", "units"),
-    [("authorized", [3, 1]), ("part sent", [2, 1]), ("refunded units", [1, 1]), ("refunded amount", [3, 1])],
+    [
+        ("authorized", [3, 1]),
+        ("part sent", [2, 1]),
+        ("refunded amount", [3, 1]),
+        ("refunded units", [1, 1]),
+        ("refund lost", [1, 1]),
+        ("refund done", [1, 1]),
+    ],
 )
 def test_what_was_not_refunded_is_sent(upgraded: Upgraded, story: str, units: list[int]) -> None:
     status, answer = upgraded.do(f"/orders/{order_of(story)}/fulfilments", {})
