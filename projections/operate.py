@@ -60,7 +60,7 @@ def _ask_projector(
         waiting: dict[str, Request] = {view: requests.ask(view) for view in views}
         last: dict[str, Progress] = {}
         ended: list[Progress] = []
-        patience = _Patience()
+        patience, asked = _Patience(), _Patience()
         while waiting:
             time.sleep(_POLL_SECONDS)
             for view, request in list(waiting.items()):
@@ -76,7 +76,8 @@ def _ask_projector(
                 if progress.is_over:
                     ended.append(progress)
                     del waiting[view]
-            if waiting and patience.lasted > _SILENCE_SECONDS_MAX:
+            if waiting and min(patience.lasted, asked.lasted) > _SILENCE_SECONDS_MAX:
+                asked.renew()
                 lock = log.try_exclusive(LOCK)
                 if lock is not None or patience.is_over:
                     for request in waiting.values():
@@ -84,6 +85,8 @@ def _ask_projector(
                     return ended + (
                         [] if lock else [_unheard(view, last.get(view)) for view in waiting]
                     ), lock
+                for request in waiting.values():
+                    requests.ask_again(request)  # Who took it up may have ended, and another has the lock.
         return ended, None
     finally:
         requests.close()

@@ -40,6 +40,15 @@ class RedisRequests:
             self._redis.rpush(_REQUESTS, msgspec.json.encode(request))
         return request
 
+    def ask_again(self, request: Request) -> None:
+        """The same request once more: whoever took it up may have ended since."""
+        message = msgspec.json.encode(request)
+        with wrapped():
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.lrem(_REQUESTS, 0, message.decode())
+            pipeline.rpush(_REQUESTS, message)
+            pipeline.execute()
+
     def withdraw(self, request: Request) -> bool:
         """Takes the request back; False where somebody took it up already."""
         with wrapped():

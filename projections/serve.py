@@ -91,9 +91,14 @@ def run_projector(settings: Settings) -> None:
 
 
 def _look_round(runner: Runner, requests: RedisRequests, lock: Exclusive) -> Callable[[], bool]:
+    taken: set[str] = set()
+
     def look_round() -> bool:
         try:
             for request in requests.take():
+                if request.id in taken:
+                    continue  # Who asked has heard nothing for a while, and asks again.
+                taken.add(request.id)
                 runner.rebuild(request.view, _teller(requests, request))
         except SinkUnavailable:
             pass  # The views in Redis are away too, and that is told; requests wait for its return.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from event_store.records import NewEvent
 from projections import operate
 from projections.cli import NAMES, projections_group
 from projections.documents.tantivy_reader import TantivyReader
-from projections.redis_requests import RedisRequests
+from projections.rebuild import Progress
+from projections.redis_requests import RedisRequests, Request
 from tests.projections.running import eventually, views_equal_a_rebuild, views_reach
 from tests.projections.shop import Shop
 
@@ -184,6 +186,35 @@ def test_a_rebuild_does_not_wait_for_a_projector_that_stands_still(
     assert stopped.exit_code == 1
     assert "order: not rebuilt: the projector holds its lock and has said nothing" in stopped.stdout
     assert (killed.exit_code, " 0 differ" in killed.stdout) == (0, True), killed.output
+
+
+def test_a_rebuild_is_asked_for_again_where_its_projector_ended_and_another_runs(
+    kept: Shop, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operate, "_SILENCE_SECONDS_MAX", 0.3)
+    projectors_lock = kept.log.try_exclusive("projector")
+    assert projectors_lock is not None
+    requests = RedisRequests(place.redis_url)
+    heard: list[Progress] = []
+
+    def taken() -> Request:
+        while not (asked := requests.take()):
+            time.sleep(0.01)
+        return asked[0]
+
+    def asking() -> list[Progress]:
+        addresses = {"postgres_url": place.postgres_url, "redis_url": place.redis_url}
+        return operate.rebuild_views(["order"], **addresses, data_dir=place.data_dir, hear=heard.append)
+
+    with ThreadPoolExecutor(1) as executor:
+        answer = executor.submit(asking)
+        by_one_that_ends = taken()
+        by_the_next = taken()
+        requests.tell(by_the_next, Progress("done", "order", version=2))
+        assert [progress.state for progress in answer.result(30)] == ["done"]
+    assert by_one_that_ends == by_the_next
+    requests.close()
+    projectors_lock.release()
 
 
 @pytest.mark.slow
