@@ -57,6 +57,7 @@ class Runner:
         self._stopping = threading.Event()
         self._looked_round_at = 0.0
         self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
+        self._told: set[tuple[str, int]] = set()  # views and versions, in the metrics
         self._front_events = 0  # that the sinks in front took in last
         self._head = 0
 
@@ -197,9 +198,12 @@ class Runner:
             if lane.is_moving and len(set(lane.sink.checkpoints)) > 1 and not lane.is_of_this_history():
                 lane.doubt()  # Of shards that are ahead of the others, reading on says nothing.
         self._head = self._log.head()
-        for lane in self._lanes:
-            sink = lane.sink
-            self._metrics.stands(sink.name, sink.version, position=sink.position, head=self._head)
+        sinks = {(lane.sink.name, lane.sink.version): lane.sink for lane in self._lanes if lane.sink.version}
+        for (name, version), sink in sinks.items():
+            self._metrics.stands(name, version, position=sink.position, head=self._head)
+        for name, version in self._told - sinks.keys():
+            self._metrics.gone(name, version)
+        self._told = set(sinks)
 
     def _log_batch(
         self, batch: Sequence[Decoded], lanes: Sequence[Lane], *, tailing: bool, seconds: float

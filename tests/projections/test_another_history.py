@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from event_store.records import START
@@ -15,15 +16,17 @@ from projections import catalog
 from projections.documents.errors import ViewNotReady
 from projections.documents.keys import ViewKeys
 from projections.documents.tantivy_reader import TantivyReader
+from projections.metrics import ProjectorMetrics
 from projections.rebuild import Progress
 from projections.redis_sink import RedisSink
 from projections.redis_standing import live_keys
 from projections.redis_store import RedisStore
+from projections.runner import Runner
 from projections.sink import SinkMoved
 from projections.tantivy_documents import stored_checkpoint
 from projections.tantivy_index import TantivySink
 from projections.views import VIEWS
-from tests.projections.books import decoded
+from tests.projections.books import CODEC, decoded
 from tests.projections.running import (
     eventually,
     new_runner,
@@ -236,3 +239,24 @@ def test_an_empty_view_is_of_every_history(shop: Shop, fresh_redis: str) -> None
     sink.publish()
     assert (sink.checkpoint, list(sink.checkpoints)) == (START, [START])
     sink.close()
+
+
+def test_the_metrics_tell_of_the_versions_that_are_written(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    shop.bustle(orders=2)
+    head = shop.flush()
+    registry = CollectorRegistry()
+    runner = Runner(shop.log, CODEC, redis_sinks(fresh_redis, shop.log), ProjectorMetrics(registry))
+
+    def told() -> dict[str, float]:
+        (positions,) = (metric for metric in registry.collect() if metric.name == "daybook_view_position")
+        labels = [(one.labels, one.value) for one in positions.samples]
+        return {each["version"]: value for each, value in labels if each["view"] == "order"}
+
+    with running(runner):
+        views_reach(fresh_redis, head)
+        eventually(lambda: told() == {"1": head}, "of the first")
+        head = goes_on_otherwise(shop, LONGER)
+        views_are_at(redis, shop, head)
+        eventually(lambda: told() == {"2": head}, "of the one drawn up anew, and of no other")
