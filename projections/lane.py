@@ -126,7 +126,9 @@ class Lane:
             head=head,
         )
         self.has_moved = True
-        self.sink.redraw()
+        # Where no event is noted it may well be of this history: code of before has left it.
+        says_which = all(checkpoint.event for checkpoint in self.sink.checkpoints if checkpoint.position)
+        self.sink.redraw(past=says_which)
 
     def _publish_if_due(self) -> None:
         if self._publish_at is not None and self.sink.position >= self._publish_at:

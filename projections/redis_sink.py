@@ -146,8 +146,8 @@ class RedisSink:
         self._pinned = None
         self._delete_gone()
 
-    def redraw(self) -> None:
-        self._begin()
+    def redraw(self, *, past: bool = False) -> None:
+        self._begin(past=past)
         self._write_missing_checkpoints()
         self._delete_gone()
 
@@ -182,7 +182,7 @@ class RedisSink:
         live, begun = self._versions.live, self._versions.building
         shards = self._shards or (1 if live is None else live.shards)
         wanted = (self._view.model, shards)
-        if live is not None and (live.model, live.shards) == wanted:
+        if live is not None and not live.past and (live.model, live.shards) == wanted:
             self._write_to(live)
             if begun is not None and not self._opened_before:
                 self._versions.give_up(begun)  # Left by a rebuild that was killed.
@@ -192,9 +192,9 @@ class RedisSink:
             self._write_to(Pointer(0, shards, self._view.model))
             self._begin()
 
-    def _begin(self) -> None:
+    def _begin(self, *, past: bool = False) -> None:
         """A version of its own, empty, to be drawn up and then published."""
-        self._write_to(self._versions.begin(shards=self.shards, model=self._view.model))
+        self._write_to(self._versions.begin(shards=self.shards, model=self._view.model, past=past))
         self._read_checkpoints()
 
     def _write_missing_checkpoints(self) -> None:

@@ -24,11 +24,11 @@ def live_keys(store: RedisStore, view: str) -> ViewKeys:
     pointer = pointer_in(raw)
     if pointer is None:
         raise ViewNotReady(view)
-    return ViewKeys(view, pointer.version, pointer.shards)
+    return ViewKeys(view, pointer.version, pointer.shards, pointer.past)
 
 
 def standing(store: RedisStore, view: str) -> Standing:
-    """Where the view stands: the least of its shards' checkpoints."""
+    """Where the view stands: the least of its shards' checkpoints; at 0 where that is in another history."""
     try:
         keys = live_keys(store, view)
     except ViewNotReady:
@@ -36,4 +36,5 @@ def standing(store: RedisStore, view: str) -> Standing:
     checkpoints = [checkpoint for checkpoint in store.checkpoints(keys) if checkpoint is not None]
     if len(checkpoints) < keys.shards:
         return Standing(view, None, 0, 0)
-    return Standing(view, keys.version, keys.shards, min(checkpoints).position)
+    position = 0 if keys.past else min(checkpoints).position
+    return Standing(view, keys.version, keys.shards, position)

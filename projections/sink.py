@@ -117,8 +117,12 @@ class Sink(Protocol):
         SinkMoved where another has taken the view over: then nothing was changed.
         """
 
-    def redraw(self) -> None:
-        """Begins a new version at position 0; readers keep the published one until that one is, too."""
+    def redraw(self, *, past: bool = False) -> None:
+        """Begins a new version at position 0; readers keep the published one until that one is, too.
+
+        `past`: the published one is of another history, and stands nowhere in the log's own: readers find its
+        documents at position 0.
+        """
 
     def discard(self) -> None:
         """Takes the published version from readers, who would be served what is damaged, and redraws."""

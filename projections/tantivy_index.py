@@ -153,10 +153,10 @@ class TantivySink:
         self._is_beside = False
         self._files.delete_gone(self._versions)
 
-    def redraw(self) -> None:
+    def redraw(self, *, past: bool = False) -> None:
         """Begins the next version, unpublished."""
         self.close()
-        self._begin()
+        self._begin(past=past)
         self._open_index()
         self._files.delete_gone(self._versions)
 
@@ -219,7 +219,7 @@ class TantivySink:
     def _choose_version(self) -> None:
         """The live version, or the one to draw up: what was begun by the same read model goes on."""
         live, begun = self._versions.live, self._versions.building
-        if live is not None and live.model == MODEL:
+        if live is not None and not live.past and live.model == MODEL:
             self._pointer = live
             if begun is not None and not self._opened_before:
                 self._versions.give_up(begun)  # Left by a rebuild that was killed.
@@ -228,8 +228,8 @@ class TantivySink:
         else:
             self._begin()
 
-    def _begin(self) -> None:
-        self._pointer = self._versions.begin(shards=self.shards, model=MODEL)
+    def _begin(self, *, past: bool = False) -> None:
+        self._pointer = self._versions.begin(shards=self.shards, model=MODEL, past=past)
 
     def _open_index(self) -> None:
         try:

@@ -100,12 +100,20 @@ class Versions:
         """Whether this is what was left."""
         return stored == self._seen
 
-    def begin(self, *, shards: int, model: int) -> Pointer:
-        """A new version to be drawn up, in place of one that was begun before. Raises StoreUnavailable."""
+    def begin(self, *, shards: int, model: int, past: bool = False) -> Pointer:
+        """A new version to be drawn up, in place of one that was begun before. Raises StoreUnavailable.
+
+        `past`: the live one is of another history than the log has now, which readers are told.
+        """
         # Each of the two that remember may forget: the store is emptied, the log is brought back.
         number = self._numbers.next_number(f"view {self._view}", above=self._record.newest)
         begun = Pointer(number, shards, model)
-        self._change(self._without_building(building=begun), self._seen.pointer)
+        live, pointer = self.live, self._seen.pointer
+        if past and live is not None:
+            live = msgspec.structs.replace(live, past=True)
+            pointer = msgspec.json.encode(live)
+        self._change(self._without_building(building=begun), pointer)
+        self.live = live
         return begun
 
     def give_up(self, begun: Pointer) -> None:

@@ -19,13 +19,15 @@ class Pointer(msgspec.Struct, frozen=True):
     """Which version of a view readers read, and over how many shards it is cut.
 
     `model` is the version of the read model (its shape and its fold) that drew it up; each rebuild has a
-    `version` of its own. `epoch` is that of the writer who published it.
+    `version` of its own. `epoch` is that of the writer who published it. `past`: it is of another history of
+    the log than the log has now, read until it is drawn up anew; where it stands says nothing of this one.
     """
 
     version: int
     shards: int
     model: int = 1
     epoch: int = 0
+    past: bool = False
 
 
 def pointer_in(raw: bytes | None) -> Pointer | None:
@@ -48,6 +50,7 @@ class ViewKeys:
     view: str
     version: int
     shards: int
+    past: bool = False  # see Pointer
 
     def shard_of(self, document_key: str) -> int:
         """crc32 of the key in UTF-8, modulo the number of shards."""

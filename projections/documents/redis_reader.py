@@ -166,7 +166,7 @@ class RedisReader:
         if pointer is None:
             self._pointers.pop(view, None)
             raise ViewNotReady(view)
-        keys = ViewKeys(view, pointer.version, pointer.shards)
+        keys = ViewKeys(view, pointer.version, pointer.shards, pointer.past)
         self._pointers[view] = (now, keys)
         return keys
 
@@ -186,7 +186,7 @@ class RedisReader:
             if key is None:
                 return await self._least(keys)
             (checkpoint,) = await self._mget(keys.checkpoint(keys.shard_of(key)))
-            return _position(view, checkpoint)
+            return _position(keys, checkpoint)
 
         keys = await self.pointer(view)
         asked = f"{view}:{'' if key is None else keys.shard_of(key)}"
@@ -207,7 +207,7 @@ class RedisReader:
             for shard in range(keys.shards):
                 pipeline.get(keys.checkpoint(shard))
             checkpoints = await pipeline.execute()
-        return min(_position(keys.view, checkpoint) for checkpoint in checkpoints)
+        return min(_position(keys, checkpoint) for checkpoint in checkpoints)
 
     async def _ranking(
         self, view: str, name: str, scores: tuple[str, str], page: slice, *, falling: bool
@@ -241,7 +241,7 @@ class RedisReader:
                 else:
                     pipeline.zrangebyscore(place, low, high, start=0, num=limit, withscores=True)
                 checkpoint, members = await pipeline.execute()
-            positions.append(_position(keys.view, checkpoint))
+            positions.append(_position(keys, checkpoint))
             try:
                 found += [(member.decode(), int(score)) for member, score in members]
             except (ValueError, OverflowError):  # Nobody of ours wrote that.
@@ -256,7 +256,7 @@ class RedisReader:
         places = [keys.document(key) for key in asked]
         for _ in range(_TRIES):
             *found, checkpoint = await self._mget(*places, keys.checkpoint(shard))
-            position = _position(keys.view, checkpoint)
+            position = _position(keys, checkpoint)
             if any(one is not None and not (one[:1] == b"{" and one[-1:] == b"}") for one in found):
                 break
             missing = [place for place, one in zip(places, found, strict=True) if one is None]
@@ -274,11 +274,11 @@ class RedisReader:
             return cast("list[bytes | None]", await self._redis.mget(keys))
 
 
-def _position(view: str, checkpoint: Any) -> int:
+def _position(keys: ViewKeys, checkpoint: Any) -> int:
     position = position_in(checkpoint)
     if position is None:
-        raise ViewNotReady(view)
-    return position
+        raise ViewNotReady(keys.view)
+    return 0 if keys.past else position
 
 
 @asynccontextmanager

@@ -214,7 +214,8 @@ class TantivyReader:
         queries = self._queries = self._queries or ProductQueries(self._index.schema)
         searcher = self._index.searcher()
         position = committed_position(searcher, queries)
-        return Generation(f"{pointer.version}.{position}", position, searcher, queries)
+        name = f"{pointer.version}.{position}"
+        return Generation(name, 0 if pointer.past else position, searcher, queries)
 
 
 def committed_position(searcher: tantivy.Searcher, queries: ProductQueries) -> int:

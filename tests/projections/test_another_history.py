@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from event_store.records import START
 from projections import catalog
 from projections.documents.errors import ViewNotReady
 from projections.documents.keys import ViewKeys
+from projections.documents.redis_reader import RedisReader
 from projections.documents.tantivy_reader import TantivyReader
+from projections.lane import Lane
 from projections.metrics import ProjectorMetrics
 from projections.rebuild import Progress
 from projections.redis_sink import RedisSink
@@ -260,3 +263,50 @@ def test_the_metrics_tell_of_the_versions_that_are_written(
         head = goes_on_otherwise(shop, LONGER)
         views_are_at(redis, shop, head)
         eventually(lambda: told() == {"2": head}, "of the one drawn up anew, and of no other")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed meanwhile"])
+def test_until_it_is_drawn_up_anew_a_view_of_another_history_stands_nowhere(
+    shop: Shop, redis: Redis, fresh_redis: str, folder: Path, killed: bool
+) -> None:
+    """Else who asks for a position of this history is told that of the other, and misses what was written."""
+    shop.bustle(orders=ORDERS)
+    head = shop.flush()
+    with running(new_runner(shop.log, [*redis_sinks(fresh_redis, shop.log), TantivySink(folder, shop.log)])):
+        views_reach(fresh_redis, head)
+        index_is_at(folder, shop)
+    goes_on_otherwise(shop, SHORTER)
+    lanes = [
+        Lane(sink, shop.log)
+        for sink in (RedisSink(catalog.VIEW, fresh_redis, shop.log), TantivySink(folder, shop.log))
+    ]
+    for lane in lanes:
+        lane.open_when_due()
+        assert (lane.sink.version, lane.sink.is_published) == (2, False)
+
+    async def read() -> tuple[int, int, bool]:
+        reader = RedisReader(fresh_redis)
+        sku = next(key for key in redis.keys("{product.v1.0}:*") if b":checkpoint" not in key).split(b":")[-1]
+        found = await reader.document("product", sku.decode())
+        waited = await reader.wait_for("product", None, 1, 0.05)
+        await reader.close()
+        return found.position, waited, found.document is not None
+
+    assert asyncio.run(read()) == (0, 0, True)
+    assert TantivyReader(folder).position() == 0
+    if killed:
+        batch = decoded(shop.log)[:5]
+        for lane in lanes:
+            lane.sink.apply(batch, up_to=5, tailing=False)
+            lane.settle(may_hold_back=False)
+            lane.close()
+            lane.open_when_due()
+            assert (lane.sink.version, lane.sink.position) == (2, 5), "what was begun goes on"
+    for lane in lanes:
+        lane.close()
+
+    with running(new_runner(shop.log, [*redis_sinks(fresh_redis, shop.log), TantivySink(folder, shop.log)])):
+        views_are_at(redis, shop, shop.log.head())
+        index_is_at(folder, shop)
+        assert TantivyReader(folder).position() == shop.log.head()
+    views_equal_a_rebuild(shop.log, fresh_redis)
