@@ -19,6 +19,7 @@ from aggregates.orders.events import (
     OrderCanceled,
     OrderConfirmed,
     OrderEvent,
+    OrderNumbered,
     OrderPlaced,
     OrderRefunded,
 )
@@ -47,6 +48,7 @@ class OrdersCheck:
         self._report = report
         self._orders: dict[OrderId, OrderBook] = {}
         self._numbers: dict[str, str] = {}  # who bears them: an order's id or a credit note's
+        self._given: dict[str, str] = {}  # the stream of the number of who is to bear it next
 
     def total_of(self, order_id: OrderId) -> Money | None:
         """The order's total, once it was placed."""
@@ -89,7 +91,7 @@ class OrdersCheck:
         """A credit note's amount is the sum of its lines and charges."""
         parts = [*(line.amount for line in event.lines), *(charge.amount for charge in event.charges)]
         self._adds_up(recorded, event.amount, parts, event.currency)
-        self._borne_once(recorded, event.number, event.credit_note_id)
+        self._bears(recorded, event.number, event.credit_note_id, f"credit_note_number-{event.number}")
         if event.order_id is not None and (order := self._orders.get(event.order_id)) is not None:
             order.credited += event.amount.amount
 
@@ -97,6 +99,8 @@ class OrdersCheck:
         """A number's stream says once whose it is."""
         if recorded.version != 1:
             self._report(at(recorded, "order", "the number is borne already"))
+        bearer = event.order_id if isinstance(event, OrderNumbered) else event.credit_note_id
+        self._given[bearer] = recorded.stream
 
     def _placed(self, recorded: RecordedEvent, event: OrderPlaced) -> None:
         parts = [*(line.line_total for line in event.lines), *(charge.amount for charge in event.charges)]
@@ -107,7 +111,8 @@ class OrdersCheck:
                     price = f"{line.quantity} × {line.unit_price.exact}"
                     wrong = f"line {line.line_id}: {price} is not {line.line_total}"
                     self._report(at(recorded, "order", wrong))
-        self._borne_once(recorded, event.number, event.order_id)
+        digits = event.number.replace("-", "")
+        self._bears(recorded, event.number, event.order_id, f"order_number-{digits}")
         self._orders[event.order_id] = OrderBook(
             total=event.total,
             to_send={intern(line.line_id): line.quantity for line in event.lines},
@@ -139,7 +144,10 @@ class OrdersCheck:
             wrong = f"a refund of {amount.amount}, less than nothing or than its lines"
             self._report(at(recorded, "order", wrong))
 
-    def _borne_once(self, recorded: RecordedEvent, number: str, bearer: str) -> None:
+    def _bears(self, recorded: RecordedEvent, number: str, bearer: str, stream: str) -> None:
+        """Nobody else bears the number, and it is the one that was given; of before, none was."""
+        if (given := self._given.pop(bearer, stream)) != stream:
+            self._report(at(recorded, "order", f"number {number}, but {given} was given"))
         if (first := self._numbers.setdefault(number, bearer)) != bearer:
             self._report(at(recorded, "order", f"number {number} is borne by {first} already"))
 

@@ -13,6 +13,7 @@ from aggregates.orders.events import (
     LineQuantity,
     LinesFulfilled,
     OrderCanceled,
+    OrderNumbered,
     OrderRefunded,
     RefundedLine,
 )
@@ -69,6 +70,12 @@ def borne_twice(shop: Shop) -> None:
     shop.write("place", (f"order-{BORIS}", replace(twin, email=None, shipping_address=None)))
 
 
+def numbered_otherwise(shop: Shop) -> None:
+    twin = replace(order_placed(BORIS, cart_id=None), email=None, shipping_address=None)
+    numbered = OrderNumbered(order_id=BORIS)
+    shop.write("place", ("order_number-7", numbered), (f"order-{BORIS}", twin))
+
+
 def costs_and_needs_no_payment(shop: Shop) -> None:
     shop.write("place", (f"payment-{ANNA}", PaymentNotNeeded(order_id=ANNA)))
 
@@ -81,6 +88,7 @@ def costs_and_needs_no_payment(shop: Shop) -> None:
         (canceled_and_kept_aside, f"2 set aside for order {ANNA}, which can send 0"),
         (credited_by_nothing, "canceled with 100 credited, credit notes say 0"),
         (borne_twice, f"is borne by {ANNA} already"),
+        (numbered_otherwise, "but order_number-7 was given"),
         (costs_and_needs_no_payment, "not needed, for an order of"),
     ],
 )
