@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from event_store.errors import AnotherHistory
-from event_store.history import LIMIT_MAX, checkpoint_at, has, read_on
+from event_store.history import LIMIT_MAX, checkpoint_at, has, read_on, read_types_on
 from event_store.library_recorders import LogApplicationRecorder
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import migrate
-from event_store.records import START, Appended, EventLog, Moved, Snapshot
+from event_store.records import START, Appended, Checkpoint, EventLog, Moved, Snapshot
 from tests.event_store.given import adding, append, entry, positions
 
 SHAPE = "a shape"
@@ -190,3 +190,31 @@ def test_a_subscription_of_the_library_ends_where_the_log_goes_on_otherwise(
         postgres_log.insert_events([("library-2", 1, "things.moved", b"{}")])
         with pytest.raises(AnotherHistory):
             next(subscription)
+
+
+@pytest.mark.parametrize("span_small", [0, 200], ids=["in three statements", "in one"])
+def test_events_of_some_types_are_read_on_in_this_history_only(
+    postgres_log: PostgresLog, lose: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, span_small: int
+) -> None:
+    monkeypatch.setattr("event_store.history.SPAN_SMALL", span_small)
+    types = ["things.moved"]
+    for version in (1, 2, 3):
+        append(postgres_log, adding("cart-a", version - 1))
+        postgres_log.insert_events([("library-1", version, "things.moved", b"{}")])
+
+    def read(after: Checkpoint, up_to: int, limit: int = 9) -> tuple[list[int], Checkpoint]:
+        events, reached = read_types_on(postgres_log, after, types=types, limit=limit, up_to=up_to)
+        return [event.position for event in events], reached
+
+    third, fifth = (checkpoint_at(postgres_log, position) for position in (3, 5))
+    assert third is not None and fifth is not None
+    assert read(START, 5) == ([2, 4], fifth)
+    assert read(third, 5) == ([4], fifth)
+    assert read(START, 5, limit=1) == ([2], checkpoint_at(postgres_log, 2))
+    with pytest.raises(AnotherHistory):
+        read(third, 7)
+    lose(4)
+    append(postgres_log, adding("cart-a", 2), adding("cart-a", 3))
+    assert read(third, 6)[0] == [4]
+    with pytest.raises(AnotherHistory):
+        read(fifth, 6)
