@@ -60,31 +60,28 @@ def test_every_country_of_iso_3166_can_be_sent_to() -> None:
         assert faults(country=country, **dict.fromkeys(needed, "x")) == []
 
 
-@pytest.mark.parametrize(
-    ("said", "field"),
-    [
-        ({"email": "mia,ann@probe,example"}, "body.email"),
-        ({"email": "mia@probe..example"}, "body.email"),
-        ({"email": "mia@probe"}, "body.email"),
-        ({"email": "mia@-probe.example"}, "body.email"),
-        ({"email": ".mia@probe.example"}, "body.email"),
-        ({"email": f"{'m' * 65}@probe.example"}, "body.email"),
-        (
-            {"shipping_address": {**PLACE, "city": "York", "country": "GB"}},
-            "body.shipping_address.postal_code",
-        ),
-    ],
-)
-def test_a_checkout_names_what_is_wrong_with_it(tmp_path: Path, said: dict[str, Any], field: str) -> None:
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"email": "mia,ann@probe,example"}, "body.email"),
+    ({"email": "mia@probe..example"}, "body.email"),
+    ({"email": "mia@probe"}, "body.email"),
+    ({"email": "mia@-probe.example"}, "body.email"),
+    ({"email": ".mia@probe.example"}, "body.email"),
+    ({"email": f"{'m' * 65}@probe.example"}, "body.email"),
+    ({"shipping_address": {**PLACE, "city": "York", "country": "GB"}}, "body.shipping_address.postal_code"),
+]
+
+
+def test_a_checkout_names_what_is_wrong_with_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_shop(MemoryLog(), tmp_path) as shop:
             await shop.product("MUG", units=5)
             cart_id = await shop.cart(MUG=1)
             head = shop.log.head()
             path = f"/api/v1/carts/{cart_id}/checkout"
-            answer = await shop.client.post(path, json=CHECKOUT | said, headers=key())
-            assert answer.status_code == 422, answer.text
-            assert [error["field"] for error in answer.json()["errors"]] == [field]
+            for said, field in WRONG:
+                answer = await shop.client.post(path, json=CHECKOUT | said, headers=key())
+                assert answer.status_code == 422, answer.text
+                assert [error["field"] for error in answer.json()["errors"]] == [field]
             assert shop.log.head() == head
             address = {**PLACE, "line2": "Flat 2", "country": "HK", "region": "Kowloon"}
             fit = CHECKOUT | {"email": "mia.o'neil+shop@probe.example", "shipping_address": address}
