@@ -1,7 +1,7 @@
 """Keeps one program running: started again when it dies, after pauses that grow while it will not stay up.
 
-Only while the system starts is one given up, for the person who waits to read why. Later its neighbours work
-without it, and what it lacks (room on a disk) may come back.
+Only while the system starts is one given up that nothing can be written without, for the person who waits to
+read why. All others, and later that one too, leave their neighbors at work, and what they lack may come back.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Keeper:
         self._short_lives = 0
         self._unsteady_lives = 0
         self.started = asyncio.Event()
+        self.unstartable = asyncio.Event()  # It could not even be started, once at least.
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -72,6 +73,7 @@ class Keeper:
                 if self._may_give_up():
                     raise
                 reason = f"it cannot be started: {error}"
+                self.unstartable.set()
             else:
                 if self._stopping or (self._runs_once and self.process.returncode >= 0):
                     return
@@ -128,21 +130,26 @@ class Keepers:
         self.all: list[Keeper] = []
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.starting = True
-        """While this is so, one that will not stay up is given up, and `failure` tells why."""
+        """While this is so, one that is vital and will not stay up is given up, and `failure` tells why."""
         self._record = record
         self._display = display
 
     def keep(
-        self, program: Program, *, prepare: Callable[[], None] = lambda: None, runs_once: bool = False
+        self,
+        program: Program,
+        *,
+        prepare: Callable[[], None] = lambda: None,
+        runs_once: bool = False,
+        is_vital: bool = True,
     ) -> Keeper:
-        """Start it and look after it from now on."""
+        """Start it and look after it from now on; one that is not vital is never given up."""
         keeper = Keeper(
             program,
             record=self._record,
             display=self._display,
             prepare=prepare,
             runs_once=runs_once,
-            may_give_up=lambda: self.starting,
+            may_give_up=lambda: self.starting and is_vital,
         )
         self.all.append(keeper)
         keeper.task = asyncio.create_task(keeper.run(), name=program.name)

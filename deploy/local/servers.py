@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import subprocess
 from collections.abc import Callable
 
 from deploy.local.binaries import find_binaries
 from deploy.local.display import Display
+from deploy.local.errors import CannotRun
 from deploy.local.keeper import Keeper, Keepers, started_and
 from deploy.local.places import Places
 from deploy.local.postgres import PostgresServer
@@ -102,9 +104,28 @@ class Servers:
             redis, tell_redis = self._redis, telling("redis")
             redis.tell = tell_redis
             display.tell("starting", process="redis")
-            keeper = keepers.keep(redis.program, prepare=redis.prepare)
+            keeper = keepers.keep(redis.program, prepare=redis.prepare, is_vital=False)
             self.keepers.append(keeper)
-            started.append(started_and(keeper, lambda process: redis.wait_ready(process, tell_redis)))
+            check = functools.partial(redis.wait_ready, progress=tell_redis)
+            started.append(_started_or_told(keeper, check, display))
         await asyncio.gather(*started)
         if self._postgres is not None:
             await asyncio.to_thread(make_database, self._postgres.url(), DATABASE)
+
+
+async def _started_or_told(
+    keeper: Keeper, check: Callable[[subprocess.Popen[bytes]], None], display: Display
+) -> None:
+    """The writing side starts without it, too."""
+    checked = asyncio.create_task(started_and(keeper, check))
+    unstartable = asyncio.create_task(keeper.unstartable.wait())
+    try:
+        await asyncio.wait({checked, unstartable}, return_when=asyncio.FIRST_COMPLETED)
+        if checked.done():
+            checked.result()
+    except CannotRun as error:
+        told = f"{error}; everything else starts without it"
+        display.tell(told, process=keeper.program.name, level="error")
+    finally:
+        checked.cancel()
+        unstartable.cancel()

@@ -168,7 +168,7 @@ class System:
         commands = [programs.commands(self._for_commands, number=n + 1, of=many) for n in range(many)]
         query = programs.query(self._for_queries)
         kept = {program.name: self.keepers.keep(program) for program in (*commands, query)}
-        projector = self.keepers.keep(programs.projector())
+        projector = self.keepers.keep(programs.projector(), is_vital=False)
         self._display.tell("starting", process="commands")
         self._display.tell("starting", process="projector")
         self._display.tell("starting", process="query")
