@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -30,11 +31,12 @@ from deploy.edge.request_heads import HEAD_BYTES_MAX, Refused, check_head, witho
 CONNECTIONS_MAX = 20_000  # some hundred megabytes
 REQUEST_SECONDS_MAX = 10.0
 UNREAD_SECONDS_MAX = 60.0
-"""How long a client may leave an answer unread."""
+"""How long a client may take nothing of an answer."""
 CROSSING_SECONDS = 1.0
 """How long a connection waits, when the server stops, for a request that is on its way."""
 LINGER_SECONDS = 0.5
-"""How long one that was closed for writing still listens."""
+"""How long one that was closed for writing still listens, and again as long as something comes or goes."""
+LISTEN_SECONDS_MAX = 10.0
 
 
 class EdgeState(ServerState):
@@ -42,6 +44,15 @@ class EdgeState(ServerState):
 
     stopping = False
     """No connection is kept open from now on."""
+
+
+class Ending:
+    """The connection as a request sees it, which closes it when its answer was the last."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -64,11 +75,15 @@ class EdgeProtocol(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0  # of what was written, when it was last looked at
         self._deaf = False  # what still comes is thrown away
+        self._heard = False  # though something came
+        self._lingers: int | None = None  # how often it did, since the connection was closed for writing
         self._refusal: ProblemType | None = None  # the last answer, once those before it are given
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._ending = Ending(transport, self._close_gently)
         self._set_deadline(CROSSING_SECONDS if self._state.stopping else REQUEST_SECONDS_MAX)
         if len(self.connections) > connections_max():
             self._make_room()
@@ -81,7 +96,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_SECONDS_MAX, self.transport.abort)
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(UNREAD_SECONDS_MAX, self._give_up_unless_read)
 
     def resume_writing(self) -> None:
         if self._unread is not None:
@@ -89,8 +105,15 @@ class EdgeProtocol(HttpToolsProtocol):
             self._unread = None
         super().resume_writing()
 
+    def _give_up_unless_read(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unread_bytes:
+            self.pause_writing()
+        elif self._lingers is None:  # Else that is looked after already.
+            self.transport.abort()
+
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            self._heard = True
             return
         self._unset_keepalive_if_required()
         self._bytes += len(data)
@@ -121,7 +144,7 @@ class EdgeProtocol(HttpToolsProtocol):
         last = self._last_whole()
         if last is not None:
             last.keep_alive = False
-        else:
+        elif self._lingers is None:
             self._set_deadline(CROSSING_SECONDS)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -141,6 +164,7 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self._in_head = False
+        self.cycle.transport = self._ending  # type: ignore[assignment]
         self.cycle.keep_alive &= not self._state.stopping
 
     def on_chunk_header(self) -> None:
@@ -161,6 +185,8 @@ class EdgeProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        if self._lingers is not None:
+            return  # It was the last.
         super().on_response_complete()
         if self._refusal is not None and self._last_whole() is None:
             self._answer(self._refusal)
@@ -205,7 +231,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._answer(kind)
 
     def _answer(self, kind: ProblemType) -> None:
-        if not self.transport.is_closing():
+        if self._lingers is None and not self.transport.is_closing():
             self.transport.write(on_the_wire(kind))
             self._close_gently()
 
@@ -219,10 +245,25 @@ class EdgeProtocol(HttpToolsProtocol):
     def _close_gently(self) -> None:
         """Closes for writing, and a little later altogether: while the client still sends, a plain close
         would reset the connection, and with it the answer."""
+        if self._lingers is not None or self.transport.is_closing():
+            return
         self._deaf = True
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        self._lingers = 0
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self.flow.resume_reading()
+        self.transport.write_eof()
         self._set_deadline(LINGER_SECONDS)
+
+    def _linger(self, times: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread < self._unread_bytes:
+            times = 0
+        seconds_max = UNREAD_SECONDS_MAX if unread else LISTEN_SECONDS_MAX
+        if (self._heard or unread) and times * LINGER_SECONDS < seconds_max:
+            self._heard, self._lingers, self._unread_bytes = False, times + 1, unread
+            self._set_deadline(LINGER_SECONDS)
+        else:
+            self.transport.abort()
 
     def _set_deadline(self, seconds: float) -> None:
         self._unset_deadline()
@@ -235,9 +276,9 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _out_of_time(self) -> None:
         self._deadline = None
-        if self._deaf or self.transport.is_closing():
-            self.transport.abort()
-        elif self._in_request:
+        if self._lingers is not None:
+            self._linger(self._lingers)
+        elif self._in_request and not self._deaf:
             self._refuse(STOPPING if self._state.stopping else REQUEST_TIMEOUT)
         else:
             self._close_gently()

@@ -174,6 +174,26 @@ def test_a_coded_body_is_not_taken(port: int, coding: bytes) -> None:
     assert answer.headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.parametrize(
+    ("fields", "size", "problem"),
+    [
+        (b"", 5_000_000, (413, "body-too-large")),
+        (b"Content-Encoding: gzip\r\n", 900_000, (415, "unsupported-content-encoding")),
+        (b"Origin: https://example.com\r\n", 900_000, (403, "foreign-origin")),
+    ],
+)
+def test_a_refusal_before_the_body_has_come_reaches_who_still_sends_it(
+    port: int, fields: bytes, size: int, problem: tuple[int, str]
+) -> None:
+    for _ in range(10):
+        with wire(port) as line:
+            line.send(POST_CART, HOST, b"Connection: close\r\n", fields)
+            line.send(b"Content-Length: %d\r\n\r\n" % size)
+            line.send(b"a" * size)
+            assert line.answer("POST").problem == problem
+            assert line.rest() == b""
+
+
 def test_a_body_over_a_megabyte_is_refused_however_it_comes(port: int) -> None:
     too_much = b"a" * 1_000_001
     for framing, body in (

@@ -14,6 +14,7 @@ from itertools import repeat
 import pytest
 
 from deploy.edge.protocol import REQUEST_SECONDS_MAX
+from tests.edge.served import LARGE_BYTES
 from tests.edge.serving import served
 from tests.edge.wire import HOST, get, port_of, wire
 from tests.system.running import RunningSystem
@@ -100,6 +101,18 @@ def test_every_process_may_open_as_many_files_as_it_is_let(system: RunningSystem
     for process in (*everyone["commands"], *everyone["query"], *everyone["projector"]):
         soft, hard = process.rlimit(resource.RLIMIT_NOFILE)
         assert soft == hard
+
+
+@pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
+def test_an_answer_that_is_read_slowly_is_given_whole(connection: bytes) -> None:
+    with served(unread_seconds=1) as server, wire(server.port) as line:
+        line.send(b"GET /large HTTP/1.1\r\nConnection: %s\r\n" % connection, HOST, b"\r\n")
+        read = 0
+        while read < LARGE_BYTES:
+            time.sleep(0.1)
+            more = len(line.socket.recv(2_000_000))
+            assert more, read
+            read += more
 
 
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
