@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -17,6 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from deploy.edge.ending import Ending
 from deploy.edge.problems import (
     CROWDED,
     HEAD_TOO_LARGE,
@@ -34,9 +34,6 @@ UNREAD_SECONDS_MAX = 60.0
 """How long a client may take nothing of an answer."""
 CROSSING_SECONDS = 1.0
 """How long a connection waits, when the server stops, for a request that is on its way."""
-LINGER_SECONDS = 0.5
-"""How long one that was closed for writing still listens, and again as long as something comes or goes."""
-LISTEN_SECONDS_MAX = 10.0
 
 
 class EdgeState(ServerState):
@@ -44,15 +41,6 @@ class EdgeState(ServerState):
 
     stopping = False
     """No connection is kept open from now on."""
-
-
-class Ending:
-    """The connection as a request sees it, which closes it when its answer was the last."""
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -77,13 +65,11 @@ class EdgeProtocol(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
         self._unread_bytes = 0  # of what was written, when it was last looked at
         self._deaf = False  # what still comes is thrown away
-        self._heard = False  # though something came
-        self._lingers: int | None = None  # how often it did, since the connection was closed for writing
         self._refusal: ProblemType | None = None  # the last answer, once those before it are given
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._ending = Ending(transport, self._close_gently)
+        self._ending = Ending(transport, begins=self._end, unread_seconds_max=UNREAD_SECONDS_MAX)
         self._set_deadline(CROSSING_SECONDS if self._state.stopping else REQUEST_SECONDS_MAX)
         if len(self.connections) > connections_max():
             self._make_room()
@@ -108,12 +94,12 @@ class EdgeProtocol(HttpToolsProtocol):
     def _give_up_unless_read(self) -> None:
         if self.transport.get_write_buffer_size() < self._unread_bytes:
             self.pause_writing()
-        elif self._lingers is None:  # Else that is looked after already.
+        elif not self._ending.begun:  # Else that is looked after already.
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
-            self._heard = True
+            self._ending.heard = True
             return
         self._unset_keepalive_if_required()
         self._bytes += len(data)
@@ -144,12 +130,12 @@ class EdgeProtocol(HttpToolsProtocol):
         last = self._last_whole()
         if last is not None:
             last.keep_alive = False
-        elif self._lingers is None:
+        elif not self._ending.begun:
             self._set_deadline(CROSSING_SECONDS)
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing was asked for a while."""
-        self._close_gently()
+        self._ending.close()
 
     def on_message_begin(self) -> None:
         self._in_head = self._in_request = True
@@ -185,7 +171,7 @@ class EdgeProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        if self._lingers is not None:
+        if self._ending.begun:
             return  # It was the last.
         super().on_response_complete()
         if self._refusal is not None and self._last_whole() is None:
@@ -220,7 +206,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._deaf = True
         half = self.cycle if self._in_request and not self._in_head else None
         if half is not None and half.response_started:
-            self._close_gently()
+            self._ending.close()
             return
         if half is not None:
             half.disconnected = True
@@ -231,9 +217,9 @@ class EdgeProtocol(HttpToolsProtocol):
             self._answer(kind)
 
     def _answer(self, kind: ProblemType) -> None:
-        if self._lingers is None and not self.transport.is_closing():
+        if not self._ending.begun and not self.transport.is_closing():
             self.transport.write(on_the_wire(kind))
-            self._close_gently()
+            self._ending.close()
 
     def _last_whole(self) -> RequestResponseCycle | None:
         """Of the requests that came whole and are not answered, the one to be answered last."""
@@ -242,28 +228,10 @@ class EdgeProtocol(HttpToolsProtocol):
                 return cycle
         return None
 
-    def _close_gently(self) -> None:
-        """Closes for writing, and a little later altogether: while the client still sends, a plain close
-        would reset the connection, and with it the answer."""
-        if self._lingers is not None or self.transport.is_closing():
-            return
+    def _end(self) -> None:
         self._deaf = True
-        self._lingers = 0
-        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._unset_deadline()
         self.flow.resume_reading()
-        self.transport.write_eof()
-        self._set_deadline(LINGER_SECONDS)
-
-    def _linger(self, times: int) -> None:
-        unread = self.transport.get_write_buffer_size()
-        if unread < self._unread_bytes:
-            times = 0
-        seconds_max = UNREAD_SECONDS_MAX if unread else LISTEN_SECONDS_MAX
-        if (self._heard or unread) and times * LINGER_SECONDS < seconds_max:
-            self._heard, self._lingers, self._unread_bytes = False, times + 1, unread
-            self._set_deadline(LINGER_SECONDS)
-        else:
-            self.transport.abort()
 
     def _set_deadline(self, seconds: float) -> None:
         self._unset_deadline()
@@ -276,12 +244,10 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _out_of_time(self) -> None:
         self._deadline = None
-        if self._lingers is not None:
-            self._linger(self._lingers)
-        elif self._in_request and not self._deaf:
+        if self._in_request and not self._deaf:
             self._refuse(STOPPING if self._state.stopping else REQUEST_TIMEOUT)
         else:
-            self._close_gently()
+            self._ending.close()
 
     def _make_room(self) -> None:
         """Closes a connection that nobody waits on; where there is none, this one."""

@@ -1,0 +1,55 @@
+"""The end of a connection: closed for writing, it still listens for a while.
+
+While the client sends, a plain close would reset the connection, and with it the answer that is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+LINGER_SECONDS = 0.5
+"""How long it listens, and again as long as something comes or goes."""
+LISTEN_SECONDS_MAX = 10.0
+
+
+class Ending:
+    """The connection as a request sees it, which closes it when its answer was the last."""
+
+    def __init__(
+        self, transport: asyncio.Transport, *, begins: Callable[[], None], unread_seconds_max: float
+    ) -> None:
+        """`begins` is called once; of an answer nothing may be taken for so many seconds."""
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.begun = False
+        self.heard = False  # something came
+        self._transport = transport
+        self._begins = begins
+        self._unread_seconds_max = unread_seconds_max
+        self._unread_bytes = 0
+        self._seconds = 0.0  # without anything taken
+
+    def close(self) -> None:
+        """Closes for writing, and a little later altogether."""
+        if self.begun or self._transport.is_closing():
+            return
+        self.begun = True
+        self._begins()
+        self._unread_bytes = self._transport.get_write_buffer_size()
+        self._transport.write_eof()
+        self._listen()
+
+    def _listen(self) -> None:
+        self.heard = False
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._look)
+
+    def _look(self) -> None:
+        unread = self._transport.get_write_buffer_size()
+        self._seconds = 0.0 if unread < self._unread_bytes else self._seconds + LINGER_SECONDS
+        self._unread_bytes = unread
+        seconds_max = self._unread_seconds_max if unread else LISTEN_SECONDS_MAX
+        if (self.heard or unread) and self._seconds <= seconds_max and not self._transport.is_closing():
+            self._listen()
+        else:
+            self._transport.abort()
