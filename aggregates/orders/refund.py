@@ -54,8 +54,9 @@ def plan_refund(
 
     Lines alone: their units' share of the line totals, so that refunding a line unit by unit gives its
     exact total. An amount alone: that much, borne by no line. Both: the amount, shared among the lines in
-    proportion, and never more than they are worth. Neither: all that remains, charges included; so is an
-    amount that is all that remains, while units are unsent: what is paid back whole is not sent.
+    proportion, and never more than they are worth. Neither: all that remains, charges included, and shared
+    where amounts alone left less than the lines are worth; so is an amount that is all that remains, while
+    units are unsent: what is paid back whole is not sent.
     """
     placed = placed_order(order, order_id)
     lines_left = with_refunds(order, under_way)
@@ -70,7 +71,7 @@ def plan_refund(
         if amount == remaining and any(line.unsent for line in lines_left.values()):
             amount = None
         planned = (
-            Refund(amount=remaining, lines=_rest_of(lines_left, placed.currency))
+            Refund(amount=remaining, lines=_rest_of(lines_left, remaining, _charges_total(placed)))
             if amount is None
             else Refund(amount=amount, lines=())
         )
@@ -205,14 +206,15 @@ def _part(total: int, units: int, of: int) -> int:
     return int((Decimal(total * units) / of).to_integral_value(ROUND_HALF_EVEN))
 
 
-def _rest_of(lines: Mapping[LineId, Line], currency: str) -> tuple[RefundedLine, ...]:
+def _rest_of(lines: Mapping[LineId, Line], remaining: Money, charges: Money) -> tuple[RefundedLine, ...]:
+    worth = [line.ordered.line_total.amount - line.refunded_amount for line in lines.values()]
+    shares = [Money(part, remaining.currency) for part in worth]
+    beside = remaining.amount - sum(worth)
+    if beside < 0 and beside != charges.amount:
+        shares = allocate(remaining, worth)
     rest = (
-        RefundedLine(
-            line_id=line_id,
-            quantity=line.ordered.quantity - line.refunded,
-            amount=Money(line.ordered.line_total.amount - line.refunded_amount, currency),
-        )
-        for line_id, line in lines.items()
+        RefundedLine(line_id=line_id, quantity=line.ordered.quantity - line.refunded, amount=share)
+        for (line_id, line), share in zip(lines.items(), shares, strict=True)
     )
     return tuple(line for line in rest if line.quantity or line.amount.amount)
 

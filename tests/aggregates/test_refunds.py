@@ -53,7 +53,27 @@ def test_all_that_remains_goes_back_where_nothing_is_named():
     assert planned(*PAID, refunded("n1", 333, line_refund("1", 1, 333))).decided == plan(
         3017, line_refund("1", 2, 667), line_refund("2", 1, 2000)
     )
-    assert planned(*PAID, refunded("n1", 3000)).decided.amount == pounds(350)
+
+
+def test_lines_share_what_amounts_alone_have_left_of_them():
+    assert planned(*PAID, refunded("n1", 500)).decided == plan(
+        2850, line_refund("1", 3, 950), line_refund("2", 1, 1900)
+    )
+    assert planned(*PAID, under_way=(plan(3000),)).decided == plan(
+        350, line_refund("1", 3, 117), line_refund("2", 1, 233)
+    )
+    charges_back = refunded("n1", 350)
+    assert planned(*PAID, charges_back).decided == plan(
+        3000, line_refund("1", 3, 1000), line_refund("2", 1, 2000)
+    )
+
+
+def test_a_discount_is_borne_by_no_line():
+    discounted = replace(PLACED, charges=(DISCOUNT,), total=pounds(2900))
+    whole = plan(2900, line_refund("1", 3, 1000), line_refund("2", 1, 2000))
+    assert planned(discounted, CONFIRMED).decided == whole
+    state = state_after(order, discounted, CONFIRMED)
+    assert credited_charges(state, whole, label="refund") == (DISCOUNT,)
 
 
 def test_units_are_refunded_their_share_and_all_of_a_line_its_exact_total():

@@ -10,9 +10,11 @@ import pytest
 from aggregates.inventory.events import ReservationReleased
 from aggregates.kernel import MAIN, Money
 from aggregates.orders.events import (
+    Charge,
     LineQuantity,
     LinesFulfilled,
     OrderCanceled,
+    OrderConfirmed,
     OrderNumbered,
     OrderRefunded,
     RefundedLine,
@@ -65,6 +67,11 @@ def credited_by_nothing(shop: Shop) -> None:
     shop.write("cancel_order", (ORDER, canceled(credited=100)), (SHELF, released(2)))
 
 
+def more_for_lines_than_in_all(shop: Shop) -> None:
+    more = replace(refunded(2, withdrawn=2), amount=Money(2597, "GBP"))
+    shop.write("refund_order", (ORDER, more), (SHELF, released(2)))
+
+
 def borne_twice(shop: Shop) -> None:
     twin = replace(order_placed(BORIS, cart_id=None), number=order_placed(ANNA).number)
     shop.write("place", (f"order-{BORIS}", replace(twin, email=None, shipping_address=None)))
@@ -87,6 +94,7 @@ def costs_and_needs_no_payment(shop: Shop) -> None:
         (withdrawn_and_kept_aside, f"2 set aside for order {ANNA}, which can send 1"),
         (canceled_and_kept_aside, f"2 set aside for order {ANNA}, which can send 0"),
         (credited_by_nothing, "canceled with 100 credited, credit notes say 0"),
+        (more_for_lines_than_in_all, "2598 refunded for lines, of 2597 in all"),
         (borne_twice, f"is borne by {ANNA} already"),
         (numbered_otherwise, "but order_number-7 was given"),
         (costs_and_needs_no_payment, "not needed, for an order of"),
@@ -109,6 +117,20 @@ def test_a_refund_of_before_that_says_nothing_of_units_contradicts_nothing() -> 
     shop.authorize()
     shop.write("refund_order", (ORDER, refunded(2, withdrawn=None)))
     assert [finding for finding in findings(shop) if "set aside" in finding or "sent" in finding] == []
+
+
+def test_lines_bear_more_than_a_refund_only_where_a_discount_or_an_earlier_refund_says_why() -> None:
+    shop = Shop(MemoryLog())
+    welcome = Charge(kind="discount", label="Welcome", amount=Money(-260, "GBP"))
+    placed = replace(order_placed(ANNA, cart_id=None), email=None, shipping_address=None)
+    discounted = replace(placed, charges=(welcome,), total=Money(2338, "GBP"))
+    shop.write("place", (ORDER, discounted), (ORDER, OrderConfirmed(order_id=ANNA)))
+    part = RefundedLine(line_id="1", quantity=2, amount=Money(2598, "GBP"), withdrawn=0)
+    beside = OrderRefunded(order_id=ANNA, credit_note_id="n1", amount=Money(100, "GBP"), lines=())
+    rest = replace(beside, credit_note_id="n2", amount=Money(2238, "GBP"), lines=(part,))
+    shop.write("refund_order", (ORDER, beside))
+    shop.write("refund_order", (ORDER, rest))
+    assert [finding for finding in findings(shop) if "for lines" in finding] == []
 
 
 def findings(shop: Shop) -> list[str]:
