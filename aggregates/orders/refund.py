@@ -55,8 +55,8 @@ def plan_refund(
     Lines alone: their units' share of the line totals, so that refunding a line unit by unit gives its
     exact total. An amount alone: that much, borne by no line. Both: the amount, shared among the lines in
     proportion, and never more than they are worth. Neither: all that remains, charges included, and shared
-    where amounts alone left less than the lines are worth; so is an amount that is all that remains, while
-    units are unsent: what is paid back whole is not sent.
+    where amounts alone left less than the lines are worth; so is whatever comes to all that remains and
+    would leave units to send: what is paid back whole is not sent.
     """
     placed = placed_order(order, order_id)
     lines_left = with_refunds(order, under_way)
@@ -67,14 +67,9 @@ def plan_refund(
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     if amount is not None and amount.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=amount.currency, expected=placed.currency))
+    all_of_it = Refund(amount=remaining, lines=_rest_of(lines_left, remaining, _charges_total(placed)))
     if lines is None:
-        if amount == remaining and any(line.unsent for line in lines_left.values()):
-            amount = None
-        planned = (
-            Refund(amount=remaining, lines=_rest_of(lines_left, remaining, _charges_total(placed)))
-            if amount is None
-            else Refund(amount=amount, lines=())
-        )
+        planned = all_of_it if amount is None else Refund(amount=amount, lines=())
     else:
         units = units_of(
             lines_left,
@@ -89,6 +84,8 @@ def plan_refund(
         raise Rejected(RefundTooLarge(order_id=order_id, asked=planned.amount, remaining=remaining))
     if planned.amount.amount <= 0:
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
+    if planned.amount == remaining and _leaves_units_to_send(order, [*under_way, planned]):
+        planned = all_of_it
     return _saying_what_is_withdrawn(planned, lines_left)
 
 
@@ -96,8 +93,8 @@ def leaves_nothing(order: Order, refund: Refund) -> bool:
     """Whether with this refund all money is back and no unit was or will be sent: the order ends canceled."""
     if order.placed is None or not order.units or order.units_fulfilled:
         return False
-    lines = with_refunds(order, [refund]).values()
-    return order.refunded + refund.amount == order.placed.total and all(line.unsent == 0 for line in lines)
+    whole = order.refunded + refund.amount == order.placed.total
+    return whole and not _leaves_units_to_send(order, [refund])
 
 
 def book_refund(
@@ -157,6 +154,10 @@ def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charg
     if beside == _charges_total(order.placed) and order.refunded_amount == by_lines:
         return order.placed.charges
     return (Charge(kind="manual", label=label, amount=beside),)
+
+
+def _leaves_units_to_send(order: Order, refunds: Sequence[Refund]) -> bool:
+    return any(line.unsent for line in with_refunds(order, refunds).values())
 
 
 def _saying_what_is_withdrawn(refund: Refund, lines: Mapping[LineId, Line]) -> Refund:

@@ -57,10 +57,13 @@ def test_an_amount_alone_withdraws_nothing():
     sending(*PAID, refunded("n1", 3349)).then(fulfilled("f9", {"1": 3, "2": 1}))
 
 
-def test_an_amount_that_is_all_that_remains_is_a_refund_of_all_while_units_are_unsent():
+def test_what_comes_to_all_that_remains_is_a_refund_of_all_while_units_are_unsent():
     assert withdrawn(*PAID, amount=pounds(3350)) == {"1": 3, "2": 1}
     assert withdrawn(*ONE_SENT, refunded("n1", 50), amount=pounds(3300)) == {"1": 2, "2": 1}
+    assert withdrawn(*PAID, refunded("n1", 1350), lines={"2": 1}) == {"1": 3, "2": 1}
+    assert withdrawn(*PAID, refunded("n1", 1400), lines={"2": 1}, amount=pounds(1950)) == {"1": 3, "2": 1}
     assert withdrawn(*PAID, fulfilled("f1", {"1": 3, "2": 1}), amount=pounds(3350)) == {}
+    assert withdrawn(*PAID, fulfilled("f1", {"1": 3}), refunded("n1", 1350), lines={"2": 1}) == {"2": 1}
 
 
 def test_two_refunds_under_way_do_not_withdraw_the_same_unit():

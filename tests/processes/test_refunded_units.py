@@ -105,6 +105,23 @@ def test_what_an_earlier_credit_note_gave_back_comes_out_of_the_books_once(shop,
     assert sales(shop) == (0, 550, 550, 0)
 
 
+@pytest.mark.parametrize("sent", [False, True], ids=["nothing sent", "one sent"])
+def test_lines_that_come_to_all_that_remains_are_a_refund_of_all(shop, sent):
+    async def story():
+        async with paid_shop(shop) as opened:
+            if sent:
+                await opened.do(send("f1", {"1": 1}))
+            await opened.do(refund("n1", amount=Money(900, "GBP")))
+            await opened.until("partially_fulfilled" if sent else "confirmed", "partially_refunded")
+            await opened.do(refund("n2", lines={"2": 1}))
+            await opened.until("fulfilled" if sent else "canceled", "refunded")
+
+    told(shop, story)
+    assert shop.charged() == [("captured", TOTAL, TOTAL)]
+    assert (shop.stock("MUG"), shop.stock("PAN")) == ((9 if sent else 10, 0), (10, 0))
+    assert sales(shop)[3] == 0
+
+
 def test_units_that_lines_name_are_for_sale_again_and_the_others_are_sent(shop):
     async def story():
         async with paid_shop(shop) as opened:
