@@ -57,6 +57,8 @@ class LimitedConnection(psycopg.Connection[Any]):
 
     silence_seconds_max = SILENCE_SECONDS_MAX
     closing: threading.Event | None = None
+    made_after = 0
+    """Times that those it belongs to were renewed."""
 
     def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **named: Any) -> T:
         return super().wait(self._limited(gen), *arguments, **named)
@@ -193,6 +195,7 @@ class Connections:
         self._read_only = read_only
         self._role = role
         self._free: list[LimitedConnection] = []
+        self._renewed = 0  # times
         self._places = threading.BoundedSemaphore(most)
         self._closing = closing
 
@@ -221,7 +224,8 @@ class Connections:
             self._run(_Asked(queries()[query], parameters, None, SILENCE_SECONDS_MAX))
 
     def renew(self) -> None:
-        """Closes those that are free: whoever asks next connects anew."""
+        """Closes those that are free, and each of the others when it comes back: all are made anew."""
+        self._renewed += 1
         while self._free:
             try:
                 self._free.pop().close()
@@ -231,8 +235,7 @@ class Connections:
     def close(self) -> None:
         """Closes those that are free now, and each of the others when it comes back."""
         self._closing.set()
-        while self._free:
-            self._free.pop().close()
+        self.renew()
 
     def _run(self, asked: _Asked) -> list[Any]:
         with self._places:
@@ -273,12 +276,15 @@ class Connections:
     def _connect(self) -> LimitedConnection:
         if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
-        return connect(
+        renewed = self._renewed
+        connection = connect(
             self._url, self._schema, read_only=self._read_only, role=self._role, closing=self._closing
         )
+        connection.made_after = renewed
+        return connection
 
     def _give_back(self, connection: LimitedConnection) -> None:
-        if self._closing.is_set():
+        if self._closing.is_set() or connection.made_after != self._renewed:
             connection.close()
         elif not connection.closed:
             self._free.append(connection)

@@ -112,7 +112,7 @@ def require_token(request: Request, operator_token: str | None) -> None:
     if not operator_token:
         return
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), operator_token.encode()):
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), operator_token.encode()):
         raise ProblemError(TOKEN_REQUIRED, "Send Authorization: Bearer <operator token>.")
 
 

@@ -1,6 +1,7 @@
 """`/api/v1/events`: the log as CloudEvents, in order, as JSON pages or as an event stream.
 
-`daybook.py` includes `events_router(...)` in the query API's application, which knows nothing of the log:
+The query process includes `events_router(...)` in the query API's application, which knows nothing of the
+log:
 
     broadcast = Broadcast(log, stopping=lambda: server.should_exit)
     app.include_router(events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=token))

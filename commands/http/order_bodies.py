@@ -15,6 +15,7 @@ from commands.http.shapes import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, M
 Lines = Annotated[list[LineQuantityBody] | None, Field(min_length=1, max_length=1_000)]
 
 _ALL: JsonDict = {"required": ["all"], "properties": {"all": {"const": True}}}
+_NOT_ALL: JsonDict = {"required": ["all"], "properties": {"all": {"const": False}}}
 _LINES: JsonDict = {"required": ["lines"], "properties": {"lines": {"type": "array"}}}
 _AMOUNT: JsonDict = {"required": ["amount"], "properties": {"amount": {"type": "object"}}}
 
@@ -67,16 +68,25 @@ def _either(*ways: JsonDict) -> JsonDict:
     return {"not": {"allOf": [_ALL, {"anyOf": list(ways)}]}}
 
 
-class FulfilmentBody(_Parts):
+class _Goods(_Parts):
+    """Units that move: these lines, else all that can; but not all where that is what they are not."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_LINES, {"not": _NOT_ALL}], **_either(_LINES)})
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if "all" in self.model_fields_set and not self.all and self.lines is None:
+            raise ValueError("not all: then name lines")
+        return self
+
+
+class FulfilmentBody(_Goods):
     """What is sent: these lines, else all that remains."""
 
-    model_config = ConfigDict(json_schema_extra=_either(_LINES))
 
-
-class ReturnBody(_Parts):
+class ReturnBody(_Goods):
     """What came back: these lines, else all that is out."""
 
-    model_config = ConfigDict(json_schema_extra=_either(_LINES))
     restock: bool = True
 
 

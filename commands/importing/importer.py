@@ -28,6 +28,7 @@ from commands.importing.recording import ListIfNew, ReceiveOpeningStock, RecordC
 from commands.importing.sorting import Kind, SortedInvoice, sort_invoice
 from commands.importing.submitting import CHUNK_EVENTS, Submitter
 from commands.importing.survey import Survey, survey
+from commands.numbering import given_number
 from event_store.codec import Codec
 from event_store.records import EventLog
 
@@ -249,7 +250,7 @@ class OnlineRetailImport:
             for recorded in histories[f"order-{order_id}"]:
                 event = self._codec.decode(recorded)
                 if isinstance(event, OrderPlaced):
-                    before.sold.place((recorded.valid_at, int(event.number)), event)
+                    before.sold.place((recorded.valid_at, int(given_number(event.number))), event)
                 elif isinstance(event, LinesReturned | OrderRefunded):
                     before.sold.take_back(event)
         return planner.cancellation(entry, before.sold)

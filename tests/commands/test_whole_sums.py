@@ -44,8 +44,8 @@ NOTHING_SAID: list[Any] = [
     ("path", "bodies"),
     [
         ("refunds", NOT_ALONE + NOTHING_SAID),
-        ("fulfilments", NOT_ALONE),
-        ("returns", NOT_ALONE),
+        ("fulfilments", [*NOT_ALONE, {"all": False}]),
+        ("returns", [*NOT_ALONE, {"all": False}]),
     ],
 )
 def test_all_goes_with_nothing_else_and_a_refund_says_what_it_pays_back(
@@ -64,7 +64,7 @@ def test_all_goes_with_nothing_else_and_a_refund_says_what_it_pays_back(
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("body", [None, {}, {"all": True}, {"all": False}, {"lines": [ONE, ONE, ONE]}])
+@pytest.mark.parametrize("body", [None, {}, {"all": True}, {"lines": [ONE, ONE, ONE], "all": False}])
 def test_a_fulfilment_and_a_return_of_nothing_named_are_of_all_that_remains(
     tmp_path: Path, body: dict[str, Any] | None
 ) -> None:

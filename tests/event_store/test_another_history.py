@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -218,3 +220,33 @@ def test_events_of_some_types_are_read_on_in_this_history_only(
     assert read(third, 6)[0] == [4]
     with pytest.raises(AnotherHistory):
         read(fifth, 6)
+
+
+def test_a_connection_that_reads_while_a_session_begins_is_not_read_over_again(
+    postgres_log: PostgresLog, sql: psycopg.Connection
+) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with sql.transaction():
+            sql.execute("LOCK TABLE commands IN ACCESS EXCLUSIVE MODE")
+            reading = thread.submit(postgres_log.journal_row, uuid4())
+            before = _waiting(sql)
+            asyncio.run(postgres_log.session_async())
+        reading.result()
+    deadline = time.monotonic() + 5
+    while _is_there(sql, before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _is_there(sql, before)
+
+
+def _is_there(sql: psycopg.Connection, backend: int) -> bool:
+    return bool(sql.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [backend]).fetchall())
+
+
+def _waiting(sql: psycopg.Connection) -> int:
+    """The backend that waits for what this one has locked."""
+    for _ in range(1_000):
+        asked = "SELECT pid FROM pg_locks WHERE relation = 'commands'::regclass AND NOT granted"
+        if (found := sql.execute(asked).fetchone()) is not None:
+            return int(found[0])
+        time.sleep(0.001)
+    raise AssertionError("nobody waits")
