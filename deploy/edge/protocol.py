@@ -26,7 +26,7 @@ from deploy.edge.problems import (
     ProblemType,
     on_the_wire,
 )
-from deploy.edge.request_heads import HEAD_BYTES_MAX, Refused, check_head, without_upgrade
+from deploy.edge.request_heads import HEAD_BYTES_MAX, Refused, check_head, combine, without_upgrade
 
 CONNECTIONS_MAX = 20_000  # some hundred megabytes
 REQUEST_SECONDS_MAX = 10.0
@@ -142,10 +142,15 @@ class EdgeProtocol(HttpToolsProtocol):
         self._fields_from = self._bytes
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # The spaces around a value are no part of it; the parser leaves those after it.
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         self._fields_from = None
-        self._fields = len(self.headers)
         check_head(*self._head())
+        combine(self.headers)
+        self._fields = len(self.headers)
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()

@@ -12,6 +12,19 @@ HEAD_BYTES_MAX = 64 * 1024
 Fields = Sequence[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 
+ONCE = frozenset(
+    {
+        b"authorization",
+        b"content-type",
+        b"daybook-min-position",
+        b"daybook-order-secret",
+        b"idempotency-key",
+        b"last-event-id",
+        b"origin",
+    }
+)
+"""Fields that have one value. Of two, whoever passed the request on may have judged the other."""
+
 _HOST = re.compile(rb"(?:[\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
 
 
@@ -25,7 +38,7 @@ class Refused(Exception):  # noqa: N818
 
 def check_head(method: bytes, target: bytes, version: str, fields: Fields) -> None:
     """Checks what the parser leaves open. Raises Refused."""
-    if version not in ("1.1", "1.0") or method == b"CONNECT":
+    if version not in ("1.1", "1.0") or method == b"CONNECT" or b"#" in target:
         raise Refused(MALFORMED_REQUEST)
     size = len(target)
     hosts: list[bytes] = []
@@ -46,6 +59,19 @@ def check_head(method: bytes, target: bytes, version: str, fields: Fields) -> No
         raise Refused(HOST_UNFIT)
     if not target.startswith(b"/") and _authority(target).lower() != hosts[0].lower():
         raise Refused(HOST_UNFIT)
+
+
+def combine(fields: list[tuple[bytes, bytes]]) -> None:
+    """Makes one field of all that bear one name: they are one list (RFC 9110, 5.3), so no reader takes a part
+    of it for the whole. Raises Refused for a name that has one value."""
+    if len({name for name, _ in fields}) == len(fields):
+        return
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        values.setdefault(name, []).append(value)
+    if any(len(values.get(name, ())) > 1 for name in ONCE):
+        raise Refused(MALFORMED_REQUEST)
+    fields[:] = [(name, b", ".join(said)) for name, said in values.items()]
 
 
 def without_upgrade(method: bytes, target: bytes, version: str, fields: Fields) -> bytes:

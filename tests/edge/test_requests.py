@@ -87,6 +87,7 @@ def test_an_absolute_target_names_the_same_host(port: int) -> None:
         POST_CART.replace(b"1.1", b"1.0") + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         LIVE + b"Host : localhost\r\n\r\n",
         LIVE + HOST + b"X: a\r\n b\r\n\r\n",
+        b"GET /health/live#there HTTP/1.1\r\n" + HOST + b"\r\n",
     ],
 )
 def test_what_is_malformed_gets_a_problem_and_an_end(port: int, request_bytes: bytes) -> None:
@@ -103,6 +104,57 @@ def test_a_connection_that_was_answered_before_is_no_less_strict(port: int) -> N
         line.send(LIVE, HOST, HOST, b"\r\n")
         assert line.answer().problem == (400, "host-unfit")
         assert line.rest() == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (b"Origin", (b"https://example.com", b"http://localhost:3000")),
+        (b"Authorization", (b"Bearer one", b"Bearer two")),
+        (b"Content-Type", (b"text/plain", b"application/json")),
+        (b"Idempotency-Key", (b"one-0123456789abcdef", b"two-0123456789abcdef")),
+        (b"Daybook-Order-Secret", (b"one", b"two")),
+        (b"Daybook-Min-Position", (b"1", b"2")),
+        (b"Last-Event-ID", (b"1", b"2")),
+    ],
+)
+def test_what_has_one_value_is_said_once(port: int, name: bytes, values: tuple[bytes, bytes]) -> None:
+    for first, second in (values, values[::-1]):
+        answer = get(port, "/health/live", b"%s: %s\r\n%s: %s\r\n" % (name, first, name.lower(), second))
+        assert answer.problem == (400, "malformed-request")
+
+
+def test_a_list_is_one_list_however_many_fields_it_has(system: RunningSystem) -> None:
+    commands, read = (port_of(system.addresses[side]) for side in ("commands", "read"))
+    coded = [b"Content-Encoding: gzip\r\nContent-Encoding: identity\r\nContent-Length: 18\r\n\r\n", CART]
+    assert ask(commands, POST_CART, HOST, *coded, method="POST").status == 415
+    tag = get(read, "/api/v1/products").headers["etag"].encode()
+    assert (
+        get(read, "/api/v1/products", b'If-None-Match: "other"\r\nIf-None-Match: %s\r\n' % tag).status == 304
+    )
+    wish = b"Prefer: wait=0\r\nPrefer: handling=strict\r\nDaybook-Min-Position: 999999999\r\n"
+    for path in ("/api/v1/products", "/api/v1/products/NONE", "/api/v1/carts/none"):
+        assert get(read, path, wish).problem == (412, "view-behind"), path
+
+
+def test_spaces_around_a_value_are_no_part_of_it(system: RunningSystem) -> None:
+    head = POST_CART + b"Content-Length: %d\r\nIdempotency-Key: around-0123456789" % len(CART)
+    first, second = (
+        ask(
+            port_of(system.addresses["commands"]),
+            head,
+            after,
+            b"Host: localhost",
+            after,
+            b"\r\n",
+            CART,
+            method="POST",
+        )
+        for after in (b"\r\n", b" \t \r\n")
+    )
+    assert (first.status, second.status) == (201, 201)
+    assert second.json["id"] == first.json["id"]
+    assert second.headers["idempotency-replayed"] == "true"
 
 
 def test_what_was_whole_before_the_malformed_is_answered(port: int) -> None:
