@@ -146,7 +146,8 @@ def _methods(request: Request) -> list[str]:
         if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", path), request.url.path)
         for method in operations
     }
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+    # What the document leaves out are pages: itself, /docs and its parts.
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods or {"GET", "HEAD"})
 
 
 async def _unavailable(request: Request, error: StoreUnavailable) -> Response:

@@ -99,6 +99,12 @@ def test_a_head_of_what_has_no_get_names_the_methods(system: RunningSystem) -> N
     assert get(read, "/api/v1/products", method="POST").headers["allow"] == "GET, HEAD"
 
 
+def test_every_page_says_which_methods_it_takes(port: int) -> None:
+    for path in ("/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css", "/metrics"):
+        answer = get(port, path, method="POST")
+        assert (answer.problem, answer.headers["allow"]) == ((405, "method-not-allowed"), "GET, HEAD"), path
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_a_slash_at_the_end_is_another_path_and_there_is_none(port: int, method: str) -> None:
     for path in (
