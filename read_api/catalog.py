@@ -23,12 +23,11 @@ from read_api.documenting import documented, documented_list
 from read_api.freshness import Freshness, read_fresh
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT, ProblemError
 from read_api.product_page import answer_product
-from read_api.requests import Asked, Cursor, Limit, Sku, typed
+from read_api.requests import TEXT, Asked, Cursor, Limit, Sku, typed
 from read_api.stores import stores_of
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])
 
-_TEXT = r"[^\x00-\x1f\x7f-\x9f]"
 _PRICE_MAX = 2**53 - 1  # what every JSON reader can hold exactly
 
 
@@ -56,7 +55,7 @@ Words = Annotated[
     Annotated[str, AfterValidator(typed)] | None,
     Query(
         max_length=500,
-        json_schema_extra={"pattern": rf"^{_TEXT}*$"},
+        json_schema_extra={"pattern": rf"^{TEXT}*$"},
         description="Words, as typed. All must be there; a slip of the keys is forgiven.",
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.utils import get_flat_params
@@ -13,6 +13,9 @@ from projections.documents.spelling import controls, spelt
 from read_api.cursors import LENGTH_MAX
 from read_api.freshness import POSITION_MAX, Freshness, asked_freshness
 from read_api.problems import UNKNOWN_PARAMETER, ProblemError
+
+TEXT = r"[^\x00-\x1f\x7f-\x9f]"
+"""A character that may stand in a path or a query: both servers refuse the others."""
 
 _MinPosition = Annotated[
     str | None,
@@ -81,8 +84,15 @@ Cursor = Annotated[
     Query(
         min_length=1,
         max_length=LENGTH_MAX,
+        json_schema_extra={"pattern": rf"^{TEXT}*$"},
         description="`next` of the page before, with the same parameters.",
     ),
 ]
-Identifier = Annotated[str, Path(min_length=1, description="An identifier: opaque text.")]
-Sku = Annotated[str, Path(min_length=1, description="A stock keeping unit; case matters.")]
+
+
+def _in_path(description: str) -> Any:
+    return Path(min_length=1, json_schema_extra={"pattern": rf"^{TEXT}+$"}, description=description)
+
+
+Identifier = Annotated[str, _in_path("An identifier: opaque text.")]
+Sku = Annotated[str, _in_path("A stock keeping unit; case matters.")]

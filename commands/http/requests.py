@@ -97,7 +97,13 @@ KEY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The caller's name for this request: a retry is answered, not done again.",
-    "schema": {"type": "string", "minLength": KEY_LENGTH_MIN, "maxLength": KEY_LENGTH_MAX},
+    "schema": {
+        "type": "string",
+        "minLength": KEY_LENGTH_MIN,
+        "maxLength": KEY_LENGTH_MAX,
+        "pattern": r"^[!-~\u00a1-\u00ac\u00ae-\u00ff]([ -~\u00a1-\u00ac\u00ae-\u00ff]*"
+        r"[!-~\u00a1-\u00ac\u00ae-\u00ff])?$",
+    },
 }
 
 

@@ -12,6 +12,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.schemas import BaseSchema
 
+from deploy.edge.doors import behind_the_edge
+from deploy.edge.settings import EdgeSettings
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
@@ -28,7 +30,8 @@ def document(shop: Shop, query_settings: QuerySettings) -> Iterator[BaseSchema]:
     shop.lists("MUG", "CUP")
     shop.happens(("cart-c", opened()), ("cart-c", added("MUG", 1)), placed("o", "MUG", 2, customer_id="a"))
     quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
-    with running(build_query_app(quick, ready_position=lambda: 0)) as address:
+    app = build_query_app(quick, ready_position=lambda: 0)
+    with running(behind_the_edge(app, EdgeSettings(operator_token=None), methods=["GET", "HEAD"])) as address:
         yield schemathesis.openapi.from_url(f"{address}/openapi.json", config=CHECKED)
 
 
