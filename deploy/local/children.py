@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ import psutil
 from deploy.local.account import Account, our_account
 
 LAST_LINE_CHARACTERS_MAX = 500
+KILLED_SECONDS_MAX = 10.0
+"""Until what was killed is gone."""
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -85,7 +87,7 @@ def _opened(log: Path) -> BinaryIO:
 
 def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
     """End it: each of its stop signals in turn, then SIGKILL. Returns when it is gone."""
-    for number, seconds in (*program.stop_signals, (signal.SIGKILL, 10.0)):
+    for number, seconds in (*program.stop_signals, (signal.SIGKILL, KILLED_SECONDS_MAX)):
         if process.poll() is not None:
             return
         process.send_signal(number)
@@ -99,13 +101,51 @@ def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
 
 def wake(process: subprocess.Popen[bytes]) -> None:
     """Lets it and all its children go on: one that was stopped obeys nothing but this and SIGKILL."""
-    if process.poll() is not None:
-        return
+    if process.poll() is None:
+        with suppress(psutil.Error):
+            wake_family(psutil.Process(process.pid))
+
+
+def wake_family(first: psutil.Process) -> None:
+    """The same of a process that another started."""
     with suppress(psutil.Error):
-        first = psutil.Process(process.pid)
         for one in (first, *first.children(recursive=True)):
             with suppress(psutil.Error):
                 one.resume()
+
+
+def end_strangers(
+    processes: Collection[psutil.Process], seconds: float, number: signal.Signals = signal.SIGTERM
+) -> None:
+    """End processes that others have left: asked by the signal, by SIGKILL where that is not obeyed in time.
+
+    Returns when they are gone. Nobody may ever take note of their end, so what is a zombie is gone.
+    """
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)
+            wake_family(process)
+    if not _gone(processes, seconds):
+        for process in processes:
+            with suppress(psutil.Error):
+                process.kill()
+        _gone(processes, KILLED_SECONDS_MAX)
+
+
+def _gone(processes: Collection[psutil.Process], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(map(_lives, processes)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def last_line(log: Path) -> str:

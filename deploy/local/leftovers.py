@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from deploy.local.children import end_strangers
+
 
 class ProcessRecord:
     """Who was started on one data folder and has not been seen to end."""
@@ -34,15 +36,7 @@ class ProcessRecord:
     def end_leftovers(self) -> int:
         """End what the record names and is still there, politely first; returns how many that were."""
         leftovers = [process for pid, time in self._read().items() if (process := _same(pid, time))]
-        for process in leftovers:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()
-                process.resume()  # One that was stopped would not hear it.
-        _, alive = psutil.wait_procs(leftovers, timeout=15)
-        for process in alive:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, timeout=5)
+        end_strangers(leftovers, seconds=15)
         with suppress(OSError):
             self._file.unlink(missing_ok=True)
         return len(leftovers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import signal
 import tempfile
-import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ import psutil
 import psycopg
 
 from deploy.local.account import Account
-from deploy.local.children import Program, last_line, plain_environment, spawn
+from deploy.local.children import Program, end_strangers, last_line, plain_environment, spawn, wake_family
 from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed
 from deploy.local.server import Server
 
@@ -130,23 +130,23 @@ class PostgresServer(Server):
             shutil.rmtree(aside, ignore_errors=True)
 
     def _end_leftovers(self) -> None:
-        """End a server that a killed supervisor left on this folder, and wait for its last process."""
+        """End a server that a killed supervisor left on this folder, down to its last process."""
         postmaster = self._recorded_postmaster()
         if postmaster is not None:
-            postmaster.send_signal(signal.SIGINT)
-            try:
+            with suppress(psutil.Error):
+                postmaster.send_signal(signal.SIGINT)
+                wake_family(postmaster)
                 postmaster.wait(timeout=60)
-            except psutil.TimeoutExpired:
-                postmaster.send_signal(signal.SIGQUIT)
-                postmaster.wait(timeout=20)
-        # A killed postmaster's workers see it within moments. Only then may the pid file go: PostgreSQL
-        # itself would take any process that bears the recorded number by now for a running server.
-        deadline = time.monotonic() + 30
-        while any(self._works_here(process) for process in psutil.process_iter()):
-            if time.monotonic() > deadline:
-                raise FolderUnusable(f"{self.folder} is still in use by a PostgreSQL that does not end")
-            time.sleep(0.05)
+        # A killed postmaster's workers see it within moments, but for those that were stopped. Only then may
+        # the pid file go: PostgreSQL itself would take any process that bears the recorded number by now for
+        # a running server.
+        end_strangers(self._workers(), seconds=20, number=signal.SIGQUIT)
+        if self._workers():
+            raise FolderUnusable(f"{self.folder} is still in use by a PostgreSQL that does not end")
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def _workers(self) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if self._works_here(process)]
 
     def _recorded_postmaster(self) -> psutil.Process | None:
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,7 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from deploy.local.account import Account
-from deploy.local.children import Program, plain_environment
+from deploy.local.children import Program, end_strangers, plain_environment
 from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed, StartsOver
 from deploy.local.server import Server
 
@@ -88,16 +87,7 @@ class RedisServer(Server):
             self.folder.mkdir(mode=0o700)
             if not self._account.is_us:
                 shutil.chown(self.folder, self._account.uid, self._account.gid)
-        leftovers = [process for process in psutil.process_iter() if self._works_here(process)]
-        for process in leftovers:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate()
-                process.resume()  # One that was stopped would not hear it.
-        _, alive = psutil.wait_procs(leftovers, timeout=20)
-        for process in alive:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, timeout=10)
+        end_strangers([process for process in psutil.process_iter() if self._works_here(process)], seconds=20)
         self.socket.unlink(missing_ok=True)
 
     def _answers(self) -> bool:

@@ -19,7 +19,7 @@ from deploy.local.errors import FolderUnusable, ServerFailed
 from deploy.local.postgres import PostgresServer
 from deploy.local.redis import RedisServer
 from tests.conftest import ServerPlace
-from tests.servers import kill
+from tests.servers import idle_backend, kill
 
 
 @pytest.fixture
@@ -101,6 +101,24 @@ def test_what_postgres_committed_survives_a_kill_of_all_its_processes(place: Ser
             assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
     finally:
         again.stop()
+
+
+def test_a_worker_that_was_stopped_when_its_server_was_killed_keeps_no_other_from_starting(
+    place: ServerPlace,
+) -> None:
+    left = postgres_in(place)
+    left.start()
+    with psycopg.connect(left.url()):
+        worker = idle_backend(left)
+        worker.suspend()
+        left.process.kill()
+        left.process.wait()
+        new = postgres_in(place)
+        new.start()
+    try:
+        psycopg.connect(new.url()).close()
+    finally:
+        new.stop()
 
 
 def test_a_server_left_running_is_ended_before_a_new_one_starts(place: ServerPlace) -> None:
