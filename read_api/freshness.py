@@ -17,7 +17,7 @@ VIEW_POSITION = "Daybook-View-Position"
 POSITION_MAX = 2**63 - 1
 
 _POSITION = re.compile(r"[0-9]{1,19}")
-_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*([0-9]{1,6})\s*(?:$|[,;])", re.IGNORECASE)
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*("?)([0-9]{1,6})\1\s*(?:$|[,;])', re.IGNORECASE)
 _STRICT = re.compile(r"(?:^|[,;])\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -52,7 +52,7 @@ def asked_freshness(headers: Mapping[str, str]) -> Freshness | None:
         raise ProblemError(INVALID_MIN_POSITION, f"Not a whole number from 0 to {POSITION_MAX}.")
     prefer = headers.get("prefer", "")
     wait = _WAIT.search(prefer)
-    return Freshness(int(text), _STRICT.search(prefer) is not None, int(wait[1]) if wait else None)
+    return Freshness(int(text), _STRICT.search(prefer) is not None, int(wait[2]) if wait else None)
 
 
 async def read_fresh(

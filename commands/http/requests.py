@@ -29,6 +29,7 @@ OPERATOR = Actor("operator", "token", frozenset({OPERATOR_ROLE}))
 ANYBODY = Actor(ANONYMOUS.kind, roles=OPERATOR.roles)
 """Whoever asks where no token is set: they may do everything."""
 
+_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*("?)([0-9]{1,6})\1\s*(?:$|[,;])', re.IGNORECASE)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -141,5 +142,5 @@ async def context_of(request: Request, *, keyed: bool = False) -> Context:
 
 def wait_asked(prefer: str | None) -> float | None:
     """The seconds of a `Prefer: wait=SECONDS` (RFC 7240), at most 30; None where none are asked for."""
-    match = re.search(r"(?:^|[,;\s])wait=(\d{1,6})\b", prefer or "")
-    return min(float(match[1]), WAIT_SECONDS_MAX) if match else None
+    match = _WAIT.search(prefer or "")
+    return min(float(match[2]), WAIT_SECONDS_MAX) if match else None

@@ -39,6 +39,7 @@ from event_store.postgres_log import PostgresLog
 from event_store.records import EventLog
 from tests.importing.faults import FailingLog, InterruptedLog
 from tests.importing.given import CODEC, SMALL, run, streams, told, written
+from tests.importing.test_sales_of_elsewhere import sale
 
 
 def test_importing_again_changes_nothing_and_gives_the_same_account(log: EventLog, tmp_path: Path) -> None:
@@ -128,12 +129,17 @@ def test_units_that_others_took_meanwhile_are_received_with_the_sale(tmp_path: P
     assert topped_up.source == f"online-retail:{result.outline.digest}:900009"
 
 
-def test_what_an_operator_took_back_meanwhile_is_not_returned_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number_is_borne", [False, True])
+def test_what_an_operator_took_back_meanwhile_is_not_returned_twice(
+    tmp_path: Path, number_is_borne: bool
+) -> None:
     def take_back(log: EventLog) -> None:
         order_id = Identity(log.installation_secret()).order("900003")
         handle(log, ReturnLines(order_id=order_id, return_id="r", restock=True, reason="", lines={"1": 4}))
 
     log = InterruptedLog("record_cancellation", take_back)
+    if number_is_borne:
+        handle(log, sale("b" * 32, "900003"))
     result = run(log, SMALL, tmp_path, chunk_events=1)
     assert result.account.adds_up
     later = Identity(log.installation_secret()).order("900003")

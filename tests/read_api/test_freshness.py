@@ -140,7 +140,9 @@ def test_ready_means_every_view_has_reached_the_head_of_the_start(stocked: Shop,
 
 
 @pytest.mark.parametrize("path", ["/api/v1/bestsellers", "/api/v1/customers/c-1/orders"])
-@pytest.mark.parametrize(("prefer", "seconds"), [("", 7.0), ("handling=strict, wait=3", 3), ("wait=60", 7.0)])
+@pytest.mark.parametrize(
+    ("prefer", "seconds"), [("", 7.0), ("handling=strict, wait=3", 3), ('Wait = "3"', 3), ("wait=60", 7.0)]
+)
 def test_two_views_are_waited_for_at_the_same_time_and_no_longer_than_asked(
     shop: Shop, query_settings: QuerySettings, path: str, prefer: str, seconds: float
 ) -> None:
