@@ -145,7 +145,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
 
 
 def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
-    """Cancels, puts the units back on sale, and undoes the payment.
+    """Cancels, puts the units back on sale, and undoes the payment; again where the gateway refused that.
 
     Of an order that was sent in part and has nothing left to send, what is still set aside goes back.
     """
@@ -162,15 +162,14 @@ def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
     decision = Decision(id=order_id, stream=f"order-{order_id}")
     if sold.units_fulfilled and release_unsendable(books, decision, order_id, sold.lines.values()):
         return decision
-    if not cancel(
+    cancel(
         books,
         decision,
         order_id=order_id,
         cause="canceled",
         reason=command.reason,
         refunding=bool(steps.refunds_under_way),
-    ):
-        return decision
+    )
     undone = process.undo(steps, paid, order_id=order_id)
     decision.add(process_stream, undone)
     decision.awaited = AwaitedStep(process_stream, steps.last_step + 1) if undone else None

@@ -11,7 +11,7 @@ from commands.payments import RecordGatewayOutcome
 from commands.processes.following import Patience
 from commands.refunds import RefundOrder
 from commands.sandbox_gateway import CHARGE_DECLINED
-from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway
+from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway, RefusingGateway
 
 TOTAL = 2900
 
@@ -181,6 +181,34 @@ def test_canceling_what_was_paid_gives_it_back_without_a_credit_note(shop):
     asyncio.run(run())
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert not any(stream.startswith("credit_note-") for stream in shop.story())
+
+
+@pytest.mark.parametrize(
+    ("capture", "call", "before", "after"),
+    [("checkout", "refund", "captured", "refunded"), ("fulfilment", "void", "authorized", "voided")],
+)
+def test_what_the_gateway_refused_to_undo_is_asked_of_it_again_by_canceling_again(
+    shop, capture, call, before, after
+):
+    gateway = RefusingGateway(shop.gateway, refusing=call)
+
+    async def scenario():
+        async with shop.open() as open_shop, open_shop.managers(gateway):
+            await open_shop.sell(capture=capture)
+            await open_shop.until("confirmed", before)
+            await open_shop.do(cancel())
+            await open_shop.settled()
+            assert open_shop.statuses() == ("canceled", before)
+            gateway.refusing = None
+            await open_shop.do(cancel())
+            await open_shop.until("canceled", after)
+            head = open_shop.log.head()
+            await open_shop.do(cancel())
+            assert open_shop.log.head() == head
+
+    asyncio.run(scenario())
+    assert shop.charged() == [("captured", TOTAL, TOTAL) if call == "refund" else ("voided", 0, 0)]
+    assert shop.stock() == (10, 0)
 
 
 def test_an_authorization_that_comes_after_the_order_was_canceled_is_voided(shop):
