@@ -70,7 +70,15 @@ async def _up(wanted: Wanted, settings: LocalSettings) -> None:
                 servers = Servers(places, settings)
                 servers.check()
                 untouched = False
-                system = System(Opened(wanted, places, servers, for_commands, for_queries), record, display)
+                opened = Opened(
+                    wanted,
+                    places,
+                    servers,
+                    for_commands,
+                    for_queries,
+                    token_is_set=bool(settings.operator_token),
+                )
+                system = System(opened, record, display)
                 loop.add_signal_handler(signal.SIGCHLD, system.keepers.notice)
                 await system.run(asked_to_stop)
             finally:
@@ -88,6 +96,7 @@ class Opened:
     servers: Servers
     for_commands: socket.socket
     for_queries: socket.socket
+    token_is_set: bool  # the operator's
 
 
 class System:
@@ -99,6 +108,7 @@ class System:
         self._servers = opened.servers
         self._for_commands = opened.for_commands
         self._for_queries = opened.for_queries
+        self._token_is_set = opened.token_is_set
         self._display = display
         self.keepers = Keepers(record, display)
 
@@ -214,7 +224,7 @@ class System:
                     self._display.tell(f"waiting for {url}/health/ready")
                 await asyncio.sleep(0.1)
         self._display.tell(f"ready after {self._display.seconds:.1f} s")
-        text = await asyncio.to_thread(welcome, addresses)
+        text = await asyncio.to_thread(welcome, addresses, token_is_set=self._token_is_set)
         print(text, flush=True)  # noqa: T201 - the command's answer
         self.keepers.starting = False
 

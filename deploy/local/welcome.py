@@ -16,18 +16,21 @@ _RECEIPT = '{"quantity":10,"reason":"delivery"}'
 
 _ID = r"""sed 's/.*"id": *"\([^"]*\)".*/\1/'"""
 _NO_PRODUCT = ("MUG-1", "GBP")
+_TOKEN = ' -H "Authorization: Bearer $DAYBOOK_OPERATOR_TOKEN"'
 
 
-def welcome(addresses: Addresses) -> str:
-    """Lines that can be pasted into a shell as they stand."""
+def welcome(addresses: Addresses, *, token_is_set: bool) -> str:
+    """Lines that can be pasted into a shell as they stand; where an operator token is set, into one that
+    has it in DAYBOOK_OPERATOR_TOKEN."""
+    token = _TOKEN if token_is_set else ""
     write, read, data = addresses.commands_url, addresses.read_url, addresses.data_dir
     found = _some_product(read)
     sku, currency = found or _NO_PRODUCT
     if found is None:
         first = [
             "1. List a product and put it on the shelf",
-            _post(f"{write}/api/v1/products", _product(sku, currency)),
-            _post(f"{write}/api/v1/inventory/{sku}/receipts", _RECEIPT, key="receipt"),
+            _post(f"{write}/api/v1/products", _product(sku, currency), token),
+            _post(f"{write}/api/v1/inventory/{sku}/receipts", _RECEIPT, token, key="receipt"),
         ]
     else:
         first = [
@@ -53,7 +56,7 @@ def welcome(addresses: Addresses) -> str:
         _post(f'"{write}/api/v1/carts/$CART/items"', json.dumps({"sku": sku, "quantity": 2})),
         f"   ORDER=$({check_out} | {_ID})",
         "3. Read the order back, and its history event by event",
-        f'   curl -s "{read}/api/v1/orders/$ORDER"',
+        f'   curl -s{token} "{read}/api/v1/orders/$ORDER"',
         f'   {Path(sys.prefix) / "bin" / "daybook"} replays order "$ORDER"{folder}',
         "",
         "Ctrl-C stops everything; what was written stays.",
@@ -61,9 +64,9 @@ def welcome(addresses: Addresses) -> str:
     return "\n".join(lines)
 
 
-def _post(url: str, body: str, *, key: str | None = None) -> str:
+def _post(url: str, body: str, token: str = "", *, key: str | None = None) -> str:
     header = f' -H "Idempotency-Key: try-{key}-0123456789abcdef"' if key is not None else ""
-    return f"   curl -s -X POST {url} -H 'Content-Type: application/json'{header} -d '{body}'"
+    return f"   curl -s -X POST {url} -H 'Content-Type: application/json'{token}{header} -d '{body}'"
 
 
 def _product(sku: str, currency: str) -> str:

@@ -99,6 +99,25 @@ class RunningSystem:
                 self.process.wait()
 
 
+def tried(system: RunningSystem, environment: Mapping[str, str] | None = None) -> str:
+    """Does the three things that `up` says are to be tried, in a shell; what they answered."""
+    to_try = system.said.partition("Three things to try:")[2].partition("Ctrl-C")[0]
+    lines = [line for line in to_try.splitlines() if line.startswith("   ")]
+    assert len(lines) >= 7
+    waits = [f"{line}; sleep 1" if "$ORDER" not in line else f"{line}; echo" for line in lines]
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(waits)],
+        env=os.environ | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "/problems/" not in done.stdout, done.stdout
+    return done.stdout
+
+
 def refused(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> str:
     """Run an `up` that must not start; its one line on standard error."""
     with tempfile.TemporaryDirectory() as output:  # Beside the data, it would be something left behind.
