@@ -64,6 +64,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"email": "mia,ann@probe,example"}, "body.email"),
     ({"email": "mia@probe..example"}, "body.email"),
     ({"email": "mia@probe"}, "body.email"),
+    ({"email": "mia@test"}, "body.email"),
     ({"email": "mia@-probe.example"}, "body.email"),
     ({"email": ".mia@probe.example"}, "body.email"),
     ({"email": f"{'m' * 65}@probe.example"}, "body.email"),
