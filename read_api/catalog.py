@@ -23,7 +23,7 @@ from read_api.documenting import documented, documented_list
 from read_api.freshness import Freshness, read_fresh
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT, ProblemError
 from read_api.product_page import answer_product
-from read_api.requests import TEXT, Asked, Cursor, Limit, Sku, typed
+from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Asked, Cursor, Limit, Sku, typed
 from read_api.stores import stores_of
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])
@@ -50,7 +50,9 @@ Category = Annotated[
         description=f'A path from the root: "Kitchen {CATEGORY_SEPARATOR} Mugs"; those below it count.',
     ),
 ]
-Price = Annotated[int | None, Query(ge=0, le=_PRICE_MAX, description="Minor units, included.")]
+Price = Annotated[
+    int | None, WRITTEN_IN_DIGITS, Query(ge=0, le=_PRICE_MAX, description="Minor units, included.")
+]
 Words = Annotated[
     Annotated[str, AfterValidator(typed)] | None,
     Query(

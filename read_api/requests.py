@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query as QueryParameter
-from pydantic import WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from projections.documents.spelling import controls, spelt
 from read_api.cursors import LENGTH_MAX
@@ -77,8 +78,17 @@ def typed(text: str) -> str:
     return spelt(text)
 
 
+def _digits(said: object) -> object:
+    if isinstance(said, str) and not re.fullmatch("[0-9]+", said):
+        raise ValueError("is no whole number in digits")
+    return said
+
+
+WRITTEN_IN_DIGITS = BeforeValidator(_digits)
+"""Of a number: pydantic alone would take `1_0`, `+1` and `1.0` as well."""
+
 Asked = Annotated[Freshness | None, Depends(freshness)]
-Limit = Annotated[int, Query(ge=1, le=1_000, description="Items per page.")]
+Limit = Annotated[int, WRITTEN_IN_DIGITS, Query(ge=1, le=1_000, description="Items per page.")]
 Cursor = Annotated[
     str | None,
     Query(
