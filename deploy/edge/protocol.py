@@ -89,7 +89,16 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+        if self.transport.is_closing():  # Nothing was read: what waits to be is thrown away.
+            self._tell_gone()
         super().resume_writing()
+
+    def _tell_gone(self) -> None:
+        """Nobody waits for answers. uvicorn tells the last request alone, and others may come before it."""
+        self.pipeline.clear()
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def _give_up_unless_read(self) -> None:
         if self.transport.get_write_buffer_size() < self._unread_bytes:

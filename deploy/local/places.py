@@ -45,6 +45,10 @@ class Places:
     def logs(self) -> Path:
         return self.data / "logs"
 
+    def make_sockets(self) -> None:
+        """Once more, where somebody swept it away. Raises FolderUnusable."""
+        _made_socket_folder(self.data, self.account)
+
 
 class HeldFolder:
     """A data folder that is ours alone until closed; made where it was missing."""

@@ -51,6 +51,10 @@ class PostgresServer(Server):
         self._sockets = sockets
 
     @property
+    def socket(self) -> Path:
+        return self._sockets / f".s.PGSQL.{SOCKET_PORT}"
+
+    @property
     def program(self) -> Program:
         settings = SETTINGS | {"unix_socket_directories": str(self._sockets)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -49,7 +49,11 @@ class RedisServer(Server):
         exists, and `account` may write there."""
         super().__init__(folder=folder, account=account, log=log)
         self._executable = program
-        self.socket = sockets / "redis.sock"
+        self._sockets = sockets
+
+    @property
+    def socket(self) -> Path:
+        return self._sockets / "redis.sock"
 
     @property
     def program(self) -> Program:

@@ -39,6 +39,11 @@ class Server(ABC):
 
     @property
     @abstractmethod
+    def socket(self) -> Path:
+        """Where it is reached."""
+
+    @property
+    @abstractmethod
     def program(self) -> Program:
         """How it is run."""
 

@@ -15,6 +15,7 @@ from deploy.local.places import Places
 from deploy.local.postgres import PostgresServer
 from deploy.local.postgres_database import let_roles_in, make_database, only_reading
 from deploy.local.redis import RedisServer
+from deploy.local.server import Server
 from deploy.local.settings import LocalSettings
 from event_store.postgres_connections import FEED_ROLE
 from event_store.postgres_migrations import WRITER_ROLE
@@ -30,6 +31,7 @@ class Servers:
         self._given_postgres = settings.postgres_url
         self._given_redis = settings.redis_url
         self.keepers: list[Keeper] = []  # in the order of their start
+        self._reachable: dict[Keeper, subprocess.Popen[bytes]] = {}  # the lives whose sockets were seen
         self._postgres: PostgresServer | None = None
         self._redis: RedisServer | None = None
         if settings.postgres_url and settings.redis_url:
@@ -82,6 +84,28 @@ class Servers:
         if self._redis is not None:
             self._redis.check()
 
+    def end_unreachable(self, display: Display) -> None:
+        """End a server whose socket was swept away beneath it: the next that is started has one."""
+        servers: list[Server] = [one for one in (self._postgres, self._redis) if one is not None]
+        for keeper, server in zip(self.keepers, servers, strict=False):
+            if not keeper.started.is_set():
+                continue
+            process = keeper.process
+            if server.socket.exists():
+                self._reachable[keeper] = process
+            elif self._reachable.get(keeper) is process and process.poll() is None:
+                del self._reachable[keeper]
+                told = f"its socket {server.socket} is gone: ended, to be started anew"
+                display.tell(told, process=keeper.program.name, level="warning")
+                process.send_signal(keeper.program.stop_signals[0][0])
+
+    def _prepared(self, server: Server) -> Callable[[], None]:
+        def prepare() -> None:
+            self._places.make_sockets()
+            server.prepare()
+
+        return prepare
+
     async def start(self, keepers: Keepers, display: Display) -> None:
         """Start what is ours and wait until it answers; recovery may take its time."""
 
@@ -97,14 +121,14 @@ class Servers:
         if self._postgres is not None:
             postgres, tell = self._postgres, telling("postgres")
             display.tell("starting", process="postgres")
-            keeper = keepers.keep(postgres.program, prepare=postgres.prepare)
+            keeper = keepers.keep(postgres.program, prepare=self._prepared(postgres))
             self.keepers.append(keeper)
             started.append(started_and(keeper, lambda process: postgres.wait_ready(process, tell)))
         if self._redis is not None:
             redis, tell_redis = self._redis, telling("redis")
             redis.tell = tell_redis
             display.tell("starting", process="redis")
-            keeper = keepers.keep(redis.program, prepare=redis.prepare, is_vital=False)
+            keeper = keepers.keep(redis.program, prepare=self._prepared(redis), is_vital=False)
             self.keepers.append(keeper)
             check = functools.partial(redis.wait_ready, progress=tell_redis)
             started.append(_started_or_told(keeper, check, display))

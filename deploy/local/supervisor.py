@@ -115,7 +115,7 @@ class System:
     async def run(self, asked_to_stop: asyncio.Event) -> None:
         starting = asyncio.create_task(self._start())
         ending = asyncio.create_task(asked_to_stop.wait())
-        watching = asyncio.create_task(self._watch_logs())
+        watching = asyncio.create_task(self._watch())
         try:
             awaited = (starting, ending, self.keepers.failure, watching)
             await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
@@ -228,7 +228,7 @@ class System:
         print(text, flush=True)  # noqa: T201 - the command's answer
         self.keepers.starting = False
 
-    async def _watch_logs(self) -> None:
+    async def _watch(self) -> None:
         watches: dict[Path, LogWatch] = {}
         while True:
             for keeper in self.keepers.all:
@@ -239,6 +239,7 @@ class System:
                 await asyncio.to_thread(bound_all, self._places.logs)
             except OSError as error:
                 self._display.tell(f"the logs are not kept within bounds: {error}", level="warning")
+            self._servers.end_unreachable(self._display)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _stop(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 
 import pytest
 
+from tests.edge.serving import served
 from tests.edge.wire import HOST, ask, get, port_of, wire
 from tests.system.running import RunningSystem
 
@@ -171,6 +174,21 @@ def test_who_sends_no_more_is_answered(port: int) -> None:
         line.half_close()
         assert line.answer().status == 200
         assert line.rest() == b""
+
+
+def test_who_goes_while_several_requests_wait_is_no_failure_of_ours(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with served() as server:
+        for _ in range(3):
+            with wire(server.port) as line:
+                line.send((b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n") * 3)
+                assert line.socket.recv(1)
+                line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for _ in range(5):
+            assert get(server.port, "/").status == 200
+            time.sleep(0.05)
+    assert capfd.readouterr().err == ""
 
 
 def test_who_sends_no_more_in_mid_request_is_told_so(port: int) -> None:
