@@ -142,6 +142,22 @@ def test_read_models_that_are_damaged_while_everything_runs_come_back(system: Ru
     wait_until(lambda: found() and can_be_read(system, sku) and can_be_read(system, after))
 
 
+def test_servers_whose_sockets_are_swept_away_are_reached_again(system: RunningSystem) -> None:
+    sku = list_product(system)
+    folder = Path(system.addresses["redis"].removeprefix("unix://")).parent
+    sockets = {path.name for path in folder.iterdir()}
+    shutil.rmtree(folder)
+    wait_until(lambda: folder.exists() and {path.name for path in folder.iterdir()} == sockets)
+
+    def works() -> bool:
+        return call(f"{system.addresses['read']}/health/ready")[0] == 200 and can_be_read(system, sku)
+
+    wait_until(works)
+    wait_until(lambda: call(f"{system.addresses['commands']}/health/ready")[0] == 200)
+    after = list_product(system)
+    wait_until(lambda: can_be_read(system, after))
+
+
 def test_a_log_is_bounded_while_its_process_runs(system: RunningSystem) -> None:
     log = system.data / "logs" / "query.log"
     os.truncate(log, 3 * LOGS_BYTES_MAX)  # Without a byte on the disk: a hole.
