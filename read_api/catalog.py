@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from projections.documents.search import (
@@ -51,7 +51,9 @@ Category = Annotated[
     ),
 ]
 Price = Annotated[
-    int | None, WRITTEN_IN_DIGITS, Query(ge=0, le=_PRICE_MAX, description="Minor units, included.")
+    Annotated[int, Field(ge=0, le=_PRICE_MAX)] | None,
+    WRITTEN_IN_DIGITS,
+    Query(description="Minor units, included."),
 ]
 Words = Annotated[
     Annotated[str, AfterValidator(typed)] | None,

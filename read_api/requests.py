@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query as QueryParameter
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from projections.documents.spelling import controls, spelt
 from read_api.cursors import LENGTH_MAX
@@ -85,10 +85,11 @@ def _digits(said: object) -> object:
 
 
 WRITTEN_IN_DIGITS = BeforeValidator(_digits)
-"""Of a number: pydantic alone would take `1_0`, `+1` and `1.0` as well."""
+"""Of a number: pydantic alone would take `1_0`, `+1` and `1.0` as well. It stands behind the number's bounds,
+or the document would not tell them."""
 
 Asked = Annotated[Freshness | None, Depends(freshness)]
-Limit = Annotated[int, WRITTEN_IN_DIGITS, Query(ge=1, le=1_000, description="Items per page.")]
+Limit = Annotated[int, Field(ge=1, le=1_000), WRITTEN_IN_DIGITS, Query(description="Items per page.")]
 Cursor = Annotated[
     str | None,
     Query(

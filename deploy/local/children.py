@@ -134,14 +134,15 @@ def end_strangers(
 
 def _gone(processes: Collection[psutil.Process], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while any(map(_lives, processes)):
+    while any(map(lives, processes)):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Whether it still does something: nobody may have taken note of its end yet."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -142,12 +142,13 @@ class PostgresServer(Server):
                 wake_family(postmaster)
                 postmaster.wait(timeout=60)
         # A killed postmaster's workers see it within moments, but for those that were stopped. Only then may
-        # the pid file go: PostgreSQL itself would take any process that bears the recorded number by now for
-        # a running server.
+        # the two files with its number go: PostgreSQL itself would take any process that bears it by now, or
+        # what nobody has taken note of yet, for a running server.
         end_strangers(self._workers(), seconds=20, number=signal.SIGQUIT)
         if self._workers():
             raise FolderUnusable(f"{self.folder} is still in use by a PostgreSQL that does not end")
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        for named in (self.folder / "postmaster.pid", self.socket.with_name(f"{self.socket.name}.lock")):
+            named.unlink(missing_ok=True)
 
     def _workers(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if self._works_here(process)]

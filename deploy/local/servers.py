@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import subprocess
+import time
 from collections.abc import Callable
 
 from deploy.local.binaries import find_binaries
@@ -21,6 +22,8 @@ from event_store.postgres_connections import FEED_ROLE
 from event_store.postgres_migrations import WRITER_ROLE
 
 DATABASE = "daybook"
+SOCKET_SECONDS_MAX = 10.0
+"""Both servers make their socket before they read their data."""
 
 
 class Servers:
@@ -31,7 +34,8 @@ class Servers:
         self._given_postgres = settings.postgres_url
         self._given_redis = settings.redis_url
         self.keepers: list[Keeper] = []  # in the order of their start
-        self._reachable: dict[Keeper, subprocess.Popen[bytes]] = {}  # the lives whose sockets were seen
+        self._socketless: dict[Keeper, tuple[subprocess.Popen[bytes], float]] = {}
+        """How long each life may be without a socket, by the monotonic clock; once it was seen, no longer."""
         self._postgres: PostgresServer | None = None
         self._redis: RedisServer | None = None
         if settings.postgres_url and settings.redis_url:
@@ -90,11 +94,14 @@ class Servers:
         for keeper, server in zip(self.keepers, servers, strict=False):
             if not keeper.started.is_set():
                 continue
-            process = keeper.process
+            process, now = keeper.process, time.monotonic()
+            life, until = self._socketless.get(keeper, (None, 0.0))
             if server.socket.exists():
-                self._reachable[keeper] = process
-            elif self._reachable.get(keeper) is process and process.poll() is None:
-                del self._reachable[keeper]
+                self._socketless[keeper] = (process, now)
+            elif life is not process:
+                self._socketless[keeper] = (process, now + SOCKET_SECONDS_MAX)
+            elif now > until and process.poll() is None:
+                self._socketless[keeper] = (process, now + SOCKET_SECONDS_MAX)
                 told = f"its socket {server.socket} is gone: ended, to be started anew"
                 display.tell(told, process=keeper.program.name, level="warning")
                 process.send_signal(keeper.program.stop_signals[0][0])

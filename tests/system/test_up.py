@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from redis import Redis
 
+from deploy.local.children import lives
 from deploy.local.logs import LOGS_BYTES_MAX
 from tests.system.running import RunningSystem, call, daybook, refused, tried, wait_until
 
@@ -147,7 +148,10 @@ def test_servers_whose_sockets_are_swept_away_are_reached_again(system: RunningS
     folder = Path(system.addresses["redis"].removeprefix("unix://")).parent
     sockets = {path.name for path in folder.iterdir()}
     shutil.rmtree(folder)
-    wait_until(lambda: folder.exists() and {path.name for path in folder.iterdir()} == sockets)
+    wait_until(
+        lambda: folder.exists() and {path.name for path in folder.iterdir()} == sockets,
+        why=lambda: f"{sockets}, {list(folder.glob('*'))}: {system.complained}",
+    )
 
     def works() -> bool:
         return call(f"{system.addresses['read']}/health/ready")[0] == 200 and can_be_read(system, sku)
@@ -180,7 +184,7 @@ def test_stopping_it_stops_all_and_only_its_own(folder: Path) -> None:
             system.process.send_signal(signal.SIGTERM)
             system.process.send_signal(signal.SIGTERM)
             assert system.stop(signal.SIGINT) == 0
-            assert [one for one in family if one.is_running()] == []
+            assert [one for one in family if lives(one)] == []
             assert stranger.poll() is None
             assert not (folder / "stopped" / "run" / "addresses.json").exists()
 
@@ -208,7 +212,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_a_new_one_goes_on(fold
         try:
             second.wait_ready()
             wait_until(lambda: can_be_read(second, sku))
-            assert [one for one in family if one.is_running()] == []
+            assert [one for one in family if lives(one)] == []
         finally:
             second.end()
     finally:
