@@ -133,13 +133,15 @@ def test_a_server_left_running_is_ended_before_a_new_one_starts(place: ServerPla
         new.stop()
 
 
-def test_a_pid_file_that_names_a_stranger_hurts_neither(place: ServerPlace) -> None:
+def test_files_that_name_a_stranger_as_the_server_hurt_neither(place: ServerPlace) -> None:
     server = postgres_in(place)
     server.start()
     server.stop()
-    with subprocess.Popen(["sleep", "60"]) as stranger:
+    user = None if place.account.is_us else place.account.uid  # PostgreSQL looks at its own user's alone.
+    with subprocess.Popen(["sleep", "60"], user=user) as stranger:
         try:
-            (server.folder / "postmaster.pid").write_text(f"{stranger.pid}\n{server.folder}\n")
+            for file in (server.folder / "postmaster.pid", Path(f"{server.socket}.lock")):
+                file.write_text(f"{stranger.pid}\n{server.folder}\n")
             server.start()
             server.stop()
             assert stranger.poll() is None
