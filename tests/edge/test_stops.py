@@ -154,4 +154,6 @@ def test_a_system_that_stops_answers_until_it_has_gone_though_its_database_is_su
         assert own_system.stop() == 0
     for visitors in both:
         assert visitors.outcomes["503"] > 0
+        # Who comes between the last look at the queue and its end is reset by the kernel: a moment, once.
+        assert visitors.outcomes.pop("ConnectionResetError", 0) <= 2
         assert set(visitors.outcomes) <= {"200", "503", "ConnectionRefusedError"}, visitors.outcomes
