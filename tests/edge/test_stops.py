@@ -16,6 +16,7 @@ import pytest
 
 from tests.edge.serving import served
 from tests.edge.wire import HOST, get, port_of, wire
+from tests.suspended import suspended
 from tests.system.running import RunningSystem, wait_until
 
 pytestmark = pytest.mark.slow
@@ -149,9 +150,8 @@ def test_a_system_that_stops_answers_until_it_has_gone_though_its_database_is_su
     with both[0].coming(), both[1].coming():
         time.sleep(0.3)
         (postmaster,) = own_system.children()["postgres"]
-        for process in (postmaster, *postmaster.children(recursive=True)):
-            process.suspend()
-        assert own_system.stop() == 0
+        with suspended(postmaster.pid):
+            assert own_system.stop() == 0
     for visitors in both:
         assert visitors.outcomes["503"] > 0
         # Who comes between the last look at the queue and its end is reset by the kernel: a moment, once.

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 import psycopg
 import pytest
 
@@ -17,20 +16,14 @@ from event_store import postgres_wakeup
 from event_store.errors import StoreUnavailable
 from event_store.postgres_log import PostgresLog
 from tests.event_store.given import adding, append
+from tests.suspended import suspended
 
 
 @contextmanager
 def silent(server: PostgresServer) -> Iterator[None]:
     """All its processes stand still: connections are taken, and nothing is answered."""
-    first = psutil.Process(server.process.pid)
-    everyone = [first, *first.children()]
-    for process in everyone:
-        process.suspend()
-    try:
+    with suspended(server.process.pid):
         yield
-    finally:
-        for process in everyone:
-            process.resume()
 
 
 def test_a_log_is_closed_beneath_whoever_waits_for_its_server(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 
-import psutil
 import psycopg
 import pytest
 
@@ -15,6 +14,7 @@ from event_store.postgres_log import PostgresLog
 from event_store.postgres_migrations import migrate
 from event_store.records import Appended, Entry
 from tests.event_store.given import adding, append, keyed, positions
+from tests.suspended import suspended
 
 
 def test_a_missing_position_is_never_skipped(postgres_log: PostgresLog, sql: psycopg.Connection) -> None:
@@ -158,20 +158,13 @@ def test_a_server_that_says_nothing_is_told_and_goes_on(
     held = log.try_exclusive("x")
     assert held is not None
     assert log.head() == 1
-    postmaster = psutil.Process(own_server.process.pid)
-    everyone = [postmaster, *postmaster.children()]
-    for process in everyone:
-        process.suspend()
-    try:
+    with suspended(own_server.process.pid):
         for call in (log.head, lambda: log.wait(after=1, timeout_seconds=5), lambda: log.try_exclusive("y")):
             started = time.monotonic()
             with pytest.raises(StoreUnavailable):
                 call()
             assert time.monotonic() - started < 5
         assert not held.still_held()
-    finally:
-        for process in everyone:
-            process.resume()
     assert log.head() == 1
     assert positions(append(log, adding("cart-b"))) == [2]
     log.close()

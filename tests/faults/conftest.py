@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
 import pytest
 
 from deploy.local.postgres import SOCKET_PORT, PostgresServer
@@ -47,11 +46,6 @@ class Behind:
     shop: Shop
     server: PostgresServer
     door: CuttingDoor
-
-    def server_processes(self) -> list[psutil.Process]:
-        """The postmaster and every process of it."""
-        postmaster = psutil.Process(self.server.process.pid)
-        return [postmaster, *postmaster.children(recursive=True)]
 
 
 @pytest.fixture(scope="package")

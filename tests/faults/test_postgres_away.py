@@ -15,6 +15,7 @@ from tests.edge.wire import HOST, port_of, wire
 from tests.faults.conftest import DEADLINE_SECONDS, Behind
 from tests.faults.shop import Shop
 from tests.faults.shoppers import PLACES, Client, Load
+from tests.suspended import suspended
 from tests.system.running import call, wait_until
 
 pytestmark = pytest.mark.slow
@@ -35,14 +36,8 @@ def gone(behind: Behind) -> Iterator[None]:
 
 @contextmanager
 def frozen(behind: Behind) -> Iterator[None]:
-    processes = behind.server_processes()
-    for process in processes:
-        process.suspend()
-    try:
+    with suspended(behind.server.process.pid):
         yield
-    finally:
-        for process in processes:
-            process.resume()
 
 
 @pytest.mark.parametrize("away", [gone, frozen])

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
 import pytest
 
 from deploy.local.postgres import PostgresServer
 from event_store.postgres_log import PostgresLog
 from event_store.records import Entry, NewEvent
 from tests.servers import kill
+from tests.suspended import suspended
 from tests.system.running import wait_until
 
 STOP_SECONDS_MAX = 15
@@ -82,15 +82,8 @@ def started(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str, str], Run
 
 @contextmanager
 def frozen(server: PostgresServer) -> Iterator[None]:
-    first = psutil.Process(server.process.pid)
-    everyone = [first, *first.children()]
-    for process in everyone:
-        process.suspend()
-    try:
+    with suspended(server.process.pid):
         yield
-    finally:
-        for process in everyone:
-            process.resume()
 
 
 def test_every_process_stops_in_time_while_postgres_is_silent(
