@@ -40,7 +40,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         2,
         orders.OrderPlaced,
         personal=("email", "shipping_address"),
-        subject=orders.subject_of,
+        subject=orders.order_subject,
         upcasters=(orders.order_placed_from_1,),
         bound_from=2,
     ),

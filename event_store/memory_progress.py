@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from event_store.progress import OpenWork
 from event_store.records import RecordedEvent
 
 
-class MemoryProgress:
+class MemoryProgress(ABC):
     """The part of the log in memory that is about processes."""
 
     _checkpoints: dict[str, int]
@@ -18,9 +19,9 @@ class MemoryProgress:
     _events: list[RecordedEvent]
     _open_work: dict[str, dict[tuple[str, int], OpenWork]]  # by process
 
+    @abstractmethod
     def _open(self) -> threading.Condition:
         """The lock of all there is. StoreUnavailable once it is closed."""
-        raise NotImplementedError
 
     def tracked(self, name: str) -> int | None:
         with self._open():

@@ -191,10 +191,11 @@ CreditNoteEvent = CreditNoteIssued
 NumberEvent = OrderNumbered | CreditNoteNumbered
 
 
-def subject_of(event: OrderPlaced) -> str:
-    """Whose personal data the order holds: its own, as anybody may put any customer on a cart.
+def order_subject(event: OrderPlaced | OrderCanceled | LinesReturned | OrderRefunded) -> str:
+    """Whose personal data an order's events hold: the order's own, as anybody may put any customer on a cart.
 
-    So a person can be forgotten and the order's papers kept. Number 1 was stored for other subjects.
+    So a person can be forgotten and the order's papers kept. Number 1 of `order_placed` was stored for other
+    subjects.
     """
     return f"order-{event.order_id}"
 
@@ -206,11 +207,6 @@ def order_placed_from_1(data: dict[str, Any]) -> dict[str, Any]:
         "secret_hash": None,
         "shipping_address": None if address is None else address | {"region": None},
     }
-
-
-def order_subject(event: OrderCanceled | LinesReturned | OrderRefunded) -> str:
-    """Whose data a reason is: the order's, so that it is forgotten with it."""
-    return f"order-{event.order_id}"
 
 
 def note_subject(event: CreditNoteIssued) -> str:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.edge.wire import port_of
-from tests.system.running import RunningSystem
+from tests.system.running import RunningSystem, started
 
 
 @pytest.fixture(scope="package")
 def system() -> Iterator[RunningSystem]:
     """Without a token: for this machine alone."""
-    folder = Path(tempfile.mkdtemp(prefix="daybook-edge-", dir="/tmp"))
-    folder.chmod(0o755)
-    system = RunningSystem(folder / "data")
-    try:
-        system.wait_ready()
+    with started() as system:
         yield system
-    finally:
-        system.end()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["commands", "read"])

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.edge.serving import served
 from tests.edge.wire import HOST, get, port_of, wire
 from tests.suspended import suspended
-from tests.system.running import RunningSystem, wait_until
+from tests.system.running import RunningSystem, started, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -27,15 +24,8 @@ LIVE = b"GET /health/live HTTP/1.1\r\n" + HOST + b"\r\n"
 @pytest.fixture(scope="module")
 def own_system() -> Iterator[RunningSystem]:
     """One that this file stops."""
-    folder = Path(tempfile.mkdtemp(prefix="daybook-stops-", dir="/tmp"))
-    folder.chmod(0o755)
-    system = RunningSystem(folder / "data")
-    try:
-        system.wait_ready()
+    with started() as system:
         yield system
-    finally:
-        system.end()
-        shutil.rmtree(folder)
 
 
 def test_what_is_under_way_is_answered_and_then_the_connection_ends() -> None:

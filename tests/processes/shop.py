@@ -195,6 +195,18 @@ async def eventually(holds: Callable[[], bool], seen: Callable[[], Any], *, seco
     raise AssertionError(f"still {seen()}")
 
 
+class Deaf:
+    """A handling loop that dies with every command in its hands."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+
+    async def handle(self, command: Any, context: Context) -> Answer:
+        self.told.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody is answered")
+
+
 class DyingGateway:
     """The real gateway until the call `at`: there the process loses it, before or after it is done."""
 

@@ -12,7 +12,7 @@ from commands.processes.payment import Payment
 from commands.sandbox_gateway import SandboxGateway
 from event_store.memory_log import MemoryLog
 from event_store.postgres_log import PostgresLog
-from tests.processes.shop import Shop, eventually
+from tests.processes.shop import Deaf, Shop, eventually
 from tests.suspensions import CancelAt
 
 MOMENTS = pytest.mark.parametrize("when_done", [False, True], ids=["waiting", "answered"])
@@ -88,17 +88,6 @@ def test_so_it_is_on_postgres(tmp_path, fresh_postgres, when_done):
     assert shop.charged() == [("authorized", 0, 0)] * 12
     log.close()
     gateway.close()
-
-
-class Deaf:
-    """A handling loop that dies with every command in its hands."""
-
-    def __init__(self):
-        self.told = asyncio.Event()
-
-    async def handle(self, command, context):
-        self.told.set()
-        await asyncio.Event().wait()
 
 
 def test_a_stop_that_is_itself_canceled_leaves_nothing_running_and_no_lock_taken(shop):

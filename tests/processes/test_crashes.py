@@ -11,7 +11,7 @@ from commands.processes.following import Patience
 from commands.refunds import RefundOrder
 from commands.sandbox_gateway import SandboxGateway
 from event_store.memory_log import MemoryLog
-from tests.processes.shop import NOON, ORDER, DyingGateway, Shop, eventually
+from tests.processes.shop import NOON, ORDER, Deaf, DyingGateway, Shop, eventually
 
 LONG = Patience(pause_first=60.0)  # whoever lost a call is dead before it asks again
 
@@ -100,17 +100,6 @@ def test_a_process_that_dies_around_a_call_is_followed_by_one_that_ends_the_stor
     assert shop.charged() == smooth.charged()
     assert len(shop.charged()) == 1
     smooth.gateway.close()
-
-
-class Deaf:
-    """A handling loop that dies with every command in its hands."""
-
-    def __init__(self):
-        self.told = asyncio.Event()
-
-    async def handle(self, command, context):
-        self.told.set()
-        await asyncio.Event().wait()
 
 
 def test_an_answer_that_was_never_recorded_is_asked_for_again_and_the_card_charged_once(shop):

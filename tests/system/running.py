@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,20 @@ def tried(system: RunningSystem, environment: Mapping[str, str] | None = None) -
     assert done.returncode == 0, done.stderr
     assert "/problems/" not in done.stdout, done.stdout
     return done.stdout
+
+
+@contextmanager
+def started(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[RunningSystem]:
+    """One that is ready, in a folder where the servers' user may walk through; both are gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="daybook-system-", dir="/tmp"))
+    folder.chmod(0o755)
+    system = RunningSystem(folder / "data", *options, environment=environment)
+    try:
+        system.wait_ready()
+        yield system
+    finally:
+        system.end()
+        shutil.rmtree(folder)
 
 
 def refused(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -15,7 +12,7 @@ import pytest
 from psycopg import sql
 from redis import Redis
 
-from tests.system.running import RunningSystem, tried, wait_until
+from tests.system.running import RunningSystem, started, tried, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -26,15 +23,8 @@ PLANTED = "Planted"  # begins every text that is personal
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[RunningSystem]:
-    folder = Path(tempfile.mkdtemp(prefix="daybook-guarded-", dir="/tmp"))
-    folder.chmod(0o755)
-    system = RunningSystem(folder / "data", environment=TOKEN | {"DAYBOOK_COMMANDS_ACCESS_LOG": "1"})
-    try:
-        system.wait_ready()
+    with started(environment=TOKEN | {"DAYBOOK_ACCESS_LOG": "true"}) as system:
         yield system
-    finally:
-        system.end()
-        shutil.rmtree(folder)
 
 
 def test_what_is_printed_works_for_who_has_the_token(system: RunningSystem) -> None:

@@ -47,6 +47,15 @@ def system(folder: Path) -> Iterator[RunningSystem]:
         system.end()
 
 
+def wait_works(system: RunningSystem, sku: str) -> None:
+    """Until both sides are ready again, what was listed is read, and what is listed now, too."""
+    for side in ("read", "commands"):
+        wait_until(lambda side=side: call(f"{system.addresses[side]}/health/ready")[0] == 200)
+    wait_until(lambda: can_be_read(system, sku))
+    after = list_product(system)
+    wait_until(lambda: can_be_read(system, after))
+
+
 def list_product(system: RunningSystem) -> str:
     sku = f"MUG-{uuid4().hex[:8]}"
     product = {"sku": sku, "title": "Mug", "description": "", "category": "Kitchen > Mugs", "attributes": {}}
@@ -115,14 +124,7 @@ def test_a_killed_child_is_started_again_and_nothing_is_lost(system: RunningSyst
         return before[0] not in now and len(now) == len(before)
 
     wait_until(replaced)
-
-    def works() -> bool:
-        return call(f"{system.addresses['read']}/health/ready")[0] == 200 and can_be_read(system, sku)
-
-    wait_until(works)
-    wait_until(lambda: call(f"{system.addresses['commands']}/health/ready")[0] == 200)
-    after = list_product(system)
-    wait_until(lambda: can_be_read(system, after))
+    wait_works(system, sku)
 
 
 def test_read_models_that_are_damaged_while_everything_runs_come_back(system: RunningSystem) -> None:
@@ -152,14 +154,7 @@ def test_servers_whose_sockets_are_swept_away_are_reached_again(system: RunningS
         lambda: folder.exists() and {path.name for path in folder.iterdir()} == sockets,
         why=lambda: f"{sockets}, {list(folder.glob('*'))}: {system.complained}",
     )
-
-    def works() -> bool:
-        return call(f"{system.addresses['read']}/health/ready")[0] == 200 and can_be_read(system, sku)
-
-    wait_until(works)
-    wait_until(lambda: call(f"{system.addresses['commands']}/health/ready")[0] == 200)
-    after = list_product(system)
-    wait_until(lambda: can_be_read(system, after))
+    wait_works(system, sku)
 
 
 def test_a_log_is_bounded_while_its_process_runs(system: RunningSystem) -> None:

@@ -15,7 +15,6 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -28,7 +27,7 @@ from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Address
 from commands import cart, catalog, inventory, orders
 from commands.fulfilment import FulfilOrder, ReturnLines
-from commands.gateway import Gateway, GatewayTimeout, GatewayUnavailable
+from commands.gateway import Gateway, GatewayUnavailable
 from commands.importing.importer import OnlineRetailImport
 from commands.importing.progress import Progress
 from commands.orders import CancelOrder
@@ -41,7 +40,7 @@ from deploy.local.postgres import PostgresServer
 from event_store.postgres_log import PostgresLog
 from event_store.queries import migrations
 from tests.importing.given import SMALL
-from tests.processes.shop import KEPT, NOON, Shop, eventually
+from tests.processes.shop import KEPT, NOON, DyingGateway, Shop, eventually
 
 TABLES = (
     *("installation", "subject_keys", "commands", "events", "snapshots", "tracking"),
@@ -53,25 +52,17 @@ STOCK_EVENTS = 300  # More than a stream has before a snapshot of it is drawn.
 
 
 class GatewayOfOne:
-    """The real gateway for one order, and away for every other; the call `losing` it loses, done or not."""
+    """The gateway for one order, and away for every other."""
 
-    def __init__(self, gateway: Gateway, order_id: str, losing: str | None, done: bool) -> None:
+    def __init__(self, gateway: Gateway, order_id: str) -> None:
         self._gateway = gateway
         self._order_id = order_id
-        self._losing = losing
-        self._done = done
-        self.lost = threading.Event()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(**arguments: Any) -> Any:
             if not arguments["key"].startswith(f"checkout-{self._order_id}/"):
                 raise GatewayUnavailable("away")
-            if name != self._losing:
-                return getattr(self._gateway, name)(**arguments)
-            if self._done:
-                getattr(self._gateway, name)(**arguments)
-            self.lost.set()
-            raise GatewayTimeout("the process ends here")
+            return getattr(self._gateway, name)(**arguments)
 
         return call
 
@@ -135,11 +126,11 @@ class Recording:
         self, order_id: str, *, losing: str | None = None, done: bool = False
     ) -> AsyncIterator[None]:
         """The process managers at work on one order; `losing` a call, they end with it."""
-        gateway = GatewayOfOne(self.shop.gateway, order_id, losing, done)
-        async with self.shop.managers(gateway, LONG):
+        dying = DyingGateway(self.shop.gateway, at=losing or "no call", done=done)
+        async with self.shop.managers(GatewayOfOne(dying, order_id), LONG):
             yield
             if losing is not None:
-                await eventually(gateway.lost.is_set, lambda: f"{losing} is not called")
+                await eventually(dying.dead.is_set, lambda: f"{losing} is not called")
 
     async def paid(self, name: str, *, at: Any = "fulfilment", customer_id: str | None = None) -> str:
         """An order whose money is promised, or taken `at` checkout."""
