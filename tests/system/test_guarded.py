@@ -88,6 +88,7 @@ def test_what_is_personal_is_nowhere_in_the_clear(system: RunningSystem, shopper
     wait_until(lambda: process not in system.children().get("commands", [process]))
     kept = everything_kept(system)
     assert [place for place, said in kept.items() if b"Mug, blue" in said]
+    assert [place for place, said in kept.items() if place.endswith(".log") and b'"/api/v1/carts"' in said]
     assert [place for place, said in kept.items() if PLANTED.encode() in said] == []
 
 

@@ -19,7 +19,7 @@ import pytest
 from event_store.postgres_migrations import migrate
 from tests.faults.truth import Truth
 from tests.system.running import RunningSystem, call, daybook, wait_until
-from tests.upgrades.record import TABLES, order_of
+from tests.upgrades.record import order_of
 
 pytestmark = pytest.mark.slow
 
@@ -99,12 +99,11 @@ def upgraded(request: pytest.FixtureRequest, postgres_server: Any) -> Iterator[U
     url = postgres_server.url(name)
     migrate(url, "daybook", up_to=int((recorded / "migration").read_text()))
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        for table in TABLES:
-            if not (recorded / f"{table}.copy.gz").exists():  # It is of a later schema.
-                continue
+        for file in recorded.glob("*.copy.gz"):
+            table = file.name.partition(".")[0]
             cursor.execute(f"TRUNCATE daybook.{table}".encode())
             with cursor.copy(f"COPY daybook.{table} FROM STDIN".encode()) as rows:
-                rows.write(gzip.decompress((recorded / f"{table}.copy.gz").read_bytes()))
+                rows.write(gzip.decompress(file.read_bytes()))
     with closing(sqlite3.connect(data / "sandbox.sqlite")) as ledger:
         ledger.executescript((recorded / "ledger.sql").read_text())
     system = RunningSystem(data, environment={"DAYBOOK_POSTGRES_URL": url})
