@@ -103,12 +103,12 @@ def _expected(error: Exception) -> str | None:
     """What a person is told about a failure that is no mistake of ours; None for all others."""
     from pydantic import ValidationError
 
-    from commands.gateway import GatewayError
+    from commands.gateways.gateway import GatewayError
     from deploy.local.errors import CannotRun
     from event_store.errors import EventStoreError
     from projections.documents.errors import ReadError
-    from projections.redis_store import EvictingStore
-    from projections.sink import SinkUnavailable
+    from projections.engine.sink import SinkUnavailable
+    from projections.redis.store import EvictingStore
 
     if isinstance(error, ValidationError):
         faults = error.errors()

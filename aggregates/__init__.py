@@ -1,1 +1,1 @@
-"""The rules of the shop: facts, states and pure decisions, one module or folder per context."""
+"""The rules of the shop: events, states and pure decisions by context. No I/O, clock or framework."""

@@ -10,16 +10,16 @@ import uvloop
 from starlette.types import ASGIApp
 
 from aggregates.event_types import EVENT_TYPES
-from commands.handlers import HANDLERS
-from commands.handling import Handling
+from commands.gateways.sandbox import SandboxGateway
+from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
+from commands.loop.handling import Handling
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
-from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
 from commands.vital import Vital
 from event_store.codec import Codec
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 
 SWITCH_SECONDS = 0.0005
 """How long the event loop may keep the interpreter from the thread whose append has come back; Python's own

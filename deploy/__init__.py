@@ -1,0 +1,1 @@
+"""Running Daybook: locally, the HTTP edge, the sample shop. No rule of the shop belongs here."""

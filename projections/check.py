@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from event_store.codec import Codec
 from event_store.records import EventReader
 from projections.documents.keys import document_key_at
-from projections.folding import fold_of
-from projections.redis_standing import live_keys
-from projections.redis_store import RedisStore
-from projections.sink import Decoded
-from projections.view import EntriesView, View
+from projections.engine.folding import fold_of
+from projections.engine.sink import Decoded
+from projections.redis.standing import live_keys
+from projections.redis.store import RedisStore
+from projections.views.view import EntriesView, View
 
 _PAGE_EVENTS = 5_000
 

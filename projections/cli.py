@@ -16,14 +16,14 @@ import structlog
 from tqdm import tqdm
 
 from event_store.errors import EventStoreError
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from projections.documents.search import VIEW as SEARCH
+from projections.engine.rebuild import Progress
+from projections.engine.sink import SinkUnavailable
 from projections.operate import rebuild_views
-from projections.rebuild import Progress
-from projections.redis_store import EvictingStore
-from projections.sink import SinkUnavailable
+from projections.redis.store import EvictingStore
 from projections.status import ViewStatus, view_statuses
-from projections.views import VIEWS
+from projections.views.registry import VIEWS
 
 NAMES = (*(view.name for view in VIEWS), SEARCH)
 

@@ -13,15 +13,15 @@ import structlog
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog, Exclusive
+from projections.engine.metrics import ProjectorMetrics
+from projections.engine.rebuild import Progress
+from projections.engine.runner import Runner
+from projections.engine.sink import SinkUnavailable
 from projections.health import serve_health
-from projections.metrics import ProjectorMetrics
-from projections.rebuild import Progress
-from projections.redis_requests import RedisRequests, Request
-from projections.runner import Runner
+from projections.redis.requests import RedisRequests, Request
 from projections.settings import Settings
-from projections.sink import SinkUnavailable
 from projections.sinks import all_sinks
 
 LOCK = "projector"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from projections.redis_sink import RedisSink
-from projections.sink import Sink
-from projections.tantivy_index import TantivySink
-from projections.versions import Numbers
-from projections.views import VIEWS
+from projections.engine.sink import Sink
+from projections.engine.versions import Numbers
+from projections.redis.sink import RedisSink
+from projections.tantivy.sink import TantivySink
+from projections.views.registry import VIEWS
 
 INDEX_FOLDER = "index"
 """The search index's folder within the data folder."""

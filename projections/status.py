@@ -11,10 +11,10 @@ from projections.documents.errors import ViewNotReady
 from projections.documents.search import VIEW as SEARCH
 from projections.documents.tantivy_reader import TantivyReader
 from projections.documents.tantivy_schema import read_pointer
-from projections.redis_standing import Standing, standing
-from projections.redis_store import RedisStore
+from projections.redis.standing import Standing, standing
+from projections.redis.store import RedisStore
 from projections.sinks import INDEX_FOLDER
-from projections.views import VIEWS
+from projections.views.registry import VIEWS
 
 
 class ViewStatus(msgspec.Struct, frozen=True):

@@ -18,16 +18,16 @@ from tqdm import tqdm
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Checkpoint, EventReader
-from replays.asked import LIMIT_MAX, TYPE_NAMES
-from replays.cloud_events import cloud_event
-from replays.feed import BeyondHead, read_page
-from replays.findings import Finding
-from replays.history import UnknownOrder, load_history
-from replays.moments import Cut, Everything, RecordedBy, UpToPosition, ValidBy, parse_time
-from replays.order_report import NotYet, in_json, in_words
-from replays.verify import verify
+from replays.feed.asked import LIMIT_MAX, TYPE_NAMES
+from replays.feed.cloud_events import cloud_event
+from replays.feed.feed import BeyondHead, read_page
+from replays.order.history import UnknownOrder, load_history
+from replays.order.moments import Cut, Everything, RecordedBy, UpToPosition, ValidBy, parse_time
+from replays.order.order_report import NotYet, in_json, in_words
+from replays.verification.findings import Finding
+from replays.verification.verify import verify
 
 _WAIT_SECONDS = 1.0
 

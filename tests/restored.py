@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 
 
 class RestoredLog(MemoryLog):

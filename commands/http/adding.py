@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from commands.cart import AddItem
+from commands.handlers.cart import AddItem
 from commands.http.answers import answered
 from commands.http.json_bodies import parse_json
 from commands.http.shapes import ID, Body, Quantity, SkuText

@@ -11,9 +11,9 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
-from commands.decision import Answer
-from commands.handling import Handling
 from commands.http.requests import KEY_PARAMETER, context_of
+from commands.loop.decision import Answer
+from commands.loop.handling import Handling
 
 PROBLEM = {
     "description": "A problem",

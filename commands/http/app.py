@@ -16,8 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregates.kernel import Rejected
-from commands.decision import BusyError, KeyBusyError, KeyReusedError
-from commands.handling import Handling
+from commands.handlers.orders import OrderSecretRequired
 from commands.http import cart, catalog, health, inventory, orders
 from commands.http.adding import AddItemRoute
 from commands.http.faults import invalid_request
@@ -38,7 +37,8 @@ from commands.http.problems import (
 )
 from commands.http.requests import RefusedRequest, order_secret_required
 from commands.http.tracing import TraceMiddleware
-from commands.orders import OrderSecretRequired
+from commands.loop.decision import BusyError, KeyBusyError, KeyReusedError
+from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
 from commands.settings import Settings
 from event_store.errors import StoreUnavailable

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from commands.cart import OpenCart, RemoveItem, SetQuantity
+from commands.handlers.cart import OpenCart, RemoveItem, SetQuantity
 from commands.http.adding import ItemBody, added
 from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from aggregates import text
 from aggregates.kernel import UnitPrice
-from commands.catalog import ChangePrice, DelistProduct, ListProduct
+from commands.handlers.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute
 from commands.http.limits import within

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from commands.handling import Handling
 from commands.http.answers import PROBLEM
 from commands.http.problems import NOT_READY, problem
+from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
 from event_store.errors import StoreUnavailable
 

@@ -9,12 +9,12 @@ from pydantic import Field
 from starlette.responses import Response
 
 from aggregates.kernel import MAIN
+from commands.handlers.inventory import AdjustStock, ReceiveStock
 from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute
 from commands.http.limits import invalid, within
 from commands.http.requests import operator_only
 from commands.http.shapes import INTEGRAL, QUANTITY_MAX, AnswerBody, Body, Quantity, Reason, SkuPath
-from commands.inventory import AdjustStock, ReceiveStock
 
 router = APIRouter(
     route_class=JsonRoute,

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from commands.fulfilment import FulfilOrder, ReturnLines
+from commands.handlers.fulfilment import FulfilOrder, ReturnLines
+from commands.handlers.orders import CancelOrder, PlaceOrder
+from commands.handlers.refunds import RefundOrder
 from commands.http import order_secrets
 from commands.http.answers import answered, answered_after_step, documented, outcome, response_of
 from commands.http.json_bodies import JsonRoute
@@ -32,8 +34,6 @@ from commands.http.shapes import (
     IdPath,
     OrderPartAnswer,
 )
-from commands.orders import CancelOrder, PlaceOrder
-from commands.refunds import RefundOrder
 from event_store.ids import new_id
 
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1", tags=["orders"])

@@ -9,7 +9,6 @@ import re
 from fastapi import Request
 from starlette.responses import Response
 
-from commands.decision import ANONYMOUS, OPERATOR_ROLE, SHOPPER, Actor, Context, new_trace_id
 from commands.http import order_secrets
 from commands.http.problems import (
     KEY_REQUIRED,
@@ -19,6 +18,7 @@ from commands.http.problems import (
     ProblemType,
     problem,
 )
+from commands.loop.decision import ANONYMOUS, OPERATOR_ROLE, SHOPPER, Actor, Context, new_trace_id
 
 KEY_LENGTH_MIN = 16
 """Anonymous keys share one actor: a short one would meet a stranger's."""

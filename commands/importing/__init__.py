@@ -1,0 +1,1 @@
+"""Importing a shop's history through the handling loop; a folder per kind of file."""

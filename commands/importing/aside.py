@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from commands.importing.accounts import Counts, counts
-from commands.importing.online_retail import Line
+from commands.importing.online_retail.accounts import Counts, counts
+from commands.importing.online_retail.records import Line
+from commands.importing.online_retail.sorting import Kind
 from commands.importing.reading.refusals import Damaged
-from commands.importing.sorting import Kind
 
 COLUMNS = (
     "line",

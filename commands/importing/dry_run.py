@@ -6,10 +6,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from commands.importing.accounts import CreditedPiece, LogAccount, goods
-from commands.importing.reading_back import CHARGES, CHARGES_CREDITED
-from commands.importing.recording import Credited, RecordAdjustments, RecordCancellation, RecordSale
-from commands.importing.sorting import Kind
+from commands.importing.online_retail.accounts import CreditedPiece, LogAccount, goods
+from commands.importing.online_retail.reading_back import CHARGES, CHARGES_CREDITED
+from commands.importing.online_retail.recording import (
+    Credited,
+    RecordAdjustments,
+    RecordCancellation,
+    RecordSale,
+)
+from commands.importing.online_retail.sorting import Kind
 from commands.importing.submitting import Amend
 
 

@@ -16,17 +16,17 @@ import structlog
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import Rejected
-from commands.decision import BusyError
-from commands.importing.importer import OnlineRetailImport, Result
+from commands.importing.online_retail.importer import OnlineRetailImport, Result
+from commands.importing.online_retail.table import table
 from commands.importing.progress import Progress
 from commands.importing.reading.dates import DateForm
 from commands.importing.reading.reading import Reading, read_file
 from commands.importing.reading.refusals import NotOnlineRetail
-from commands.importing.table import table
 from commands.importing.views import ViewsUnreachable, wait_for_views
+from commands.loop.decision import BusyError
 from event_store.codec import Codec
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 
 LOCK = "import"

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from aggregates.kernel import Rejected
-from commands.decision import IMPORT_CHANNEL, Actor, Context
-from commands.handling import Handling
+from commands.loop.decision import IMPORT_CHANNEL, Actor, Context
+from commands.loop.handling import Handling
 
 CHUNK_EVENTS = 3_000
 """Events in one append call, about: enough to be fast, few enough not to keep the shop's own waiting long."""

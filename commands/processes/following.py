@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 from prometheus_client import Gauge
 
-from commands.decision import Actor, Answer, BusyError, Context
+from commands.loop.decision import Actor, Answer, BusyError, Context
 from commands.processes.kind import AT_ONCE, Due, NotYet, Opened, ProcessKind
 from commands.processes.open_work import Agenda
 from event_store.codec import Codec
@@ -52,7 +52,7 @@ class Patience:
 
 
 class Handles(Protocol):
-    """Whoever decides and appends commands: `commands.handling.Handling`."""
+    """Whoever decides and appends commands: `commands.loop.handling.Handling`."""
 
     async def handle(self, command: Any, context: Context) -> Answer:
         """Returns once the outcome is durable."""

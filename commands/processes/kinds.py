@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from commands.gateway import Gateway
+from commands.gateways.gateway import Gateway
 from commands.processes.kind import ProcessKind
 from commands.processes.manager import utc_now
 from commands.processes.payment import Payment

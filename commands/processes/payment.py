@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from aggregates.payments.events import StepBegun, StepEnded
-from commands.gateway import (
+from commands.gateways.gateway import (
     ActionNeeded,
     Authorized,
     Captured,
@@ -27,7 +27,7 @@ from commands.gateway import (
     Refunded,
     Voided,
 )
-from commands.payments import GatewayOutcome, RecordGatewayOutcome
+from commands.handlers.payments import GatewayOutcome, RecordGatewayOutcome
 from commands.processes.kind import CHECKPOINT_BEFORE_KINDS, Change, Closed, Due, NotYet, Opened
 from event_store.records import EventLog, RecordedEvent
 

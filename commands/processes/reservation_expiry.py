@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from aggregates.inventory.events import ReservationConfirmed, ReservationReleased, StockReserved
-from commands.payments import ExpireOrder
+from commands.handlers.payments import ExpireOrder
 from commands.processes.kind import CHECKPOINT_BEFORE_KINDS, Change, Closed, Due, Opened
 from event_store.records import EventLog, RecordedEvent
 

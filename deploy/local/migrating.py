@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from event_store import postgres_migrations
-from event_store.postgres_connections import FEED_ROLE, READER_ROLE
-from event_store.postgres_migrations import WRITER_ROLE
+from event_store.postgres import migrations as postgres_migrations
+from event_store.postgres.connections import FEED_ROLE, READER_ROLE
+from event_store.postgres.migrations import WRITER_ROLE
 
 SCHEMA = "daybook"
 ROLES = {

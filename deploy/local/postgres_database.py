@@ -6,8 +6,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from event_store.postgres_connections import FEED_ROLE, READER_ROLE
-from event_store.postgres_migrations import WRITER_ROLE
+from event_store.postgres.connections import FEED_ROLE, READER_ROLE
+from event_store.postgres.migrations import WRITER_ROLE
 
 
 def make_database(server_url: str, name: str) -> None:

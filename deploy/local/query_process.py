@@ -16,14 +16,14 @@ from deploy.local.ports import refuse_open_door
 from deploy.local.settings import QueryProcessSettings
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
-from event_store.postgres_connections import FEED_ROLE
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.connections import FEED_ROLE
+from event_store.postgres.log import PostgresLog
 from event_store.records import EventReader
 from read_api.app import build_query_app
 from read_api.health import ReadyPosition
 from read_api.settings import QuerySettings
-from replays.broadcast import Broadcast
-from replays.http import events_router
+from replays.feed.broadcast import Broadcast
+from replays.feed.http import events_router
 
 SCHEMA = "daybook"
 

@@ -9,11 +9,11 @@ import click
 
 from aggregates.event_types import EVENT_TYPES
 from commands.importing.running import quiet_logs
-from commands.sample.filling import fill_shop as fill
 from deploy.local.addresses import Addresses
 from deploy.local.errors import CannotRun
+from deploy.sample.filling import fill_shop as fill
 from event_store.codec import Codec
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 
 LOCK = "sample"
 

@@ -18,8 +18,8 @@ from deploy.local.postgres_database import let_roles_in, make_database, only_rea
 from deploy.local.redis import RedisServer
 from deploy.local.server import Server
 from deploy.local.settings import LocalSettings
-from event_store.postgres_connections import FEED_ROLE
-from event_store.postgres_migrations import WRITER_ROLE
+from event_store.postgres.connections import FEED_ROLE
+from event_store.postgres.migrations import WRITER_ROLE
 
 DATABASE = "daybook"
 SOCKET_SECONDS_MAX = 10.0

@@ -46,7 +46,7 @@ def imported(file: Path) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: imports name the whole path"
             assert node.module is not None
-            # `from projections import runner` imports projections.runner.
+            # `from projections import runner` imports projections.engine.runner.
             yield node.module, node.lineno
             yield from ((f"{node.module}.{name.name}", node.lineno) for name in node.names)
 

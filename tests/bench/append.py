@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from tests.bench import ours, peers
 from tests.bench.figure import draw
 from tests.bench.load import Report

@@ -20,13 +20,13 @@ import uvloop
 from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
-from commands.books import Books
-from commands.decision import Actor, Context, Decision
-from commands.handling import Handling
-from commands.snapshots import Snapshots
+from commands.loop.books import Books
+from commands.loop.decision import Actor, Context, Decision
+from commands.loop.handling import Handling
+from commands.loop.snapshots import Snapshots
 from deploy.local.structured_logs import configure_logs
 from event_store.codec import Codec
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Entry
 from tests.bench import ours
 from tests.bench.load import Report

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from event_store import postgres_end
+from event_store.postgres.append import end as postgres_end
 from tests.bench import ours, peers
 from tests.bench.server import cpu_seconds, own_postgres, writing_backend
 

@@ -16,8 +16,8 @@ from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 from eventsourcing.utils import Environment
 
 from event_store.ids import new_command_id, new_id
-from event_store.library import DaybookFactory
-from event_store.postgres_log import PostgresLog
+from event_store.library.factory import DaybookFactory
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, NewEvent
 from tests.bench.load import Report, in_processes
 

@@ -12,7 +12,7 @@ import psycopg
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from tests.bench import ours
 from tests.bench.server import own_postgres
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
-from event_store.postgres_log import PostgresLog
-from replays.findings import Finding
-from replays.verify import verify
+from event_store.postgres.log import PostgresLog
+from replays.verification.findings import Finding
+from replays.verification.verify import verify
 from tests.bench import ours, sizes
 from tests.bench.server import own_postgres
 from tests.event_store.backups import Archived, wait_promoted

@@ -42,7 +42,7 @@ def page() -> Any:
     from deploy.edge.doors import behind_the_edge
     from deploy.edge.settings import EdgeSettings
     from deploy.local.query_process import build_query_process_app
-    from event_store.postgres_log import PostgresLog
+    from event_store.postgres.log import PostgresLog
     from read_api.settings import QuerySettings
 
     log = PostgresLog(os.environ["DAYBOOK_POSTGRES_URL"], "daybook", read_only=True)

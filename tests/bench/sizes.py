@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 
 from event_store.ids import new_id
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from tests.bench import ours
 from tests.bench.figure import draw
 from tests.bench.server import cpu_seconds, own_postgres, writing_backend

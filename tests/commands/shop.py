@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 
 from aggregates.event_types import EVENT_TYPES
-from commands.handlers import HANDLERS
-from commands.handling import Handling
+from commands.gateways.sandbox import SandboxGateway
+from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
+from commands.loop.handling import Handling
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
-from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
 from deploy.edge.bodies import Bodies
 from event_store.codec import Codec

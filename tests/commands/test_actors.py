@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aggregates.inventory.events import StockReceived
-from commands.books import Books
-from commands.decision import ANONYMOUS, IMPORT_CHANNEL, Actor, Context, Decision
-from commands.handlers import HANDLERS
-from commands.handling import Handler, Handlers, Handling
-from commands.importing.handlers import IMPORT_HANDLERS
-from commands.importing.recording import ReceiveOpeningStock
+from commands.handlers.registry import HANDLERS
+from commands.importing.online_retail.handlers import IMPORT_HANDLERS
+from commands.importing.online_retail.recording import ReceiveOpeningStock
 from commands.importing.submitting import Submitter
+from commands.loop.books import Books
+from commands.loop.decision import ANONYMOUS, IMPORT_CHANNEL, Actor, Context, Decision
+from commands.loop.handling import Handler, Handlers, Handling
 from event_store.records import EventLog
 from tests.commands.shop import CODEC, open_shop
 

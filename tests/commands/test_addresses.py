@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from commands.http.addresses import NEEDED, AddressBody
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.commands.shop import CHECKOUT, key, open_shop
 
 PLACE = {"name": "Mia", "line1": "1 High St"}

@@ -9,11 +9,11 @@ import pytest
 
 from aggregates.inventory.stock import NotEnoughStock
 from aggregates.kernel import Rejected
-from commands.handlers import HANDLERS
-from commands.handling import Handling
-from commands.inventory import AdjustStock
+from commands.handlers.inventory import AdjustStock
+from commands.handlers.registry import HANDLERS
+from commands.loop.handling import Handling
 from event_store.errors import AnotherLog, StoreUnavailable
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from tests.processes.shop import Shop
 
 FIRST, BEFORE, AFTER = ("1" * 32, "2" * 32, "3" * 32)

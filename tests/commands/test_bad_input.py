@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.commands.shop import CHECKOUT, Shop, key, open_shop
 
 PRODUCT = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from commands.http.faults import FAULTS_MAX
 from commands.http.problems import DETAIL_MAX, ECHO_MAX
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.commands.shop import CHECKOUT, Shop, key, open_shop
 from tests.commands.test_bad_input import PRODUCT, refused
 

@@ -18,14 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import unsupported_method
 
-from commands.handlers import HANDLERS
-from commands.handling import Handling
+from commands.gateways.sandbox import SandboxGateway
+from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
+from commands.loop.handling import Handling
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
-from commands.sandbox_gateway import SandboxGateway
 from commands.settings import Settings
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.commands.shop import CODEC
 
 TOLD = Settings(postgres_url="postgresql:///not-used")

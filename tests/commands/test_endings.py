@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from commands import handling as handling_module
-from commands import reporting, snapshots
-from commands.cart import OpenCart
-from commands.decision import Actor, AwaitedStep, BusyError, Context
-from commands.handlers import HANDLERS
-from commands.handling import Handling
+from commands.handlers.cart import OpenCart
+from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
+from commands.loop import handling as handling_module
+from commands.loop import reporting, snapshots
+from commands.loop.decision import Actor, AwaitedStep, BusyError, Context
+from commands.loop.handling import Handling
 from commands.settings import Settings
 from event_store.errors import StoreUnavailable
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from tests.commands.shop import CODEC, open_shop
 from tests.suspensions import CancelAt

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
-from replays.verify import verify
+from replays.verification.verify import verify
 from tests.commands.shop import CHECKOUT, CODEC, Shop, key, open_shop
 
 UNPAID = {name: said for name, said in CHECKOUT.items() if name != "payment"}

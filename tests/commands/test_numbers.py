@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from aggregates.orders.events import OrderNumbered
-from commands import numbering
-from commands.numbering import drawn_numbers, given_numbers
+from commands.handlers import numbering
+from commands.handlers.numbering import drawn_numbers, given_numbers
 from event_store.records import EventLog
 from tests.commands.shop import CODEC, key, open_shop
 from tests.event_store.given import entry

@@ -17,7 +17,7 @@ import structlog
 
 from aggregates.orders.events import OrderPlaced
 from commands.http.order_secrets import order_secret
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import Entry, EventLog
 from tests.commands.shop import CODEC, Shop, open_shop
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from event_store.records import EventLog
-from projections.orders import VIEW
+from projections.views.orders import VIEW
 from tests.commands.shop import CODEC, Shop, key, open_shop
 
 SAID = "Mia Ann rang from 020 7946 0018"

@@ -17,16 +17,16 @@ from aggregates.folds import FOLDS, fold_of
 from aggregates.inventory.events import StockDispatched, StockReceived, StockReserved
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Address, OrderPlaced
-from commands import snapshots
-from commands.decision import Actor, Context
-from commands.handlers import HANDLERS
-from commands.handling import Handling
-from commands.inventory import AdjustStock
-from commands.snapshots import EVENTS_MOST, Snapshots
+from commands.handlers.inventory import AdjustStock
+from commands.handlers.registry import HANDLERS
+from commands.loop import snapshots
+from commands.loop.decision import Actor, Context
+from commands.loop.handling import Handling
+from commands.loop.snapshots import EVENTS_MOST, Snapshots
 from event_store.codec import Codec
 from event_store.ids import new_command_id
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, EventLog, Snapshot
 
 CODEC = Codec(EVENT_TYPES)

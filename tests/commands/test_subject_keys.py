@@ -14,15 +14,15 @@ import pytest
 
 from aggregates.folds import FOLDS
 from aggregates.kernel import EventType
-from commands.books import Books
-from commands.decision import ANONYMOUS, Context, Decision
-from commands.handling import Handling
-from commands.subject_keys import SubjectKeys
+from commands.loop.books import Books
+from commands.loop.decision import ANONYMOUS, Context, Decision
+from commands.loop.handling import Handling
+from commands.loop.subject_keys import SubjectKeys
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, StoreUnavailable
 from event_store.keys import is_sealed, place_in_arguments, unseal
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, EventLog, Outcome
 from tests.event_store.given import adding
 

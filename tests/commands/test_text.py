@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.commands.shop import CHECKOUT, key, open_shop
 from tests.commands.test_bad_input import PRODUCT
 from tests.commands.test_bodies import path_of

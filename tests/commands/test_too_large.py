@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from commands import handling as handling_module
-from commands.books import Books
-from commands.cart import AddItem, OpenCart
-from commands.decision import ANONYMOUS, Answer, Context, Decision
-from commands.handlers import HANDLERS
-from commands.handling import Handling
-from event_store import entries
+from commands.handlers.cart import AddItem, OpenCart
+from commands.handlers.registry import HANDLERS
+from commands.loop import handling as handling_module
+from commands.loop.books import Books
+from commands.loop.decision import ANONYMOUS, Answer, Context, Decision
+from commands.loop.handling import Handling
+from event_store import limits as entries
 from event_store.errors import DecodingFailed, InvalidEntry
 from event_store.ids import new_id
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from tests.commands.shop import CODEC, key, open_shop
 

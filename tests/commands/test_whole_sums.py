@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.commands.shop import Shop, key, open_shop
 
 ONE = {"line_id": "1", "quantity": 1}

@@ -6,12 +6,12 @@ from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
 
-import commands.handlers  # noqa: F401 - so that every reason is defined
+import commands.handlers.registry  # noqa: F401 - so that every reason is defined
 from aggregates.kernel import Reason
 from commands.http import problems as commands_problems
 from deploy.edge import problems as edge_problems
 from read_api import problems as query_problems
-from replays import problems as replays_problems
+from replays.feed.feed import problems as replays_problems
 
 PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
 

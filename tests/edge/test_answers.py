@@ -13,14 +13,14 @@ import structlog.testing
 from fastapi import FastAPI
 
 from aggregates.event_types import EVENT_TYPES
-from commands.handlers import HANDLERS
-from commands.handling import Handling
+from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
+from commands.loop.handling import Handling
 from commands.settings import Settings
 from deploy.edge.doors import behind_the_edge
 from deploy.edge.settings import EdgeSettings
 from event_store.codec import Codec
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.edge.wire import HOST, Answer, get, port_of, wire

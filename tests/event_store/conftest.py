@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from deploy.local.postgres import PostgresServer
-from event_store import postgres_end
-from event_store.memory_log import MemoryLog, utc_now
-from event_store.postgres_connections import FEED_ROLE, READER_ROLE
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import WRITER_ROLE, migrate
+from event_store.memory.log import MemoryLog, utc_now
+from event_store.postgres.append import end as postgres_end
+from event_store.postgres.connections import FEED_ROLE, READER_ROLE
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import WRITER_ROLE, migrate
 from event_store.records import EventLog
 from tests.conftest import ServerPlace
 from tests.event_store.backups import Archived

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from event_store.queries import migrations
+from event_store.postgres.queries import migrations
 
 FILE = Path(__file__).with_name("given_out.json")
 

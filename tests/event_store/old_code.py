@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import event_store
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, NewEvent
 
 

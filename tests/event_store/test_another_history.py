@@ -13,10 +13,10 @@ import pytest
 
 from event_store.errors import AnotherHistory
 from event_store.history import LIMIT_MAX, checkpoint_at, has, read_on, read_types_on
-from event_store.library_recorders import LogApplicationRecorder
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import migrate
+from event_store.library.recorders import LogApplicationRecorder
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import migrate
 from event_store.records import START, Appended, Checkpoint, EventLog, Moved, Snapshot
 from tests.event_store.given import adding, append, entry, positions
 

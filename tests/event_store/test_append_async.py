@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from event_store.errors import InvalidEntry, StoreUnavailable
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Moved, Outcome, Replayed
 from tests.event_store.given import adding, command_ids, entry, event, keyed, positions, written
 

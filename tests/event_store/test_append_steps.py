@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from deploy.local.postgres import PostgresServer
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, Replayed
 from tests.event_store.given import LoopDoor, adding, entry, keyed, positions
 from tests.event_store.history import Follower, History

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from deploy.local.postgres import PostgresServer
-from event_store import postgres_wakeup
 from event_store.errors import StoreUnavailable
-from event_store.postgres_log import PostgresLog
+from event_store.postgres import wakeup as postgres_wakeup
+from event_store.postgres.log import PostgresLog
 from tests.event_store.given import adding, append
 from tests.suspended import suspended
 

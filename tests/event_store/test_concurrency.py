@@ -7,13 +7,13 @@ import sys
 import threading
 from uuid import UUID
 
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, EventLog, Moved, Replayed
 from tests.event_store.given import adding, append, command_ids, entry, keyed, written
 
 WRITER = """
 import sys
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Moved
 from tests.event_store.given import adding, append
 url, schema, name = sys.argv[1:]

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from event_store.errors import LogGap
-from event_store.memory_log import MemoryLog
-from event_store.postgres_end import FRESH_SECONDS
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.append.end import FRESH_SECONDS
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, EventLog, KeyReused, Moved, Replayed
 from tests.event_store.given import adding, append, entry, keyed
 from tests.event_store.history import Follower, History, check_order

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, EventLog, KeyReused, Replayed
 from tests.event_store.conftest import Store
 from tests.event_store.given import adding, append, entry, keyed, positions, written
@@ -67,7 +67,7 @@ def test_the_journals_head_is_the_last_position_that_a_command_wrote(log: EventL
 def test_the_journals_head_is_found_in_a_journal_of_many_parts(
     postgres_log: PostgresLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("event_store.postgres_log.JOURNAL_PAGES", 2)
+    monkeypatch.setattr("event_store.postgres.log.JOURNAL_PAGES", 2)
     for number in range(1, 60):
         append(postgres_log, adding(f"cart-{number}", arguments=b"x" * 1_000))
         assert postgres_log.journal_head() == number

@@ -25,8 +25,8 @@ from eventsourcing.system import ProcessApplication
 from eventsourcing.utils import Environment
 
 from event_store import DaybookFactory
-from event_store.library_names import schema_of
-from event_store.postgres_log import PostgresLog
+from event_store.library.names import schema_of
+from event_store.postgres.log import PostgresLog
 from tests.event_store.given import adding, append
 
 

@@ -16,7 +16,7 @@ from eventsourcing.tests import persistence as cases
 from eventsourcing.utils import Environment
 
 from event_store import DaybookFactory
-from event_store.library_recorders import (
+from event_store.library.recorders import (
     LogAggregateRecorder,
     LogApplicationRecorder,
     LogProcessRecorder,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from event_store.postgres_end import FRESH_SECONDS, UNDISTURBED_ANSWERS, LogEnd
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.append.end import FRESH_SECONDS, UNDISTURBED_ANSWERS, LogEnd
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, EventLog, KeyReused, Moved, Outcome, Replayed
 from tests.event_store.given import LoopDoor, adding, append, keyed, positions, written
 

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from deploy.local.postgres import SOCKET_PORT
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Replayed
 from tests.conftest import ServerPlace
 from tests.event_store.given import LoopDoor, adding, append, entry, keyed, positions
@@ -26,7 +26,7 @@ from tests.event_store.history import Follower, History
 
 RETRYING = """
 import sys
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Entry
 import msgspec
 log = PostgresLog.open(sys.argv[1], schema=sys.argv[2])

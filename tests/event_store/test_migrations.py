@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from event_store.errors import StoreUnavailable
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import migrate, pending
-from event_store.queries import migrations
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import migrate, pending
+from event_store.postgres.queries import migrations
 from event_store.records import Appended
 from tests.event_store import given_out
 from tests.event_store.given import adding, append
@@ -100,7 +100,7 @@ class OldCode:
     """A process of the commit before a migration, with a log that it made itself."""
 
     def __init__(self, number: int, folder: Path, url: str, schema: str) -> None:
-        file = next((ROOT / "event_store" / "sql").glob(f"{number:04}_*.sql")).relative_to(ROOT)
+        file = next((ROOT / "event_store" / "postgres" / "sql").glob(f"{number:04}_*.sql")).relative_to(ROOT)
         added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(file)).decode().strip()
         before = f"{added}^" if added else "HEAD"  # Not committed yet: all that is committed is before it.
         with tarfile.open(fileobj=io.BytesIO(git("archive", before, "event_store"))) as archive:

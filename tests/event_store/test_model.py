@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import migrate
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import migrate
 from event_store.progress import OpenWork
 from event_store.records import (
     Appended,

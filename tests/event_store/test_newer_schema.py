@@ -5,12 +5,12 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from event_store import postgres_migrations
 from event_store.errors import SchemaTooNew
-from event_store.postgres_connections import READER_ROLE
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import grant, migrate, pending
-from event_store.queries import migrations
+from event_store.postgres import migrations as postgres_migrations
+from event_store.postgres.connections import READER_ROLE
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import grant, migrate, pending
+from event_store.postgres.queries import migrations
 from tests.event_store.given import adding, append, positions
 
 NOW = migrations()[-1][0]

@@ -10,8 +10,8 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from event_store.errors import LogGap, SchemaMissing, SchemaTooNew, StoreUnavailable
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import migrate
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import migrate
 from event_store.records import Appended, Entry
 from tests.event_store.given import adding, append, keyed, positions
 from tests.suspended import suspended
@@ -152,7 +152,7 @@ def test_a_server_away_is_told_at_once_and_back_without_a_restart(own_server: Po
 def test_a_server_that_says_nothing_is_told_and_goes_on(
     own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("event_store.postgres_connections.LimitedConnection.silence_seconds_max", 1.0)
+    monkeypatch.setattr("event_store.postgres.connections.LimitedConnection.silence_seconds_max", 1.0)
     log = PostgresLog.open(own_server.url())
     append(log, adding("cart-a"))
     held = log.try_exclusive("x")

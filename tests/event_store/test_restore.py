@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from deploy.local.postgres import SOCKET_PORT, USER
-from event_store.postgres_log import PostgresLog
-from replays.findings import Finding
-from replays.verify import verify
+from event_store.postgres.log import PostgresLog
+from replays.verification.findings import Finding
+from replays.verification.verify import verify
 from tests.event_store.backups import Archived, wait_promoted
 from tests.event_store.history import check_order, whole_log
 from tests.replays.shop import ANNA, BORIS, CODEC, MUG, Shop

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from redis import Redis
 
-from commands.sandbox_gateway import SandboxGateway
+from commands.gateways.sandbox import SandboxGateway
 from event_store.errors import StoreUnavailable
-from event_store.postgres_log import PostgresLog
-from projections.tantivy_index import TantivySink
-from replays.findings import Finding
-from replays.verify import verify
+from event_store.postgres.log import PostgresLog
+from projections.tantivy.sink import TantivySink
+from replays.verification.findings import Finding
+from replays.verification.verify import verify
 from tests.event_store.backups import Archived, wait_promoted
 from tests.processes.shop import Shop, eventually
 from tests.projections.books import CODEC, decoded

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from event_store.errors import LogUnreadable, SchemaMissing
-from event_store.postgres_connections import FEED_ROLE, READER_ROLE
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import WRITER_ROLE, grant, migrate
+from event_store.postgres.connections import FEED_ROLE, READER_ROLE
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import WRITER_ROLE, grant, migrate
 from tests.event_store.given import adding, append, positions
 
 FACTS = {  # table: a column of it

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from event_store.errors import StoreUnavailable
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, EventLog, NewEvent
 from tests.conftest import ServerPlace
 from tests.event_store.given import LoopDoor, adding, append, entry

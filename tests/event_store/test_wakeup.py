@@ -8,9 +8,9 @@ import time
 import psycopg
 import pytest
 
-from event_store import postgres_wakeup
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_wakeup import Listener
+from event_store.postgres import wakeup as postgres_wakeup
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.wakeup import Listener
 from tests.event_store.given import adding, append
 
 TELLING = (

@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 
 from event_store.errors import StoreUnavailable
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Moved, Outcome, Replayed
 from tests.event_store.given import entry, keyed
 from tests.event_store.history import History

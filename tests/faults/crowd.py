@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import psutil
 
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from tests.faults.shop import Shop
 from tests.faults.shoppers import Client
 from tests.importing.given import HEADER

@@ -9,15 +9,15 @@ from typing import Any
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.orders.events import OrderCanceled, OrderConfirmed, OrderPlaced
-from commands.sandbox_gateway import SandboxGateway
+from commands.gateways.sandbox import SandboxGateway
 from event_store.codec import Codec
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import RecordedEvent
 from projections.cli import NAMES
 from projections.operate import rebuild_views
 from projections.status import ViewStatus, view_statuses
-from replays.findings import Finding
-from replays.verify import verify
+from replays.verification.findings import Finding
+from replays.verification.verify import verify
 from tests.faults.shoppers import Bought
 from tests.system.running import wait_until
 

@@ -23,11 +23,11 @@ from aggregates.event_types import EVENT_TYPES
 from aggregates.folds import FOLDS, fold_of
 from event_store.codec import Codec
 from event_store.records import EventReader, RecordedEvent
-from projections import search
 from projections.check import MemoryView
-from projections.sink import Decoded
-from projections.view import View
-from projections.views import VIEWS
+from projections.engine.sink import Decoded
+from projections.views import search
+from projections.views.registry import VIEWS
+from projections.views.view import View
 
 FOLDER = Path(__file__).parent
 FILE = FOLDER / "folds.json"

@@ -11,7 +11,7 @@ import pytest
 
 import aggregates
 from aggregates.event_types import EVENT_TYPES
-from commands.snapshots import rules_digest
+from commands.loop.snapshots import rules_digest
 from event_store.codec import Codec
 from tests.golden.folds import COMMAND, FILE, LOGS, Digests, digests, faults, fixed_log, unnumbered
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 
 

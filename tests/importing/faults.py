@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from event_store.errors import StoreUnavailable
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import Entry, EventLog, Outcome
 
 

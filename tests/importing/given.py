@@ -10,8 +10,8 @@ from typing import Any
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.orders.events import CreditNoteIssued, OrderPlaced
-from commands.importing.identity import Identity
-from commands.importing.importer import OnlineRetailImport, Result
+from commands.importing.online_retail.identity import Identity
+from commands.importing.online_retail.importer import OnlineRetailImport, Result
 from commands.importing.progress import Progress
 from commands.importing.reading.reading import read_file
 from commands.importing.submitting import CHUNK_EVENTS

@@ -19,7 +19,7 @@ from aggregates.orders.events import (
     OrderRefunded,
 )
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
-from commands.importing.identity import Identity
+from commands.importing.online_retail.identity import Identity
 from event_store.records import EventLog
 from tests.importing.given import SMALL, events, run, told
 

@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from commands.importing.cli import import_group
 from commands.importing.running import LOCK
 from commands.importing.views import ViewsUnreachable, wait_for_views
-from event_store import entries
-from event_store.postgres_log import PostgresLog
+from event_store import limits as entries
+from event_store.postgres.log import PostgresLog
 from tests.importing.given import HEADER, SMALL, written
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.importing.online_retail import Line, read_lines
+from commands.importing.online_retail.records import Line, read_lines
 from commands.importing.reading.dates import DateForm, read_date
 from commands.importing.reading.reading import read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail

@@ -8,8 +8,8 @@ import pytest
 
 from aggregates.inventory.events import StockAdjusted
 from aggregates.orders.events import CreditNoteIssued, OrderPlaced
-from commands.importing.accounts import Count
-from event_store.memory_log import MemoryLog
+from commands.importing.online_retail.accounts import Count
+from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from tests.importing.given import SMALL, run, told, written
 from tests.importing.workbooks import row, workbook

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from aggregates.orders.events import OrderPlaced
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from projections.documents.shapes import SalesDocument, SalesRow
-from projections.sales import VIEW
+from projections.views.sales import VIEW
 from tests.importing.given import CODEC, FIRST_DAY, run, told
 
 pytestmark = pytest.mark.skipif(

@@ -13,10 +13,10 @@ from aggregates.orders.events import (
     RefundedLine,
 )
 from aggregates.orders.order import Purchase
-from commands.importing.online_retail import Line, parse_record
+from commands.importing.online_retail.recording import RecordSale
+from commands.importing.online_retail.records import Line, parse_record
+from commands.importing.online_retail.sold import Sold
 from commands.importing.reading.dates import DateForm
-from commands.importing.recording import RecordSale
-from commands.importing.sold import Sold
 
 Pieces = list[tuple[str | None, int, int]]
 

@@ -22,20 +22,20 @@ from aggregates.catalog.events import ProductDelisted, ProductListed
 from aggregates.inventory.events import StockReceived
 from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued, LinesReturned, OrderPlaced
-from commands.catalog import DelistProduct
-from commands.decision import Actor, Context
-from commands.fulfilment import ReturnLines
-from commands.handlers import HANDLERS
-from commands.handling import Handling
-from commands.importing.accounts import Count
-from commands.importing.handlers import IMPORT_HANDLERS
-from commands.importing.identity import Identity
-from commands.importing.recording import Credited, RecordCancellation, StandAloneCredit
+from commands.handlers.catalog import DelistProduct
+from commands.handlers.fulfilment import ReturnLines
+from commands.handlers.inventory import AdjustStock
+from commands.handlers.registry import HANDLERS
+from commands.importing.online_retail.accounts import Count
+from commands.importing.online_retail.handlers import IMPORT_HANDLERS
+from commands.importing.online_retail.identity import Identity
+from commands.importing.online_retail.recording import Credited, RecordCancellation, StandAloneCredit
 from commands.importing.running import import_file
-from commands.inventory import AdjustStock
+from commands.loop.decision import Actor, Context
+from commands.loop.handling import Handling
 from event_store.errors import StoreUnavailable
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from tests.importing.faults import FailingLog, InterruptedLog
 from tests.importing.given import CODEC, SMALL, run, streams, told, written

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.importing.invoices import Invoice, group
-from commands.importing.online_retail import Line, Repeated, read_lines
+from commands.importing.online_retail.invoices import Invoice, group
+from commands.importing.online_retail.records import Line, Repeated, read_lines
 from commands.importing.reading.reading import Outline, read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
 from tests.importing.given import HEADER, SMALL, written

@@ -11,14 +11,14 @@ from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Charge, OrderPlaced
 from aggregates.orders.order import Purchase
 from aggregates.payments.events import PaymentCaptured, PaymentNotNeeded, PaymentRefunded
-from commands.decision import Actor, Context
-from commands.handlers import HANDLERS
-from commands.handling import Handling
-from commands.importing.handlers import IMPORT_HANDLERS
-from commands.importing.recording import RecordSale
-from commands.orders import CancelOrder
-from event_store.memory_log import MemoryLog
-from replays.verify import verify
+from commands.handlers.orders import CancelOrder
+from commands.handlers.registry import HANDLERS
+from commands.importing.online_retail.handlers import IMPORT_HANDLERS
+from commands.importing.online_retail.recording import RecordSale
+from commands.loop.decision import Actor, Context
+from commands.loop.handling import Handling
+from event_store.memory.log import MemoryLog
+from replays.verification.verify import verify
 from tests.importing.given import CODEC, told
 
 

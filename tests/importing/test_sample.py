@@ -13,11 +13,11 @@ import pytest
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
 from aggregates.orders.events import CreditNoteIssued, OrderCanceled, OrderPlaced
-from commands.sample.assortment import assortment
-from commands.sample.filling import fill_shop
-from commands.sample.orders import FREE_SHIPPING_PENCE, WEEKS, sample_orders
+from deploy.sample.assortment import assortment
+from deploy.sample.filling import fill_shop
+from deploy.sample.orders import FREE_SHIPPING_PENCE, WEEKS, sample_orders
 from event_store.errors import StoreUnavailable
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from tests.importing.faults import FailingLog
 from tests.importing.given import CODEC, SMALL, events, run, told

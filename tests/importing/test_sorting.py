@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from commands.importing.invoices import Invoice
-from commands.importing.online_retail import Line, parse_record
+from commands.importing.online_retail.invoices import Invoice
+from commands.importing.online_retail.records import Line, parse_record
+from commands.importing.online_retail.sorting import Kind, sort_invoice
 from commands.importing.reading.dates import DateForm
-from commands.importing.sorting import Kind, sort_invoice
 
 
 def invoice(number: str, *lines: tuple[str, int, str], customer: str = "100.0") -> Invoice:

@@ -12,7 +12,7 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
-from commands.importing.online_retail import Line, Repeated, read_lines
+from commands.importing.online_retail.records import Line, Repeated, read_lines
 from commands.importing.reading.reading import read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
 from tests.importing.given import SMALL

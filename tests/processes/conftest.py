@@ -2,8 +2,8 @@
 
 import pytest
 
-from commands.sandbox_gateway import SandboxGateway
-from event_store.memory_log import MemoryLog
+from commands.gateways.sandbox import SandboxGateway
+from event_store.memory.log import MemoryLog
 from tests.processes.shop import Shop
 
 

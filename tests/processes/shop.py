@@ -15,19 +15,19 @@ from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory.stock import Stock
 from aggregates.kernel import UnitPrice
 from aggregates.orders.events import Address
-from commands import cart, catalog, inventory, orders
-from commands.books import fold_of
-from commands.decision import Actor, Answer, Context
-from commands.gateway import Gateway, GatewayRefusal, GatewayTimeout, GatewayUnavailable
-from commands.handlers import HANDLERS
-from commands.handling import Handling
+from commands.gateways.gateway import Gateway, GatewayRefusal, GatewayTimeout, GatewayUnavailable
+from commands.gateways.sandbox import VISA, SandboxGateway
+from commands.handlers import cart, catalog, inventory, orders
+from commands.handlers.registry import HANDLERS
+from commands.loop.books import fold_of
+from commands.loop.decision import Actor, Answer, Context
+from commands.loop.handling import Handling
 from commands.processes.following import Patience, checkpoint_of
 from commands.processes.kind import AT_ONCE, ProcessKind
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
-from commands.sandbox_gateway import VISA, SandboxGateway
 from event_store.codec import Codec
 from event_store.records import EventLog
 

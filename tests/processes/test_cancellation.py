@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
+from commands.gateways.sandbox import SandboxGateway
 from commands.processes import following
 from commands.processes.following import Patience
 from commands.processes.manager import lock_of
 from commands.processes.payment import Payment
-from commands.sandbox_gateway import SandboxGateway
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from tests.processes.shop import Deaf, Shop, eventually
 from tests.suspensions import CancelAt
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.postgres import PostgresServer
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, NewEvent
 from tests.servers import kill
 from tests.suspended import suspended

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from aggregates.kernel import Money
-from commands.fulfilment import FulfilOrder
-from commands.orders import CancelOrder
+from commands.gateways.sandbox import SandboxGateway
+from commands.handlers.fulfilment import FulfilOrder
+from commands.handlers.orders import CancelOrder
+from commands.handlers.refunds import RefundOrder
 from commands.processes.following import Patience
-from commands.refunds import RefundOrder
-from commands.sandbox_gateway import SandboxGateway
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.processes.shop import NOON, ORDER, Deaf, DyingGateway, Shop, eventually
 
 LONG = Patience(pause_first=60.0)  # whoever lost a call is dead before it asks again

@@ -3,8 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from commands.payments import ExpireOrder
-from commands.sandbox_gateway import AUTHENTICATION_REQUIRED
+from commands.gateways.sandbox import AUTHENTICATION_REQUIRED
+from commands.handlers.payments import ExpireOrder
 from tests.processes.shop import KEPT, NOON, ORDER, AwayGateway
 
 

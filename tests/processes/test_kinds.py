@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from aggregates.inventory.events import StockReceived
 from aggregates.orders.events import OrderConfirmed
-from commands.inventory import ReceiveStock
+from commands.handlers.inventory import ReceiveStock
 from commands.processes.kind import Closed, NotYet, Opened
 from commands.processes.payment import Payment
 from tests.processes.shop import NOON, eventually

@@ -8,13 +8,13 @@ import pytest
 
 from aggregates.kernel import Money
 from aggregates.payments.events import ProcessStarted, StepBegun
-from commands.fulfilment import FulfilOrder
+from commands.handlers.fulfilment import FulfilOrder
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers, lock_of
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.errors import DecodingFailed
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, NewEvent
 from tests.processes.shop import NOON, ORDER, CountedGateway, Shop, eventually
 

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from commands.processes.kind import AT_ONCE, Closed, Opened
 from commands.processes.open_work import Agenda
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.progress import OpenWork
 from tests.processes.shop import NOON
 

@@ -13,9 +13,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from commands.sandbox_gateway import SandboxGateway
-from event_store.postgres_log import PostgresLog
-from replays.verify import verify
+from commands.gateways.sandbox import SandboxGateway
+from event_store.postgres.log import PostgresLog
+from replays.verification.verify import verify
 from tests.processes.shop import ORDER, Shop, eventually
 
 pytestmark = pytest.mark.slow

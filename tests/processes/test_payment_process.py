@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from aggregates.kernel import Money
-from commands.fulfilment import FulfilOrder
-from commands.orders import CancelOrder
-from commands.payments import RecordGatewayOutcome
+from commands.gateways.sandbox import CHARGE_DECLINED
+from commands.handlers.fulfilment import FulfilOrder
+from commands.handlers.orders import CancelOrder
+from commands.handlers.payments import RecordGatewayOutcome
+from commands.handlers.refunds import RefundOrder
 from commands.processes.following import Patience
-from commands.refunds import RefundOrder
-from commands.sandbox_gateway import CHARGE_DECLINED
 from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway, RefusingGateway
 
 TOTAL = 2900

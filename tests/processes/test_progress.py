@@ -11,14 +11,14 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, SandboxGateway
 from commands.processes.following import checkpoint_of
 from commands.processes.kind import CHECKPOINT_BEFORE_KINDS
 from commands.processes.manager import lock_of, utc_now
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
-from commands.sandbox_gateway import AUTHENTICATION_REQUIRED, SandboxGateway
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from tests.event_store.given import entry
 from tests.processes.shop import NOON, ORDER, CountedGateway, Shop, eventually
 

@@ -13,11 +13,11 @@ from aggregates.orders.events import OrderRefunded, RefundedLine
 from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits
 from aggregates.orders.refund import NothingToRefund
 from aggregates.payments.events import PaymentRefunded
-from commands.fulfilment import FulfilOrder, ReturnLines
-from commands.orders import CancelOrder
-from commands.refunds import RefundOrder
-from projections.sales import VIEW as SALES
-from replays.verify import verify
+from commands.handlers.fulfilment import FulfilOrder, ReturnLines
+from commands.handlers.orders import CancelOrder
+from commands.handlers.refunds import RefundOrder
+from projections.views.sales import VIEW as SALES
+from replays.verification.verify import verify
 from tests.event_store.given import entry
 from tests.processes.shop import NOON, ORDER, RefusingGateway
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from aggregates.kernel import Money
-from commands.gateway import (
+from commands.gateways.gateway import (
     ActionNeeded,
     Authorized,
     Captured,
@@ -18,7 +18,7 @@ from commands.gateway import (
     Refunded,
     Voided,
 )
-from commands.sandbox_gateway import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
+from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
 
 ORDER = "d" * 32
 TEN, FOUR = Money(1000, "GBP"), Money(400, "GBP")

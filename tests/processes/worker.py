@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from aggregates.event_types import EVENT_TYPES
-from commands.gateway import Gateway
-from commands.handlers import HANDLERS
-from commands.handling import Handling
+from commands.gateways.gateway import Gateway
+from commands.gateways.sandbox import SandboxGateway
+from commands.handlers.registry import HANDLERS
+from commands.loop.handling import Handling
 from commands.processes import following
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
-from commands.sandbox_gateway import SandboxGateway
 from event_store.codec import Codec
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 
 
 class NotingGateway:

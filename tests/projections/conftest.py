@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.projections.shop import Shop
 
 

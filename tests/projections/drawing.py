@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from projections.check import MemoryView
-from projections.view import View
+from projections.views.view import View
 from tests.projections.books import decoded
 from tests.projections.shop import Shop
 

@@ -11,14 +11,14 @@ from prometheus_client import CollectorRegistry
 
 from event_store.records import EventReader
 from projections.check import differences
-from projections.metrics import ProjectorMetrics
-from projections.redis_sink import RedisSink
-from projections.redis_standing import standing
-from projections.redis_store import RedisStore
-from projections.runner import Runner
-from projections.sink import Sink
-from projections.versions import Numbers
-from projections.views import VIEWS
+from projections.engine.metrics import ProjectorMetrics
+from projections.engine.runner import Runner
+from projections.engine.sink import Sink
+from projections.engine.versions import Numbers
+from projections.redis.sink import RedisSink
+from projections.redis.standing import standing
+from projections.redis.store import RedisStore
+from projections.views.registry import VIEWS
 from tests.projections.books import CODEC
 
 PATIENCE_SECONDS = 20.0

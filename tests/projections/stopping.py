@@ -12,15 +12,16 @@ from typing import Any
 
 import psycopg
 
-from event_store.postgres_log import PostgresLog
-from projections import redis_versions, tantivy_versions
-from projections.rebuild import Rebuild
-from projections.redis_sink import RedisSink
-from projections.redis_store import RedisStore
+from event_store.postgres.log import PostgresLog
+from projections.engine.rebuild import Rebuild
+from projections.engine.versions import Versions
+from projections.redis import versions as redis_versions
+from projections.redis.sink import RedisSink
+from projections.redis.store import RedisStore
 from projections.serve import LOCK
 from projections.sinks import all_sinks
-from projections.tantivy_index import TantivySink
-from projections.versions import Versions
+from projections.tantivy import versions as tantivy_versions
+from projections.tantivy.sink import TantivySink
 from tests.projections.running import new_runner
 
 HOLDER = (

@@ -13,22 +13,22 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from event_store.records import START
-from projections import catalog
 from projections.documents.errors import ViewNotReady
 from projections.documents.keys import ViewKeys
 from projections.documents.redis_reader import RedisReader
 from projections.documents.tantivy_reader import TantivyReader
-from projections.lane import Lane
-from projections.metrics import ProjectorMetrics
-from projections.rebuild import Progress
-from projections.redis_sink import RedisSink
-from projections.redis_standing import live_keys
-from projections.redis_store import RedisStore
-from projections.runner import Runner
-from projections.sink import SinkMoved
-from projections.tantivy_documents import stored_checkpoint
-from projections.tantivy_index import TantivySink
-from projections.views import VIEWS
+from projections.engine.lane import Lane
+from projections.engine.metrics import ProjectorMetrics
+from projections.engine.rebuild import Progress
+from projections.engine.runner import Runner
+from projections.engine.sink import SinkMoved
+from projections.redis.sink import RedisSink
+from projections.redis.standing import live_keys
+from projections.redis.store import RedisStore
+from projections.tantivy.documents import stored_checkpoint
+from projections.tantivy.sink import TantivySink
+from projections.views import catalog
+from projections.views.registry import VIEWS
 from tests.projections.books import CODEC, decoded
 from tests.projections.running import (
     eventually,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from projections.check import MemoryView
-from projections.sink import Decoded
-from projections.view import View
-from projections.views import VIEWS
+from projections.engine.sink import Decoded
+from projections.views.registry import VIEWS
+from projections.views.view import View
 from tests.projections.books import decoded
 from tests.projections.shop import Shop
 

@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from aggregates.inventory import stock
-from projections import catalog, customer_orders, orders
 from projections.check import differences
 from projections.documents.errors import ReadError
 from projections.documents.redis_reader import RedisReader
-from projections.metrics import ProjectorMetrics
-from projections.redis_sink import RedisSink
-from projections.runner import Runner
-from projections.view import View
+from projections.engine.metrics import ProjectorMetrics
+from projections.engine.runner import Runner
+from projections.redis.sink import RedisSink
+from projections.views import catalog, customer_orders, orders
+from projections.views.view import View
 from tests.projections.books import CODEC
 from tests.projections.shop import Shop
 
@@ -80,7 +80,7 @@ def emptied(redis: Redis, _view: str, _prefix: bytes) -> None:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.runner._IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("projections.engine.runner._IDLE_SECONDS", 0.0)
 
 
 NOTICED = [

@@ -11,11 +11,11 @@ from aggregates.catalog import product
 from aggregates.catalog.events import PriceChanged
 from aggregates.inventory import stock
 from aggregates.kernel import UnitPrice
-from projections import cart, catalog, inventory
 from projections.check import MemoryView
-from projections.sink import Decoded
-from projections.view import View
-from projections.views import VIEWS
+from projections.engine.sink import Decoded
+from projections.views import cart, catalog, inventory
+from projections.views.registry import VIEWS
+from projections.views.view import View
 from tests.projections.books import EMAIL, recorded
 from tests.projections.drawing import document, drawn_up
 from tests.projections.shop import Shop

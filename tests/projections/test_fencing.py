@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from redis import Redis
 
-from event_store.postgres_log import PostgresLog
-from projections import orders
+from event_store.postgres.log import PostgresLog
 from projections.check import differences
 from projections.documents.tantivy_reader import TantivyReader
-from projections.rebuild import Progress
+from projections.engine.rebuild import Progress
 from projections.sinks import all_sinks
-from projections.tantivy_index import TantivySink
+from projections.tantivy.sink import TantivySink
+from projections.views import orders
 from tests.projections.books import CODEC, decoded
 from tests.projections.running import eventually, new_runner, redis_sinks, running
 from tests.projections.shop import Shop

@@ -9,10 +9,10 @@ import urllib.request
 
 import pytest
 
-from event_store.memory_log import MemoryLog
-from projections import runner as runner_module
+from event_store.memory.log import MemoryLog
+from projections.engine import runner as runner_module
+from projections.engine.sink import Sink
 from projections.health import serve_health
-from projections.sink import Sink
 from tests.projections.running import eventually, new_runner, running
 
 

@@ -13,9 +13,9 @@ from aggregates.kernel import Money, Rejected
 from aggregates.orders import order
 from aggregates.orders.events import OrderRefunded
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
-from projections import customer_orders, orders
 from projections.check import MemoryView
-from projections.sink import Decoded
+from projections.engine.sink import Decoded
+from projections.views import customer_orders, orders
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, decided
 from tests.projections.books import EMAIL, recorded
 from tests.projections.drawing import document, drawn_up

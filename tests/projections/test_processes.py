@@ -19,13 +19,13 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from event_store.records import NewEvent
 from projections import operate
 from projections.cli import NAMES, projections_group
 from projections.documents.tantivy_reader import TantivyReader
-from projections.rebuild import Progress
-from projections.redis_requests import RedisRequests, Request
+from projections.engine.rebuild import Progress
+from projections.redis.requests import RedisRequests, Request
 from tests.projections.running import eventually, views_equal_a_rebuild, views_reach
 from tests.projections.shop import Shop
 

@@ -8,10 +8,10 @@ import threading
 import pytest
 from redis import Redis
 
-from projections import catalog
 from projections.documents.keys import ViewKeys
-from projections.rebuild import Progress
-from projections.redis_sink import RedisSink
+from projections.engine.rebuild import Progress
+from projections.redis.sink import RedisSink
+from projections.views import catalog
 from tests.projections.running import (
     eventually,
     new_runner,
@@ -138,7 +138,7 @@ def test_unknown_views_and_second_requests_are_refused(shop: Shop, fresh_redis: 
 def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_drawn_up(
     shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.runner._PAGE_EVENTS", 20)
+    monkeypatch.setattr("projections.engine.runner._PAGE_EVENTS", 20)
     shop.bustle(orders=5)
     head = shop.flush()
     told: list[Progress] = []

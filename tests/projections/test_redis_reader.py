@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from redis import Redis
 
-from projections import bestsellers, catalog, customer_orders, orders, sales
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import Entries, RedisReader
-from projections.redis_sink import RedisSink
-from projections.sink import Sink
-from projections.view import View
+from projections.engine.sink import Sink
+from projections.redis.sink import RedisSink
+from projections.views import bestsellers, catalog, customer_orders, orders, sales
+from projections.views.view import View
 from tests.projections.books import decoded
 from tests.projections.shop import Shop
 

@@ -7,14 +7,14 @@ import threading
 import pytest
 from redis import Redis
 
-from event_store.memory_log import MemoryLog
-from projections import catalog, customer_orders
+from event_store.memory.log import MemoryLog
 from projections.check import differences
 from projections.documents.keys import ViewKeys
-from projections.redis_sink import RedisSink
-from projections.redis_store import EvictingStore
-from projections.sink import SinkMoved, SinkUnavailable
-from projections.views import VIEWS
+from projections.engine.sink import SinkMoved, SinkUnavailable
+from projections.redis.sink import RedisSink
+from projections.redis.store import EvictingStore
+from projections.views import catalog, customer_orders
+from projections.views.registry import VIEWS
 from tests.projections.books import CODEC, decoded
 from tests.projections.shop import Shop
 
@@ -148,7 +148,7 @@ def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
 def test_documents_that_memory_let_go_are_read_back(
     shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.redis_sink._HELD_BYTES_MAX", 2_000)
+    monkeypatch.setattr("projections.redis.sink._HELD_BYTES_MAX", 2_000)
     shop.bustle(orders=20)
     shop.flush()
     batch = decoded(shop.log)

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from event_store.errors import LogGap, StoreUnavailable, UnknownEvent
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import NewEvent, RecordedEvent
 from projections.documents.errors import ViewNotReady
 from projections.documents.keys import Pointer, ViewKeys

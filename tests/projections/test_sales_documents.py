@@ -10,9 +10,9 @@ import msgspec
 from aggregates.catalog import product
 from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued
-from projections import bestsellers, sales
 from projections.check import MemoryView
-from projections.sink import Decoded
+from projections.engine.sink import Decoded
+from projections.views import bestsellers, sales
 from tests.projections.books import FIRST_DAY, recorded
 from tests.projections.drawing import drawn_up
 from tests.projections.shop import Shop

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from deploy.local.postgres import PostgresServer
-from event_store.postgres_log import PostgresLog
-from event_store.postgres_migrations import migrate
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.migrations import migrate
 from event_store.records import EventLog
 from tests.event_store.given import LoopDoor
 from tests.event_store.history import Follower, History

@@ -13,12 +13,12 @@ from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory.events import StockReceived
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import OrderLine, OrderPlaced
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
-from projections.redis_sink import RedisSink
-from projections.sink import Decoded, Sink, SinkMoved
-from projections.tantivy_index import TantivySink
-from projections.views import VIEWS
+from projections.engine.sink import Decoded, Sink, SinkMoved
+from projections.redis.sink import RedisSink
+from projections.tantivy.sink import TantivySink
+from projections.views.registry import VIEWS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from commands.importing.views import ViewsUnreachable, wait_for_views
 from deploy.edge.doors import behind_the_edge
 from deploy.edge.settings import EdgeSettings
 from deploy.local.query_process import build_query_process_app
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.read_api.shop import Shop, placed

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from tests.replays.shop import Shop
 
 

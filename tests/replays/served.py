@@ -12,8 +12,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from event_store.records import EventReader
-from replays.broadcast import Broadcast
-from replays.http import events_router
+from replays.feed.broadcast import Broadcast
+from replays.feed.http import events_router
 from tests.replays.shop import CODEC
 
 EVENTS = "/api/v1/events"

@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from event_store.errors import StoreUnavailable
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
-from replays import broadcast as broadcasting
-from replays.asked import Asked
-from replays.broadcast import EVERYTHING, Broadcast, TooManyListeners
-from replays.feed import read_page
-from replays.server_sent_events import server_sent_events
+from replays.feed.asked import Asked
+from replays.feed.broadcast import EVERYTHING, Broadcast, TooManyListeners
+from replays.feed.feed import broadcast as broadcasting
+from replays.feed.feed import read_page
+from replays.feed.server_sent_events import server_sent_events
 from tests.replays.served import EVENTS, Served
 from tests.replays.shop import CODEC, Shop
 

@@ -20,8 +20,8 @@ from aggregates.orders.events import (
     RefundedLine,
 )
 from aggregates.payments.events import PaymentNotNeeded
-from event_store.memory_log import MemoryLog
-from replays.verify import verify
+from event_store.memory.log import MemoryLog
+from replays.verification.verify import verify
 from tests.replays.shop import ANNA, BORIS, CODEC, DAY, MUG, Shop, order_placed, total_of
 
 ORDER, SHELF = f"order-{ANNA}", f"stock-{MUG}"

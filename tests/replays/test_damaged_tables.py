@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from event_store.errors import LogUnreadable
-from event_store.postgres_log import PostgresLog
+from event_store.postgres.log import PostgresLog
 from replays.cli import replays_group
 from tests.replays.shop import Shop
 from tests.replays.test_tampering import Tampered

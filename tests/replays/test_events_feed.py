@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from event_store.memory_log import MemoryLog
-from event_store.postgres_log import PostgresLog
-from replays.feed import LOOKED_AT_MAX, read_page
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
+from replays.feed.feed import LOOKED_AT_MAX, read_page
 from tests.replays.served import EVENTS, Served
 from tests.replays.shop import ANNA, EMAIL, Shop
 
@@ -85,7 +85,7 @@ def test_a_rare_type_does_not_make_one_request_read_the_whole_log(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.whole_story()
-    monkeypatch.setattr("replays.feed.LOOKED_AT_MAX", 5)
+    monkeypatch.setattr("replays.feed.feed.LOOKED_AT_MAX", 5)
 
     page = read_page(shop.log, after=0, limit=100, types={"orders.credit_note_issued"})
 

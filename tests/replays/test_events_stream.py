@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from tests.replays.served import Served
 from tests.replays.shop import Shop
 

@@ -15,11 +15,11 @@ from aggregates.inventory.events import StockDispatched
 from aggregates.kernel import MAIN
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderConfirmed
 from aggregates.payments.events import PaymentCaptured
-from event_store.postgres_log import PostgresLog
-from projections.orders import VIEW
+from event_store.postgres.log import PostgresLog
+from projections.views.orders import VIEW
 from replays.cli import replays_group
-from replays.history import HistoryEvent, UnknownOrder, load_history
-from replays.order_state import order_document
+from replays.order.history import HistoryEvent, UnknownOrder, load_history
+from replays.order.order_state import order_document
 from tests.replays.shop import ANNA, BORIS, CODEC, EMAIL, MUG, Shop, order_placed, total_of
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from replays.moments import parse_time
+from replays.order.moments import parse_time
 
 
 @pytest.mark.parametrize(

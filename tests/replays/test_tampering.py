@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from event_store.postgres_log import PostgresLog
-from replays.findings import Finding
-from replays.verify import verify
+from event_store.postgres.log import PostgresLog
+from replays.verification.findings import Finding
+from replays.verification.verify import verify
 from tests.replays.shop import ANNA, CODEC, MUG, Shop
 
 

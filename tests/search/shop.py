@@ -13,12 +13,12 @@ import msgspec
 from aggregates.catalog.events import ProductListed, Variant
 from aggregates.inventory.events import StockReceived
 from aggregates.kernel import UnitPrice
-from event_store.memory_log import MemoryLog
+from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
-from projections.sink import Decoded
-from projections.tantivy_index import TantivySink
+from projections.engine.sink import Decoded
+from projections.tantivy.sink import TantivySink
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

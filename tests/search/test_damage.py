@@ -14,8 +14,8 @@ import tantivy
 
 from projections.documents.errors import ViewNotReady
 from projections.documents.tantivy_reader import TantivyReader
-from projections.sink import SinkMoved
-from projections.tantivy_index import TantivySink
+from projections.engine.sink import SinkMoved
+from projections.tantivy.sink import TantivySink
 from tests.search.shop import SearchShop, listed, received
 
 Damage = Callable[[Path], None]

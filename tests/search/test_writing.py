@@ -14,8 +14,8 @@ from aggregates.kernel import Money, UnitPrice
 from projections.documents.errors import ViewNotReady
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
-from projections.sink import Decoded, SinkMoved, SinkUnavailable
-from projections.tantivy_index import TantivySink
+from projections.engine.sink import Decoded, SinkMoved, SinkUnavailable
+from projections.tantivy.sink import TantivySink
 from tests.search.shop import SearchShop, listed, received, recorded
 
 _EVERYTHING = ProductQuery()
@@ -150,7 +150,7 @@ def test_a_lost_version_is_withdrawn(shop: SearchShop, tmp_path: Path) -> None:
 
 
 def test_products_long_forgotten_are_read_back(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.tantivy_index._REMEMBERED_MAX", 2)
+    monkeypatch.setattr("projections.tantivy.sink._REMEMBERED_MAX", 2)
     shop.happens(*(listed(f"S{n}") for n in range(9)), *(received(f"S{n}", 4) for n in range(9)))
     shop.happens(*(StockAdjusted(sku=f"S{n}", location="main", delta=-4, reason="x") for n in range(5)))
     assert shop.finds(in_stock=False) == [f"S{n}" for n in range(5)]

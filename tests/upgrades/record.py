@@ -25,18 +25,18 @@ import psycopg
 
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Address
-from commands import cart, catalog, inventory, orders
-from commands.fulfilment import FulfilOrder, ReturnLines
-from commands.gateway import Gateway, GatewayUnavailable
-from commands.orders import CancelOrder
+from commands.gateways.gateway import Gateway, GatewayUnavailable
+from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
+from commands.handlers import cart, catalog, inventory, orders
+from commands.handlers.fulfilment import FulfilOrder, ReturnLines
+from commands.handlers.orders import CancelOrder
+from commands.handlers.refunds import RefundOrder
 from commands.processes.following import Patience
-from commands.refunds import RefundOrder
-from commands.sandbox_gateway import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
 from deploy.local.account import server_account
 from deploy.local.binaries import find_binaries
 from deploy.local.postgres import PostgresServer
-from event_store.postgres_log import PostgresLog
-from event_store.queries import migrations
+from event_store.postgres.log import PostgresLog
+from event_store.postgres.queries import migrations
 from tests.importing.given import SMALL
 from tests.importing.given import run as import_invoices
 from tests.processes.shop import KEPT, NOON, DyingGateway, Shop, eventually

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from event_store.postgres_migrations import migrate
+from event_store.postgres.migrations import migrate
 from tests.faults.truth import Truth
 from tests.system.running import RunningSystem, call, daybook, wait_until
 from tests.upgrades.record import order_of

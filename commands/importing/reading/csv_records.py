@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from commands.importing.reading.columns import Columns, find_columns, wrong_columns
+from commands.importing.online_retail.columns import Columns, find_columns, wrong_columns
 from commands.importing.reading.encodings import Encoding, find_encoding
 from commands.importing.reading.files import opened, refuse_others
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail, damaged

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from commands.importing.reading.columns import CUSTOMER, PRICE, QUANTITY
+from commands.importing.online_retail.columns import CUSTOMER, PRICE, QUANTITY
 
 _COMMA = re.compile(r"-?\d{1,9},(?:\d{1,2}|\d{4,6})", re.ASCII)  # three digits may be thousands
 

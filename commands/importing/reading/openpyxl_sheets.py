@@ -17,7 +17,7 @@ from typing import Any
 
 from openpyxl import load_workbook
 
-from commands.importing.reading.columns import DATE, Columns, find_columns, wrong_columns
+from commands.importing.online_retail.columns import DATE, Columns, find_columns, wrong_columns
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail, damaged, printable
 from commands.importing.reading.text import clean
 

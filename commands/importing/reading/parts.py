@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from commands.importing.reading.columns import CODE, DESCRIPTION, INVOICE
+from commands.importing.online_retail.columns import CODE, DESCRIPTION, INVOICE
 
 Record = tuple[int, list[str]]
 Said = tuple[str, ...]

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from commands.importing.reading.columns import DATE, PRICE, is_header
+from commands.importing.online_retail.columns import DATE, PRICE, is_header
 from commands.importing.reading.csv_records import CsvFile, open_csv
 from commands.importing.reading.dates import DateEvidence, DateForm
 from commands.importing.reading.files import ZIP, begins_with, said_plainly

@@ -1,0 +1,1 @@
+"""Commands and their handlers, a file per context: pure functions of states. Running them is `loop`'s."""

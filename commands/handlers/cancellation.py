@@ -1,0 +1,64 @@
+"""Giving an order up, and putting on sale again what it will not send."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from aggregates.inventory import stock
+from aggregates.kernel import OrderId, Sku
+from aggregates.orders import cancellation, order
+from aggregates.orders.events import CancelCause
+from aggregates.orders.order import Line, Order
+from commands.loop.books import Books
+from commands.loop.decision import Decision
+
+
+def cancel(
+    books: Books,
+    decision: Decision,
+    *,
+    order_id: OrderId,
+    cause: CancelCause,
+    reason: str | None = None,
+    refunding: bool = False,
+) -> bool:
+    """Adds to `decision` the order's cancellation and its units' release; False where it is canceled already.
+
+    What the gateway holds of it is the caller's to undo. `refunding`: a refund is under way there.
+    """
+    order_stream = f"order-{order_id}"
+    sold: Order = books.state(order_stream)
+    placed = order.placed_order(sold, order_id)
+    canceled = cancellation.cancel(sold, order_id=order_id, cause=cause, reason=reason, refunding=refunding)
+    decision.add(order_stream, canceled)
+    if not canceled:
+        return False
+    skus = dict.fromkeys(line.sku for line in placed.lines)
+    stocks = books.states(f"stock-{sku}" for sku in skus)
+    for sku in skus:
+        decision.add(
+            f"stock-{sku}",
+            stock.release(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, cause=cause),
+        )
+    return True
+
+
+def release_unsendable(books: Books, decision: Decision, order_id: OrderId, lines: Iterable[Line]) -> bool:
+    """Puts on sale what is set aside for the order beyond what its `lines` can still send; False for none.
+
+    So a refund gives back the units it withdrew; code of before did not, and left them set aside.
+    """
+    unsent: Counter[Sku] = Counter()
+    for line in lines:
+        unsent[line.ordered.sku] += line.unsent
+    stocks = books.states(f"stock-{sku}" for sku in unsent)
+    before = len(decision.events)
+    for sku, keeping in unsent.items():
+        decision.add(
+            f"stock-{sku}",
+            stock.release(
+                stocks[f"stock-{sku}"], sku=sku, order_id=order_id, cause="refunded", keeping=keeping
+            ),
+        )
+    return len(decision.events) > before

@@ -1,0 +1,128 @@
+"""Commands on carts. Checking out is `PlaceOrder` in orders.py: it concerns more than the cart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aggregates.cart import cart
+from aggregates.kernel import CartId, Sku
+from commands.loop.books import Books
+from commands.loop.decision import Decision
+from commands.loop.handling import Handlers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCart:
+    """Take a cart; `cart_id` is `new_id()`: nobody can guess it."""
+
+    name: ClassVar = "open_cart"
+    cart_id: CartId
+    currency: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddItem:
+    """Put units of a product into a cart."""
+
+    name: ClassVar = "add_item"
+    cart_id: CartId
+    sku: Sku
+    quantity: int
+    lines_max: int
+    quantity_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetQuantity:
+    """Make a cart's line hold exactly so many units; 0 removes it."""
+
+    name: ClassVar = "set_quantity"
+    cart_id: CartId
+    sku: Sku
+    quantity: int
+    lines_max: int
+    quantity_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveItem:
+    """Take a product out of a cart."""
+
+    name: ClassVar = "remove_item"
+    cart_id: CartId
+    sku: Sku
+
+
+def handle_open_cart(books: Books, command: OpenCart) -> Decision:
+    """Opens the cart."""
+    stream = f"cart-{command.cart_id}"
+    decision = Decision(id=command.cart_id, stream=stream, created=True)
+    decision.add(
+        stream,
+        cart.open_cart(
+            books.state(stream),
+            cart_id=command.cart_id,
+            currency=command.currency,
+            customer_id=command.customer_id,
+        ),
+    )
+    return decision
+
+
+def handle_add_item(books: Books, command: AddItem) -> Decision:
+    """Adds the item at today's price; 201 where it is a new line."""
+    stream, product = f"cart-{command.cart_id}", f"product-{command.sku}"
+    states = books.states((stream, product))
+    decision = Decision(id=command.cart_id, stream=stream)
+    decision.created = command.sku not in states[stream].lines
+    decision.add(
+        stream,
+        cart.add_item(
+            states[stream],
+            cart_id=command.cart_id,
+            sku=command.sku,
+            quantity=command.quantity,
+            product=states[product].offer,
+            lines_max=command.lines_max,
+            quantity_max=command.quantity_max,
+        ),
+    )
+    return decision
+
+
+def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
+    """Sets the line's quantity; a product that is not in the cart yet is added at today's price."""
+    stream, product = f"cart-{command.cart_id}", f"product-{command.sku}"
+    states = books.states((stream, product))
+    decision = Decision(id=command.cart_id, stream=stream)
+    decision.add(
+        stream,
+        cart.set_quantity(
+            states[stream],
+            cart_id=command.cart_id,
+            sku=command.sku,
+            quantity=command.quantity,
+            product=states[product].offer,
+            lines_max=command.lines_max,
+            quantity_max=command.quantity_max,
+        ),
+    )
+    return decision
+
+
+def handle_remove_item(books: Books, command: RemoveItem) -> Decision:
+    """Removes the line."""
+    stream = f"cart-{command.cart_id}"
+    decision = Decision(id=command.cart_id, stream=stream)
+    decision.add(stream, cart.remove_item(books.state(stream), cart_id=command.cart_id, sku=command.sku))
+    return decision
+
+
+HANDLERS: Handlers = {
+    OpenCart: handle_open_cart,
+    AddItem: handle_add_item,
+    SetQuantity: handle_set_quantity,
+    RemoveItem: handle_remove_item,
+}

@@ -1,0 +1,91 @@
+"""Commands on products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aggregates.catalog import product
+from aggregates.catalog.events import Variant
+from aggregates.kernel import Sku, UnitPrice
+from commands.loop.books import Books
+from commands.loop.decision import Decision
+from commands.loop.handling import Handlers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListProduct:
+    """Put a product on sale."""
+
+    name: ClassVar = "list_product"
+    sku: Sku
+    title: str
+    description: str
+    category: str
+    attributes: dict[str, str]
+    price: UnitPrice
+    seller: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangePrice:
+    """Sell a product at another price from now on."""
+
+    name: ClassVar = "change_price"
+    sku: Sku
+    price: UnitPrice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelistProduct:
+    """Take a product off sale."""
+
+    name: ClassVar = "delist_product"
+    sku: Sku
+    reason: str
+
+
+def handle_list_product(books: Books, command: ListProduct) -> Decision:
+    """Lists the product with one variant, itself."""
+    stream = f"product-{command.sku}"
+    state = books.state(stream)
+    decision = Decision(id=command.sku, stream=stream)
+    decision.add(
+        stream,
+        product.list_product(
+            state,
+            sku=command.sku,
+            title=command.title,
+            description=command.description,
+            category=command.category,
+            attributes=command.attributes,
+            price=command.price,
+            seller=command.seller,
+            variants=(Variant(sku=command.sku, title=command.title),),
+        ),
+    )
+    decision.created = bool(decision.events)
+    return decision
+
+
+def handle_change_price(books: Books, command: ChangePrice) -> Decision:
+    """Changes the price, in the currency the product is listed in."""
+    stream = f"product-{command.sku}"
+    decision = Decision(id=command.sku, stream=stream)
+    decision.add(stream, product.change_price(books.state(stream), sku=command.sku, price=command.price))
+    return decision
+
+
+def handle_delist_product(books: Books, command: DelistProduct) -> Decision:
+    """Delists the product."""
+    stream = f"product-{command.sku}"
+    decision = Decision(id=command.sku, stream=stream)
+    decision.add(stream, product.delist(books.state(stream), sku=command.sku, reason=command.reason))
+    return decision
+
+
+HANDLERS: Handlers = {
+    ListProduct: handle_list_product,
+    ChangePrice: handle_change_price,
+    DelistProduct: handle_delist_product,
+}

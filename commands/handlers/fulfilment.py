@@ -1,0 +1,118 @@
+"""Sending an order's lines, and taking them back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from aggregates.inventory import stock
+from aggregates.kernel import LineId, OrderId, Sku
+from aggregates.orders import fulfilment
+from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned
+from aggregates.orders.order import Order
+from aggregates.payments import process
+from commands.handlers.cancellation import release_unsendable
+from commands.handlers.refunds import refunds_under_way
+from commands.loop.books import Books
+from commands.loop.decision import AwaitedStep, Decision
+from commands.loop.handling import Handlers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FulfilOrder:
+    """Send units of an order; `lines` None: all that remain."""
+
+    name: ClassVar = "fulfil_order"
+    order_id: OrderId
+    fulfilment_id: str
+    lines: Mapping[LineId, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnLines:
+    """Take back units that were sent; `lines` None: all that are out."""
+
+    name: ClassVar = "return_lines"
+    personal: ClassVar = ("reason",)
+    order_id: OrderId
+    return_id: str
+    restock: bool
+    reason: str | None
+    lines: Mapping[LineId, int] | None = None
+
+
+def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
+    """Sends from what is reserved; the first fulfilment begins the capture, in full."""
+    order_id = command.order_id
+    order_stream, process_stream = f"order-{order_id}", f"checkout-{order_id}"
+    states = books.states((order_stream, process_stream, f"payment-{order_id}"))
+    sold: Order = states[order_stream]
+    decision = Decision(
+        id=command.fulfilment_id, stream=order_stream, created=True, facts={"order_id": order_id}
+    )
+    sent = fulfilment.fulfil(
+        sold,
+        order_id=order_id,
+        fulfilment_id=command.fulfilment_id,
+        lines=command.lines,
+        under_way=refunds_under_way(states[process_stream]),
+    )
+    decision.add(order_stream, sent)
+    release_unsendable(books, decision, order_id, sold.lines.values())
+    units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)
+    stocks = books.states(f"stock-{sku}" for sku in units)
+    for sku, quantity in units.items():
+        decision.add(
+            f"stock-{sku}",
+            stock.dispatch(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, quantity=quantity),
+        )
+    captured = process.begin_capture(states[process_stream], states[f"payment-{order_id}"], order_id=order_id)
+    decision.add(process_stream, captured)
+    if captured:
+        decision.awaited = AwaitedStep(process_stream, states[process_stream].last_step + 1)
+    return decision
+
+
+def handle_return_lines(books: Books, command: ReturnLines) -> Decision:
+    """Books the return, and the units back on the shelf where they are fit for sale."""
+    order_id, order_stream = command.order_id, f"order-{command.order_id}"
+    decision = Decision(id=command.return_id, stream=order_stream, created=True, facts={"order_id": order_id})
+    returned = fulfilment.return_lines(
+        books.state(order_stream),
+        order_id=order_id,
+        return_id=command.return_id,
+        lines=command.lines,
+        restock=command.restock,
+        reason=command.reason,
+    )
+    decision.add(order_stream, returned)
+    if not command.restock:
+        return decision
+    units = _units_by_sku(
+        part for event in returned if isinstance(event, LinesReturned) for part in event.lines
+    )
+    stocks = books.states(f"stock-{sku}" for sku in units)
+    for sku, quantity in units.items():
+        decision.add(
+            f"stock-{sku}",
+            stock.restock(
+                stocks[f"stock-{sku}"],
+                sku=sku,
+                order_id=order_id,
+                return_id=command.return_id,
+                quantity=quantity,
+            ),
+        )
+    return decision
+
+
+def _units_by_sku(parts: Iterable[LineQuantity]) -> Counter[Sku]:
+    units: Counter[Sku] = Counter()
+    for part in parts:
+        units[part.sku] += part.quantity
+    return units
+
+
+HANDLERS: Handlers = {FulfilOrder: handle_fulfil_order, ReturnLines: handle_return_lines}

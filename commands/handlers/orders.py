@@ -1,0 +1,221 @@
+"""Placing an order and canceling one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+
+from aggregates.cart import cart
+from aggregates.cart.cart import Cart
+from aggregates.inventory import stock
+from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
+from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku
+from aggregates.orders import order
+from aggregates.orders.events import Address, OrderEvent, OrderPlaced
+from aggregates.orders.order import Order, Purchase
+from aggregates.payments import payment, process
+from aggregates.payments.events import CaptureWhen
+from aggregates.payments.payment import Payment
+from aggregates.payments.process import Process
+from commands.handlers.cancellation import cancel, release_unsendable
+from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
+from commands.loop.books import Books
+from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
+from commands.loop.handling import Handlers
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTooLarge(TooLarge):
+    """The order has more or longer lines than one order can have"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceOrder:
+    """Check a cart out: the order, its stock and the request for its payment, together or not at all."""
+
+    name: ClassVar = "place_order"
+    personal: ClassVar = ("email", "shipping_address")
+    too_large: ClassVar = OrderTooLarge
+    cart_id: CartId
+    order_id: OrderId  # `new_id()`, made for this command
+    email: str
+    shipping_address: Address
+    payment_method: str | None  # None where nothing is to be paid
+    capture: CaptureWhen
+    placed_on: date  # UTC
+    expires_at: datetime  # UTC; payment undecided by then, the units go back on sale
+    secret_hash: str | None = None  # SHA-256, hex, of what its shopper is told
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSecretRequired(Reason):
+    """This is for whoever placed the order"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """Give an order up, before anything of it was sent."""
+
+    name: ClassVar = "cancel_order"
+    personal: ClassVar = ("reason",)
+    order_id: OrderId
+    reason: str | None = None
+
+
+def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
+    """One command over the cart, the order, every stock, the payment and its process."""
+    cart_stream, order_stream = f"cart-{command.cart_id}", f"order-{command.order_id}"
+    payment_stream, process_stream = f"payment-{command.order_id}", f"checkout-{command.order_id}"
+    held: Cart = books.state(cart_stream)
+    states = books.states(
+        (
+            order_stream,
+            payment_stream,
+            process_stream,
+            order_number_stream(next(drawn_numbers(command.order_id))),
+            *(f"product-{sku}" for sku in held.lines),
+            *(f"stock-{sku}" for sku in held.lines),
+        )
+    )
+    decision = Decision(id=command.order_id, stream=order_stream, created=True)
+    if states[order_stream].placed is not None:
+        return decision  # Once placed, its stock may have moved on: nothing is reserved a second time.
+    offers = {sku: states[f"product-{sku}"].offer for sku in held.lines}
+    decision.add(
+        cart_stream,
+        cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, products=offers),
+    )
+    placed = order.place(
+        states[order_stream],
+        order_id=command.order_id,
+        number=number_order(books, decision, command.order_id, drawn_numbers(command.order_id)),
+        channel="web",
+        currency=held.currency,
+        lines=[
+            Purchase(
+                line_id=line.line_id,
+                sku=line.sku,
+                title=line.title,
+                seller=offers[line.sku].seller,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+            )
+            for line in held.lines.values()
+        ],
+        placed_on=command.placed_on,
+        customer_id=held.customer_id,
+        cart_id=command.cart_id,
+        email=command.email,
+        shipping_address=command.shipping_address,
+        secret_hash=command.secret_hash,
+    )
+    decision.add(order_stream, placed)
+    total = _total(placed)
+    free = total.amount == 0
+    _reserve(decision, held, {sku: states[f"stock-{sku}"] for sku in held.lines}, command, confirmed=free)
+    decision.add(
+        payment_stream,
+        payment.request(
+            states[payment_stream],
+            order_id=command.order_id,
+            method=command.payment_method,
+            amount=total,
+            capture=command.capture,
+        ),
+    )
+    if free:
+        sold = order.evolve(order.initial(), placed[0])
+        decision.add(order_stream, order.confirm(sold, order_id=command.order_id))
+        return decision
+    decision.add(process_stream, process.start(states[process_stream], order_id=command.order_id))
+    decision.add(
+        process_stream,
+        process.begin_step(
+            states[process_stream],
+            order_id=command.order_id,
+            call="authorize",
+            amount=total,
+            method=command.payment_method,
+        ),
+    )
+    decision.awaited = AwaitedStep(process_stream, 1)
+    return decision
+
+
+def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
+    """Cancels, puts the units back on sale, and undoes the payment; again where the gateway refused that.
+
+    Of an order that was sent in part and has nothing left to send, what is still set aside goes back.
+    """
+    order_id, process_stream, payment_stream = (
+        command.order_id,
+        f"checkout-{command.order_id}",
+        f"payment-{command.order_id}",
+    )
+    states = books.states((f"order-{order_id}", payment_stream, process_stream))
+    sold: Order = states[f"order-{order_id}"]
+    _require_hold(books.actor, sold)
+    paid: Payment = states[payment_stream]
+    steps: Process = states[process_stream]
+    decision = Decision(id=order_id, stream=f"order-{order_id}")
+    if sold.units_fulfilled and release_unsendable(books, decision, order_id, sold.lines.values()):
+        return decision
+    cancel(
+        books,
+        decision,
+        order_id=order_id,
+        cause="canceled",
+        reason=command.reason,
+        refunding=bool(steps.refunds_under_way),
+    )
+    undone = process.undo(steps, paid, order_id=order_id)
+    decision.add(process_stream, undone)
+    decision.awaited = AwaitedStep(process_stream, steps.last_step + 1) if undone else None
+    if paid.source == "elsewhere" and (left := payment.left(paid)).amount:
+        decision.add(
+            payment_stream, payment.refund(paid, order_id=order_id, amount=left, credit_note_id=None)
+        )
+    return decision
+
+
+def _require_hold(actor: Actor, asked_for: Order) -> None:
+    """A shopper may ask for an order that was placed with a secret; one of before is the operator's."""
+    placed = asked_for.placed
+    if actor.kind == SHOPPER and (placed is None or placed.secret_hash is None):
+        raise Rejected(OrderSecretRequired())
+
+
+def _reserve(
+    decision: Decision, held: Cart, stocks: Mapping[Sku, Stock], command: PlaceOrder, *, confirmed: bool
+) -> None:
+    """Sets every line aside; refuses with all that is short."""
+    short: list[Shortage] = []
+    for line in held.lines.values():
+        try:
+            reserved = stock.reserve(
+                stocks[line.sku],
+                sku=line.sku,
+                order_id=command.order_id,
+                quantity=line.quantity,
+                expires_at=command.expires_at,
+                confirmed=confirmed,
+            )
+        except Rejected as rejected:
+            if not isinstance(rejected.reason, NotEnoughStock):
+                raise
+            short += rejected.reason.short
+        else:
+            decision.add(f"stock-{line.sku}", reserved)
+    if short:
+        raise Rejected(NotEnoughStock.of(short))
+
+
+def _total(placed: Iterable[OrderEvent]) -> Money:
+    (event,) = placed
+    assert isinstance(event, OrderPlaced)
+    return event.total
+
+
+HANDLERS: Handlers = {PlaceOrder: handle_place_order, CancelOrder: handle_cancel_order}

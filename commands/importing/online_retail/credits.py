@@ -1,0 +1,153 @@
+"""Writing a cancellation down: what its orders bear, and what stands alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aggregates.inventory import stock
+from aggregates.kernel import Money, OrderId, Sku
+from aggregates.orders import credit_note, fulfilment, refund
+from aggregates.orders.events import CreditNoteLine
+from aggregates.orders.order import Refund
+from aggregates.payments import payment
+from commands.handlers.numbering import given_numbers, number_credit_note
+from commands.importing.online_retail.identity import adjustment_source
+from commands.importing.online_retail.recording import (
+    Credited,
+    OrderCredit,
+    RecordCancellation,
+    StandAloneCredit,
+)
+from commands.loop.books import Books
+from commands.loop.decision import Decision
+
+UNMATCHED = "returned, no sale to match"
+
+
+def handle_record_cancellation(books: Books, command: RecordCancellation) -> Decision:
+    """One command over every credit note, order, payment and stock the cancellation touches."""
+    first = f"credit_note-{command.first_credit_note_id}"
+    decision = Decision(id=command.number, stream=first)
+    if books.state(first).issued is not None:
+        return decision
+    books.states(_streams(command))
+    for part in command.on_orders:
+        _credit_order(books, decision, command, part)
+    if command.alone is not None:
+        _credit_alone(books, decision, command, command.alone)
+    decision.created = True
+    return decision
+
+
+def _streams(command: RecordCancellation) -> list[str]:
+    """Every stream it touches, so that all are loaded at once."""
+    parts: list[OrderCredit | StandAloneCredit] = [*command.on_orders]
+    if command.alone is not None:
+        parts.append(command.alone)
+    return list(
+        dict.fromkeys(
+            [
+                *(f"credit_note-{part.credit_note_id}" for part in parts),
+                *(f"credit_note_number-{part.number}" for part in parts),
+                *(f"order-{part.order_id}" for part in command.on_orders),
+                *(f"payment-{part.order_id}" for part in command.on_orders),
+                *(f"stock-{line.sku}" for part in parts for line in part.lines),
+            ]
+        )
+    )
+
+
+def _credit_order(books: Books, decision: Decision, command: RecordCancellation, part: OrderCredit) -> None:
+    order_id = part.order_id
+    order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
+    sold = books.state(order_stream)
+    decision.add(
+        order_stream,
+        fulfilment.return_lines(
+            sold,
+            order_id=order_id,
+            return_id=part.return_id,
+            lines=part.returned,
+            restock=True,
+        ),
+    )
+    amount = Money.sum((line.amount for line in part.refunded), command.currency)
+    if amount.amount:  # What was free, or refunded before, comes back without money.
+        decision.add(
+            order_stream,
+            refund.book_refund(
+                sold,
+                order_id=order_id,
+                credit_note_id=part.credit_note_id,
+                refund=Refund(amount=amount, lines=tuple(part.refunded)),
+            ),
+        )
+        decision.add(
+            payment_stream,
+            payment.refund(
+                books.state(payment_stream),
+                order_id=order_id,
+                amount=amount,
+                credit_note_id=part.credit_note_id,
+            ),
+        )
+    _issue(books, decision, command, part, order_id=order_id)
+    units: Counter[Sku] = Counter()
+    for line in part.lines:
+        units[line.sku] += line.quantity
+    for sku, quantity in units.items():
+        stream = f"stock-{sku}"
+        decision.add(
+            stream,
+            stock.restock(
+                books.state(stream), sku=sku, order_id=order_id, return_id=part.return_id, quantity=quantity
+            ),
+        )
+
+
+def _credit_alone(
+    books: Books, decision: Decision, command: RecordCancellation, alone: StandAloneCredit
+) -> None:
+    _issue(books, decision, command, alone)
+    for line in alone.lines:
+        stream = f"stock-{line.sku}"
+        # A restock names its order; without one the goods that came back are a correction upwards.
+        decision.add(
+            stream,
+            stock.adjust(
+                books.state(stream),
+                sku=line.sku,
+                delta=line.quantity,
+                reason=UNMATCHED,
+                source=adjustment_source(command.number, line.nth),
+            ),
+        )
+
+
+def _issue(
+    books: Books,
+    decision: Decision,
+    command: RecordCancellation,
+    part: OrderCredit | StandAloneCredit,
+    *,
+    order_id: OrderId | None = None,
+) -> None:
+    stream = f"credit_note-{part.credit_note_id}"
+    decision.add(
+        stream,
+        credit_note.issue(
+            books.state(stream),
+            credit_note_id=part.credit_note_id,
+            number=number_credit_note(books, decision, part.credit_note_id, given_numbers(part.number)),
+            currency=command.currency,
+            lines=[_note_line(line) for line in part.lines],
+            charges=part.charges if isinstance(part, StandAloneCredit) else (),
+            issued_on=command.issued_on,
+            order_id=order_id,
+            customer_id=command.customer_id,
+        ),
+    )
+
+
+def _note_line(line: Credited) -> CreditNoteLine:
+    return CreditNoteLine(sku=line.sku, title=line.title, quantity=line.quantity, amount=line.amount)

@@ -1,0 +1,113 @@
+"""The recent states that handlers decide on: a fold per stream, loaded on demand, kept while in use."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from aggregates.folds import fold_of
+from commands.loop.decision import ANONYMOUS, Actor
+from event_store.codec import Codec
+from event_store.records import RecordedEvent
+
+
+class Missing(Exception):  # noqa: N818 - a signal to the loop, not an error
+    """The handler asked for what is not in memory: load it and run the handler again."""
+
+    def __init__(self, streams: Iterable[str] = (), subjects: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.streams = tuple(streams)
+        self.subjects = tuple(subjects)
+
+
+@dataclass(slots=True)
+class StreamState:
+    """A stream's folded state and where it stands."""
+
+    state: Any
+    version: int = 0
+    last_position: int = 0
+    last_writer: UUID | None = None  # the command of the batch under way that wrote it last
+    last_index: int = 0  # which of that command's events was the stream's last
+    snapshot_version: int = 0  # of its newest snapshot
+
+
+@dataclass(slots=True)
+class Books:
+    """Stream states by name, and who asks. For handlers: `state`, `states`, `actor`.
+
+    Reads are noted between `begin` and the next `begin`: the append checks every one of them.
+    """
+
+    codec: Codec
+    streams_max: int = 100_000
+    actor: Actor = ANONYMOUS  # of the command that is being decided
+    reads: dict[str, int] = field(default_factory=dict)
+    _streams: OrderedDict[str, StreamState] = field(default_factory=OrderedDict)
+
+    def state(self, stream: str) -> Any:
+        """The stream's state for deciding on: read it, never change it."""
+        kept = self._streams.get(stream)
+        if kept is None:
+            raise Missing(streams=(stream,))
+        self.reads[stream] = kept.version
+        return kept.state
+
+    def states(self, streams: Iterable[str]) -> dict[str, Any]:
+        """Several states; asks for all missing ones at once."""
+        names = list(streams)
+        missing = [name for name in names if name not in self._streams]
+        if missing:
+            raise Missing(streams=missing)
+        return {name: self.state(name) for name in names}
+
+    def begin(self, actor: Actor) -> None:
+        """Starts noting the reads of the next decision, which `actor` asks for."""
+        self.reads = {}
+        self.actor = actor
+
+    def get(self, stream: str) -> StreamState | None:
+        """What is kept of the stream, without noting a read."""
+        return self._streams.get(stream)
+
+    def load(self, stream: str, history: Iterable[RecordedEvent]) -> None:
+        """Folds the stream's events, whole and in order."""
+        initial, evolve = fold_of(stream)
+        kept = StreamState(state=initial())
+        for recorded in history:
+            kept.state = evolve(kept.state, self.codec.decode(recorded))
+            kept.version = recorded.version
+            kept.last_position = recorded.position
+        self._streams[stream] = kept
+
+    def put(self, loaded: Mapping[str, StreamState]) -> None:
+        """Takes in states that were folded elsewhere."""
+        self._streams.update(loaded)
+
+    def evolve(self, stream: str, event: Any, *, writer: UUID, index: int) -> None:
+        """Folds an event of a decision that the batch under way is to append."""
+        kept = self._streams[stream]
+        kept.state = fold_of(stream)[1](kept.state, event)
+        kept.version += 1
+        kept.last_writer = writer
+        kept.last_index = index
+
+    def drop(self, streams: Iterable[str]) -> None:
+        """Forgets states that may be wrong."""
+        for stream in streams:
+            self._streams.pop(stream, None)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._streams.clear()
+
+    def touch(self, streams: Iterable[str]) -> None:
+        """Keeps these the longest; forgets the longest unused beyond `streams_max`."""
+        for stream in streams:
+            if stream in self._streams:
+                self._streams.move_to_end(stream)
+        while len(self._streams) > self.streams_max:
+            self._streams.popitem(last=False)

@@ -1,0 +1,1 @@
+"""The `eventsourcing` library's persistence module over our log. Daybook's own code never comes this way."""

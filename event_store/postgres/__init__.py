@@ -1,0 +1,1 @@
+"""The log on PostgreSQL: connections, reading, wake-ups, migrations. Writing is `append`'s."""

@@ -1,0 +1,53 @@
+"""Processes' progress in the log's database: see ProgressStore."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from event_store.limits import is_storable
+from event_store.postgres.connections import Connections
+from event_store.progress import OpenWork
+
+
+class PostgresProgress:
+    """The part of the log's store that is about processes."""
+
+    _reading: Connections
+
+    def tracked(self, name: str) -> int | None:
+        if not is_storable(name):
+            return None
+        row = self._reading.row("checkpoint", {"name": name})
+        return None if row is None else int(row[0])
+
+    def resumed(self, name: str) -> int | None:
+        self._reading.execute("forget_other_progress", {"name": name})
+        return self.tracked(name)
+
+    def open_work(self, name: str, *, due_from: datetime, due_before: datetime) -> list[OpenWork]:
+        asked = {"name": name, "due_from": due_from, "due_before": due_before}
+        return self._reading.rows("open_work", asked, make=OpenWork)
+
+    def save_progress(
+        self,
+        name: str,
+        *,
+        after: int | None,
+        position: int,
+        opened: Collection[OpenWork],
+        closed: Collection[tuple[str, int]],
+        event: str | None = None,
+    ) -> bool:
+        changes = {
+            "queues": [work.queue for work in opened],
+            "numbers": [work.number for work in opened],
+            "due": [work.due_at for work in opened],
+            "positions": [work.position for work in opened],
+            "closed_queues": [queue for queue, _ in closed],
+            "closed_numbers": [number for _, number in closed],
+        }
+        row = self._reading.row(
+            "save_progress", {"name": name, "after": after, "position": position, "event": event} | changes
+        )
+        return row is not None and row[0] == 1

@@ -1,0 +1,1 @@
+"""What drives views along the log: reading, checkpoints, rebuilding. No store and no view in particular."""

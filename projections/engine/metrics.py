@@ -1,0 +1,53 @@
+"""What the projector tells Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from projections.engine.sink import Decoded
+
+_LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class ProjectorMetrics:
+    """Gauges per view, and how fresh what was just written is."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._position = Gauge(
+            "daybook_view_position", "Last position taken in", ["view", "version"], registry=registry
+        )
+        self._lag = Gauge(
+            "daybook_view_lag_events", "Events behind the log's head", ["view", "version"], registry=registry
+        )
+        self._events = Counter(
+            "daybook_projector_events_total", "Events read, decoded and folded", registry=registry
+        )
+        self._freshness = Histogram(
+            "daybook_projection_lag_seconds",
+            "From an event's recording to its documents being written, while views are current",
+            buckets=_LAG_SECONDS,
+            registry=registry,
+        )
+
+    def stands(self, view: str, version: int, *, position: int, head: int) -> None:
+        """Where a version of a view is, and how far from the head."""
+        self._position.labels(view, str(version)).set(position)
+        self._lag.labels(view, str(version)).set(max(head - position, 0))
+
+    def gone(self, view: str, version: int) -> None:
+        """A version that is written no more."""
+        self._position.remove(view, str(version))
+        self._lag.remove(view, str(version))
+
+    def counted(self, events: int) -> None:
+        """A batch was folded."""
+        self._events.inc(events)
+
+    def written(self, batch: Sequence[Decoded]) -> None:
+        """A batch of new events became visible to readers just now."""
+        now = datetime.now(UTC)
+        for recorded, _ in batch:
+            self._freshness.observe((now - recorded.recorded_at).total_seconds())

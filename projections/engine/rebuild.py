@@ -1,0 +1,162 @@
+"""Draws a view up anew beside the live one, compares the two at one position, and switches.
+
+Readers read the live version until the pointer is switched in one step, and the new one from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Literal
+
+import msgspec
+import structlog
+
+from event_store.records import EventReader
+from projections.engine.lane import Lane
+from projections.engine.metrics import ProjectorMetrics
+from projections.engine.sink import Comparison, SinkMoved, SinkUnavailable
+
+State = Literal["waiting", "building", "comparing", "done", "failed"]
+
+logger = structlog.get_logger(__name__)
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a rebuild is. `target` is where the live version stands."""
+
+    state: State
+    view: str
+    position: int = 0
+    target: int = 0
+    version: int | None = None  # the new one
+    documents: int | None = None  # compared
+    differing_keys: list[str] | None = None
+    reason: str | None = None  # why it failed
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in {"done", "failed"}
+
+
+Tell = Callable[[Progress], None]
+
+
+class Rebuild:
+    """One rebuild under way. The runner moves both lanes; `step` looks whether they have met."""
+
+    def __init__(self, live: Lane, log: EventReader, tell: Tell, metrics: ProjectorMetrics) -> None:
+        self.live = live
+        self._log = log
+        self.new: Lane | None = None
+        self.is_over = False
+        self._is_first = False  # Nothing was live when it was asked for: the lane itself draws the view up.
+        self._tell = tell
+        self._metrics = metrics
+        self._comparing: Future[Comparison] | None = None
+
+    def step(self, executor: Executor) -> None:
+        """The next step, as far as one is due."""
+        if self.new is None:
+            self._begin()
+        elif self.live.has_moved or self.new.has_moved:
+            self.give_up("the store was emptied or written by another; the view is drawn up anew anyway")
+        elif not (self.live.is_open and self.new.is_open):
+            return
+        elif self._comparing is not None:
+            if self._comparing.done():
+                self._finish(self._comparing)
+            else:
+                self._report("comparing")  # So that who asked hears that somebody is at work.
+        elif self.live.sink.checkpoint == self.new.sink.checkpoint:
+            self._compare(executor)
+        else:
+            self._report("building")
+
+    def give_up(self, reason: str) -> None:
+        """Ends it; the live version stays what readers read."""
+        self.is_over = True
+        self.live.is_held = False
+        new = self.new
+        if new is not None:
+            new.guard(new.sink.drop)
+            new.close()
+            self._metrics.gone(new.sink.name, new.sink.version)
+        logger.warning("rebuild given up", view=self.live.sink.name, reason=reason)
+        self._report("failed", reason=reason)
+
+    def _begin(self) -> None:
+        if not self.live.is_open:
+            self._report("waiting")
+            return
+        if not self.live.sink.is_published:
+            self._is_first = True
+            self._report("building")
+            return
+        if self._is_first:
+            self.is_over = True
+            self._report("done")
+            return
+        self.live.has_moved = False
+
+        def begun() -> None:
+            self.new = Lane(self.live.sink.beside(), self._log, is_rebuild=True)
+
+        self.live.guard(begun)
+
+    def _compare(self, executor: Executor) -> None:
+        assert self.new is not None
+        for lane in (self.live, self.new):
+            lane.settle(may_hold_back=False)
+        if self.live.is_open and self.new.is_open:
+            # Both stand still meanwhile; every other view goes on.
+            self.live.is_held = self.new.is_held = True
+            self._comparing = executor.submit(self.live.sink.compare, self.new.sink)
+            self._report("comparing")
+
+    def _finish(self, comparing: Future[Comparison]) -> None:
+        assert self.new is not None
+        is_of_this_history = self.new.is_of_this_history()
+        self._comparing = None
+        self.live.is_held = self.new.is_held = False
+        if not is_of_this_history:
+            for lane in (self.live, self.new):
+                lane.doubt()
+            self.give_up("the log has another history than what was drawn up")
+            return
+        try:
+            comparison = comparing.result()
+            self.new.sink.publish()
+        except (SinkUnavailable, SinkMoved) as error:
+            self.give_up(str(error))
+            return
+        self.is_over = True
+        self.new.is_rebuild = False
+        self.live.close()
+        self._metrics.gone(self.live.sink.name, self.live.sink.version)
+        logger.info(
+            "view rebuilt",
+            view=self.new.sink.name,
+            version=self.new.sink.version,
+            documents=comparison.documents,
+            differing=len(comparison.differing_keys),
+        )
+        self._report("done", comparison)
+
+    def _report(
+        self, state: State, comparison: Comparison | None = None, *, reason: str | None = None
+    ) -> None:
+        new = self.live.sink if self._is_first else None if self.new is None else self.new.sink
+        self._tell(
+            Progress(
+                state,
+                self.live.sink.name,
+                position=0 if new is None else new.position,
+                target=self.live.sink.position,
+                version=None if new is None else new.version,
+                documents=None if comparison is None else comparison.documents,
+                differing_keys=None if comparison is None else comparison.differing_keys,
+                reason=reason,
+            )
+        )

@@ -1,0 +1,231 @@
+"""Reads the log in order and drives every sink along it; what lags behind catches up beside what is current.
+
+Nothing is ever skipped: a gap, or an event that does not decode, ends the runner with its error.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from event_store.codec import Codec
+from event_store.errors import AnotherHistory, StoreUnavailable
+from event_store.history import LIMIT_MAX, read_on
+from event_store.records import Checkpoint, EventReader
+from projections.engine.lane import Lane
+from projections.engine.metrics import ProjectorMetrics
+from projections.engine.rebuild import Progress, Rebuild, Tell
+from projections.engine.sink import Decoded, Sink
+
+_PAGE_EVENTS = 5_000
+_PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for those that catch up,
+_PAGES_BESIDE = 2  # but those that catch up gain on current ones however much is written meanwhile.
+_IDLE_SECONDS = 0.1
+_LOOK_ROUND_SECONDS = 0.5
+_ROUND_SECONDS_MAX = 60.0
+"""A page and its writes take less, however slow the stores are: beyond it something hangs."""
+_PAUSE_SECONDS_FIRST = 0.1
+_PAUSE_SECONDS_MAX = 5.0
+_TRACES_TOLD = 20
+
+logger = structlog.get_logger(__name__)
+
+
+class Runner:
+    """Drives sinks. All calls but `stop` come from one thread."""
+
+    def __init__(
+        self,
+        log: EventReader,
+        codec: Codec,
+        sinks: Sequence[Sink],
+        metrics: ProjectorMetrics,
+        *,
+        log_each_event: bool = False,
+    ) -> None:
+        self._log = log
+        self._codec = codec
+        self._lanes = [Lane(sink, log) for sink in sinks]
+        self._metrics = metrics
+        self._log_each_event = log_each_event
+        self._rebuilds: list[Rebuild] = []
+        self._compare_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
+        self._stopping = threading.Event()
+        self._looked_round_at = 0.0
+        self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
+        self._told: set[tuple[str, int]] = set()  # views and versions, in the metrics
+        self._front_events = 0  # that the sinks in front took in last
+        self._head = 0
+
+    @property
+    def lives(self) -> bool:
+        """Whether its rounds go on; asked from any thread."""
+        began = self._round_began_at
+        return began is not None and time.monotonic() - began < _ROUND_SECONDS_MAX
+
+    def stop(self) -> None:
+        """Lets the batch under way end; may be called from a signal handler or another thread."""
+        self._stopping.set()
+
+    def run(self, look_round: Callable[[], bool] = lambda: True) -> None:
+        """Runs until `stop`, or until `look_round`, asked twice a second, says no.
+
+        PostgreSQL or a sink's store being away is waited out. Raises LogGap, UnknownEvent and
+        DecodingFailed.
+        """
+        pause = _PAUSE_SECONDS_FIRST
+        try:
+            while not self._stopping.is_set():
+                self._round_began_at = time.monotonic()
+                try:
+                    if self._is_time_to_look_round():
+                        if not look_round():
+                            return
+                        self._look_round()
+                    self.step()
+                except StoreUnavailable as error:
+                    if self._stopping.is_set():
+                        return
+                    logger.warning("the log is away", reason=str(error), pause_seconds=pause)
+                    self._settle_all()
+                    self._stopping.wait(pause)
+                    pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+                else:
+                    pause = _PAUSE_SECONDS_FIRST
+        finally:
+            self._round_began_at = None
+            self._compare_executor.shutdown()
+            for lane in self._lanes:
+                lane.settle(may_hold_back=False)
+                lane.close()
+
+    def rebuild(self, view: str, tell: Tell) -> None:
+        """Begins a rebuild of the view; `tell` hears how it goes, until it is over."""
+        live = next((lane for lane in self._lanes if lane.sink.name == view), None)
+        if live is None:
+            tell(Progress("failed", view, reason=f"there is no view {view}"))
+        elif any(rebuild.live is live for rebuild in self._rebuilds):
+            tell(Progress("failed", view, reason="the view is being rebuilt already"))
+        else:
+            self._rebuilds.append(Rebuild(live, self._log, tell, self._metrics))
+
+    def step(self) -> None:
+        """One page for the sinks furthest behind and one for those in front; waits when there is nothing.
+
+        Raises StoreUnavailable when the log is away.
+        """
+        for lane in self._lanes:
+            lane.open_when_due()
+        places = self._places()
+        if not places:
+            self._stopping.wait(_IDLE_SECONDS)
+        elif len(places) > 1:
+            limit = max(_PAGE_EVENTS_BESIDE, min(_PAGES_BESIDE * self._front_events, LIMIT_MAX))
+            self._advance(places[0], limit=limit, up_to=places[1].position)
+        front = self._places()[-1:]
+        if front:
+            self._front_events = self._advance(front[0], limit=_PAGE_EVENTS, up_to=None)
+            if self._front_events == 0 and len(places) == 1:
+                self._head = self._log.wait(after=front[0].position, timeout_seconds=_IDLE_SECONDS)
+        self._settle_all()
+        self._step_rebuilds()
+
+    def _places(self) -> list[Checkpoint]:
+        return sorted({lane.sink.checkpoint for lane in self._lanes if lane.is_moving})
+
+    def _advance(self, place: Checkpoint, *, limit: int, up_to: int | None) -> int:
+        """Takes the sinks at this place a page further; gives its number of events."""
+        started = time.monotonic()
+        lanes = [lane for lane in self._lanes if lane.is_moving and lane.sink.checkpoint == place]
+        try:
+            events = read_on(self._log, place, limit=limit, up_to=up_to)
+        except AnotherHistory:
+            for lane in lanes:
+                lane.doubt()
+            return 0
+        if not events:
+            return 0
+        batch = [Decoded(recorded, self._codec.decode(recorded)) for recorded in events]
+        last = events[-1].position
+        tailing = up_to is None and len(events) < limit
+        for lane in lanes:
+            lane.guard(lambda sink=lane.sink: sink.apply(batch, up_to=last, tailing=tailing))  # type: ignore[misc]
+        for lane in lanes:
+            lane.settle(may_hold_back=tailing)
+        self._metrics.counted(len(batch))
+        if tailing and any(lane.is_current_view for lane in lanes):
+            self._metrics.written(batch)
+        self._head = max(self._head, last)
+        self._log_batch(batch, lanes, tailing=tailing, seconds=time.monotonic() - started)
+        return len(batch)
+
+    def _settle_all(self) -> None:
+        for lane in self._lanes:
+            if lane.is_moving:
+                lane.settle(may_hold_back=True)
+
+    def _step_rebuilds(self) -> None:
+        for rebuild in self._rebuilds:
+            was_begun = rebuild.new is not None
+            rebuild.step(self._compare_executor)
+            if rebuild.new is not None and not was_begun:
+                self._lanes.append(rebuild.new)
+            if rebuild.is_over:
+                # Closed is the one that is no longer wanted: the old version, or the new one given up.
+                given_up = rebuild.new is not None and not rebuild.new.is_open
+                gone = rebuild.new if given_up else rebuild.live if rebuild.new is not None else None
+                self._lanes = [lane for lane in self._lanes if lane is not gone]
+        self._rebuilds = [rebuild for rebuild in self._rebuilds if not rebuild.is_over]
+
+    def _is_time_to_look_round(self) -> bool:
+        now = time.monotonic()
+        # Nobody takes a view over without having looked whether that is still theirs to do.
+        is_soon = now - self._looked_round_at < _LOOK_ROUND_SECONDS
+        if is_soon and not any(lane.is_due for lane in self._lanes):
+            return False
+        self._looked_round_at = now
+        return True
+
+    def _look_round(self) -> None:
+        """Finds out what changed without an event: emptied stores, and how far the head has gone."""
+        for lane in self._lanes:
+            if lane.is_moving:
+                lane.guard(lane.sink.check)
+            if lane.is_moving and len(set(lane.sink.checkpoints)) > 1 and not lane.is_of_this_history():
+                lane.doubt()  # Of shards that are ahead of the others, reading on says nothing.
+        self._head = self._log.head()
+        sinks = {(lane.sink.name, lane.sink.version): lane.sink for lane in self._lanes if lane.sink.version}
+        for (name, version), sink in sinks.items():
+            self._metrics.stands(name, version, position=sink.position, head=self._head)
+        for name, version in self._told - sinks.keys():
+            self._metrics.gone(name, version)
+        self._told = set(sinks)
+
+    def _log_batch(
+        self, batch: Sequence[Decoded], lanes: Sequence[Lane], *, tailing: bool, seconds: float
+    ) -> None:
+        logger.info(
+            "events folded",
+            first=batch[0].recorded.position,
+            last=batch[-1].recorded.position,
+            views=[lane.sink.name for lane in lanes],
+            seconds=round(seconds, 4),
+            **({"trace_ids": _traces(batch)} if tailing else {}),
+        )
+        if self._log_each_event:
+            for recorded, _ in batch:
+                logger.debug(
+                    "event folded",
+                    position=recorded.position,
+                    type=recorded.type,
+                    trace_id=recorded.correlation,
+                )
+
+
+def _traces(batch: Sequence[Decoded]) -> list[str]:
+    traces = dict.fromkeys(recorded.correlation for recorded, _ in batch if recorded.correlation)
+    return list(traces)[:_TRACES_TOLD]

@@ -1,0 +1,163 @@
+"""Which versions of a view there are, and who may change that: a pointer and a record beside it.
+
+Readers read the version that the pointer names. The record says which version is being drawn up and which
+are to be deleted, and bears an epoch. Both are only ever changed together, by compare-and-set, and whoever
+takes a view over raises the epoch first: who stalled meanwhile, between any two steps, is refused from then
+on. No number is given to two versions, so that what is deleted or written late hits nobody else's documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from projections.documents.keys import Pointer, pointer_in
+from projections.engine.sink import SinkMoved
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept beside a view's pointer."""
+
+    epoch: int = 0
+    newest: int = 0  # version ever begun, as far as this record goes back
+    building: Pointer | None = None
+    gone: tuple[Pointer, ...] = ()  # Readers find none of them; parts may be deleted already.
+
+
+class Stored(NamedTuple):
+    """Record and pointer as they lie in the store; None: there is none."""
+
+    record: bytes | None
+    pointer: bytes | None
+
+
+class VersionStore(Protocol):
+    """Where a view's pointer and record lie. Every call may raise SinkUnavailable."""
+
+    def read(self) -> Stored:
+        """Both, as of one moment."""
+
+    def change(self, expected: Stored, new: Stored) -> bool:
+        """Sets both where they are as expected; False where they are not."""
+
+    def left_over(self, record: bytes | None) -> Iterable[Pointer]:
+        """Versions that lie in the store, as far as the record (None: there is none) may not name them."""
+
+
+class Numbers(Protocol):
+    """Gives each number once, for ever: the log, which outlives the views' stores."""
+
+    def next_number(self, name: str, *, above: int) -> int:
+        """See EventLog. Raises StoreUnavailable."""
+
+
+class Versions:
+    """A view's versions, as their one writer sees them.
+
+    Every call but `take_over` raises SinkMoved where another has taken over since, and changes nothing then.
+    """
+
+    def __init__(self, view: str, store: VersionStore, numbers: Numbers) -> None:
+        self._view = view
+        self._store = store
+        self._numbers = numbers
+        self._seen = Stored(None, None)
+        self._record = Record()
+        self.live: Pointer | None = None
+
+    @property
+    def building(self) -> Pointer | None:
+        """The version that is being drawn up, beside the live one or before there is one."""
+        return self._record.building
+
+    @property
+    def gone(self) -> tuple[Pointer, ...]:
+        """The versions to be deleted."""
+        return self._record.gone
+
+    def take_over(self) -> None:
+        """Makes this the view's writer. SinkMoved where somebody else does it at the same moment."""
+        self._seen = self._store.read()
+        record, known = _record(self._seen.record)
+        self.live = pointer_in(self._seen.pointer)
+        building = record.building
+        if building is not None and self.live is not None and building.version == self.live.version:
+            building = None
+        kept = {one.version for one in (self.live, building) if one is not None}
+        found = [*record.gone, *self._store.left_over(known)]
+        gone = {one.version: one for one in found if one.version not in kept}
+        newest = max([record.newest, *kept, *gone])
+        self._change(Record(record.epoch + 1, newest, building, tuple(gone.values())), self._seen.pointer)
+
+    def check(self) -> None:
+        """Raises SinkMoved where something is not as it was left."""
+        if self._store.read() != self._seen:
+            raise SinkMoved(f"{self._view}: another took over, or the store was emptied")
+
+    def has(self, stored: Stored) -> bool:
+        """Whether this is what was left."""
+        return stored == self._seen
+
+    def begin(self, *, shards: int, model: int, past: bool = False) -> Pointer:
+        """A new version to be drawn up, in place of one that was begun before. Raises StoreUnavailable.
+
+        `past`: the live one is of another history than the log has now, which readers are told.
+        """
+        # Each of the two that remember may forget: the store is emptied, the log is brought back.
+        number = self._numbers.next_number(f"view {self._view}", above=self._record.newest)
+        begun = Pointer(number, shards, model)
+        live, pointer = self.live, self._seen.pointer
+        if past and live is not None:
+            live = msgspec.structs.replace(live, past=True)
+            pointer = msgspec.json.encode(live)
+        self._change(self._without_building(building=begun), pointer)
+        self.live = live
+        return begun
+
+    def give_up(self, begun: Pointer) -> None:
+        """What was begun is not wanted any more."""
+        if self.building is not None and self.building.version == begun.version:
+            self._change(self._without_building(building=None), self._seen.pointer)
+
+    def publish(self, begun: Pointer) -> None:
+        """Turns the pointer to what was drawn up; the live version is gone."""
+        if self.building is None or self.building.version != begun.version:
+            raise SinkMoved(f"{self._view}: version {begun.version} is not what is being drawn up")
+        pointer = msgspec.structs.replace(begun, epoch=self._record.epoch)
+        gone = self.gone if self.live is None else (*self.gone, self.live)
+        record = msgspec.structs.replace(self._record, building=None, gone=gone)
+        self._change(record, msgspec.json.encode(pointer))
+        self.live = pointer
+
+    def withdraw(self) -> None:
+        """From now on readers find nothing; the live version is gone."""
+        if self.live is not None:
+            record = msgspec.structs.replace(self._record, gone=(*self.gone, self.live))
+            self._change(record, None)
+            self.live = None
+
+    def deleted(self, one: Pointer) -> None:
+        """Nothing of this version is left."""
+        gone = tuple(other for other in self.gone if other.version != one.version)
+        self._change(msgspec.structs.replace(self._record, gone=gone), self._seen.pointer)
+
+    def _without_building(self, *, building: Pointer | None) -> Record:
+        gone = self.gone if self.building is None else (*self.gone, self.building)
+        newest = max(self._record.newest, 0 if building is None else building.version)
+        return msgspec.structs.replace(self._record, newest=newest, building=building, gone=gone)
+
+    def _change(self, record: Record, pointer: bytes | None) -> None:
+        new = Stored(msgspec.json.encode(record), pointer)
+        if not self._store.change(self._seen, new):
+            raise SinkMoved(f"{self._view}: another took over")
+        self._seen, self._record = new, record
+
+
+def _record(raw: bytes | None) -> tuple[Record, bytes | None]:
+    """An empty one where there is none, or none that could be made out."""
+    try:
+        return (Record(), None) if raw is None else (msgspec.json.decode(raw, type=Record), raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Record(), None

@@ -1,0 +1,1 @@
+"""Views in Redis, the writing half. The reading half is in `projections/documents`."""

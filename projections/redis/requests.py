@@ -1,0 +1,97 @@
+"""How an operator's command asks the running projector for a rebuild, and hears how it goes."""
+
+from __future__ import annotations
+
+from typing import TypeVar, cast
+from uuid import uuid4
+
+import msgspec
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+
+from projections.engine.rebuild import Progress
+from projections.redis.store import redis_at, wrapped
+
+Told = TypeVar("Told")
+
+_REQUESTS = "rebuild:requests"
+_PROGRESS_SECONDS_KEPT = 3_600
+_TIMEOUT_SECONDS = 5.0
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One view to be rebuilt; progress is told under the id."""
+
+    id: str
+    view: str
+
+
+class RedisRequests:
+    """Both ends. Every call may raise SinkUnavailable."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = redis_at(url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT_SECONDS)
+
+    def ask(self, view: str) -> Request:
+        """Asks for a rebuild; whoever runs the projector takes it up within a second."""
+        request = Request(uuid4().hex, view)
+        with wrapped():
+            self._redis.rpush(_REQUESTS, msgspec.json.encode(request))
+        return request
+
+    def ask_again(self, request: Request) -> None:
+        """The same request once more: whoever took it up may have ended since."""
+        message = msgspec.json.encode(request)
+        with wrapped():
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.lrem(_REQUESTS, 0, message.decode())
+            pipeline.rpush(_REQUESTS, message)
+            pipeline.execute()
+
+    def withdraw(self, request: Request) -> bool:
+        """Takes the request back; False where somebody took it up already."""
+        with wrapped():
+            return self._redis.lrem(_REQUESTS, 1, msgspec.json.encode(request).decode()) == 1
+
+    def take(self) -> list[Request]:
+        """Every request made since."""
+        with wrapped():
+            try:
+                raw = cast("list[bytes] | None", self._redis.lpop(_REQUESTS, 100))
+            except ResponseError:  # It is no list: whoever made it something else asks for nothing.
+                self._redis.unlink(_REQUESTS)
+                raw = None
+        return [request for text in raw or () if (request := _decoded(text, Request)) is not None]
+
+    def tell(self, request: Request, progress: Progress) -> None:
+        """Tells how it goes."""
+        with wrapped():
+            self._redis.set(_progress_key(request), msgspec.json.encode(progress), ex=_PROGRESS_SECONDS_KEPT)
+
+    def hear(self, request: Request) -> Progress | None:
+        """The last that was told; None before it was taken up."""
+        with wrapped():
+            raw = cast("bytes | None", self._redis.get(_progress_key(request)))
+        return None if raw is None else _decoded(raw, Progress)
+
+    def silent_seconds(self, request: Request) -> float | None:
+        """How long ago something was told, by the server's clock; None where nothing was yet."""
+        with wrapped():
+            left = self._redis.pttl(_progress_key(request))
+        return None if left < 0 else _PROGRESS_SECONDS_KEPT - left / 1000
+
+    def close(self) -> None:
+        """Gives back the connection."""
+        self._redis.close()
+
+
+def _decoded(raw: bytes, kind: type[Told]) -> Told | None:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None  # A stranger's, which nobody waits for.
+
+
+def _progress_key(request: Request) -> str:
+    return f"rebuild:{request.id}"

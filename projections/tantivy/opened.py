@@ -1,0 +1,42 @@
+"""One version of the embedded search index, opened for writing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from event_store.records import Checkpoint
+from projections.documents.tantivy_files import IndexFiles
+from projections.documents.tantivy_queries import ProductQueries
+from projections.documents.tantivy_schema import CHECKPOINT, make_index
+from projections.tantivy.documents import checkpoint_document, index_document, stored_checkpoint
+from projections.views.search import IndexedProduct
+
+_HEAP_BYTES = 32_000_000
+
+
+class OpenedIndex:
+    """An index being written, and what it had at its last commit. One thread merges and writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.index = make_index(folder)
+        self.files = IndexFiles(folder)
+        self.files.damage()  # What it sees first is what it holds later ones against.
+        self.writer = self.index.writer(_HEAP_BYTES, 1)
+        self.queries = ProductQueries(self.index.schema)
+        self.searcher = self.index.searcher()
+        self.checkpoint = stored_checkpoint(self.searcher, self.queries)
+        self.committed_at = time.monotonic()
+
+    def commit(self, changed: dict[str, IndexedProduct], checkpoint: Checkpoint) -> None:
+        """Writes the products and how far they stand, together or not at all."""
+        for sku, product in changed.items():
+            self.writer.delete_documents_by_term("sku", sku)
+            self.writer.add_document(index_document(product))
+        self.writer.delete_documents_by_term("kind", CHECKPOINT)
+        self.writer.add_document(checkpoint_document(checkpoint))
+        self.writer.commit()
+        self.index.reload()
+        self.searcher = self.index.searcher()
+        self.checkpoint = checkpoint
+        self.committed_at = time.monotonic()

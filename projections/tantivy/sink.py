@@ -1,0 +1,284 @@
+"""Writes the embedded search index: the sink that the projector drives, and the index's only writer.
+
+Documents and checkpoint become durable, and visible to readers, in one commit. A commit is dear (some 15 ms
+of work), so they are spaced.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+from event_store.records import START, Checkpoint
+from projections.documents.keys import Pointer
+from projections.documents.search import VIEW
+from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine_errors
+from projections.engine.sink import Comparison, Decoded, SinkMoved, SinkUnavailable, checkpoint_of
+from projections.engine.versions import Numbers, Versions
+from projections.tantivy.documents import (
+    all_stored,
+    stored_product,
+)
+from projections.tantivy.opened import OpenedIndex
+from projections.tantivy.versions import IndexVersions
+from projections.views.search import MODEL, IndexedProduct, evolve, sku_of
+
+_HELD_BACK_SECONDS = 0.2
+"""Between commits while tailing: a shopper hardly notices a fifth of a second."""
+
+_HELD_BACK_SECONDS_QUIET = 0.5
+"""Between commits that only move the checkpoint, since nothing on sale changed."""
+
+_HELD_BACK_SECONDS_CATCHING_UP = 1.0
+
+_HELD_BACK_SECONDS_UNPUBLISHED = 10.0
+"""While nobody reads: enough that a crash does not cost the whole work."""
+
+_CHANGED_MAX = 20_000
+"""Products changed and not committed; with more, a commit is due whatever the clock says."""
+
+_REMEMBERED_MAX = 20_000
+"""Products kept in memory; any other is read back from the index when an event names it."""
+
+logger = structlog.get_logger(__name__)
+
+
+class TantivySink:
+    """One version of the search index. See `projections.engine.sink.Sink` for what each call promises."""
+
+    name = VIEW
+    shards = 1
+
+    def __init__(
+        self,
+        index_folder: Path,
+        numbers: Numbers,
+        *,
+        beside: tuple[Versions, Pointer] | None = None,
+    ) -> None:
+        """`numbers` gives each version its own. `beside`: write just this version, next to the live one."""
+        self._index_folder = index_folder
+        self._numbers = numbers
+        self._files = IndexVersions(index_folder)
+        versions, pinned = beside or (Versions(VIEW, self._files, numbers), None)
+        self._versions = versions
+        self._is_beside = pinned is not None
+        self._pointer = pinned or Pointer(0, self.shards, MODEL)
+        self._opened: OpenedIndex | None = None
+        self._opened_before = False
+        self._forget()
+
+    @property
+    def version(self) -> int:
+        """Known after `open`."""
+        return self._pointer.version
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The last event taken in, committed or not."""
+        return self._taken
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """The last commit's."""
+        return [self._in_use().checkpoint]
+
+    @property
+    def position(self) -> int:
+        """The checkpoint's."""
+        return self._taken.position
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the pointer names this version."""
+        live = self._versions.live
+        return live is not None and live.version == self.version
+
+    def open(self) -> int:
+        """Takes the view over, then the version's write lock, and reads the checkpoint."""
+        self.close()
+        if self._is_beside:
+            self._versions.check()
+        else:
+            self._versions.take_over()
+            self._choose_version()
+        self._open_index()
+        if not self._is_beside:
+            self._files.delete_gone(self._versions)
+        self._opened_before = True
+        return self.position
+
+    def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
+        """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
+        with self._failing():
+            for recorded, event in batch:
+                sku = sku_of(event) if recorded.position > self.position else None
+                if sku is not None:
+                    self._changed[sku] = evolve(self._product(sku), event, recorded)
+        if up_to > self.position:
+            self._taken = checkpoint_of(batch, up_to)
+        self._tailing = tailing
+
+    def settle(self, *, may_hold_back: bool) -> None:
+        """Commits, unless that may wait for more."""
+        opened = self._in_use()
+        if self._taken == opened.checkpoint:
+            return
+        waited = time.monotonic() - opened.committed_at
+        if may_hold_back and len(self._changed) < _CHANGED_MAX and waited < self._held_back_seconds():
+            return
+        with self._failing():
+            opened.commit(self._changed, self._taken)
+        self._remember()
+
+    def check(self) -> None:
+        """The folder may have been deleted or damaged, or another may have taken the view over."""
+        self._versions.check()
+        try:
+            damage = self._in_use().files.damage()
+        except OSError as error:
+            raise SinkUnavailable(str(error)) from error
+        if damage is not None:
+            raise SinkMoved(f"the search index, version {self.version}: {damage}")
+
+    def publish(self) -> None:
+        """Turns the pointer here and deletes the version before."""
+        self.settle(may_hold_back=False)
+        self._versions.publish(self._pointer)
+        self._is_beside = False
+        self._files.delete_gone(self._versions)
+
+    def redraw(self, *, past: bool = False) -> None:
+        """Begins the next version, unpublished."""
+        self.close()
+        self._begin(past=past)
+        self._open_index()
+        self._files.delete_gone(self._versions)
+
+    def discard(self) -> None:
+        """Begins the next version, with nothing published."""
+        self._versions.withdraw()
+        self.redraw()
+
+    def beside(self) -> TantivySink:
+        """The next version, next to this one."""
+        pointer = self._versions.begin(shards=self.shards, model=MODEL)
+        sink = TantivySink(self._index_folder, self._numbers, beside=(self._versions, pointer))
+        sink.open()
+        return sink
+
+    def compare(self, other: TantivySink) -> Comparison:
+        """Every SKU that either index has heard of, on sale or not."""
+        with self._failing(), other._failing():
+            ours, theirs = all_stored(self._in_use().searcher), all_stored(other._in_use().searcher)
+        keys = ours.keys() | theirs.keys()
+        return Comparison(len(keys), sorted(key for key in keys if ours.get(key) != theirs.get(key)))
+
+    def drop(self) -> None:
+        """Deletes this version, which no reader finds."""
+        self._versions.check()  # Not what another has begun meanwhile.
+        self.close()
+        if not self.is_published:  # It may be: a switch whose answer was lost.
+            self._versions.give_up(self._pointer)
+            self._files.delete_gone(self._versions)
+
+    def close(self) -> None:
+        """Gives back the write lock; what was not committed is forgotten."""
+        opened, self._opened = self._opened, None
+        self._forget()
+        if opened is not None:
+            with suppress(EngineFailed), engine_errors():  # It may have failed long ago, on a full disk.
+                opened.writer.wait_merging_threads()
+
+    def _forget(self) -> None:
+        self._taken = START
+        self._changed: dict[str, IndexedProduct] = {}
+        self._remembered: OrderedDict[str, IndexedProduct] = OrderedDict()
+        self._tailing = False
+
+    def _in_use(self) -> OpenedIndex:
+        if self._opened is None:
+            raise SinkMoved("the search index is closed")
+        return self._opened
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What the engine cannot do is told by what lies on the disk: the index moved, or is away."""
+        try:
+            with engine_errors():
+                yield
+        except EngineFailed as error:
+            self.check()
+            raise SinkUnavailable(str(error)) from error
+
+    def _choose_version(self) -> None:
+        """The live version, or the one to draw up: what was begun by the same read model goes on."""
+        live, begun = self._versions.live, self._versions.building
+        if live is not None and not live.past and live.model == MODEL:
+            self._pointer = live
+            if begun is not None and not self._opened_before:
+                self._versions.give_up(begun)  # Left by a rebuild that was killed.
+        elif begun is not None and begun.model == MODEL:
+            self._pointer = begun
+        else:
+            self._begin()
+
+    def _begin(self, *, past: bool = False) -> None:
+        self._pointer = self._versions.begin(shards=self.shards, model=MODEL, past=past)
+
+    def _open_index(self) -> None:
+        try:
+            with engine_errors():
+                self._opened = self._sound() or self._anew()
+        except EngineFailed as error:
+            raise SinkUnavailable(str(error)) from error
+        self._taken = self._opened.checkpoint
+
+    def _sound(self) -> OpenedIndex | None:
+        """The version that lies there; None where none does, or where it is not what was once committed."""
+        folder = self._files.folder(self.version)
+        if not folder.exists():
+            return None
+        damage = IndexFiles(folder).damage()
+        if damage is None:
+            try:
+                with engine_errors():
+                    return OpenedIndex(folder)
+            except EngineFailed as error:
+                if error.will_pass:
+                    raise
+                damage = str(error)
+        logger.error("search index is damaged: drawn up anew", version=self.version, reason=damage)
+        return None
+
+    def _anew(self) -> OpenedIndex:
+        """An empty index: the next version where this one is lost or damaged."""
+        if self.is_published or self._files.folder(self.version).exists():
+            self._versions.withdraw()
+            self._begin()
+        return OpenedIndex(self._files.folder(self.version))
+
+    def _product(self, sku: str) -> IndexedProduct | None:
+        product = self._changed.get(sku) or self._remembered.pop(sku, None)
+        if product is None:
+            opened = self._in_use()
+            product = stored_product(opened.searcher, opened.queries, sku)
+        return product
+
+    def _remember(self) -> None:
+        self._remembered.update(self._changed)
+        self._changed = {}
+        while len(self._remembered) > _REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+
+    def _held_back_seconds(self) -> float:
+        if not self.is_published:
+            return _HELD_BACK_SECONDS_UNPUBLISHED
+        if not self._tailing:
+            return _HELD_BACK_SECONDS_CATCHING_UP
+        return _HELD_BACK_SECONDS if self._changed else _HELD_BACK_SECONDS_QUIET

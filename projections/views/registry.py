@@ -1,0 +1,16 @@
+"""Every view that lies in Redis. The search index is a sink of its own."""
+
+from __future__ import annotations
+
+from projections.views import bestsellers, cart, catalog, customer_orders, inventory, orders, sales
+from projections.views.view import View
+
+VIEWS: tuple[View, ...] = (
+    catalog.VIEW,
+    inventory.VIEW,
+    cart.VIEW,
+    orders.VIEW,
+    customer_orders.VIEW,
+    sales.VIEW,
+    bestsellers.VIEW,
+)

@@ -1,0 +1,1 @@
+"""The log as CloudEvents over HTTP: pages and live streams. It folds nothing."""

@@ -1,0 +1,208 @@
+"""`/api/v1/events`: the log as CloudEvents, in order, as JSON pages or as an event stream.
+
+The query process includes `events_router(...)` in the query API's application, which knows nothing of the
+log:
+
+    broadcast = Broadcast(log, stopping=lambda: server.should_exit)
+    app.include_router(events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=token))
+
+`log` is opened read-only. `stopping` is asked every second: an event stream ends by itself when it says
+True, so that a server that waits for its connections to end can stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from event_store.codec import Codec
+from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
+from event_store.records import Checkpoint, EventReader
+from replays.feed.asked import EVENT_STREAM, PARAMETERS, Asked, asked, require_token
+from replays.feed.broadcast import Broadcast, TooManyListeners
+from replays.feed.cloud_events import CloudEvent, cloud_event
+from replays.feed.feed import BeyondHead, FeedPage, read_page
+from replays.feed.problems import (
+    ANOTHER_HISTORY,
+    ANOTHER_LOG,
+    BEYOND_HEAD,
+    LOG_DAMAGED,
+    STORE_UNAVAILABLE,
+    TOKEN_REQUIRED,
+    TOO_MANY_LISTENERS,
+    ProblemError,
+)
+from replays.feed.server_sent_events import EventStream, server_sent_events
+
+READERS = 4
+"""Threads that read the log for those who ask for pages, or have to catch up."""
+
+_LATER = {"Retry-After": "5"}
+_CHALLENGE = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+
+
+class EventsAnswer(msgspec.Struct, frozen=True):
+    """A page of the log; `next` is the last position looked at: the `after` of the next request."""
+
+    events: list[CloudEvent]
+    next: int
+
+
+def events_router(
+    log: EventReader,
+    codec: Codec,
+    broadcast: Broadcast,
+    *,
+    operator_token: str | None = None,
+    heartbeat_seconds: float = 15.0,
+) -> APIRouter:
+    """The route, to be included in an application. With `operator_token` set it asks for it as a bearer.
+
+    Its event streams are among the listeners of `broadcast`.
+    """
+    router = APIRouter(tags=["events"])
+    threads = ThreadPoolExecutor(READERS, "events")
+
+    @router.get("/api/v1/events", summary="The log, in order, without personal data", **_DOCUMENTED)
+    async def events(request: Request) -> Response:
+        with ExitStack() as place:
+            try:
+                require_token(request, operator_token)
+                wanted = asked(request)
+                if wanted.as_stream:
+                    place.enter_context(broadcast.admitted())
+                loop = asyncio.get_running_loop()
+                log_id, page = await loop.run_in_executor(threads, _first_page, log, wanted)
+            except ProblemError as problem:
+                return problem.response(_CHALLENGE if problem.kind is TOKEN_REQUIRED else None)
+            except TooManyListeners:
+                return ProblemError(TOO_MANY_LISTENERS, TOO_MANY_LISTENERS.title).response(_LATER)
+            except StoreUnavailable:
+                return ProblemError(STORE_UNAVAILABLE, STORE_UNAVAILABLE.title).response({"Retry-After": "1"})
+            except LogGap as gap:
+                return ProblemError(LOG_DAMAGED, str(gap)).response()
+            if not wanted.as_stream:
+                # Where it was read: a large page takes the loop's other callers tens of milliseconds to make.
+                return await loop.run_in_executor(threads, _page, request, codec, page, log_id)
+            messages = server_sent_events(
+                log, codec, broadcast, threads, first=page, wanted=wanted, heartbeat_seconds=heartbeat_seconds
+            )
+            return _stream(messages, place.pop_all(), page, log_id)
+
+    return router
+
+
+def _first_page(log: EventReader, wanted: Asked) -> tuple[str, FeedPage]:
+    """The log's id, and what was asked for. Raises ProblemError where the asker has read something else."""
+    log_id = log.log_id()
+    facts = {"log": log_id, "head": log.head()}
+    if wanted.log not in {None, log_id}:
+        raise ProblemError(ANOTHER_LOG, f"This log is {log_id}, not {wanted.log}.", **facts)
+    seen = None if wanted.event is None else Checkpoint(wanted.after, wanted.event)
+    try:
+        return log_id, read_page(log, after=wanted.after, limit=wanted.limit, types=wanted.types, seen=seen)
+    except BeyondHead as beyond:
+        raise ProblemError(BEYOND_HEAD, str(beyond), **facts | {"head": beyond.head}) from beyond
+    except AnotherHistory as another:
+        raise ProblemError(ANOTHER_HISTORY, f"{another}.", **facts) from another
+
+
+def _standing(page: FeedPage, log_id: str) -> dict[str, str]:
+    """Which log was read, how far it reaches, and what stands at the page's `next`."""
+    headers = {"Daybook-Log": log_id, "Daybook-View-Position": str(page.head)}
+    if page.seen is not None and page.seen.event:
+        headers["Daybook-Event"] = page.seen.event
+    return headers
+
+
+def _page(request: Request, codec: Codec, page: FeedPage, log_id: str) -> Response:
+    answer = EventsAnswer(events=[cloud_event(codec, recorded) for recorded in page.events], next=page.next)
+    body = msgspec.json.encode(answer)
+    etag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {
+        **_standing(page, log_id),
+        "ETag": etag,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept, Authorization",
+    }
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if known & {etag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, "application/json")
+
+
+def _stream(messages: AsyncGenerator[bytes, None], place: ExitStack, page: FeedPage, log_id: str) -> Response:
+    headers = {
+        **_standing(page, log_id),
+        "Cache-Control": "no-store",
+        "Vary": "Accept, Authorization",
+        "X-Accel-Buffering": "no",  # A proxy that buffers would hold the events back.
+    }
+    return EventStream(messages, place, headers)
+
+
+def _documented() -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([CloudEvent])
+    answer = {
+        "title": "EventsAnswer",
+        "type": "object",
+        "required": ["events", "next"],
+        "properties": {
+            "events": {"type": "array", "items": components["CloudEvent"]},
+            "next": {"type": "integer", "minimum": 0},
+        },
+    }
+    problem = {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+        },
+    }
+    said = {
+        "Daybook-View-Position": {"description": "The log's head.", "schema": {"type": "integer"}},
+        "Daybook-Log": {"description": "The log's id, for `log`.", "schema": {"type": "string"}},
+        "Daybook-Event": {"description": "What stands at `next`, for `event`.", "schema": {"type": "string"}},
+        "ETag": {"schema": {"type": "string"}},
+    }
+    responses: dict[int, dict[str, Any]] = {
+        200: {
+            "description": "A page of events, or an event stream",
+            "headers": said,
+            "content": {
+                "application/json": {"schema": answer},
+                EVENT_STREAM: {"schema": {"type": "string"}},
+            },
+        },
+        304: {"description": "Nothing changed since the answer of this ETag"},
+    }
+    for status, description in {
+        400: "Bad request",
+        401: "Operators only",
+        409: "Another log, another history, or a position beyond the head",
+        500: "Damage",
+        503: "Away",
+    }.items():
+        responses[status] = {
+            "description": description,
+            "content": {"application/problem+json": {"schema": problem}},
+        }
+    return {
+        "response_model": None,
+        "responses": responses,
+        "openapi_extra": {"parameters": PARAMETERS},
+    }
+
+
+_DOCUMENTED = _documented()

@@ -1,0 +1,134 @@
+"""The log as an endless event stream (HTML standard, "Server-sent events"), each message one CloudEvent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import Executor
+from contextlib import ExitStack, suppress
+
+import msgspec
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from event_store.codec import Codec
+from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
+from event_store.records import Checkpoint, EventReader, RecordedEvent
+from replays.feed.asked import EVENT_STREAM, Asked
+from replays.feed.broadcast import EVERYTHING, Broadcast
+from replays.feed.cloud_events import cloud_event
+from replays.feed.feed import WAIT_SECONDS, BeyondHead, FeedPage, read_page
+
+RETRY_MILLISECONDS = 2_000
+"""How long a browser waits before it takes a broken stream up again."""
+
+MESSAGES_AT_ONCE = 100
+"""In one piece of an answer, which may wait in memory for a slow connection."""
+
+
+STALLED_SECONDS_MAX = 30.0
+"""How long one piece may take to be sent. Whoever takes longer is let go, and comes again if it lives."""
+
+
+class EventStream(StreamingResponse):
+    """The answer that sends the messages; `place` is given back when it ends, however it does."""
+
+    def __init__(
+        self, messages: AsyncGenerator[bytes, None], place: ExitStack, headers: dict[str, str]
+    ) -> None:
+        super().__init__(messages, 200, headers, EVENT_STREAM)
+        self._messages = messages
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends until one of the two ends goes."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS_MAX):
+                await send(message)
+
+        with self._place, suppress(TimeoutError):
+            try:
+                await super().__call__(scope, receive, send_in_time)
+            finally:
+                await self._messages.aclose()
+
+
+async def server_sent_events(
+    log: EventReader,
+    codec: Codec,
+    broadcast: Broadcast,
+    threads: Executor,
+    *,
+    first: FeedPage,
+    wanted: Asked,
+    heartbeat_seconds: float,
+) -> AsyncGenerator[bytes, None]:
+    """Messages whose `id` is a position, from which Last-Event-ID takes the stream up again.
+
+    Reads for itself, in `threads`, up to where the broadcast tells; then listens; then, where it fell behind,
+    reads again. While the store is away the stream stays open with heartbeats: a browser gives up for good on
+    an error answer, but takes up a stream that ended. Ends when the broadcast does for good, and
+    with a message of the type `another-history` when the log no longer has what was told.
+    """
+    loop = asyncio.get_running_loop()
+
+    def message(recorded: RecordedEvent) -> bytes:
+        data = msgspec.json.encode(cloud_event(codec, recorded))
+        return b"id: %d\ndata: %b\n\n" % (recorded.position, data)
+
+    def read_on(after: int, seen: Checkpoint | None) -> tuple[FeedPage, list[bytes]]:
+        page = read_page(log, after=after, limit=wanted.limit, types=wanted.types, seen=seen)
+        return page, [message(recorded) for recorded in page.events]
+
+    def heartbeat(position: int) -> bytes:
+        # The position goes with the heartbeat, so that a stream of rare types is not read anew.
+        return f"id: {position}\n\n".encode() if position > told else b": still here\n\n"
+
+    yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+    page, messages = first, [message(recorded) for recorded in first.events]
+    told, quiet_since = wanted.after, loop.time()
+    while not broadcast.stopping():
+        if messages:
+            for piece in _pieces(messages):
+                yield piece
+            told, quiet_since = page.events[-1].position, loop.time()
+        elif loop.time() - quiet_since >= heartbeat_seconds:
+            yield heartbeat(page.next)
+            told, quiet_since = page.next, loop.time()
+        position, seen = page.next, page.seen
+        if position >= page.head and broadcast.tells_from(position):
+            topics = wanted.types or {EVERYTHING}
+            with broadcast.listen(
+                topics, after=position, seen=seen, quiet_seconds=heartbeat_seconds
+            ) as listener:
+                async for heard in listener:
+                    if not heard:
+                        yield heartbeat(listener.position)
+                    for piece in _pieces(one.made(message) for one in heard):
+                        yield piece
+                        await asyncio.sleep(0)  # Sending may never wait, and others want their turn.
+                    told = listener.position
+                position, seen = listener.position, listener.seen
+            quiet_since = loop.time()
+        try:
+            page, messages = await loop.run_in_executor(threads, read_on, position, seen)
+        except (AnotherHistory, BeyondHead) as error:
+            yield b"event: another-history\ndata: %b\n\n" % msgspec.json.encode({"detail": str(error)})
+            return
+        except LogGap:
+            return  # Who comes again is told.
+        except StoreUnavailable:
+            page, messages = FeedPage([], position, page.head, seen), []
+            await asyncio.sleep(WAIT_SECONDS)
+
+
+def _pieces(messages: Iterable[bytes]) -> Iterable[bytes]:
+    together: list[bytes] = []
+    for one in messages:
+        together.append(one)
+        if len(together) == MESSAGES_AT_ONCE:
+            yield b"".join(together)
+            together.clear()
+    if together:
+        yield b"".join(together)

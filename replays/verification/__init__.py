@@ -1,0 +1,1 @@
+"""Checking the whole log against the rules it must keep. It reports and repairs nothing."""

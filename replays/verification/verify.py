@@ -1,0 +1,175 @@
+"""Holds the whole log against every rule that it must keep, and reports each one broken.
+
+Nothing is written and nothing is skipped: an event that cannot be decoded is a finding, and so is a
+position at which nothing stands. So is a table that is missing, or is not as this code knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, TypeVar, get_args
+
+import msgspec
+
+from aggregates.cart.events import CartEvent
+from aggregates.catalog.events import CatalogEvent
+from aggregates.event_types import EVENT_TYPES
+from aggregates.inventory.events import InventoryEvent
+from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent
+from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent
+from event_store.codec import Codec
+from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
+from event_store.records import EventReader, RecordedEvent
+from replays.verification.checks.commands import CommandCheck
+from replays.verification.checks.inventory import InventoryCheck
+from replays.verification.checks.log import LogCheck
+from replays.verification.checks.orders import OrdersCheck
+from replays.verification.checks.payments import PaymentsCheck
+from replays.verification.checks.personal import PERSONAL_TYPES, PersonalCheck
+from replays.verification.findings import Finding, Report, at
+from replays.verification.reading import pages
+
+Progress = Callable[[int, int], None]
+"""Called with the position reached and the head."""
+
+Read = TypeVar("Read")
+Check = Callable[[RecordedEvent, Any], None]
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What was looked at."""
+
+    head: int
+    events: int
+    streams: int
+    findings: int
+    seconds: float
+
+
+_STREAM_OF: dict[type, tuple[str, str]] = {
+    **dict.fromkeys(get_args(CatalogEvent), ("product-", "sku")),
+    **dict.fromkeys(get_args(InventoryEvent), ("stock-", "sku")),
+    **dict.fromkeys(get_args(CartEvent), ("cart-", "cart_id")),
+    **dict.fromkeys(get_args(OrderEvent), ("order-", "order_id")),
+    CreditNoteIssued: ("credit_note-", "credit_note_id"),
+    **dict.fromkeys(get_args(PaymentEvent), ("payment-", "order_id")),
+    **dict.fromkeys(get_args(ProcessEvent), ("checkout-", "order_id")),
+}
+"""What an event's stream is called: a prefix, and the field that says the rest; a number's says it alone."""
+
+
+def verify(
+    log: EventReader,
+    codec: Codec,
+    *,
+    report: Report,
+    progress: Progress = lambda _position, _head: None,
+) -> Verified:
+    """Reads the log from 1 to the head as it stands now, and reports every finding as it is met.
+
+    Memory grows with streams, SKUs and orders, not with events. Raises StoreUnavailable.
+    """
+    return _Verification(log, codec, report).run(progress)
+
+
+class _Verification:
+    def __init__(self, log: EventReader, codec: Codec, report: Report) -> None:
+        self._log = log
+        self._codec = codec
+        self._reported = report
+        self._findings = 0
+        self._events = 0
+        self._unreadable: set[str] = set()  # tables
+        self._places = LogCheck(log, self._report)
+        self._commands = CommandCheck(self._report)
+        self._personal = PersonalCheck(log, codec, self._report)
+        self._stock = InventoryCheck(self._report)
+        self._orders = OrdersCheck(self._report)
+        self._checks = self._checks_by_type()
+
+    def run(self, progress: Progress) -> Verified:
+        """Every event once."""
+        started = monotonic()
+        self._reading("log", self._log.log_id)
+        head = self._reading("events", self._log.head) or 0
+        self._reading("events", lambda: self._read(head, progress))
+        self._commands.end()
+        if self._events == head:  # A log that is not all there says little of what hangs on.
+            self._check_set_aside()
+        self._reading("commands", lambda: self._places.check_journal(all_seen=True))
+        self._reading("commands", self._places.check_end)
+        return Verified(
+            head=head,
+            events=self._events,
+            streams=self._places.streams,
+            findings=self._findings,
+            seconds=round(monotonic() - started, 3),
+        )
+
+    def _read(self, head: int, progress: Progress) -> None:
+        known_types = {event_type.name for event_type in EVENT_TYPES}
+        for page in pages(self._log, head=head, known_types=known_types, report=self._report):
+            for recorded in page:
+                self._see(recorded)
+            self._reading("subject_keys", self._personal.check_page)
+            self._reading("commands", self._places.check_journal)
+            self._events += len(page)
+            progress(page[-1].position, head)
+
+    def _reading(self, table: str, read: Callable[[], Read]) -> Read | None:
+        """What `read` gives; None where the table cannot be read, which is a finding, once."""
+        try:
+            return read()
+        except LogUnreadable as error:
+            if table not in self._unreadable:
+                self._unreadable.add(table)
+                self._report(Finding(rule="table", wrong=f"{table} cannot be read: {error}"))
+            return None
+
+    def _see(self, recorded: RecordedEvent) -> None:
+        try:
+            self._hold_against_rules(recorded)
+        except (TypeError, AttributeError) as error:  # A column of another type, say.
+            self._report(at(recorded, "decoding", f"its row has a value of another kind: {error}"))
+
+    def _hold_against_rules(self, recorded: RecordedEvent) -> None:
+        if self._places.see(recorded):
+            self._commands.begin(recorded)
+        try:
+            event = self._codec.decode(recorded)
+        except (DecodingFailed, UnknownEvent) as error:
+            self._report(at(recorded, "decoding", str(error)))
+            return
+        prefix, field = _STREAM_OF.get(type(event), ("", ""))
+        if prefix and recorded.stream != prefix + getattr(event, field):
+            self._report(at(recorded, "stream", f"it is about {prefix}{getattr(event, field)}"))
+        for check in self._checks.get(type(event), ()):
+            check(recorded, event)
+
+    def _checks_by_type(self) -> dict[type, tuple[Check, ...]]:
+        stock, orders = self._stock, self._orders
+        payments = PaymentsCheck(self._report, orders.total_of)
+        command = self._commands
+        personal = self._personal.see
+        checks: dict[type, tuple[Check, ...]] = {
+            **dict.fromkeys(get_args(InventoryEvent), (stock.see, command.see_stock)),
+            **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
+            CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
+            **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
+            **dict.fromkeys(get_args(PaymentEvent), (payments.see,)),
+            PaymentRefunded: (payments.see, command.see_payment),
+        }
+        return checks | {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
+
+    def _check_set_aside(self) -> None:
+        """At the head, what is set aside for an order is what it can still send."""
+        for sku, order_id, units in self._stock.set_aside():
+            unsent = self._orders.unsent(order_id, sku)
+            if units > unsent:
+                wrong = f"{units} set aside for order {order_id}, which can send {unsent}"
+                self._report(Finding(rule="stock", wrong=wrong, stream=f"stock-{sku}"))
+
+    def _report(self, finding: Finding) -> None:
+        self._findings += 1
+        self._reported(finding)
