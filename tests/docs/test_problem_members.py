@@ -14,7 +14,7 @@ from aggregates.kernel import PROBLEM_MEMBERS, Reason
 from commands.http import problems as commands_problems
 from deploy.edge import problems as edge_problems
 from read_api import problems as query_problems
-from replays.feed.feed import problems as replays_problems
+from replays.feed import problems as replays_problems
 from tests.docs.problems import reasons
 
 REASONS = reasons(Reason)

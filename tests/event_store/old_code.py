@@ -12,8 +12,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import event_store
-from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, NewEvent
+
+try:
+    from event_store.postgres.log import PostgresLog
+except ImportError:
+    from event_store.postgres_log import PostgresLog  # where it lay up to migration 8
 
 
 def entry(stream: str, version: int, key: bytes | None = None) -> Entry:

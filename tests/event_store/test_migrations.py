@@ -100,9 +100,11 @@ class OldCode:
     """A process of the commit before a migration, with a log that it made itself."""
 
     def __init__(self, number: int, folder: Path, url: str, schema: str) -> None:
-        file = next((ROOT / "event_store" / "postgres" / "sql").glob(f"{number:04}_*.sql")).relative_to(ROOT)
-        added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(file)).decode().strip()
-        before = f"{added}^" if added else "HEAD"  # Not committed yet: all that is committed is before it.
+        files = f":(glob)event_store/**/{number:04}_*.sql"  # The file may have moved since.
+        commits = git("log", "--diff-filter=A", "--format=%H", "--", files).decode().split()
+        before = (
+            f"{commits[-1]}^" if commits else "HEAD"
+        )  # Not committed yet: all that is committed is before it.
         with tarfile.open(fileobj=io.BytesIO(git("archive", before, "event_store"))) as archive:
             archive.extractall(folder, filter="data")
         program = Path(__file__).with_name("old_code.py").read_text()

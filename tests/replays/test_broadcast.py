@@ -14,9 +14,9 @@ import pytest
 from event_store.errors import StoreUnavailable
 from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
+from replays.feed import broadcast as broadcasting
 from replays.feed.asked import Asked
 from replays.feed.broadcast import EVERYTHING, Broadcast, TooManyListeners
-from replays.feed.feed import broadcast as broadcasting
 from replays.feed.feed import read_page
 from replays.feed.server_sent_events import server_sent_events
 from tests.replays.served import EVENTS, Served
