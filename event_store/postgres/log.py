@@ -6,20 +6,19 @@ import asyncio
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Self, cast
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
 
-from event_store.errors import LogGap, LogUnreadable, StoreUnavailable
+from event_store.errors import AnotherLog, LogGap, LogUnreadable, StoreUnavailable
 from event_store.library.postgres import StoredEvents
 from event_store.limits import check_entries, check_not_negative
-from event_store.postgres.append.async_writer import AsyncWriter
-from event_store.postgres.append.combining import Combiner
-from event_store.postgres.append.insert import InsertBatch, InsertParcel, VersionedEvent
-from event_store.postgres.append.rows import CommandParcel
-from event_store.postgres.append.writer import PostgresWriter, WriterConnection
-from event_store.postgres.connections import READER_ROLE, Connections
+from event_store.postgres.append.connection import WriterConnection
+from event_store.postgres.append.insert import InsertCall, VersionedEvent
+from event_store.postgres.append.rows import CommandCall
+from event_store.postgres.append.writer import Call, Writer, WriterThread
+from event_store.postgres.connections import READER_ROLE, Connections, unavailable_is_typed
 from event_store.postgres.exclusive import PostgresExclusive, try_exclusive
 from event_store.postgres.migrations import check_schema, migrate
 from event_store.postgres.progress import PostgresProgress
@@ -51,10 +50,12 @@ class PostgresLog(PostgresProgress):
         self._reading = Connections(url, schema, read_only=read_only, role=role, closing=self._closing)
         self.stored = StoredEvents(self._reading)
         self._listener = Listener(url, schema, read_only=read_only, role=role, closing=self._closing)
-        self._writer = PostgresWriter(url, schema, self._journal, read_only=read_only, closing=self._closing)
+        self._read_only = read_only
+        self._log_id: str | None = None  # of the first writing connection
         self._waker = Waker(url, schema, closing=self._closing)
-        self._combiner: Combiner[CommandParcel | InsertParcel] = Combiner(self._write)
-        self._async_writers: dict[asyncio.AbstractEventLoop, AsyncWriter] = {}
+        self._opening = threading.Lock()
+        self._writer_thread: WriterThread | None = None
+        self._writers: dict[asyncio.AbstractEventLoop, Writer] = {}
         self._of_thread = threading.local()  # Finds the loop's writer again without asking whose loop it is.
 
     @classmethod
@@ -74,17 +75,18 @@ class PostgresLog(PostgresProgress):
         check_entries(entries)
         if not entries:
             return []
-        outcomes: list[Outcome] = self._combiner.submit(CommandParcel(entries))
+        outcomes: list[Outcome] = self._write(CommandCall(entries))
         return outcomes
 
     async def append_async(self, entries: Sequence[Entry], *, session: int | None = None) -> list[Outcome]:
         check_entries(entries)
         if not entries:
             return []
-        return await self._async_writer().append(entries, session=session)
+        outcomes: list[Outcome] = await self._writer().submit(CommandCall(entries, session))
+        return outcomes
 
     async def session_async(self) -> int:
-        return await self._async_writer().session()
+        return await self._writer().session()
 
     def insert_events(
         self, events: Sequence[VersionedEvent], tracking: tuple[str, int] | None = None
@@ -93,7 +95,7 @@ class PostgresLog(PostgresProgress):
 
         The events' positions, or None when nothing was written because one of that does not hold.
         """
-        positions: list[int] | None = self._combiner.submit(InsertParcel(events, tracking))
+        positions: list[int] | None = self._write(InsertCall(events, tracking))
         return positions
 
     def read_all(
@@ -204,49 +206,63 @@ class PostgresLog(PostgresProgress):
         return int(row[0])
 
     def try_exclusive(self, name: str) -> PostgresExclusive | None:
-        if self._closing.is_set():
-            raise StoreUnavailable("this log is closed")
+        self._check_open()
         return try_exclusive(self._url, self.schema, name, self._closing)
 
     def close(self) -> None:
         self._closing.set()
         self._listener.close()
-        for writer in list(self._async_writers.values()):
+        with self._opening:
+            if self._writer_thread is not None:
+                self._writer_thread.close()
+        for writer in list(self._writers.values()):
             writer.close()
-        self._writer.close()
         self._waker.close()
         self._reading.close()
 
-    def _async_writer(self) -> AsyncWriter:
-        mine: AsyncWriter | None = getattr(self._of_thread, "writer", None)
+    def _write(self, call: Call) -> Any:
+        if self._writer_thread is None:
+            with self._opening:
+                self._check_open()
+                if self._writer_thread is None:
+                    self._writer_thread = WriterThread(self._new_writer)
+        return self._writer_thread.call(call)
+
+    def _writer(self) -> Writer:
+        """The running loop's."""
+        mine: Writer | None = getattr(self._of_thread, "writer", None)
         if mine is not None and mine.loop.is_running():  # A thread runs one loop at a time.
             return mine
         loop = asyncio.get_running_loop()
-        writer = self._async_writers.get(loop)
+        writer = self._writers.get(loop)
         if writer is None:
-            if self._closing.is_set():
-                raise StoreUnavailable("this log is closed")
-            for ended in [one for one in self._async_writers if one.is_closed()]:
-                self._async_writers.pop(ended).close()
-            writer = AsyncWriter(self._new_writing_connection, self._journal, self._waker.tell)
-            self._async_writers[loop] = writer
+            self._check_open()
+            for ended in [one for one in self._writers if one.is_closed()]:
+                self._writers.pop(ended).close()
+            writer = self._writers[loop] = self._new_writer()
         self._of_thread.writer = writer
         return writer
 
-    def _new_writing_connection(self) -> WriterConnection:
-        connection = self._writer.connection()
+    def _new_writer(self) -> Writer:
+        return Writer(self._new_writer_connection, self._journal, self._waker.tell)
+
+    def _new_writer_connection(self) -> WriterConnection:
+        self._check_open()
+        with unavailable_is_typed:
+            connection = WriterConnection(
+                self._url, self.schema, read_only=self._read_only, closing=self._closing
+            )
+        self._log_id = self._log_id or connection.log_id
+        if connection.log_id != self._log_id:
+            # Keys, hashes and states of the one are nothing to the other: only a process begun anew has none.
+            connection.close()
+            raise AnotherLog(f"this process began with the log {self._log_id}; here is {connection.log_id}")
         self._reading.renew()  # What is decided from now on is not read over connections of before.
         return connection
 
-    def _write(self, parcels: list[CommandParcel | InsertParcel]) -> Sequence[object]:
-        """One batch, all of one kind, in one call of the database."""
-        results: Sequence[object]
-        if parcels[0].kind == CommandParcel.kind:
-            results, head = self._writer.append(cast(list[CommandParcel], parcels))
-        else:
-            results, head = self._writer.insert(InsertBatch(cast(list[InsertParcel], parcels)))
-        self._waker.tell(head)
-        return results
+    def _check_open(self) -> None:
+        if self._closing.is_set():
+            raise StoreUnavailable("this log is closed")
 
     def _number(self, query: str, **parameters: int) -> int:
         row = self._reading.row(query, parameters)

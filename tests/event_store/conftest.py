@@ -13,7 +13,6 @@ import pytest
 
 from deploy.local.postgres import PostgresServer
 from event_store.memory.log import MemoryLog, utc_now
-from event_store.postgres.append import end as postgres_end
 from event_store.postgres.connections import FEED_ROLE, READER_ROLE
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.migrations import WRITER_ROLE, migrate
@@ -73,12 +72,6 @@ def postgres_log(postgres_url: str, writer_url: str, schema: str) -> Iterator[Po
     log = PostgresLog.open(writer_url, schema=schema)
     yield log
     log.close()
-
-
-@pytest.fixture
-def fresh_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the test: what a connection knew of the log's end, it knows."""
-    monkeypatch.setattr(postgres_end, "FRESH_SECONDS", float("inf"))
 
 
 @pytest.fixture

@@ -36,12 +36,6 @@ STEPS = {  # where the append stands: what the test holds
     ),
     "commits": "SELECT pg_advisory_xact_lock(4711)",
 }
-# The plainest command has functions of its own, which know nothing of keys.
-OF_THE_PLAINEST = [step for step in STEPS if "keys" not in step]
-THE_PLAINEST = {
-    "append_one": adding("cart-a", **keyed(b"k")),
-    "append_next": adding("cart-first", 1),  # Its connection knows where the stream stands.
-}
 AT_COMMIT = """
 CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -69,12 +63,6 @@ class Case:
         self.sent: Entry = entry(
             {"cart-a": 0, "cart-b": 0}, "cart-a", "cart-b", new_subject_keys={"ann": b"1" * 32}, **keyed(b"k")
         )
-        self.function = "append"
-
-    def sends(self, function: str) -> None:
-        """The plainest command, which goes by this function first."""
-        self.sent = THE_PLAINEST[function]
-        self.function = function
 
     @contextmanager
     def stopped_at(self, step: str) -> Iterator[int]:
@@ -84,8 +72,7 @@ class Case:
             self.sql.execute(STEPS[step].format(command_id=self.sent.command_id).encode())
             sending.start()
             backend = self.waiting(1)[0]
-            if step != "asks for the log's lock":  # `append_next` does not wait for it: another does instead.
-                assert self.statement_of(backend).startswith(f"SELECT {self.function}(")
+            assert self.statement_of(backend).startswith("SELECT append(")
             yield backend
         sending.join()
 
@@ -130,30 +117,10 @@ def test_nobody_gets_past_a_writer_that_stands_still(case: Case, step: str) -> N
     nobody_gets_past(case, step)
 
 
-@pytest.mark.parametrize("case", ["threads"], indirect=True)
-@pytest.mark.parametrize("function", THE_PLAINEST)
-@pytest.mark.parametrize("step", OF_THE_PLAINEST)
-def test_nobody_gets_past_one_that_writes_a_single_event(
-    case: Case, step: str, function: str, fresh_for_ever: None
-) -> None:
-    case.sends(function)
-    nobody_gets_past(case, step)
-
-
 @pytest.mark.parametrize("step", STEPS)
 def test_a_writer_killed_at_any_step_leaves_nothing_and_its_command_is_done_once(
     case: Case, step: str
 ) -> None:
-    killed_and_done_once(case, step)
-
-
-@pytest.mark.parametrize("case", ["threads"], indirect=True)
-@pytest.mark.parametrize("function", THE_PLAINEST)
-@pytest.mark.parametrize("step", OF_THE_PLAINEST)
-def test_one_that_writes_a_single_event_is_killed_and_its_command_done_once(
-    case: Case, step: str, function: str, fresh_for_ever: None
-) -> None:
-    case.sends(function)
     killed_and_done_once(case, step)
 
 

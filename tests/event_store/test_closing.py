@@ -85,7 +85,7 @@ def test_an_append_that_cannot_be_sent_tells_its_caller(
         raise RuntimeError("can't start new thread")
 
     async def run() -> None:
-        monkeypatch.setattr(postgres_log._writer, "connection", none_left)
+        monkeypatch.setattr(postgres_log, "_new_writer_connection", none_left)
         with pytest.raises(RuntimeError, match="thread"):
             async with asyncio.timeout(5):
                 await postgres_log.append_async([adding("cart-a")])

@@ -240,7 +240,7 @@ def _key(number: int) -> bytes:
 
 
 def test_postgres_and_memory_do_the_same(
-    postgres_url: str, writer_url: str, schema: str, sql: psycopg.Connection, fresh_for_ever: None
+    postgres_url: str, writer_url: str, schema: str, sql: psycopg.Connection
 ) -> None:
     migrate(postgres_url, schema)
     machine = type("Machine", (BothLogs,), {"url": writer_url, "sql": sql, "schema": schema})

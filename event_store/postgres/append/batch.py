@@ -14,14 +14,13 @@ import msgspec
 
 from event_store.postgres.append import arrays
 from event_store.postgres.append.arrays import bytes_item, text_item
-from event_store.postgres.append.end import LogEnd
-from event_store.postgres.append.rows import CommandParcel, counts
+from event_store.postgres.append.rows import CommandCall, counts
 from event_store.records import Appended, Entry, JournalRow, KeyReused, Moved, Outcome, Replayed
 
 Parameters = list[bytes | None]
 Answer = Sequence[bytes | None]
 Written = tuple[list[list[Outcome]], int]
-"""The outcomes, parcel by parcel, and the log's new head."""
+"""The outcomes, call by call, and the log's new head."""
 Journal = Callable[[list[UUID]], dict[UUID, JournalRow]]
 """Reads rows of the journal, for what was replayed."""
 
@@ -40,8 +39,6 @@ def _statement(function: str, parameters: int) -> bytes:
 
 STATEMENTS = {
     "append": _statement("append", 8),
-    "append_one": _statement("append_one", 16),
-    "append_next": _statement("append_next", 16),
     "append_each": _statement("append_each", 18),
 }
 ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid, (SELECT id::text FROM log)"
@@ -62,12 +59,6 @@ _MOVED, _REPLAYED, _KEY_REUSED = 1, 2, 3
 _judgements = msgspec.json.Decoder(_Judgement)
 
 
-def waited(answer: Answer) -> bool:
-    """Whether somebody else held the log's lock. `append_next` waits for nobody, and does not say."""
-    said = answer[2] if len(answer) > 1 else None
-    return said is not None and arrays.read_boolean(said)
-
-
 def _subjects_of(entry: Entry) -> Iterator[tuple[str, bytes, bool]]:
     """Each subject whose key the entry brings or read, the key, and whether it is new."""
     for subject, key in entry.new_subject_keys.items():
@@ -77,23 +68,21 @@ def _subjects_of(entry: Entry) -> Iterator[tuple[str, bytes, bool]]:
 
 
 class CommandBatch:
-    """Parcels that travel together.
+    """Calls that travel together.
 
-    `smooth` says whether the commands fit each other, so that only the state before the batch is in
-    question: then `function` is asked, and `append_each` where it wrote nothing.
+    `consistent`: the commands fit each other, so that only the state before the batch is in question. Then
+    `append` is called, and `append_each` where it wrote nothing; otherwise `append_each` at once.
     """
 
     function = "append"
 
-    def __init__(self, parcels: Sequence[CommandParcel], end: LogEnd) -> None:
-        """`end` is the connection's that they go over."""
-        self._parcels = parcels
-        self.end = end
-        self._packed = [packed for parcel in parcels for packed in parcel.packed]
+    def __init__(self, calls: Sequence[CommandCall]) -> None:
+        self._calls = calls
+        self._packed = [packed for call in calls for packed in call.packed]
         self._streams: dict[str, tuple[int, int, int]] = {}  # name → number, first version, last version
         self._keys: set[bytes] = set()
         self._subjects: dict[str, tuple[bytes, bool]] = {}  # its key, and whether it is new
-        self.smooth = self._look()
+        self.consistent = self._index()
 
     def parameters(self, types: RowTypes) -> Parameters:
         """In the order that `append` declares them."""
@@ -110,19 +99,23 @@ class CommandBatch:
             *self._rows(types),
         ]
 
-    def appended(self, answer: Answer) -> Written | None:
-        """The outcomes of `append`, parcel by parcel, and the new head; None when it wrote nothing."""
+    def waited(self, answer: Answer) -> bool:
+        """Whether another process held the log's lock."""
+        waited = answer[2]
+        return waited is not None and arrays.read_boolean(waited)
+
+    def written(self, answer: Answer) -> Written | None:
+        """The outcomes of `append`, call by call, and the new head; None when it wrote nothing."""
         head_data, at_data, _ = answer
         if head_data is None:
             return None
         assert at_data is not None
-        before, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
-        head = before
+        head, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
         without_events = Appended(None, None, at)
         outcomes: list[list[Outcome]] = []
-        for parcel in self._parcels:
+        for call in self._calls:
             mine: list[Outcome] = []
-            for entry in parcel.entries:
+            for entry in call.entries:
                 if entry.events:
                     first = head + 1
                     head += len(entry.events)
@@ -130,7 +123,6 @@ class CommandBatch:
                 else:
                     mine.append(without_events)
             outcomes.append(mine)
-        self.end.moved(before, head, at_data)
         return outcomes, head
 
     def append_each_parameters(self, types: RowTypes) -> Parameters:
@@ -167,12 +159,8 @@ class CommandBatch:
             *self._rows(types),
         ]
 
-    def as_batch(self) -> CommandBatch:
-        """Itself."""
-        return self
-
     def judged(self, answer: Answer, journal: Journal) -> Written:
-        """The outcomes of `append_each`, parcel by parcel, and the new head."""
+        """The outcomes of `append_each`, call by call, and the new head."""
         head_data, at_data, _, judgement_data = answer
         assert head_data is not None and at_data is not None and judgement_data is not None
         head, at = arrays.read_bigint(head_data), arrays.read_time(at_data)
@@ -180,15 +168,17 @@ class CommandBatch:
         outcomes = self._refusals(judgement, journal)
         for number, (packed, fate) in enumerate(zip(self._packed, judgement.fates, strict=True), 1):
             if fate == 0:
-                added = len(packed.entry.events)
-                outcomes[number] = Appended(head + 1, head + added, at) if added else Appended(None, None, at)
-                head += added
+                appended = len(packed.entry.events)
+                outcomes[number] = (
+                    Appended(head + 1, head + appended, at) if appended else Appended(None, None, at)
+                )
+                head += appended
         in_order = iter([outcomes[number] for number in range(1, len(self._packed) + 1)])
-        return [[next(in_order) for _ in parcel.entries] for parcel in self._parcels], head
+        return [[next(in_order) for _ in call.entries] for call in self._calls], head
 
-    def _look(self) -> bool:
+    def _index(self) -> bool:
         """Whether each read what its neighbours leave, no key comes twice, and subjects' keys agree."""
-        smooth = True
+        consistent = True
         streams, keys, subjects = self._streams, self._keys, self._subjects
         for packed in self._packed:
             for name, version, adds in packed.reads:
@@ -197,27 +187,27 @@ class CommandBatch:
                     streams[name] = (len(streams) + 1, version, version + adds)
                 else:
                     at, first, last = seen
-                    smooth = smooth and last == version
+                    consistent = consistent and last == version
                     streams[name] = (at, first, version + adds)
             entry = packed.entry
             if entry.key is not None:
-                smooth = smooth and entry.key not in keys
+                consistent = consistent and entry.key not in keys
                 keys.add(entry.key)
             if entry.new_subject_keys or entry.subject_keys:
                 for subject, key, new in _subjects_of(entry):
-                    smooth = subjects.setdefault(subject, (key, new)) == (key, new) and smooth
-        return smooth
+                    consistent = subjects.setdefault(subject, (key, new)) == (key, new) and consistent
+        return consistent
 
     def _rows(self, types: RowTypes) -> Parameters:
         commands: list[bytes] = []
         events: list[bytes] = []
         before = 0
         for packed in self._packed:
-            added = len(packed.entry.events)
+            appended = len(packed.entry.events)
             commands.append(packed.command)
-            commands.append(counts(added, before))
+            commands.append(counts(appended, before))
             events.append(packed.events)
-            before += added
+            before += appended
         return [
             arrays.joined_array(types.command, len(self._packed), commands),
             arrays.joined_array(types.event, before, events),

@@ -1,4 +1,4 @@
-"""Calls of the library's door as the parameters of the `insert_events` function."""
+"""Calls of the library as the parameters of the `insert_events` function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from event_store.errors import InvalidEntry
 from event_store.limits import ENTRY_BYTES_MAX, is_storable
 from event_store.postgres.append import arrays
 from event_store.postgres.append.arrays import recurring_text_item, text_item
-from event_store.postgres.append.batch import Parameters
+from event_store.postgres.append.batch import Answer, Parameters, RowTypes
 
 PARAMETERS = 10
 STATEMENT = f"SELECT insert_events({', '.join(f'${n}' for n in range(1, PARAMETERS + 1))})".encode()
@@ -21,11 +21,11 @@ VersionedEvent = tuple[str, int, str, bytes]
 """Stream, version, type, data."""
 
 
-class InsertParcel:
+class InsertCall:
     """One call: its events, written whole or not at all, and the tracking position that goes with them."""
 
-    kind: Hashable = "events"
     marks: Collection[Hashable] = ()
+    session = None
 
     def __init__(self, events: Sequence[VersionedEvent], tracking: tuple[str, int] | None) -> None:
         """InvalidEntry for what the database cannot hold: it must not come to its batch-mates' call."""
@@ -42,9 +42,6 @@ class InsertParcel:
         except (struct.error, TypeError, AttributeError) as error:
             raise InvalidEntry(f"not what can be stored: {error}") from error
         self.size_bytes = sum(map(len, self.data)) + 100 * len(events)
-
-    def prepare(self) -> None:
-        """Nothing: it is packed."""
 
 
 def check_storable(events: Sequence[VersionedEvent], tracking: tuple[str, int] | None = None) -> None:
@@ -66,52 +63,59 @@ def _joined(items: Iterable[list[bytes]]) -> list[bytes]:
 
 
 class InsertBatch:
-    """Parcels that travel together."""
+    """Calls that travel together."""
 
-    def __init__(self, parcels: Sequence[InsertParcel]) -> None:
-        self._parcels = parcels
+    function = "insert_events"
+    consistent = True
 
-    def parameters(self) -> Parameters:
+    def __init__(self, calls: Sequence[InsertCall]) -> None:
+        self._calls = calls
+
+    def parameters(self, _: RowTypes) -> Parameters:
         """In the order that the function declares them."""
-        parcels = self._parcels
+        calls = self._calls
         texts, numbers, blobs = arrays.TEXT_OID, arrays.BIGINT_OID, arrays.BYTEA_OID
         return [
-            arrays.boolean(self._smooth()),
-            len(parcels).to_bytes(4, "big"),
-            arrays.integers(call for call, parcel in enumerate(parcels, 1) for _ in parcel.entries),
-            arrays.array(texts, _joined(parcel.streams for parcel in parcels)),
-            arrays.array(numbers, _joined(parcel.versions for parcel in parcels)),
-            arrays.array(texts, _joined(parcel.topics for parcel in parcels)),
-            arrays.array(blobs, _joined(parcel.data for parcel in parcels)),
-            arrays.integers(call for call, parcel in enumerate(parcels, 1) if parcel.tracking),
-            arrays.array(texts, _joined(parcel.tracked for parcel in parcels)),
-            arrays.array(numbers, _joined(parcel.reached for parcel in parcels)),
+            arrays.boolean(self._is_consistent()),
+            len(calls).to_bytes(4, "big"),
+            arrays.integers(number for number, call in enumerate(calls, 1) for _ in call.entries),
+            arrays.array(texts, _joined(call.streams for call in calls)),
+            arrays.array(numbers, _joined(call.versions for call in calls)),
+            arrays.array(texts, _joined(call.topics for call in calls)),
+            arrays.array(blobs, _joined(call.data for call in calls)),
+            arrays.integers(number for number, call in enumerate(calls, 1) if call.tracking),
+            arrays.array(texts, _joined(call.tracked for call in calls)),
+            arrays.array(numbers, _joined(call.reached for call in calls)),
         ]
 
-    def results(self, answer: Sequence[bytes | None]) -> tuple[list[list[int] | None], int]:
-        """For each parcel its events' positions, or None when it was refused; and the new head."""
+    def waited(self, _: Answer) -> bool:
+        """The function does not report it."""
+        return False
+
+    def written(self, answer: Answer) -> tuple[list[list[int] | None], int]:
+        """For each call its events' positions, or None when it was refused; and the new head."""
         head_data, refused_data = answer
         assert head_data is not None
         head = arrays.read_bigint(head_data)
         refused = set(arrays.read_integers(refused_data)) if refused_data else set()
         results: list[list[int] | None] = []
-        for number, parcel in enumerate(self._parcels, 1):
+        for number, call in enumerate(self._calls, 1):
             if number in refused:
                 results.append(None)
             else:
-                results.append(list(range(head + 1, head + 1 + len(parcel.entries))))
-                head += len(parcel.entries)
+                results.append(list(range(head + 1, head + 1 + len(call.entries))))
+                head += len(call.entries)
         return results, head
 
-    def _smooth(self) -> bool:
+    def _is_consistent(self) -> bool:
         """Whether no version comes twice, and each tracked name's positions rise."""
-        versions = [(stream, version) for parcel in self._parcels for stream, version, _, _ in parcel.entries]
+        versions = [(stream, version) for call in self._calls for stream, version, _, _ in call.entries]
         if len(set(versions)) < len(versions):
             return False
         tracked: dict[str, int] = {}
-        for parcel in self._parcels:
-            if parcel.tracking:
-                name, position = parcel.tracking
+        for call in self._calls:
+            if call.tracking:
+                name, position = call.tracking
                 if name in tracked and tracked[name] >= position:
                     return False
                 tracked[name] = position

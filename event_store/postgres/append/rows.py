@@ -1,4 +1,4 @@
-"""Entries as the rows that the append function takes: packed by each caller, joined by who sends a batch."""
+"""Entries as the rows that the append function takes: packed by each call, joined by the batch."""
 
 from __future__ import annotations
 
@@ -96,38 +96,18 @@ class Packed:
         self.reads = [(stream, version, added.get(stream, 0)) for stream, version in reads.items()]
 
 
-class CommandParcel:
-    """The entries of one call."""
+class CommandCall:
+    """The entries of one call, packed."""
 
-    __slots__ = ("_packed", "entries", "session")
-
-    kind: Hashable = "commands"
+    __slots__ = ("entries", "marks", "packed", "session", "size_bytes")
 
     def __init__(self, entries: Sequence[Entry], session: int | None = None) -> None:
         self.entries = entries
         self.session = session  # in which they were decided; None: in any
-        self._packed: list[Packed] | None = None
-
-    @property
-    def packed(self) -> list[Packed]:
-        """Each entry in the form that it travels in."""
-        if self._packed is None:
-            self.prepare()
-        assert self._packed is not None
-        return self._packed
-
-    @property
-    def marks(self) -> Collection[Hashable]:
-        """The same command twice at once is one after the other: the second finds the first's row."""
-        return [entry.command_id.int for entry in self.entries]
-
-    @property
-    def size_bytes(self) -> int:
-        return sum([packed.size_bytes for packed in self.packed])
-
-    def prepare(self) -> None:
-        """Packs the entries, while another batch is under way."""
-        self._packed = [Packed(entry) for entry in self.entries]
+        self.packed = [Packed(entry) for entry in entries]
+        self.size_bytes = sum([packed.size_bytes for packed in self.packed])
+        # The same command twice at once is one after the other: the second finds the first's row.
+        self.marks: Collection[Hashable] = [entry.command_id.int for entry in entries]
 
 
 def counts(events: int, events_before: int) -> bytes:

@@ -1,149 +1,405 @@
-"""The one connection that batches of threads are written over."""
+"""The one way into the log: calls queue in an event loop, travel together, and are answered together.
+
+Each call waits for the loop's next turn. While the server works on one batch the next is packed and sent
+after it on the same connection (libpq's pipeline mode), so that neither side waits for the other. What waits
+when nothing is under way is therefore sent as two halves.
+
+Where other processes write too, the log's lock goes from one to the next with each batch, and they are what
+the server works on meanwhile: then few large batches beat many small ones, and one at a time is under way.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import Future as ThreadFuture
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import psycopg
+import uvloop
 from psycopg import pq
 
-from event_store.errors import AnotherLog, StoreUnavailable
-from event_store.postgres.append.append_one import whole
-from event_store.postgres.append.arrays import RECORD_OID, read_row
-from event_store.postgres.append.batch import ROW_TYPES, STATEMENTS, Journal, Parameters, RowTypes, Written
-from event_store.postgres.append.end import LogEnd
-from event_store.postgres.append.insert import STATEMENT as INSERT_STATEMENT
-from event_store.postgres.append.insert import InsertBatch
-from event_store.postgres.append.rows import CommandParcel
-from event_store.postgres.append.statements import STATEMENT_TIMEOUT_SECONDS, StatementConnection
-from event_store.postgres.connections import connect, unavailable_is_typed
+from event_store.errors import StoreUnavailable
+from event_store.postgres.append.batch import CommandBatch, Journal
+from event_store.postgres.append.connection import WriterConnection, columns_of
+from event_store.postgres.append.insert import InsertBatch, InsertCall
+from event_store.postgres.append.rows import CommandCall
+from event_store.postgres.append.statements import STATEMENT_TIMEOUT_SECONDS
+from event_store.postgres.connections import unavailable_is_typed
+from event_store.records import Moved
 
-LOCK_TIMEOUT_SECONDS = 2  # how long one stalled writer can keep the others waiting
+ENTRIES_MOST = 2_000
+BYTES_MOST = 4 * 1024 * 1024
+IN_FLIGHT_MOST = 2
+ALONE_AFTER = 16  # batches that nobody's lock delayed: then no other process is writing
+HALVES_FROM = 64  # calls; fewer are not worth a second commit
 
-SETTINGS = {
-    "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
-    "synchronous_commit": "on",
-    "plan_cache_mode": "force_generic_plan",  # Batches differ in nothing that a plan could know.
-}
+Call = CommandCall | InsertCall
+Future = asyncio.Future[Any] | ThreadFuture[Any]
 
 
-class WriterConnection(StatementConnection):
-    """A connection on which the writing functions are prepared."""
+@dataclass(slots=True)
+class _Flight:
+    """A batch under way, and the futures of its calls."""
 
-    def __init__(self, url: str, schema: str, *, read_only: bool, closing: threading.Event) -> None:
-        connection = connect(url, schema, read_only=read_only, settings=SETTINGS, closing=closing)
-        try:
-            row = connection.execute(ROW_TYPES).fetchone()
-            assert row is not None
-            self.row_types = RowTypes(*row[:2])
-            self.log_id = str(row[2])
-            self.end = LogEnd()
-            super().__init__(connection, {**STATEMENTS, "insert_events": INSERT_STATEMENT})
-        except BaseException:
-            connection.close()
-            raise
+    batch: CommandBatch | InsertBatch
+    futures: list[Future]
+    judged: bool  # by `append_each`
+    result: pq.abc.PGresult | None = None
 
 
-def columns_of(result: pq.abc.PGresult) -> list[bytes | None]:
-    """The function's row or value, each column in binary form; what the server said instead is raised."""
-    if result.status != pq.ExecStatus.TUPLES_OK:
-        raise psycopg.errors.error_from_result(result)
-    data = result.get_value(0, 0)
-    if result.ftype(0) != RECORD_OID:
-        return [data]
-    assert data is not None
-    return read_row(data)
-
-
-class PostgresWriter:
-    """Calls one of the writing functions at a time; connects again when the connection was lost.
-
-    StoreUnavailable when the server is away or too slow: it is not known whether the call was done.
-    """
+class Writer:
+    """Writes for the callers of the loop it was made in, and for other threads. See `WriterThread`."""
 
     def __init__(
-        self, url: str, schema: str, journal: Journal, *, read_only: bool, closing: threading.Event
+        self, connect: Callable[[], WriterConnection], journal: Journal, notify: Callable[[int], None]
     ) -> None:
-        """Once `closing` is set, nobody waits for a connection any more."""
-        self._url = url
-        self._schema = schema
+        """`notify` gets each new head; `connect` and `journal` may block, they are called in threads."""
+        self._connect = connect
         self._journal = journal
-        self._read_only = read_only  # Then the server refuses every call.
+        self._notify = notify
+        self.loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[Call, Future]] = deque()
+        self._session = 0  # which connection this is, counted
+        self._flying: deque[_Flight] = deque()
         self._connection: WriterConnection | None = None
-        self._log_id: str | None = None  # of the first connection
-        self._closing = closing
-        self._mutex = threading.Lock()
+        self._socket = -1  # The driver forgets it with the connection, the loop does not.
+        self._connecting: asyncio.Task[Exception | None] | None = None
+        self._judging: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+        self._unhindered = ALONE_AFTER  # batches in a row that did not wait for the log's lock
+        self._writing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = threading.Lock()  # No call of another thread enters the queue after the last.
+        self._closed = False
 
-    def append(self, parcels: Sequence[CommandParcel]) -> Written:
-        """The outcomes, parcel by parcel, and the new head."""
-        with self._mutex, unavailable_is_typed:
-            connection = self._connected()
-            batch = whole(parcels, connection.end)
-            if batch.smooth:
-                try:
-                    answer = self._ask(connection, batch.function, batch.parameters(connection.row_types))
-                except psycopg.errors.UniqueViolation:
-                    pass  # A command of the batch is in the journal.
-                else:
-                    written = batch.appended(answer)
-                    if written is not None:
-                        return written
-            connection = self._connected()
-            judged = batch.as_batch()
-            parameters = judged.append_each_parameters(connection.row_types)
-            answer = self._ask(connection, "append_each", parameters)
-            connection.end.forget()
-        return judged.judged(answer, self._journal)
+    async def session(self) -> int:
+        """See EventLog.session_async."""
+        while self._connection is None:
+            if self._closed:
+                raise StoreUnavailable("this log is closed")
+            self._connect_once()
+            assert self._connecting is not None
+            error = await asyncio.shield(self._connecting)
+            if error is not None:
+                raise copy.copy(error)
+        return self._session
 
-    def insert(self, batch: InsertBatch) -> tuple[list[list[int] | None], int]:
-        """For each parcel its events' positions, or None where it was refused; and the new head."""
-        with self._mutex, unavailable_is_typed:
-            connection = self._connected()
-            answer = self._ask(connection, "insert_events", batch.parameters())
-            connection.end.forget()
-        return batch.results(answer)
-
-    def connection(self) -> WriterConnection:
-        """A new connection for batches that do not come through here. StoreUnavailable."""
-        if self._closing.is_set():
+    def submit(self, call: Call) -> asyncio.Future[Any]:
+        """The call's results to come, for a caller of this loop."""
+        if self._closed:
             raise StoreUnavailable("this log is closed")
-        with unavailable_is_typed:
-            made = WriterConnection(self._url, self._schema, read_only=self._read_only, closing=self._closing)
-        self._log_id = self._log_id or made.log_id
-        if made.log_id != self._log_id:
-            # Keys, hashes and states of the one are nothing to the other: only a process begun anew has none.
-            made.close()
-            raise AnotherLog(f"this process began with the log {self._log_id}; here stands {made.log_id}")
-        return made
+        future = self.loop.create_future()
+        self._waiting.append((call, future))
+        if not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._dispatch)
+        return future
+
+    def submit_threadsafe(self, call: Call) -> ThreadFuture[Any]:
+        """The call's results to come, for a caller of any thread."""
+        future: ThreadFuture[Any] = ThreadFuture[Any]()
+        with self._closing:
+            if self._closed:
+                raise StoreUnavailable("this log is closed")
+            self._waiting.append((call, future))
+            if not self._scheduled:
+                self._scheduled = True
+                self.loop.call_soon_threadsafe(self._dispatch)
+        return future
 
     def close(self) -> None:
-        self._closing.set()
-        with self._mutex:
-            self._drop()
+        """From any thread; what is under way or waits fails."""
+        with self._closing:
+            self._closed = True
+        if self.loop.is_closed():
+            if self._connection is not None:
+                self._connection.close()
+        else:
+            self.loop.call_soon_threadsafe(self._lose, StoreUnavailable("this log is closed"))
 
-    def _ask(self, connection: WriterConnection, function: str, parameters: Parameters) -> list[bytes | None]:
+    @property
+    def _in_flight_most(self) -> int:
+        return IN_FLIGHT_MOST if self._unhindered >= ALONE_AFTER else 1
+
+    def _dispatch(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._flying) < self._in_flight_most:
+            if self._connection is not None and not self._flying and self._connection.was_lost():
+                self._disconnect()  # While nothing was under way: connect again rather than fail a call.
+            if self._connection is None:
+                self._connect_once()
+                return
+            calls, futures = self._take()
+            if calls:
+                batch = InsertBatch(calls) if isinstance(calls[0], InsertCall) else CommandBatch(calls)
+                self._send(_Flight(batch, futures, judged=not batch.consistent))
+
+    def _take(self) -> tuple[list[Any], list[Future]]:
+        """As many as go together, from the head of the queue; all of one kind."""
+        waiting = self._waiting
+        most = len(waiting)
+        if not self._flying and most >= HALVES_FROM and self._in_flight_most > 1:
+            most = (most + 1) // 2
+        count = fitting([call for call, _ in islice(waiting, most)])
+        taken = [waiting.popleft() for _ in range(count)]
+        if self._session > 1:
+            taken = [one for one in taken if self._is_of_this_session(*one)]
+        return [call for call, _ in taken], [future for _, future in taken]
+
+    def _is_of_this_session(self, call: Call, future: Future) -> bool:
+        """Where not, all that the caller read is to be read anew."""
+        if call.session in {None, self._session}:
+            return True
+        if not future.done():
+            future.set_result([Moved(tuple(entry.reads)) for entry in call.entries])
+        return False
+
+    def _send(self, flight: _Flight) -> None:
+        connection = self._connection
+        if connection is None:
+            _fail(flight.futures, StoreUnavailable("the connection was lost"))
+            return
+        batch = flight.batch
+        self._flying.append(flight)
         try:
-            connection.send(function, parameters)
-            result = connection.answer()
-        except BaseException:
-            self._drop()
+            with unavailable_is_typed:
+                if flight.judged:
+                    assert isinstance(batch, CommandBatch)
+                    connection.send("append_each", batch.append_each_parameters(connection.row_types))
+                else:
+                    connection.send(batch.function, batch.parameters(connection.row_types))
+                connection.pgconn.pipeline_sync()
+                self._flush()
+        except StoreUnavailable as error:
+            self._lose(error)
+            return
+        if len(self._flying) == 1:
+            self._watch_time()
+
+    def _flush(self) -> None:
+        """Writes what the socket takes; the rest when it takes more."""
+        assert self._connection is not None
+        more = self._connection.pgconn.flush() == 1
+        if more != self._writing:
+            self._writing = more
+            if more:
+                self.loop.add_writer(self._socket, self._writable)
+            else:
+                self.loop.remove_writer(self._socket)
+
+    def _writable(self) -> None:
+        try:
+            with unavailable_is_typed:
+                self._flush()
+        except StoreUnavailable as error:
+            self._lose(error)
+
+    def _readable(self) -> None:
+        assert self._connection is not None
+        pgconn = self._connection.pgconn
+        try:
+            with unavailable_is_typed:
+                pgconn.consume_input()
+                while self._flying and not pgconn.is_busy():
+                    result = pgconn.get_result()
+                    if result is None:
+                        continue
+                    if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                        self._land(self._flying.popleft())
+                    else:
+                        self._flying[0].result = result
+        except Exception as error:  # Else the batch's callers would wait for ever.
+            self._lose(error)
+
+    def _land(self, flight: _Flight) -> None:
+        """The server is done with a batch."""
+        self._watch_time()
+        try:
+            with unavailable_is_typed:
+                assert flight.result is not None
+                answer = columns_of(flight.result)
+            waited = flight.batch.waited(answer)
+            self._unhindered = 0 if waited else self._unhindered + 1
+            if flight.judged:
+                task = self.loop.create_task(self._read_judgement(flight, answer))
+                self._judging.add(task)
+                task.add_done_callback(self._judging.discard)
+            elif (written := flight.batch.written(answer)) is None:
+                self._judge(flight)
+            else:
+                self._settle(flight, *written)
+        except psycopg.errors.UniqueViolation as error:
+            if flight.judged or isinstance(flight.batch, InsertBatch):
+                _fail(flight.futures, error)
+            else:  # A command of the batch is in the journal.
+                self._judge(flight)
+        except Exception as error:
+            _fail(flight.futures, error)
+        if self._waiting and not self._scheduled:
+            if self._in_flight_most > 1:
+                self._dispatch()
+            else:  # With the callers that were just answered, and call again.
+                self._scheduled = True
+                self.loop.call_soon(self._dispatch)
+
+    def _judge(self, flight: _Flight) -> None:
+        self._send(_Flight(flight.batch, flight.futures, judged=True))
+
+    async def _read_judgement(self, flight: _Flight, answer: list[bytes | None]) -> None:
+        assert isinstance(flight.batch, CommandBatch)
+        try:
+            outcomes, head = await asyncio.to_thread(flight.batch.judged, answer, self._journal)
+        except asyncio.CancelledError:
+            _fail(flight.futures, StoreUnavailable("this log is closed"))
             raise
-        if connection.pgconn.status != pq.ConnStatus.OK:
-            self._drop()
-        return columns_of(result)
+        except Exception as error:  # Whatever it is, it belongs to the callers.
+            _fail(flight.futures, error)
+        else:
+            self._settle(flight, outcomes, head)
 
-    def _connected(self) -> WriterConnection:
-        if self._closing.is_set():
-            raise StoreUnavailable("this log is closed")
-        if self._connection is not None and self._connection.was_lost():
-            self._drop()  # While nothing was under way: connect again rather than fail a call.
-        if self._connection is None:
-            self._connection = self.connection()
-        return self._connection
+    def _settle(self, flight: _Flight, results: Iterable[Any], head: int) -> None:
+        for future, result in zip(flight.futures, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+        self._notify(head)
 
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def _connect_once(self) -> None:
+        if self._connecting is None:
+            self._connecting = self.loop.create_task(self._open())
+
+    async def _open(self) -> Exception | None:
+        """Connects, in a thread, and sends what waits; when that fails, so does all of it, by the error."""
+        try:
+            connection = await _connected(self._connect)
+        except Exception as error:  # Whatever it is, it belongs to the callers.
+            self._fail_waiting(error)
+            return error
+        finally:
+            self._connecting = None
+        if self._closed:
+            connection.close()
+            return StoreUnavailable("this log is closed")
+        self._session += 1
+        connection.pgconn.nonblocking = 1
+        connection.pgconn.enter_pipeline_mode()
+        self._connection = connection
+        self._socket = connection.pgconn.socket
+        self.loop.add_reader(self._socket, self._readable)
+        self._dispatch()
+        return None
+
+    def _watch_time(self) -> None:
+        """A server that is gone never answers: the batch at the head of the line has so long."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._flying:
+            error = StoreUnavailable("the server does not answer")
+            self._timer = self.loop.call_later(STATEMENT_TIMEOUT_SECONDS + 1, self._lose, error)
+
+    def _fail_waiting(self, error: Exception) -> None:
+        while self._waiting:
+            _fail([self._waiting.popleft()[1]], error)
+
+    def _lose(self, error: Exception) -> None:
+        """Drops the connection. What was under way fails; what only waited goes over the next one."""
+        self._disconnect()
+        flying, self._flying = self._flying, deque()
+        for flight in flying:
+            _fail(flight.futures, error)
+        self._watch_time()
+        if self._closed:
+            self._fail_waiting(error)
+        elif self._waiting:
+            self._dispatch()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self.loop.remove_reader(self._socket)
+            self.loop.remove_writer(self._socket)
+            self._writing = False
+            connection.close()
+
+
+class WriterThread:
+    """A writer in a loop and a thread of its own, for callers that have no loop."""
+
+    def __init__(self, make: Callable[[], Writer]) -> None:
+        """`make` is called in the loop."""
+        self._make = make
+        started = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: uvloop.run(self._run(started)), name="log writer", daemon=True
+        )
+        self._thread.start()
+        started.wait()
+
+    def call(self, call: Call) -> Any:
+        """The call's results; blocks until they are there."""
+        return self._writer.submit_threadsafe(call).result()
+
+    def close(self) -> None:
+        """Calls under way fail."""
+        self._writer.close()
+        self._writer.loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    async def _run(self, started: threading.Event) -> None:
+        self._stop = asyncio.Event()
+        self._writer = self._make()
+        started.set()
+        await self._stop.wait()
+
+
+def fitting(calls: list[Call]) -> int:
+    """How many, from the first on, may travel together: at least one."""
+    entries = size_bytes = 0
+    marks: set[Hashable] = set()
+    for count, call in enumerate(calls):
+        entries += len(call.entries)
+        size_bytes += call.size_bytes
+        if count and (
+            entries > ENTRIES_MOST
+            or size_bytes > BYTES_MOST
+            or type(call) is not type(calls[0])
+            or not marks.isdisjoint(call.marks)
+        ):
+            return count
+        marks.update(call.marks)
+    return len(calls)
+
+
+def _fail(futures: Iterable[Future], error: Exception) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(copy.copy(error))
+
+
+async def _connected(connect: Callable[[], WriterConnection]) -> WriterConnection:
+    """Connects in a thread. Canceled meanwhile, it leaves no connection behind."""
+    made: list[WriterConnection] = []
+    given_up = threading.Event()
+
+    def close_all() -> None:
+        while made:
+            made.pop().close()
+
+    def make() -> None:
+        made.append(connect())
+        if given_up.is_set():
+            close_all()
+
+    try:
+        await asyncio.to_thread(make)
+    except asyncio.CancelledError:
+        given_up.set()
+        close_all()
+        raise
+    return made.pop()
