@@ -1,4 +1,4 @@
-"""The raw ceilings: what the same server software does when it has nothing to do but answer."""
+"""Bare FastAPI routes: what the framework and the server do when the shop has nothing to do."""
 
 from __future__ import annotations
 
@@ -7,33 +7,44 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from tests.bench.load import Report, http_request, put_load
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from commands.http.adding import ItemBody
 
 BODY = b"x" * int(os.environ.get("BARE_BYTES", "500"))
+ANSWER = b'{"id":"0123456789abcdef0123456789abcdef01234567","version":12,"position":123456}'
+
+app = FastAPI(openapi_url=None)
 
 
-async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers every request with bytes it has at hand."""
-    if scope["type"] != "http":
-        return
-    length = str(len(BODY)).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
-    await send({"type": "http.response.body", "body": BODY})
+@app.get("/page")
+async def page() -> Response:
+    """As many bytes as the product page has."""
+    return Response(BODY, media_type="application/json")
 
 
-async def bare_pages(size: int) -> Report:
-    """Pages of `size` bytes from uvicorn without a framework, a store or a log line."""
+@app.post("/items")
+async def add_item(body: ItemBody) -> Response:
+    """Validates what adding to a cart validates, and answers as many bytes."""
+    return Response(ANSWER, media_type="application/json")
+
+
+@contextmanager
+def bare_server(page_bytes: int) -> Iterator[tuple[str, int]]:
+    """Its address and its process's number: uvicorn on uvloop and httptools, no log line."""
     port = free_port()
     options = ["--loop", "uvloop", "--http", "httptools", "--log-level", "error", "--lifespan", "off"]
     server = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "tests.bench.bare:app", "--port", str(port), *options],
-        env=dict(os.environ, BARE_BYTES=str(size)),
+        env=dict(os.environ, BARE_BYTES=str(page_bytes)),
     )
     try:
         wait_listening(port)
-        return await put_load(port, lambda _n, _turn: http_request("GET", "/"))
+        yield f"http://127.0.0.1:{port}", server.pid
     finally:
         server.terminate()
         server.wait()

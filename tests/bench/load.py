@@ -1,18 +1,19 @@
-"""A load generator: so many connections, each with one request under way, for so many seconds."""
+"""Loads, and what came of them: ours in Python for the log, `oha` for HTTP."""
 
 from __future__ import annotations
 
-import asyncio
+import json
 import multiprocessing
-import time
+import os
+import shutil
+import subprocess
+import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.synchronize import Barrier
-
-Request = Callable[[int, int], bytes]
-"""The nth request of a connection, as it goes over the wire."""
+from pathlib import Path
 
 
 @dataclass(slots=True)
@@ -61,40 +62,61 @@ def _measure(measure: Callable[..., Report], *arguments: object) -> Report:
     return measure(_barriers[0].wait, *arguments)
 
 
-def http_request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-    """A request of HTTP/1.1 on a connection that stays open."""
-    said = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    length = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
-    return f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n{said}{length}\r\n".encode() + body
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a server answered under a load: answers per second, milliseconds, and how often each status."""
+
+    rate: float
+    p50: float
+    p99: float
+    p999: float
+    statuses: dict[str, int]
+
+    @property
+    def number(self) -> int:
+        """All of them."""
+        return sum(self.statuses.values())
 
 
-async def put_load(
-    port: int, request: Request, *, connections: int = 32, seconds: float = 8.0, warm_up: float = 1.0
-) -> Report:
-    """Keeps `connections` busy with `request`s to this machine's `port`."""
-    report = Report()
-    begin = time.perf_counter() + warm_up
-    end = begin + seconds
-    await asyncio.gather(*(_keep_busy(port, request, n, begin, end, report) for n in range(connections)))
-    report.seconds = seconds
-    return report
+def put_load(
+    urls: Sequence[str],
+    *,
+    bodies: Sequence[str] = (),
+    connections: int = 32,
+    seconds: float = 5.0,
+    arrivals: float | None = None,
+) -> Answers:
+    """Requests of any of the URLs, GET or, with `bodies`, POST of any of those as JSON, from another process.
+
+    As many at once as there are connections; or, with `arrivals`, so many a second however the server keeps
+    up: then a latency counts from the moment at which the request was due.
+    """
+    with tempfile.TemporaryDirectory(prefix="daybook-oha-") as folder:
+        addresses, lines = Path(folder) / "urls", Path(folder) / "bodies"
+        addresses.write_text("\n".join(urls))
+        lines.write_text("\n".join(bodies))
+        options = ["--no-tui", "--output-format", "json", "--worker-threads", "1", "-w"]
+        if bodies:
+            options += ["-m", "POST", "-T", "application/json", "-Z", str(lines)]
+        if arrivals:
+            options += ["-q", str(int(arrivals)), "--latency-correction"]
+        options += ["-c", str(connections), "-z", f"{seconds:g}s", "--urls-from-file", str(addresses)]
+        done = subprocess.run([_oha(), *options], capture_output=True, text=True, check=True)
+    report = json.loads(done.stdout)
+    milliseconds = {name: value * 1000 for name, value in report["latencyPercentiles"].items()}
+    return Answers(
+        report["summary"]["requestsPerSec"],
+        milliseconds["p50"],
+        milliseconds["p99"],
+        milliseconds["p99.9"],
+        report["statusCodeDistribution"],
+    )
 
 
-async def _keep_busy(
-    port: int, request: Request, number: int, begin: float, end: float, report: Report
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    turn = 0
-    try:
-        while (sent := time.perf_counter()) < end:
-            writer.write(request(number, turn))
-            turn += 1
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            await reader.readexactly(int(length or 0))
-            if sent >= begin:
-                report.latencies.append(time.perf_counter() - sent)
-                report.statuses[int(head[9:12])] += 1
-    finally:
-        writer.close()
-        await writer.wait_closed()
+def _oha() -> str:
+    found = os.environ.get("OHA") or shutil.which("oha")
+    if found is None:
+        raise SystemExit(
+            "This needs the load generator oha: `cargo install oha --locked`, on PATH or named by OHA."
+        )
+    return found

@@ -7,7 +7,6 @@ Those that are not installed are left out (`pip install granian hypercorn`). Fig
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import subprocess
@@ -20,11 +19,10 @@ from typing import Any
 
 import httpx
 import psutil
+from starlette.responses import Response
 
-from tests.bench.bare import app as bare_app
-from tests.bench.bare import free_port, wait_listening
-from tests.bench.load import http_request, put_load
-from tests.bench.storefront import product_pages
+from tests.bench.bare import BODY, free_port, wait_listening
+from tests.bench.load import put_load
 from tests.system.running import RunningSystem
 
 SERVERS = ("edge", "uvicorn httptools", "uvicorn h11", "uvicorn zttp", "granian", "hypercorn")
@@ -34,7 +32,7 @@ SECONDS = 3.0
 
 def bare() -> Any:
     """The application that has nothing to do."""
-    return bare_app
+    return Response(BODY)
 
 
 def page() -> Any:
@@ -128,7 +126,7 @@ def main() -> None:
                 for server in filter(installed, SERVERS):
                     for which in ("bare", "page"):
                         with running(server, which, environment) as (port, process):
-                            rate = asyncio.run(_rate(port, process, which, skus))
+                            rate = _rate(port, process, which, skus)
                         best[server, which] = max(best.get((server, which), 0.0), rate)
             for server in filter(installed, SERVERS):
                 raw, pages = best[server, "bare"], best[server, "page"]
@@ -137,21 +135,14 @@ def main() -> None:
             system.end()
 
 
-async def _rate(port: int, process: psutil.Process, which: str, skus: list[str]) -> float:
-    async def load(seconds: float) -> int:
-        if which == "page":
-            report = await product_pages(f"http://127.0.0.1:{port}", skus, seconds=seconds, warm_up=0)
-        else:
-            report = await put_load(
-                port, lambda _n, _turn: http_request("GET", "/"), seconds=seconds, warm_up=0
-            )
-        assert set(report.statuses) == {200}
-        return len(report.latencies)
-
-    await load(1.0)
+def _rate(port: int, process: psutil.Process, which: str, skus: list[str]) -> float:
+    paths = [f"api/v1/products/{sku}" for sku in skus] if which == "page" else [""]
+    urls = [f"http://127.0.0.1:{port}/{path}" for path in paths]
+    put_load(urls, seconds=1.0)
     before = _processor_seconds(process)
-    answers = await load(SECONDS)
-    return answers / (_processor_seconds(process) - before)
+    answers = put_load(urls, seconds=SECONDS)
+    assert set(answers.statuses) == {"200"}
+    return answers.number / (_processor_seconds(process) - before)
 
 
 def _processor_seconds(process: psutil.Process) -> float:

@@ -1,83 +1,168 @@
-"""The storefront's figures on a whole running system, with raw ceilings beside them."""
+"""The storefront's two quick routes on a whole running system, beside bare FastAPI routes on uvicorn.
+
+Both are loaded by `oha` from a process of its own, in turn, several rounds of each; every figure is the
+median of its rounds. A server's CPU is its process's own.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import secrets
+import os
+import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
-from tests.bench import peers
-from tests.bench.bare import bare_pages
-from tests.bench.load import Report, http_request, put_load
-from tests.system.running import RunningSystem
+from tests.bench.bare import bare_server
+from tests.bench.figure import draw
+from tests.bench.load import Answers, put_load
+from tests.system.running import RunningSystem, started
 
 CONNECTIONS = 32
+CARTS = 200
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+SECONDS = 4.0
+PAGE, BARE_PAGE, ADD, BARE_ADD = "product page", "bare GET", "add to cart", "bare POST"
+BARE_OF = {PAGE: BARE_PAGE, ADD: BARE_ADD}
+OPEN_LOOP = (0.25, 0.5, 0.75)  # of the rate that the closed loop reached
+PLOT = Path("docs/figures/storefront.svg")
 
 
-async def product_pages(query: str, skus: list[str], *, seconds: float = 8.0, warm_up: float = 1.0) -> Report:
-    """Random product pages of the query API."""
-    requests = [http_request("GET", f"/api/v1/products/{sku}") for sku in skus]
-    return await put_load(
-        port_of(query),
-        lambda n, turn: requests[(n * 7 + turn) % len(requests)],
-        connections=CONNECTIONS,
-        seconds=seconds,
-        warm_up=warm_up,
-    )
+@dataclass
+class Route:
+    """A route under load: its URLs, its bodies where it is a POST, and the processes that serve it."""
+
+    urls: Sequence[str]
+    bodies: Sequence[str]
+    pids: Sequence[int]
+    closed: list[Answers] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)  # microseconds an answer
+    open: dict[float, Answers] = field(default_factory=dict)  # by arrivals a second
+
+    def load(self, *, seconds: float = SECONDS, arrivals: float | None = None) -> Answers:
+        """One round. Every answer is a success, or there is no figure."""
+        before = self._cpu_seconds()
+        answers = put_load(
+            self.urls, bodies=self.bodies, connections=CONNECTIONS, seconds=seconds, arrivals=arrivals
+        )
+        if any(not status.startswith("2") for status in answers.statuses):
+            raise SystemExit(f"not every answer was a success: {answers.statuses}")
+        if arrivals is None:
+            self.closed.append(answers)
+            self.cpu.append((self._cpu_seconds() - before) / answers.number * 1e6)
+        else:
+            self.open[arrivals] = answers
+        return answers
+
+    def median(self, figure: Callable[[Answers], float]) -> float:
+        """Over the rounds of the closed loop."""
+        return statistics.median(map(figure, self.closed))
+
+    def _cpu_seconds(self) -> float:
+        times = [psutil.Process(pid).cpu_times() for pid in self.pids]
+        return sum(one.user + one.system for one in times)
 
 
-async def adding_to_carts(commands: str, query: str, skus: list[str]) -> tuple[Report, Report]:
-    """Clients filling carts of their own; and how soon a reader sees what it wrote, under that load."""
-    async with httpx.AsyncClient(timeout=30) as client:
-        carts = []
-        for _ in range(CONNECTIONS + 1):
-            opened = await client.post(f"{commands}/api/v1/carts", json={"currency": "GBP"})
-            carts.append(opened.json()["id"])
-
-        def add(n: int, turn: int) -> bytes:
-            body = json.dumps({"sku": skus[(n + turn) % 10], "quantity": 1}).encode()
-            return http_request("POST", f"/api/v1/carts/{carts[n]}/items", body)
-
-        freshness = Report()
-
-        async def watch() -> None:
-            begun = time.perf_counter()
-            while True:
-                quantity = secrets.randbelow(900) + 1
-                wrote = await client.put(
-                    f"{commands}/api/v1/carts/{carts[-1]}/items/{skus[0]}",
-                    json={"quantity": quantity},
-                )
-                sent = time.perf_counter()
-                seen = await client.get(
-                    f"{query}/api/v1/carts/{carts[-1]}",
-                    headers={"Daybook-Min-Position": wrote.headers["daybook-position"]},
-                )
-                freshness.latencies.append(time.perf_counter() - sent)
-                freshness.statuses[seen.status_code] += 1
-                freshness.seconds = time.perf_counter() - begun
-                await asyncio.sleep(0.02)
-
-        watching = asyncio.create_task(watch())
-        report = await put_load(port_of(commands), add, connections=CONNECTIONS)
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        return report, freshness
+def main() -> None:
+    """Prints the tables and draws the plot."""
+    begun = time.perf_counter()
+    with started("--demo", "sample") as system:
+        print(f"ready with the sample shop after {time.perf_counter() - begun:.1f} s")
+        query = system.addresses["read"]
+        skus = [one["sku"] for one in httpx.get(f"{query}/api/v1/products?limit=200").json()["items"]]
+        size = len(httpx.get(f"{query}/api/v1/products/{skus[0]}").content)
+        with bare_server(size) as (bare, bare_pid):
+            routes = _routes(system, skus)
+            routes[BARE_PAGE] = Route([f"{bare}/page"], (), [bare_pid])
+            routes[BARE_ADD] = Route([f"{bare}/items"], routes[ADD].bodies, [bare_pid])
+            for route in routes.values():
+                route.load(seconds=1.0)
+                route.closed, route.cpu = [], []
+            for _ in range(ROUNDS):
+                for route in routes.values():
+                    route.load()
+            for part in OPEN_LOOP:
+                for route in routes.values():
+                    route.load(arrivals=round(part * route.median(lambda answers: answers.rate)))
+        _print(routes)
+        print(f"read your write, under adding to carts: {_freshness(system, routes[ADD], skus[0])}")
+        print(_rebuild(system))
 
 
-def port_of(address: str) -> int:
-    """The port of `http://127.0.0.1:…`."""
-    return int(address.rpartition(":")[2])
+def _routes(system: RunningSystem, skus: list[str]) -> dict[str, Route]:
+    commands, query = system.addresses["commands"], system.addresses["read"]
+    pids = {name: [one.pid for one in found] for name, found in system.children().items()}
+    with httpx.Client() as client:
+        opened = [client.post(f"{commands}/api/v1/carts", json={"currency": "GBP"}) for _ in range(CARTS)]
+    items = [f"{commands}/api/v1/carts/{one.json()['id']}/items" for one in opened]
+    bodies = [json.dumps({"sku": sku, "quantity": 1}) for sku in skus[:10]]
+    return {
+        PAGE: Route([f"{query}/api/v1/products/{sku}" for sku in skus], (), pids["query"]),
+        ADD: Route(items, bodies, pids["commands"]),
+    }
 
 
-def rebuild(system: RunningSystem) -> str:
+def _print(routes: dict[str, Route]) -> None:
+    print("\n| ratio | | to reach |\n| --- | ---: | ---: |")
+    for (ours, bare), target in zip(BARE_OF.items(), (0.7, 0.4), strict=True):
+        ratio = _rate(routes[ours]) / _rate(routes[bare])
+        cpu = statistics.median(routes[bare].cpu) / statistics.median(routes[ours].cpu)
+        print(f"| {ours} / {bare}, answers a second | {ratio:.2f} | {target} |")
+        print(f"| {ours} / {bare}, answers a second of the server's CPU | {cpu:.2f} | {target} |")
+    for name, route in routes.items():
+        spread = route.median(lambda answers: answers.p99 / answers.p50)
+        print(f"| {name}, p99 / p50 | {spread:.1f} | {3 if name == PAGE else ''} |")
+    print(f"\n| {CONNECTIONS} connections | answers/s | p50 ms | p99 ms | p99.9 ms | CPU µs |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, route in routes.items():
+        p50, p99, p999 = (route.median(lambda a, one=one: getattr(a, one)) for one in ("p50", "p99", "p999"))  # type: ignore[misc]
+        cpu = statistics.median(route.cpu)
+        print(f"| {name} | {_rate(route):,.0f} | {p50:.2f} | {p99:.2f} | {p999:.2f} | {cpu:.0f} |")
+    print("\n| open loop | arrivals/s | p50 ms | p99 ms | p99.9 ms |\n| --- | ---: | ---: | ---: | ---: |")
+    for name, route in routes.items():
+        for arrivals, one in route.open.items():
+            print(f"| {name} | {arrivals:,.0f} | {one.p50:.2f} | {one.p99:.2f} | {one.p999:.2f} |")
+    lines = {
+        f"{name}, {part}": [(arrivals, getattr(one, part)) for arrivals, one in route.open.items()]
+        for name, route in routes.items()
+        for part in ("p50", "p99")
+        if name in BARE_OF or part == "p99"
+    }
+    draw(PLOT, "Latency of the quick routes, open loop", "arrivals a second", "milliseconds", lines)
+    print(f"\nplot: {PLOT}")
+
+
+def _rate(route: Route) -> float:
+    return route.median(lambda answers: answers.rate)
+
+
+def _freshness(system: RunningSystem, adding: Route, sku: str) -> str:
+    """How soon a reader sees what it wrote, while the carts fill."""
+    commands, query = system.addresses["commands"], system.addresses["read"]
+    took: list[float] = []
+    with ThreadPoolExecutor(1) as beside, httpx.Client() as client:
+        cart = client.post(f"{commands}/api/v1/carts", json={"currency": "GBP"}).json()["id"]
+        load = beside.submit(adding.load)
+        while not load.done():
+            quantity = len(took) % 900 + 1
+            wrote = client.put(f"{commands}/api/v1/carts/{cart}/items/{sku}", json={"quantity": quantity})
+            sent = time.perf_counter()
+            position = {"Daybook-Min-Position": wrote.headers["daybook-position"]}
+            client.get(f"{query}/api/v1/carts/{cart}", headers=position).raise_for_status()
+            took.append((time.perf_counter() - sent) * 1000)
+            time.sleep(0.02)
+    p99 = statistics.quantiles(took, n=100)[98]
+    return f"p50 {statistics.median(took):.1f} ms, p99 {p99:.1f} ms, {len(took)} times"
+
+
+def _rebuild(system: RunningSystem) -> str:
     """Rebuilds every view and says how long it took."""
     begun = time.perf_counter()
     daybook = [sys.executable, "-m", "daybook", "projections", "rebuild", "all", "--data", str(system.data)]
@@ -86,31 +171,3 @@ def rebuild(system: RunningSystem) -> str:
     ready = httpx.get(f"{system.addresses['commands']}/health/ready").json()
     events = int(ready["position"])
     return f"rebuild of all views: {events:,} events in {seconds:.1f} s, {events / seconds:,.0f} events/s"
-
-
-def main() -> None:
-    """Prints the table."""
-    with tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
-        begun = time.perf_counter()
-        system = RunningSystem(Path(folder) / "data", "--demo", "sample")
-        try:
-            system.wait_ready()
-            print(f"ready with the sample shop after {time.perf_counter() - begun:.1f} s")
-            commands, query = system.addresses["commands"], system.addresses["read"]
-            listed = httpx.get(f"{query}/api/v1/products?limit=200").json()
-            skus = [product["sku"] for product in listed["items"]]
-            page = httpx.get(f"{query}/api/v1/products/{skus[0]}").content
-            pages = asyncio.run(product_pages(query, skus))
-            bare = asyncio.run(bare_pages(len(page)))
-            print(pages.line(f"product page, {CONNECTIONS} connections"))
-            print(bare.line("  bare uvicorn, as many bytes"))
-            print(f"  ratio {pages.rate / bare.rate:.2f}")
-            adds, freshness = asyncio.run(adding_to_carts(commands, query, skus))
-            inserts = peers.plain_threads(system.addresses["postgres"], CONNECTIONS, 5.0)
-            print(adds.line(f"add to cart, {CONNECTIONS} clients"))
-            print(inserts.line(f"  plain INSERT, {CONNECTIONS} connections"))
-            print(f"  ratio {adds.rate / inserts.rate:.2f}")
-            print(freshness.line("read your write, under that load"))
-            print(rebuild(system))
-        finally:
-            system.end()

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.bench.load import http_request
+
+def http_request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+    """A request of HTTP/1.1 on a connection that stays open."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    length = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
+    return f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n{fields}{length}\r\n".encode() + body
+
 
 ANSWER_SECONDS_MAX = 20.0
 
