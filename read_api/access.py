@@ -14,16 +14,15 @@ from typing import Annotated
 import msgspec
 from fastapi import Header, Request
 
-from read_api.problems import ORDER_SECRET_REQUIRED, TOKEN_REQUIRED, ProblemError
+from deploy.edge.requests import ORDER_SECRET, is_operator, order_secret_required, token_required
 from read_api.stores import stores_of
 
 _SECRET = re.compile(r"[0-9a-f]{64}")
-_REFUSED = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
 
 OrderSecret = Annotated[
     str | None,
     Header(
-        alias="Daybook-Order-Secret",
+        alias=ORDER_SECRET,
         description="What checkout answered as `order_secret`: shows that the order is the asker's.",
     ),
 ]
@@ -40,17 +39,13 @@ _decode = msgspec.json.Decoder(_Order).decode
 
 def asks_as_operator(request: Request) -> bool:
     """Whether the request bears the operator's token, or none is set."""
-    token = stores_of(request).settings.operator_token
-    if not token:
-        return True
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+    return is_operator(request.headers, stores_of(request).settings.operator_token)
 
 
 def operator_only(request: Request) -> None:
     """Raises operator-token-required for everybody else."""
     if not asks_as_operator(request):
-        raise ProblemError(TOKEN_REQUIRED, "Send Authorization: Bearer <operator token>.", headers=_REFUSED)
+        raise token_required()
 
 
 def operator_or_secret(request: Request, daybook_order_secret: OrderSecret = None) -> None:
@@ -64,14 +59,5 @@ def may_see_order(request: Request, document: bytes | None) -> bool:
     if asks_as_operator(request):
         return True
     known = None if document is None else _decode(document).secret_hash
-    given = hashlib.sha256(request.headers.get("daybook-order-secret", "").encode()).hexdigest()
+    given = hashlib.sha256(request.headers.get(ORDER_SECRET, "").encode()).hexdigest()
     return hmac.compare_digest(given, known or "") and known is not None
-
-
-def order_secret_required() -> ProblemError:
-    """The one answer to a missing secret, a wrong one, and one for an order that is not there."""
-    return ProblemError(
-        ORDER_SECRET_REQUIRED,
-        "Send Daybook-Order-Secret: <the order_secret of its checkout>, or the operator's bearer token.",
-        headers=_REFUSED,
-    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
+from deploy.edge.requests import entity_tag, is_known
 from read_api.freshness import VIEW_POSITION
 
 _JSON = b"application/json"
@@ -23,9 +23,8 @@ def answer(
     body: bytes, position: int, request_headers: Mapping[str, str], *, private: bool = False
 ) -> Response:
     """The body with its tag, or 304 where the asker has it already; `private`: for nobody else."""
-    tag = '"' + blake2b(body, digest_size=9).hexdigest() + '"'
-    known = request_headers.get("if-none-match")
-    if known is not None and _names(known, tag):
+    tag = entity_tag(body)
+    if is_known(request_headers.get("if-none-match"), tag):
         return _Answer(b"", 304, tag, position, private=private)
     return _Answer(body, 200, tag, position, private=private)
 
@@ -41,12 +40,6 @@ def listing(items: Iterable[bytes], following: str | None, **more: Any) -> bytes
 def with_field(document: bytes, name: str, value: Any) -> bytes:
     """The stored object with one more field at its end."""
     return b"".join((document[:-1], b",", msgspec.json.encode(name), b":", msgspec.json.encode(value), b"}"))
-
-
-def _names(if_none_match: str, tag: str) -> bool:
-    if if_none_match.strip() == "*":
-        return True
-    return any(one.strip().removeprefix("W/") == tag for one in if_none_match.split(","))
 
 
 class _Answer(Response):

@@ -10,35 +10,43 @@ import msgspec
 import structlog
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi_offline import FastAPIOffline
+from prometheus_client import Counter, Histogram
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deploy.edge.api import health_router, new_api
+from deploy.edge.problems import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    ProblemError,
+    cut,
+    problem,
+    sentence,
+)
+from deploy.edge.tracing import Tracing
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
 from projections.documents.tantivy_reader import TantivyReader
 from read_api import bestsellers, cart, catalog, dashboards, health, inventory, orders
 from read_api.documenting import install_openapi
 from read_api.health import ReadyPosition
-from read_api.observing import TRACE_ID, ObservingMiddleware
-from read_api.problems import (
-    INTERNAL_ERROR,
-    INVALID_REQUEST,
-    METHOD_NOT_ALLOWED,
-    NOT_FOUND,
-    RETRY_SOON,
-    STORE_UNAVAILABLE,
-    VIEW_NOT_READY,
-    ProblemError,
-    cut,
-    problem,
-)
+from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
 from read_api.shared_reads import SharedReads
 from read_api.stores import Stores
+
+REQUESTS = Counter("daybook_query_requests", "Answers of the query API", ["route", "status"])
+SECONDS = Histogram(
+    "daybook_query_request_seconds",
+    "Time to answer a request of the query API",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
 
 log_lines = structlog.get_logger("read_api")
 
@@ -75,23 +83,33 @@ def build_query_app(
         await documents.close()
         stores.search_threads.shutdown()
 
-    app = FastAPIOffline(
-        title="Daybook queries",
-        version="1",
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = new_api("Daybook queries", DESCRIPTION, lifespan)
     app.state.stores = stores
     app.state.ready_position = ready_position
     app.router.routes.append(ProductPageRoute())
     for context in (catalog, bestsellers, cart, orders, inventory, dashboards, health):
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
+    app.include_router(health_router, dependencies=[Depends(refuse_unknown_parameters)])
     _answer_errors(app)
     install_openapi(app)
-    app.add_middleware(ObservingMiddleware, access_log=settings.access_log)
+    app.add_middleware(Tracing, measure=_Measures(), access_log=settings.access_log, logger=log_lines)
     return app
+
+
+class _Measures:
+    """Counts a request; the metrics of a route and status are looked up once, then kept."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str | None, int], tuple[Counter, Histogram]] = {}
+
+    def __call__(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        kept = self._kept.get((route, status))
+        if kept is None:
+            name = route or "unmatched"
+            kept = self._kept[route, status] = REQUESTS.labels(name, str(status)), SECONDS.labels(name)
+        count, duration = kept
+        count.inc()
+        duration.observe(seconds)
 
 
 def _answer_errors(app: FastAPI) -> None:
@@ -105,8 +123,7 @@ def _answer_errors(app: FastAPI) -> None:
             {"field": cut(".".join(str(part) for part in one["loc"][1:])), "message": cut(one["msg"])}
             for one in error.errors()
         ]
-        said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
-        return problem(INVALID_REQUEST, said, field=faults[0]["field"], errors=faults)
+        return problem(INVALID_REQUEST, sentence(faults), field=faults[0]["field"], errors=faults)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -117,14 +134,14 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ViewNotReady)
     async def _not_ready(request: Request, error: ViewNotReady) -> Response:
-        return problem(VIEW_NOT_READY, headers=RETRY_SOON, view=error.view)
+        return problem(VIEW_NOT_READY, view=error.view)
 
     @app.exception_handler(msgspec.DecodeError)
     async def _damaged(request: Request, error: msgspec.DecodeError) -> Response:
-        log_lines.error("document_damaged", reason=str(error), trace_id=TRACE_ID.get())
-        return problem(STORE_UNAVAILABLE, headers=RETRY_SOON)
+        log_lines.error("document_damaged", reason=str(error), trace_id=request.state.trace_id)
+        return problem(STORE_UNAVAILABLE)
 
     @app.exception_handler(ReadStoreUnavailable)
     async def _away(request: Request, error: ReadStoreUnavailable) -> Response:
-        log_lines.warning("read_store_unavailable", reason=str(error), trace_id=TRACE_ID.get())
-        return problem(STORE_UNAVAILABLE, headers=RETRY_SOON)
+        log_lines.warning("read_store_unavailable", reason=str(error), trace_id=request.state.trace_id)
+        return problem(STORE_UNAVAILABLE)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
+from deploy.edge.problems import ProblemError
 from projections.documents.search import (
     CATEGORY_SEPARATOR,
     Page,
@@ -21,7 +22,7 @@ from read_api.answers import answer, listing
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.documenting import documented, documented_list
 from read_api.freshness import Freshness, read_fresh
-from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT, ProblemError
+from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT
 from read_api.product_page import answer_product
 from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Asked, Cursor, Limit, Sku, typed
 from read_api.stores import stores_of

@@ -13,8 +13,9 @@ from zlib import crc32
 
 import msgspec
 
+from deploy.edge.problems import ProblemError
 from projections.documents.search import After, Offset, Place
-from read_api.problems import INVALID_CURSOR, ProblemError
+from read_api.problems import INVALID_CURSOR
 
 LENGTH_MAX = 512
 

@@ -9,21 +9,24 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from deploy.edge.problems import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    MEDIA_TYPE,
+    SCHEMA,
+    TOKEN_REQUIRED,
+    UNKNOWN_PARAMETER,
+    ProblemType,
+)
 from projections.documents import shapes
 from projections.documents.search import FacetValue
 from read_api.problems import (
     CURSOR_EXPIRED,
-    INTERNAL_ERROR,
     INVALID_CURSOR,
     INVALID_MIN_POSITION,
-    INVALID_REQUEST,
-    MEDIA_TYPE,
     STORE_UNAVAILABLE,
-    TOKEN_REQUIRED,
-    UNKNOWN_PARAMETER,
     VIEW_BEHIND,
     VIEW_NOT_READY,
-    ProblemType,
 )
 
 _COMPONENTS = "#/components/schemas/{name}"
@@ -142,7 +145,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         _, components = msgspec.json.schema_components(_DOCUMENTS, ref_template=_COMPONENTS)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= {**components, "Problem": _PROBLEM}
+        schemas |= {**components, "Problem": SCHEMA}
         for never_answered in ("HTTPValidationError", "ValidationError"):
             schemas.pop(never_answered, None)
         for path in document["paths"].values():
@@ -152,17 +155,3 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                     del answer["content"]["application/json"]
         app.openapi_schema = document
     return app.openapi_schema
-
-
-_PROBLEM: dict[str, Any] = {
-    "title": "Problem",
-    "description": "RFC 9457; a type's facts are further fields.",
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "description": "Stable: programs may rely on it."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-}

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from deploy.edge.problems import RETRY_SOON, ProblemError
+from deploy.edge.requests import preferred_wait
 from projections.documents.redis_reader import Read
-from read_api.problems import INVALID_MIN_POSITION, RETRY_SOON, VIEW_BEHIND, ProblemError
+from read_api.problems import INVALID_MIN_POSITION, VIEW_BEHIND
 from read_api.stores import Stores
 
 MIN_POSITION = "daybook-min-position"
@@ -17,7 +19,6 @@ VIEW_POSITION = "Daybook-View-Position"
 POSITION_MAX = 2**63 - 1
 
 _POSITION = re.compile(r"[0-9]{1,19}")
-_WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*("?)([0-9]{1,6})\1\s*(?:$|[,;])', re.IGNORECASE)
 _STRICT = re.compile(r"(?:^|[,;])\s*handling\s*=\s*\"?strict\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 
@@ -51,8 +52,7 @@ def asked_freshness(headers: Mapping[str, str]) -> Freshness | None:
     if not _POSITION.fullmatch(text) or int(text) > POSITION_MAX:
         raise ProblemError(INVALID_MIN_POSITION, f"Not a whole number from 0 to {POSITION_MAX}.")
     prefer = headers.get("prefer", "")
-    wait = _WAIT.search(prefer)
-    return Freshness(int(text), _STRICT.search(prefer) is not None, int(wait[2]) if wait else None)
+    return Freshness(int(text), _STRICT.search(prefer) is not None, preferred_wait(prefer))
 
 
 async def read_fresh(

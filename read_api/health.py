@@ -1,4 +1,4 @@
-"""Whether the query process lives, and whether its views have caught up."""
+"""Whether the views have caught up."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from deploy.edge.problems import NOT_READY, problem
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.search import VIEW as SEARCH
 from read_api.documenting import problem_answers
-from read_api.problems import NOT_READY, RETRY_SOON, problem
 from read_api.stores import Stores, stores_of
 
 router = APIRouter(tags=["health"])
@@ -23,16 +22,6 @@ ReadyPosition = Callable[[], int | None]
 
 VIEWS = ("product", "inventory", "cart", "order", "customer_orders", "sales", "bestsellers")
 """The views in Redis that this API answers from."""
-
-_TEXT: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
-}
-
-
-@router.get("/health/live", summary="The process answers")
-async def live() -> dict[str, str]:
-    """Says nothing about the views."""
-    return {"status": "live"}
 
 
 @router.get(
@@ -46,7 +35,7 @@ async def ready(request: Request) -> Response | dict[str, Any]:
     wanted: ReadyPosition = request.app.state.ready_position
     head = await asyncio.to_thread(wanted)
     if head is None:
-        return problem(NOT_READY, "The log's head is not known yet.", headers=RETRY_SOON)
+        return problem(NOT_READY, "The log's head is not known yet.")
     behind: dict[str, int | None] = {}
     positions = await view_positions(stores_of(request))
     for view, position in positions.items():
@@ -54,14 +43,8 @@ async def ready(request: Request) -> Response | dict[str, Any]:
             behind[view] = position
     if behind:
         said = ", ".join(f"{view} at {position or 0}" for view, position in behind.items())
-        return problem(NOT_READY, f"Not yet at position {head}: {said}.", headers=RETRY_SOON, behind=behind)
+        return problem(NOT_READY, f"Not yet at position {head}: {said}.", behind=behind)
     return {"status": "ready", "position": min(position or 0 for position in positions.values())}
-
-
-@router.get("/metrics", summary="Metrics in Prometheus' text format", response_model=None, responses=_TEXT)
-async def metrics() -> Response:
-    """Everything this process counts."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def view_positions(stores: Stores) -> dict[str, int | None]:

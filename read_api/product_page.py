@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from deploy.edge.requests import parameters_once
 from read_api.answers import answer
 from read_api.freshness import Freshness, asked_freshness, fresh_document
 from read_api.problems import UNKNOWN_PRODUCT, unknown
-from read_api.requests import refuse_parameters_but
 from read_api.stores import stores_of
 
 _PREFIX = "/api/v1/products/"
@@ -38,7 +38,7 @@ class ProductPageRoute(BaseRoute):
         """One request."""
         request = Request(scope)
         if scope["query_string"]:
-            refuse_parameters_but(request, set())
+            parameters_once(request, ())
         freshness = asked_freshness(request.headers)
         response = await answer_product(request, scope["path_params"]["sku"], freshness)
         await response(scope, receive, send)

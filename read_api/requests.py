@@ -10,10 +10,10 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query as QueryParameter
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from deploy.edge.requests import parameters_once
 from projections.documents.spelling import controls, spelt
 from read_api.cursors import LENGTH_MAX
 from read_api.freshness import POSITION_MAX, Freshness, asked_freshness
-from read_api.problems import UNKNOWN_PARAMETER, ProblemError
 
 TEXT = r"[^\x00-\x1f\x7f-\x9f]"
 """A character that may stand in a path or a query: both servers refuse the others."""
@@ -57,18 +57,7 @@ def refuse_unknown_parameters(request: Request) -> None:
         for parameter in get_flat_params(request.scope["route"].dependant)
         if isinstance(parameter.field_info, QueryParameter)
     }
-    refuse_parameters_but(request, known)
-
-
-def refuse_parameters_but(request: Request, known: set[str]) -> None:
-    """Raises unknown-parameter where the request names another one, or one of these twice."""
-    seen: set[str] = set()
-    for name, _ in request.query_params.multi_items():
-        if name not in known:
-            raise ProblemError(UNKNOWN_PARAMETER, f"Unknown parameter {name!r}.", field=name)
-        if name in seen:
-            raise ProblemError(UNKNOWN_PARAMETER, f"Parameter {name!r} was given twice.", field=name)
-        seen.add(name)
+    parameters_once(request, known)
 
 
 def typed(text: str) -> str:

@@ -14,24 +14,9 @@ from starlette.responses import Response
 from commands.http.requests import KEY_PARAMETER, context_of
 from commands.loop.decision import Answer
 from commands.loop.handling import Handling
+from deploy.edge.problems import MEDIA_TYPE, SCHEMA
 
-PROBLEM = {
-    "description": "A problem",
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "required": ["type", "title", "status", "detail"],
-                "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                },
-            }
-        }
-    },
-}
+PROBLEM = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
 
 HEADERS = {
     "Daybook-Position": {

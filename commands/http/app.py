@@ -8,9 +8,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from json import JSONDecodeError
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi_offline import FastAPIOffline
+from prometheus_client import Histogram
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,26 +24,40 @@ from commands.http.faults import invalid_request
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
     BUSY,
-    INTERNAL_ERROR,
     KEY_BUSY,
     KEY_REUSED,
     MALFORMED_JSON,
-    METHOD_NOT_ALLOWED,
-    NOT_FOUND,
     STORE_UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
-    ProblemType,
-    problem,
     reason_response,
 )
-from commands.http.requests import RefusedRequest, order_secret_required
-from commands.http.tracing import TraceMiddleware
 from commands.loop.decision import BusyError, KeyBusyError, KeyReusedError
 from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
 from commands.settings import Settings
+from deploy.edge.api import health_router, new_api
+from deploy.edge.problems import (
+    INTERNAL_ERROR,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    RETRY_SOON,
+    ProblemError,
+    ProblemType,
+    problem,
+)
+from deploy.edge.requests import order_secret_required
+from deploy.edge.tracing import Tracing
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog
+
+REQUESTS = Histogram(
+    "daybook_request_seconds",
+    "Requests of the command API",
+    ["method", "route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+
+log_lines = structlog.get_logger("commands.http")
 
 DESCRIPTION = """The writing side of Daybook: commands in, events out.
 
@@ -70,32 +85,30 @@ def build_command_app(
         async with running:
             yield
 
-    app = FastAPIOffline(
-        title="Daybook commands",
-        version="1",
-        description=DESCRIPTION,
-        lifespan=lifespan,
-        docs_url="/docs",
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-        },  # ours: traceparent, /metrics, structlog
-    )
+    app = new_api("Daybook commands", DESCRIPTION, lifespan)
     app.state.settings = settings
     app.state.handling = handling
     app.state.processes = processes
     app.state.log = log
     app.state.secret = log.installation_secret()
     app.router.routes.insert(0, AddItemRoute())
-    for context in (catalog, inventory, cart, orders, health):
-        app.include_router(context.router)
+    for router in (
+        catalog.router,
+        inventory.router,
+        cart.router,
+        orders.router,
+        health.router,
+        health_router,
+    ):
+        app.include_router(router)
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
-    app.add_middleware(TraceMiddleware, access_log=settings.access_log)
+    app.add_middleware(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     return app
+
+
+def _measure(method: str, route: str | None, status: int, seconds: float) -> None:
+    REQUESTS.labels(method, route or "unknown", status).observe(seconds)
 
 
 async def _rejected(request: Request, error: Rejected) -> Response:
@@ -104,7 +117,7 @@ async def _rejected(request: Request, error: Rejected) -> Response:
     return reason_response(error.reason)
 
 
-async def _refused(request: Request, error: RefusedRequest) -> Response:
+async def _problem(request: Request, error: ProblemError) -> Response:
     return error.response()
 
 
@@ -150,10 +163,6 @@ def _methods(request: Request) -> list[str]:
     return sorted(methods | {"HEAD"} if "GET" in methods else methods or {"GET", "HEAD"})
 
 
-async def _unavailable(request: Request, error: StoreUnavailable) -> Response:
-    return problem(STORE_UNAVAILABLE, headers={"Retry-After": "1"})
-
-
 def _always(kind: ProblemType, **headers: str) -> Callable[[Request, Any], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
         return problem(kind, headers=headers)
@@ -163,13 +172,13 @@ def _always(kind: ProblemType, **headers: str) -> Callable[[Request, Any], Await
 
 _ANSWERS: dict[Any, Any] = {
     Rejected: _rejected,
-    RefusedRequest: _refused,
+    ProblemError: _problem,
     RequestValidationError: _invalid,
     InvalidBody: _invalid_body,
     JSONDecodeError: _always(MALFORMED_JSON),
     HTTPException: _http,
-    StoreUnavailable: _unavailable,
+    StoreUnavailable: _always(STORE_UNAVAILABLE),
     KeyReusedError: _always(KEY_REUSED),
-    KeyBusyError: _always(KEY_BUSY, **{"Retry-After": "1"}),
-    BusyError: _always(BUSY, **{"Retry-After": "1"}),
+    KeyBusyError: _always(KEY_BUSY, **RETRY_SOON),
+    BusyError: _always(BUSY),
 }

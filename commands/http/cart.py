@@ -13,7 +13,7 @@ from commands.http.adding import ItemBody, added
 from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute
 from commands.http.problems import SKU_MISMATCH
-from commands.http.requests import RefusedRequest, operator_only
+from commands.http.requests import operator_only
 from commands.http.shapes import (
     INTEGRAL,
     QUANTITY_MAX,
@@ -25,6 +25,7 @@ from commands.http.shapes import (
     SkuPath,
     SkuText,
 )
+from deploy.edge.problems import ProblemError
 from event_store.ids import new_id
 
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1/carts", tags=["carts"])
@@ -68,7 +69,7 @@ async def add_item(request: Request, cart_id: IdPath, body: ItemBody) -> Respons
 async def set_quantity(request: Request, cart_id: IdPath, sku: SkuPath, body: QuantityBody) -> Response:
     """The line then holds exactly so many units; 0 removes it, and a product not in the cart is added."""
     if body.sku not in (None, sku):
-        raise RefusedRequest(SKU_MISMATCH)
+        raise ProblemError(SKU_MISMATCH)
     settings = request.app.state.settings
     command = SetQuantity(
         cart_id=cart_id,

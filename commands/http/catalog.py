@@ -15,8 +15,9 @@ from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute
 from commands.http.limits import within
 from commands.http.problems import PRICE_MISMATCH
-from commands.http.requests import RefusedRequest, operator_only
+from commands.http.requests import operator_only
 from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText, a_text
+from deploy.edge.problems import ProblemError
 
 router = APIRouter(
     route_class=JsonRoute, prefix="/api/v1/products", tags=["products"], dependencies=[Depends(operator_only)]
@@ -102,4 +103,4 @@ def _price(request: Request, body: PriceBody) -> UnitPrice:
     try:
         return body.unit_price()
     except ValueError as error:
-        raise RefusedRequest(PRICE_MISMATCH) from error
+        raise ProblemError(PRICE_MISMATCH) from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from commands.http.problems import INVALID_REQUEST, cut, problem
+from deploy.edge.problems import INVALID_REQUEST, cut, problem, sentence
 
 FAULTS_MAX = 50
 SPELT_OUT = 3
@@ -17,13 +17,13 @@ SPELT_OUT = 3
 def invalid_request(found: Sequence[Mapping[str, Any]]) -> Response:
     """`errors`: the first faults, each with its field and a message; `more`: how many are not listed.
 
-    `found` as pydantic tells them: `loc` and `msg`.
+    `found` as pydantic reports them: `loc` and `msg`.
     """
     listed = [
         {"field": cut(".".join(map(str, one["loc"]))), "message": cut(one["msg"])}
         for one in found[:FAULTS_MAX]
     ]
-    said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in listed[:SPELT_OUT])
+    detail = sentence(listed[:SPELT_OUT])
     if len(found) > SPELT_OUT:
-        said += f"; and {len(found) - SPELT_OUT} more"
-    return problem(INVALID_REQUEST, said, errors=listed, more=len(found) - len(listed))
+        detail += f"; and {len(found) - SPELT_OUT} more"
+    return problem(INVALID_REQUEST, detail, errors=listed, more=len(found) - len(listed))

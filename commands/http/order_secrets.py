@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-HEADER = "Daybook-Order-Secret"
-
 _DOMAIN = b"order secret\0"  # Nothing else that is hashed under the installation's secret begins so.
 
 

@@ -27,7 +27,7 @@ from commands.http.requests import (
     ORDER_SECRET_PARAMETER,
     operator_only,
     operator_or_secret,
-    wait_asked,
+    wait_seconds,
 )
 from commands.http.shapes import (
     AnswerBody,
@@ -79,7 +79,7 @@ async def check_out(
         placed_on=now.date(),
         expires_at=now + timedelta(seconds=settings.reservation_seconds),
     )
-    answer = await outcome(request, command, keyed=True, step_seconds=wait_asked(prefer))
+    answer = await outcome(request, command, keyed=True, step_seconds=wait_seconds(prefer))
     return response_of(answer, order_secret=order_secrets.order_secret(installation_secret, answer.id))
 
 

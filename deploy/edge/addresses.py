@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deploy.edge.problems import UNFIT_ADDRESS, problem
+from deploy.edge.problems import INVALID_REQUEST, problem
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -21,7 +21,7 @@ class Addresses:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] == "http" and not (is_text(scope["query_string"]) and is_text(_path(scope))):
-            await problem(UNFIT_ADDRESS, "The path or the query has a control character, or is no UTF-8.")(
+            await problem(INVALID_REQUEST, "The path or the query has a control character, or is no UTF-8.")(
                 scope, receive, send
             )
             return

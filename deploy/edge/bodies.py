@@ -50,7 +50,7 @@ def _refusal_of(fields: Mapping[bytes, bytes], length: int) -> Response | None:
     if length > BODY_BYTES_MAX:
         return _too_large()
     if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        return problem(CONTENT_ENCODED, accept_encoding="identity")
+        return problem(CONTENT_ENCODED, headers={"Accept-Encoding": "identity"})
     return None
 
 

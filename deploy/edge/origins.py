@@ -68,7 +68,7 @@ class Origins(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code < 400:
             return response
-        return problem(FOREIGN_ORIGIN, bytes(response.body).decode(), vary="Origin")
+        return problem(FOREIGN_ORIGIN, bytes(response.body).decode(), headers={"Vary": "Origin"})
 
     def _refusal(self, host: bytes, origin: bytes | None) -> Response | None:
         if not LOCAL_HOST.fullmatch(host):
@@ -77,7 +77,7 @@ class Origins(CORSMiddleware):
             )
         if origin is not None and not self.is_allowed_origin(origin.decode("latin-1")):
             detail = "Name the page's origin in DAYBOOK_CORS_ORIGINS, or set DAYBOOK_OPERATOR_TOKEN."
-            return problem(FOREIGN_ORIGIN, detail, vary="Origin")
+            return problem(FOREIGN_ORIGIN, detail, headers={"Vary": "Origin"})
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +10,8 @@ from typing import Any
 from starlette.requests import Request
 
 from aggregates.event_types import EVENT_TYPES
-from replays.feed.problems import (
-    INVALID_PARAMETER,
-    TOKEN_REQUIRED,
-    UNKNOWN_EVENT_TYPE,
-    UNKNOWN_PARAMETER,
-    ProblemError,
-)
+from deploy.edge.problems import UNKNOWN_PARAMETER, ProblemError
+from replays.feed.problems import INVALID_PARAMETER, UNKNOWN_EVENT_TYPE
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
@@ -105,15 +99,6 @@ def asked(request: Request) -> Asked:
         if taken_up and seen_last != after
         else _matching(given, "event", _IDENTITY, "32 hex digits, as Daybook-Event names them"),
     )
-
-
-def require_token(request: Request, operator_token: str | None) -> None:
-    """Lets everyone in where no token is set; raises ProblemError for who does not bear it."""
-    if not operator_token:
-        return
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), operator_token.encode()):
-        raise ProblemError(TOKEN_REQUIRED, "Send Authorization: Bearer <operator token>.")
 
 
 def _once_each(request: Request) -> dict[str, str]:

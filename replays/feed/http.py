@@ -16,17 +16,18 @@ import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from deploy.edge.problems import MEDIA_TYPE, SCHEMA, ProblemError, problem
+from deploy.edge.requests import entity_tag, is_known, is_operator, token_required
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader
-from replays.feed.asked import EVENT_STREAM, PARAMETERS, Asked, asked, require_token
+from replays.feed.asked import EVENT_STREAM, PARAMETERS, Asked, asked
 from replays.feed.broadcast import Broadcast, TooManyListeners
 from replays.feed.cloud_events import CloudEvent, cloud_event
 from replays.feed.feed import BeyondHead, FeedPage, read_page
@@ -36,9 +37,7 @@ from replays.feed.problems import (
     BEYOND_HEAD,
     LOG_DAMAGED,
     STORE_UNAVAILABLE,
-    TOKEN_REQUIRED,
     TOO_MANY_LISTENERS,
-    ProblemError,
 )
 from replays.feed.server_sent_events import EventStream, server_sent_events
 
@@ -46,7 +45,6 @@ READERS = 4
 """Threads that read the log for those who ask for pages, or have to catch up."""
 
 _LATER = {"Retry-After": "5"}
-_CHALLENGE = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
 
 
 class EventsAnswer(msgspec.Struct, frozen=True):
@@ -75,20 +73,21 @@ def events_router(
     async def events(request: Request) -> Response:
         with ExitStack() as place:
             try:
-                require_token(request, operator_token)
+                if not is_operator(request.headers, operator_token):
+                    raise token_required()
                 wanted = asked(request)
                 if wanted.as_stream:
                     place.enter_context(broadcast.admitted())
                 loop = asyncio.get_running_loop()
                 log_id, page = await loop.run_in_executor(threads, _first_page, log, wanted)
-            except ProblemError as problem:
-                return problem.response(_CHALLENGE if problem.kind is TOKEN_REQUIRED else None)
+            except ProblemError as error:
+                return error.response()
             except TooManyListeners:
-                return ProblemError(TOO_MANY_LISTENERS, TOO_MANY_LISTENERS.title).response(_LATER)
+                return problem(TOO_MANY_LISTENERS, headers=_LATER)
             except StoreUnavailable:
-                return ProblemError(STORE_UNAVAILABLE, STORE_UNAVAILABLE.title).response({"Retry-After": "1"})
+                return problem(STORE_UNAVAILABLE)
             except LogGap as gap:
-                return ProblemError(LOG_DAMAGED, str(gap)).response()
+                return problem(LOG_DAMAGED, str(gap))
             if not wanted.as_stream:
                 # Where it was read: a large page takes the loop's other callers tens of milliseconds to make.
                 return await loop.run_in_executor(threads, _page, request, codec, page, log_id)
@@ -103,7 +102,7 @@ def events_router(
 def _first_page(log: EventReader, wanted: Asked) -> tuple[str, FeedPage]:
     """The log's id, and what was asked for. Raises ProblemError where the asker has read something else."""
     log_id = log.log_id()
-    facts = {"log": log_id, "head": log.head()}
+    facts: dict[str, Any] = {"log": log_id, "head": log.head()}
     if wanted.log not in {None, log_id}:
         raise ProblemError(ANOTHER_LOG, f"This log is {log_id}, not {wanted.log}.", **facts)
     seen = None if wanted.event is None else Checkpoint(wanted.after, wanted.event)
@@ -126,15 +125,14 @@ def _standing(page: FeedPage, log_id: str) -> dict[str, str]:
 def _page(request: Request, codec: Codec, page: FeedPage, log_id: str) -> Response:
     answer = EventsAnswer(events=[cloud_event(codec, recorded) for recorded in page.events], next=page.next)
     body = msgspec.json.encode(answer)
-    etag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
+    etag = entity_tag(body)
     headers = {
         **_standing(page, log_id),
         "ETag": etag,
         "Cache-Control": "private, no-cache",
         "Vary": "Accept, Authorization",
     }
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {etag, "*"}:
+    if is_known(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")
 
@@ -160,17 +158,7 @@ def _documented() -> dict[str, Any]:
             "next": {"type": "integer", "minimum": 0},
         },
     }
-    problem = {
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-        },
-    }
-    said = {
+    headers = {
         "Daybook-View-Position": {"description": "The log's head.", "schema": {"type": "integer"}},
         "Daybook-Log": {"description": "The log's id, for `log`.", "schema": {"type": "string"}},
         "Daybook-Event": {"description": "What stands at `next`, for `event`.", "schema": {"type": "string"}},
@@ -179,7 +167,7 @@ def _documented() -> dict[str, Any]:
     responses: dict[int, dict[str, Any]] = {
         200: {
             "description": "A page of events, or an event stream",
-            "headers": said,
+            "headers": headers,
             "content": {
                 "application/json": {"schema": answer},
                 EVENT_STREAM: {"schema": {"type": "string"}},
@@ -196,7 +184,7 @@ def _documented() -> dict[str, Any]:
     }.items():
         responses[status] = {
             "description": description,
-            "content": {"application/problem+json": {"schema": problem}},
+            "content": {MEDIA_TYPE: {"schema": SCHEMA}},
         }
     return {
         "response_model": None,

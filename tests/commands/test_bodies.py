@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.http.faults import FAULTS_MAX
-from commands.http.problems import DETAIL_MAX, ECHO_MAX
+from deploy.edge.problems import DETAIL_MAX, ECHO_MAX
 from event_store.memory.log import MemoryLog
 from tests.commands.shop import CHECKOUT, Shop, key, open_shop
 from tests.commands.test_bad_input import PRODUCT, refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from commands.http.requests import WAIT_SECONDS_MAX, wait_asked
+from commands.http.requests import WAIT_SECONDS_MAX, wait_seconds
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from commands.http.requests import WAIT_SECONDS_MAX, wait_asked
 def test_the_seconds_of_a_preference_are_found_however_it_is_spelt(
     prefer: str | None, seconds: float | None
 ) -> None:
-    assert wait_asked(prefer) == seconds
+    assert wait_seconds(prefer) == seconds

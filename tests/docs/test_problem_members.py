@@ -25,10 +25,8 @@ KINDS = [
     *edge_problems.PROBLEM_TYPES,
 ]
 DOORS: list[Callable[..., Response]] = [
-    lambda **facts: commands_problems.problem(commands_problems.BUSY, "", None, **facts),
-    lambda **facts: query_problems.problem(query_problems.NOT_READY, headers=None, **facts),
-    lambda **facts: query_problems.ProblemError(query_problems.NOT_READY, **facts).response(),
-    lambda **facts: replays_problems.ProblemError(replays_problems.LOG_DAMAGED, "away", **facts).response(),
+    lambda **facts: edge_problems.problem(edge_problems.NOT_READY, **facts),
+    lambda **facts: edge_problems.ProblemError(edge_problems.NOT_READY, **facts).response(),
 ]
 
 
@@ -63,4 +61,4 @@ def test_no_door_answers_with_a_fact_of_a_members_name(door: Callable[..., Respo
 
 
 def test_both_packages_know_the_same_members() -> None:
-    assert query_problems.PROBLEM_MEMBERS == PROBLEM_MEMBERS
+    assert edge_problems.MEMBERS == PROBLEM_MEMBERS
