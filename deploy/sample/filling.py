@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from aggregates.inventory.events import StockReceived
+from aggregates.orders.order import Order
 from commands.handlers.registry import HANDLERS
 from commands.importing.online_retail.handlers import IMPORT_HANDLERS
 from commands.importing.online_retail.identity import Identity
 from commands.importing.online_retail.recording import ReceiveOpeningStock
 from commands.importing.submitting import Submitter
+from commands.loop.books import Books
 from commands.loop.handling import Handling
-from deploy.sample.assortment import assortment
-from deploy.sample.orders import first_day_before, sample_orders
-from deploy.sample.planning import listing, record, undo
-from deploy.sample.standing import OPENING, Standing, number_of, standing
-from deploy.sample.stock import opening_stock
+from deploy.sample.orders import ORDERS, first_day_before, opening_stock, sample_orders
+from deploy.sample.planning import listing, number_of, record, undo
+from deploy.sample.products import SampleProduct, sample_products
 from deploy.sample.unpaid import SAMPLE_HANDLERS
 from event_store.codec import Codec
-from event_store.records import EventLog
+from event_store.records import EventLog, EventReader
 
 SOURCE = "sample"
+OPENING = "sample:opening"  # the source of its opening stock
 DEADLINE_SECONDS = 60.0
 EVENTS_EACH = 8  # by a command, about
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What a shop holds of the sample; `first_day` of its orders is None where none of its stock came."""
+
+    orders: dict[str, Order]  # by number, those that are missing too
+    listed: set[str]  # SKUs
+    received: set[str]  # SKUs
+    first_day: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +54,12 @@ async def fill_shop(log: EventLog, codec: Codec, *, today: date) -> int:
     The weeks of orders end the day before `today`; in a half-filled shop they are those it began with.
     """
     identity = Identity(log.installation_secret(), SOURCE)
-    found = await asyncio.to_thread(standing, log, codec, identity, assortment())
+    existing = await asyncio.to_thread(find_existing, log, codec, identity, sample_products())
     handlers = {**HANDLERS, **IMPORT_HANDLERS, **SAMPLE_HANDLERS}
     async with Handling(log, codec, handlers, deadline_seconds=DEADLINE_SECONDS) as handling:
         submitter = Submitter(handling, actor=SOURCE)
         try:
-            for step in missing_steps(identity, found, today=today):
+            for step in missing_steps(identity, existing, today=today):
                 await submitter.submit(step.command, valid_at=step.at, events=EVENTS_EACH)
             await submitter.flush()
         finally:
@@ -55,22 +67,47 @@ async def fill_shop(log: EventLog, codec: Codec, *, today: date) -> int:
     return submitter.written
 
 
-def missing_steps(identity: Identity, found: Standing, *, today: date) -> Iterator[Step]:
+def find_existing(
+    log: EventReader, codec: Codec, identity: Identity, products: Sequence[SampleProduct]
+) -> Existing:
+    """Reads what the shop holds of the sample. Raises StoreUnavailable."""
+    books = Books(codec)
+    ids = {number: identity.order(number) for number in map(number_of, range(1, ORDERS + 1))}
+    streams = [f"order-{order_id}" for order_id in ids.values()]
+    for product in products:
+        streams += [f"product-{product.sku}", f"stock-{product.sku}"]
+    first_day, received = None, set()
+    for stream, history in log.read_streams(streams).items():
+        books.load(stream, history)
+        for recorded in history:
+            event = codec.decode(recorded)
+            if isinstance(event, StockReceived) and event.source == OPENING:
+                received.add(event.sku)
+                first_day = recorded.valid_at.date() + timedelta(days=1)
+    return Existing(
+        orders={number: books.state(f"order-{order_id}") for number, order_id in ids.items()},
+        listed={each.sku for each in products if books.state(f"product-{each.sku}").facts is not None},
+        received=received,
+        first_day=first_day,
+    )
+
+
+def missing_steps(identity: Identity, existing: Existing, *, today: date) -> Iterator[Step]:
     """The commands still to be handled, earliest first."""
-    first_day = found.first_day or first_day_before(today)
+    first_day = existing.first_day or first_day_before(today)
     opening = datetime.combine(first_day - timedelta(days=1), time(9), UTC)
-    articles = assortment()
-    orders = sample_orders(articles, first_day=first_day)
-    for article in articles:
-        if article.sku not in found.listed:
-            yield Step(listing(article), opening)
-    for sku, quantity in opening_stock(articles, orders).items():
-        if sku not in found.received:
+    products = sample_products()
+    orders = sample_orders(products, first_day=first_day)
+    for product in products:
+        if product.sku not in existing.listed:
+            yield Step(listing(product), opening)
+    for sku, quantity in opening_stock(products, orders).items():
+        if sku not in existing.received:
             receipt = ReceiveOpeningStock(sku=sku, quantity=quantity, reason="opening stock", source=OPENING)
             yield Step(receipt, opening)
     steps = []
     for order in orders:
-        state = found.orders[number_of(order.nth)]
+        state = existing.orders[number_of(order.nth)]
         if state.placed is None:
             steps.append(Step(record(order, identity), order.placed_at))
         if order.ended_at is not None:

@@ -1,8 +1,9 @@
-"""Some weeks of orders for the sample shop, from a seeded generator: same seed and day, same orders."""
+"""Some weeks of orders for the sample shop and the stock before them: same seed and day, same orders."""
 
 from __future__ import annotations
 
 from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,7 +11,7 @@ from itertools import accumulate
 from random import Random
 from typing import Literal
 
-from deploy.sample.articles import Article
+from deploy.sample.products import SampleProduct
 
 SEED = 20_240
 WEEKS = 6
@@ -18,6 +19,7 @@ ORDERS = 500
 CUSTOMERS = 170
 FREE_SHIPPING_PENCE = 5_000
 SHIPPING_PENCE = 395
+ALMOST_GONE = 0.06  # of the products: nearly or entirely sold out after these weeks
 
 Ending = Literal["kept", "returned in part", "returned", "refunded in part", "canceled"]
 ENDINGS: Sequence[tuple[Ending, int]] = (
@@ -38,7 +40,7 @@ class SampleOrder:
     nth: int  # from 1, in order of time
     placed_at: datetime
     customer_id: str | None
-    lines: tuple[tuple[Article, int], ...]
+    lines: tuple[tuple[SampleProduct, int], ...]
     welcomed: bool  # a new customer's discount
     ending: Ending
     ended_at: datetime | None
@@ -46,7 +48,7 @@ class SampleOrder:
     @property
     def goods_pence(self) -> int:
         """What the lines come to."""
-        return sum(article.pence * quantity for article, quantity in self.lines)
+        return sum(product.pence * quantity for product, quantity in self.lines)
 
     @property
     def shipping_pence(self) -> int:
@@ -64,21 +66,41 @@ def first_day_before(today: date) -> date:
     return today - timedelta(weeks=WEEKS)
 
 
-def sample_orders(articles: Sequence[Article], *, first_day: date, seed: int = SEED) -> list[SampleOrder]:
+def sample_orders(
+    products: Sequence[SampleProduct], *, first_day: date, seed: int = SEED
+) -> list[SampleOrder]:
     """The orders of WEEKS weeks from `first_day`, earliest first."""
     chance = Random(seed)
-    liked = _popularity(articles, chance)
+    liked = _popularity(products, chance)
     times = sorted(_time(chance, first_day) for _ in range(ORDERS))
     last = datetime.combine(first_day + timedelta(weeks=WEEKS), time(), UTC) - timedelta(minutes=1)
     seen: set[str] = set()
-    return [_order(nth, at, articles, liked, chance, seen, last) for nth, at in enumerate(times, 1)]
+    return [_order(nth, at, products, liked, chance, seen, last) for nth, at in enumerate(times, 1)]
 
 
-def _popularity(articles: Sequence[Article], chance: Random) -> list[float]:
+def opening_stock(
+    products: Sequence[SampleProduct], orders: Sequence[SampleOrder], *, seed: int = SEED
+) -> dict[str, int]:
+    """Units to receive before the first order, by SKU: what the orders take, and what is to be left of it."""
+    chance = Random(seed + 1)
+    taken: Counter[str] = Counter()
+    for order in orders:
+        if order.ending != "canceled":
+            for product, quantity in order.lines:
+                taken[product.sku] += quantity
+    units = {}
+    for product in products:
+        plenty = chance.randint(12, 90) if product.pence < 3000 else chance.randint(4, 25)
+        left = chance.randint(0, 3) if chance.random() < ALMOST_GONE else plenty
+        units[product.sku] = max(1, taken[product.sku] + left)
+    return units
+
+
+def _popularity(products: Sequence[SampleProduct], chance: Random) -> list[float]:
     """A few things sell a lot, most sell now and then; cheap ones more than dear ones."""
-    ranks = list(range(1, len(articles) + 1))
+    ranks = list(range(1, len(products) + 1))
     chance.shuffle(ranks)
-    return [(1500 / article.pence) ** 0.4 / rank**0.7 for article, rank in zip(articles, ranks, strict=True)]
+    return [(1500 / product.pence) ** 0.4 / rank**0.7 for product, rank in zip(products, ranks, strict=True)]
 
 
 def _time(chance: Random, first_day: date) -> datetime:
@@ -96,7 +118,7 @@ def _time(chance: Random, first_day: date) -> datetime:
 def _order(
     nth: int,
     at: datetime,
-    articles: Sequence[Article],
+    products: Sequence[SampleProduct],
     liked: Sequence[float],
     chance: Random,
     seen: set[str],
@@ -115,7 +137,7 @@ def _order(
         nth=nth,
         placed_at=at,
         customer_id=customer_id,
-        lines=_lines(articles, liked, chance),
+        lines=_lines(products, liked, chance),
         welcomed=is_new and chance.random() < 0.3,
         ending=ending,
         ended_at=None if ending == "kept" else ended_at,
@@ -123,30 +145,23 @@ def _order(
 
 
 def _lines(
-    articles: Sequence[Article], liked: Sequence[float], chance: Random
-) -> tuple[tuple[Article, int], ...]:
-    """One thing brings another of its kind into the basket, so that "also bought" has something to tell."""
-    basket: dict[str, tuple[Article, int]] = {}
-    first = _pick(articles, liked, chance)
-    shelf = first.category.partition(" > ")[0]
-    beside = [
-        weight * (6 if _shelf(each) == shelf else 1) for each, weight in zip(articles, liked, strict=True)
+    products: Sequence[SampleProduct], liked: Sequence[float], chance: Random
+) -> tuple[tuple[SampleProduct, int], ...]:
+    """One thing brings another of its kind into the basket, so that "also bought" has something to show."""
+    basket: dict[str, tuple[SampleProduct, int]] = {}
+    first = _pick(products, liked, chance)
+    weights = [
+        weight * (6 if product.department == first.department else 1)
+        for product, weight in zip(products, liked, strict=True)
     ]
-    for article in (first, *(_pick(articles, beside, chance) for _ in range(_more(chance)))):
-        most = 6 if article.pence < 1500 else 2
+    more = chance.choices((0, 1, 2, 3, 4, 6), (30, 28, 20, 12, 7, 3))[0]
+    for product in (first, *(_pick(products, weights, chance) for _ in range(more))):
+        most = 6 if product.pence < 1500 else 2
         quantity = 1 if chance.random() < 0.7 else chance.randint(2, most)
-        basket.setdefault(article.sku, (article, quantity))
+        basket.setdefault(product.sku, (product, quantity))
     return tuple(basket.values())
 
 
-def _shelf(article: Article) -> str:
-    return article.category.partition(" > ")[0]
-
-
-def _more(chance: Random) -> int:
-    return chance.choices((0, 1, 2, 3, 4, 6), (30, 28, 20, 12, 7, 3))[0]
-
-
-def _pick(articles: Sequence[Article], weights: Sequence[float], chance: Random) -> Article:
+def _pick(products: Sequence[SampleProduct], weights: Sequence[float], chance: Random) -> SampleProduct:
     sums = list(accumulate(weights))
-    return articles[bisect(sums, chance.random() * sums[-1])]
+    return products[bisect(sums, chance.random() * sums[-1])]

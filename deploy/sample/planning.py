@@ -1,4 +1,4 @@
-"""From the sample's articles and orders to the commands that write them down."""
+"""From the sample's products and orders to the commands that write them down."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from commands.handlers.fulfilment import ReturnLines
 from commands.handlers.refunds import RefundOrder
 from commands.importing.online_retail.identity import Identity
 from commands.importing.online_retail.recording import ListIfNew, RecordSale
-from deploy.sample.articles import Article
 from deploy.sample.orders import SampleOrder
-from deploy.sample.standing import number_of
+from deploy.sample.products import SampleProduct
 from deploy.sample.unpaid import RecordLapse, RecordUnpaidOrder
 
 CURRENCY = "GBP"
 SELLER = "main"
+FIRST_NUMBER = 10_000
 
 
-def listing(article: Article) -> ListIfNew:
-    """Puts the article on sale."""
+def number_of(nth: int) -> str:
+    """The number of the sample's nth order."""
+    return f"S-{FIRST_NUMBER + nth}"
+
+
+def listing(product: SampleProduct) -> ListIfNew:
+    """Puts the product on sale."""
     return ListIfNew(
-        sku=article.sku,
-        title=article.title,
-        description=article.description,
-        category=article.category,
-        attributes=article.attributes,
-        price=UnitPrice.of(Money(article.pence, CURRENCY)),
+        sku=product.sku,
+        title=product.title,
+        description=product.description,
+        category=product.category,
+        attributes=product.attributes,
+        price=UnitPrice.of(Money(product.pence, CURRENCY)),
         seller=SELLER,
     )
 
@@ -36,42 +41,32 @@ def listing(article: Article) -> ListIfNew:
 def record(order: SampleOrder, identity: Identity) -> RecordSale | RecordUnpaidOrder:
     """Writes the order down: paid and sent, or waiting for its money."""
     number = number_of(order.nth)
-    lines = [
-        Purchase(
-            line_id=str(place),
-            sku=article.sku,
-            title=article.title,
-            seller=SELLER,
-            quantity=quantity,
-            unit_price=UnitPrice.of(Money(article.pence, CURRENCY)),
-        )
-        for place, (article, quantity) in enumerate(order.lines, 1)
-    ]
+    content: dict[str, Any] = {
+        "order_id": identity.order(number),
+        "number": number,
+        "customer_id": order.customer_id,
+        "currency": CURRENCY,
+        "lines": [
+            Purchase(
+                line_id=str(nth),
+                sku=product.sku,
+                title=product.title,
+                seller=SELLER,
+                quantity=quantity,
+                unit_price=UnitPrice.of(Money(product.pence, CURRENCY)),
+            )
+            for nth, (product, quantity) in enumerate(order.lines, 1)
+        ],
+        "charges": _charges(order),
+        "placed_on": order.placed_at.date(),
+    }
     if order.ending == "canceled":
-        return RecordUnpaidOrder(
-            order_id=identity.order(number),
-            number=number,
-            customer_id=order.customer_id,
-            currency=CURRENCY,
-            lines=lines,
-            charges=_charges(order),
-            placed_on=order.placed_at.date(),
-        )
-    return RecordSale(
-        order_id=identity.order(number),
-        number=number,
-        customer_id=order.customer_id,
-        currency=CURRENCY,
-        lines=lines,
-        charges=_charges(order),
-        placed_on=order.placed_at.date(),
-        fulfilment_id=identity.fulfilment(number),
-        top_up_source=f"sample:{number}",
-    )
+        return RecordUnpaidOrder(**content)
+    return RecordSale(**content, fulfilment_id=identity.fulfilment(number), top_up_source=f"sample:{number}")
 
 
 def undo(order: SampleOrder, identity: Identity, state: Order) -> list[Any]:
-    """What takes the order back, wholly or in part, and is not done; an operator's own undoing stands."""
+    """What takes the order back, or a part of it, where that is not done; what an operator did stands."""
     assert order.ended_at is not None
     number = number_of(order.nth)
     order_id, note_id = identity.order(number), identity.credit_note(number, 1)
@@ -87,9 +82,9 @@ def undo(order: SampleOrder, identity: Identity, state: Order) -> list[Any]:
         return [
             RefundOrder(order_id=order_id, credit_note_id=note_id, reason=reason, issued_on=day, amount=worth)
         ]
-    whole = order.ending == "returned" or len(order.lines) == 1
-    lines = None if whole else {"1": order.lines[0][1]}
-    reason = "changed their mind" if whole else "not as expected"
+    entire = order.ending == "returned" or len(order.lines) == 1
+    lines = None if entire else {"1": order.lines[0][1]}
+    reason = "changed their mind" if entire else "not as expected"
     refunded = RefundOrder(
         order_id=order_id, credit_note_id=note_id, reason=reason, issued_on=day, lines=lines
     )

@@ -13,9 +13,9 @@ import pytest
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
 from aggregates.orders.events import CreditNoteIssued, OrderCanceled, OrderPlaced
-from deploy.sample.assortment import assortment
 from deploy.sample.filling import fill_shop
 from deploy.sample.orders import FREE_SHIPPING_PENCE, WEEKS, sample_orders
+from deploy.sample.products import sample_products
 from event_store.errors import StoreUnavailable
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
@@ -46,24 +46,24 @@ def said(log: EventLog) -> list[tuple[str, datetime]]:
 
 
 def test_two_hundred_products_in_a_category_tree() -> None:
-    articles = assortment()
-    assert len(articles) == 200
-    assert len({article.sku for article in articles}) == len({article.title for article in articles}) == 200
-    assert len({article.description for article in articles}) == 200
-    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", article.sku) for article in articles)
-    assert all(300 <= article.pence <= 25_000 for article in articles)
-    assert all(40 <= len(article.description) <= 300 for article in articles)
-    tops = Counter(article.category.partition(" > ")[0] for article in articles)
+    products = sample_products()
+    assert len(products) == 200
+    assert len({product.sku for product in products}) == len({product.title for product in products}) == 200
+    assert len({product.description for product in products}) == 200
+    assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", product.sku) for product in products)
+    assert all(300 <= product.pence <= 25_000 for product in products)
+    assert all(40 <= len(product.description) <= 300 for product in products)
+    tops = Counter(product.category.partition(" > ")[0] for product in products)
     assert len(tops) >= 6
-    assert len({article.category for article in articles}) >= 30
-    assert all(article.attributes for article in articles if not article.sku.startswith("BULB"))
+    assert len({product.category for product in products}) >= 30
+    assert all(product.attributes for product in products if not product.sku.startswith("BULB"))
 
 
 def test_the_same_day_gives_the_same_orders() -> None:
     first_day = date(2026, 1, 18)
-    orders = sample_orders(assortment(), first_day=first_day)
-    assert orders == sample_orders(assortment(), first_day=first_day)
-    assert orders != sample_orders(assortment(), first_day=first_day, seed=1)
+    orders = sample_orders(sample_products(), first_day=first_day)
+    assert orders == sample_orders(sample_products(), first_day=first_day)
+    assert orders != sample_orders(sample_products(), first_day=first_day, seed=1)
     assert [order.nth for order in orders] == list(range(1, len(orders) + 1))
     assert orders == sorted(orders, key=lambda order: order.placed_at)
     days = {order.placed_at.date() for order in orders}
