@@ -1,32 +1,30 @@
-"""How a stream is folded, by what its name begins with."""
+"""Every kind of stream, by what its streams' names begin with."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 from aggregates.cart import cart
 from aggregates.catalog import product
 from aggregates.inventory import stock
+from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, number, order
 from aggregates.payments import payment, process
 
-Fold = tuple[Callable[[], Any], Callable[[Any, Any], Any]]
-"""A stream's first state, and `evolve(state, event)`."""
-
-FOLDS: dict[str, Fold] = {
-    "product": (product.initial, product.evolve),
-    "stock": (stock.initial, stock.evolve),
-    "cart": (cart.initial, cart.evolve),
-    "order": (order.initial, order.evolve),
-    "order_number": (number.initial, number.evolve),
-    "credit_note": (credit_note.initial, credit_note.evolve),
-    "credit_note_number": (number.initial, number.evolve),
-    "payment": (payment.initial, payment.evolve),
-    "checkout": (process.initial, process.evolve),
+KINDS: dict[str, StreamKind] = {
+    kind.name: kind
+    for kind in (
+        product.stream,
+        stock.stream,
+        cart.stream,
+        order.stream,
+        number.order_stream,
+        credit_note.stream,
+        number.credit_note_stream,
+        payment.stream,
+        process.stream,
+    )
 }
 
 
-def fold_of(stream: str) -> Fold:
-    """The fold for a stream `<kind>-<id>`; KeyError for a kind no aggregate owns."""
-    return FOLDS[stream.partition("-")[0]]
+def kind_of(stream: str) -> StreamKind:
+    """The kind of a stream `<kind>-<id>`; KeyError for one no aggregate owns."""
+    return KINDS[stream.partition("-")[0]]

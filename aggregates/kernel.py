@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from aggregates.currencies import minor_digits
 
@@ -93,6 +93,24 @@ def allocate(total: Money, weights: list[int]) -> list[Money]:
     for i in by_remainder[: total.amount - sum(floors)]:
         floors[i] += 1
     return [Money(amount, total.currency) for amount in floors]
+
+
+class StreamKind(NamedTuple):
+    """Streams of one kind: how they are named, `<kind>-<id>`, and how they are folded."""
+
+    name: str
+    initial: Callable[[], Any]
+    evolve: Callable[[Any, Any], Any]
+
+    def __call__(self, identity: str) -> str:
+        """The name of one's stream."""
+        return f"{self.name}-{identity}"
+
+    def fold(self, state: Any, events: Iterable[Any]) -> Any:
+        """The state after the events; changes it in place."""
+        for event in events:
+            state = self.evolve(state, event)
+        return state
 
 
 PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})

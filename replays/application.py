@@ -9,7 +9,7 @@ library's mapper, and the aggregates' folds, in place of its aggregate classes. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
@@ -23,7 +23,7 @@ from eventsourcing.utils import EnvType
 from aggregates.cart import cart
 from aggregates.catalog import product
 from aggregates.event_types import EVENT_TYPES
-from aggregates.folds import fold_of
+from aggregates.folds import kind_of
 from aggregates.inventory import stock
 from aggregates.kernel import CartId, OrderId, Sku
 from aggregates.orders import order
@@ -106,33 +106,32 @@ class DaybookHistory(Application[str]):
 
     def order(self, order_id: OrderId, version: int | None = None) -> StateAt[order.Order]:
         """The order's stream."""
-        return self.at(f"order-{order_id}", version)
+        return self.at(order.stream(order_id), version)
 
     def cart(self, cart_id: CartId, version: int | None = None) -> StateAt[cart.Cart]:
         """The cart's stream."""
-        return self.at(f"cart-{cart_id}", version)
+        return self.at(cart.stream(cart_id), version)
 
     def payment(self, order_id: OrderId, version: int | None = None) -> StateAt[payment.Payment]:
         """The stream of the order's payment."""
-        return self.at(f"payment-{order_id}", version)
+        return self.at(payment.stream(order_id), version)
 
     def stock(self, sku: Sku, version: int | None = None) -> StateAt[stock.Stock]:
         """The SKU's stock."""
-        return self.at(f"stock-{sku}", version)
+        return self.at(stock.stream(sku), version)
 
     def product(self, sku: Sku, version: int | None = None) -> StateAt[product.Product]:
         """The product's stream."""
-        return self.at(f"product-{sku}", version)
+        return self.at(product.stream(sku), version)
 
 
 def _project(_initial: None, facts: Iterable[Fact]) -> StateAt[Any] | None:
     """The library's way to fold: None where there are no events."""
     folded: StateAt[Any] | None = None
-    evolve: Callable[[Any, Any], Any] | None = None
     for fact in facts:
-        if folded is None or evolve is None:
-            initial, evolve = fold_of(fact.originator_id)
-            folded = StateAt(fact.originator_id, 0, initial())
-        folded.state = evolve(folded.state, fact.event)
+        kind = kind_of(fact.originator_id)
+        if folded is None:
+            folded = StateAt(fact.originator_id, 0, kind.initial())
+        folded.state = kind.evolve(folded.state, fact.event)
         folded.version = fact.originator_version
     return folded

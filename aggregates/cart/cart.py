@@ -25,6 +25,7 @@ from aggregates.kernel import (
     Reason,
     Rejected,
     Sku,
+    StreamKind,
     UnitPrice,
     UnknownProduct,
     WrongCurrency,
@@ -137,6 +138,9 @@ def evolve(cart: Cart, event: CartEvent) -> Cart:
         case _:
             assert_never(event)
     return cart
+
+
+stream = StreamKind("cart", initial, evolve)
 
 
 def open_cart(

@@ -13,6 +13,7 @@ from aggregates.kernel import (
     Reason,
     Rejected,
     Sku,
+    StreamKind,
     UnitPrice,
     UnknownProduct,
     WrongCurrency,
@@ -66,6 +67,9 @@ def evolve(product: Product, event: CatalogEvent) -> Product:
         case _:
             assert_never(event)
     return product
+
+
+stream = StreamKind("product", initial, evolve)
 
 
 def list_product(

@@ -21,7 +21,7 @@ from aggregates.inventory.events import (
     StockReserved,
     StockRestocked,
 )
-from aggregates.kernel import MAIN, OrderId, Reason, Rejected, Sku
+from aggregates.kernel import MAIN, OrderId, Reason, Rejected, Sku, StreamKind
 
 
 @dataclass(slots=True)
@@ -132,6 +132,9 @@ def evolve(stock: Stock, event: InventoryEvent) -> Stock:
         case _:
             assert_never(event)
     return stock
+
+
+stream = StreamKind("stock", initial, evolve)
 
 
 def receive(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from aggregates.kernel import Money, OrderId
+from aggregates.kernel import Money, OrderId, StreamKind
 from aggregates.orders.events import Charge, CreditNoteEvent, CreditNoteIssued, CreditNoteLine
 
 
@@ -26,6 +26,9 @@ def evolve(note: CreditNote, event: CreditNoteEvent) -> CreditNote:
     """The credit note after the event; changes it in place."""
     note.issued = event
     return note
+
+
+stream = StreamKind("credit_note", initial, evolve)
 
 
 def issue(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aggregates.kernel import OrderId
+from aggregates.kernel import OrderId, StreamKind
 from aggregates.orders.events import CreditNoteNumbered, NumberEvent, OrderNumbered
 
 
@@ -29,6 +29,10 @@ def evolve(number: Number, event: NumberEvent) -> Number:
         case OrderNumbered(order_id=bearer) | CreditNoteNumbered(credit_note_id=bearer):
             number.bearer = bearer
     return number
+
+
+order_stream = StreamKind("order_number", initial, evolve)
+credit_note_stream = StreamKind("credit_note_number", initial, evolve)
 
 
 def number_order(number: Number, *, order_id: OrderId) -> tuple[NumberEvent, ...] | None:

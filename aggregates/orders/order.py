@@ -17,6 +17,7 @@ from aggregates.kernel import (
     Reason,
     Rejected,
     Sku,
+    StreamKind,
     UnitPrice,
     WrongCurrency,
 )
@@ -195,6 +196,9 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case _:
             assert_never(event)
     return order
+
+
+stream = StreamKind("order", initial, evolve)
 
 
 def place(

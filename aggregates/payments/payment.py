@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, assert_never
 
-from aggregates.kernel import Money, OrderId, Reason, Rejected
+from aggregates.kernel import Money, OrderId, Reason, Rejected, StreamKind
 from aggregates.payments.events import (
     ActionRequired,
     CaptureWhen,
@@ -122,6 +122,9 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
         case _:
             assert_never(event)
     return payment
+
+
+stream = StreamKind("payment", initial, evolve)
 
 
 def request(

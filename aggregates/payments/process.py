@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from aggregates.kernel import Money, OrderId, Reason, Rejected
+from aggregates.kernel import Money, OrderId, Reason, Rejected, StreamKind
 from aggregates.payments.events import (
     Call,
     ProcessEvent,
@@ -90,6 +90,9 @@ def evolve(process: Process, event: ProcessEvent) -> Process:
         case _:
             assert_never(event)
     return process
+
+
+stream = StreamKind("checkout", initial, evolve)
 
 
 def start(process: Process, *, order_id: OrderId, kind: str = "checkout") -> tuple[ProcessEvent, ...]:

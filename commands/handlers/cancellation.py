@@ -27,7 +27,7 @@ def cancel(
 
     What the gateway holds of it is the caller's to undo. `refunding`: a refund is under way there.
     """
-    order_stream = f"order-{order_id}"
+    order_stream = order.stream(order_id)
     sold: Order = books.state(order_stream)
     placed = order.placed_order(sold, order_id)
     canceled = cancellation.cancel(sold, order_id=order_id, cause=cause, reason=reason, refunding=refunding)
@@ -35,11 +35,11 @@ def cancel(
     if not canceled:
         return False
     skus = dict.fromkeys(line.sku for line in placed.lines)
-    stocks = books.states(f"stock-{sku}" for sku in skus)
+    stocks = books.states(stock.stream(sku) for sku in skus)
     for sku in skus:
         decision.add(
-            f"stock-{sku}",
-            stock.release(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, cause=cause),
+            stock.stream(sku),
+            stock.release(stocks[stock.stream(sku)], sku=sku, order_id=order_id, cause=cause),
         )
     return True
 
@@ -52,13 +52,13 @@ def release_unsendable(books: Books, decision: Decision, order_id: OrderId, line
     unsent: Counter[Sku] = Counter()
     for line in lines:
         unsent[line.ordered.sku] += line.unsent
-    stocks = books.states(f"stock-{sku}" for sku in unsent)
+    stocks = books.states(stock.stream(sku) for sku in unsent)
     before = len(decision.events)
     for sku, keeping in unsent.items():
         decision.add(
-            f"stock-{sku}",
+            stock.stream(sku),
             stock.release(
-                stocks[f"stock-{sku}"], sku=sku, order_id=order_id, cause="refunded", keeping=keeping
+                stocks[stock.stream(sku)], sku=sku, order_id=order_id, cause="refunded", keeping=keeping
             ),
         )
     return len(decision.events) > before

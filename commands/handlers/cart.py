@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aggregates.cart import cart
+from aggregates.catalog import product
 from aggregates.kernel import CartId, Sku
 from commands.loop.books import Books
 from commands.loop.decision import Decision
@@ -57,7 +58,7 @@ class RemoveItem:
 
 def handle_open_cart(books: Books, command: OpenCart) -> Decision:
     """Opens the cart."""
-    stream = f"cart-{command.cart_id}"
+    stream = cart.stream(command.cart_id)
     decision = Decision(id=command.cart_id, stream=stream, created=True)
     decision.add(
         stream,
@@ -73,8 +74,8 @@ def handle_open_cart(books: Books, command: OpenCart) -> Decision:
 
 def handle_add_item(books: Books, command: AddItem) -> Decision:
     """Adds the item at today's price; 201 where it is a new line."""
-    stream, product = f"cart-{command.cart_id}", f"product-{command.sku}"
-    states = books.states((stream, product))
+    stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
+    states = books.states((stream, product_stream))
     decision = Decision(id=command.cart_id, stream=stream)
     decision.created = command.sku not in states[stream].lines
     decision.add(
@@ -84,7 +85,7 @@ def handle_add_item(books: Books, command: AddItem) -> Decision:
             cart_id=command.cart_id,
             sku=command.sku,
             quantity=command.quantity,
-            product=states[product].offer,
+            product=states[product_stream].offer,
             lines_max=command.lines_max,
             quantity_max=command.quantity_max,
         ),
@@ -94,8 +95,8 @@ def handle_add_item(books: Books, command: AddItem) -> Decision:
 
 def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
     """Sets the line's quantity; a product that is not in the cart yet is added at today's price."""
-    stream, product = f"cart-{command.cart_id}", f"product-{command.sku}"
-    states = books.states((stream, product))
+    stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
+    states = books.states((stream, product_stream))
     decision = Decision(id=command.cart_id, stream=stream)
     decision.add(
         stream,
@@ -104,7 +105,7 @@ def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
             cart_id=command.cart_id,
             sku=command.sku,
             quantity=command.quantity,
-            product=states[product].offer,
+            product=states[product_stream].offer,
             lines_max=command.lines_max,
             quantity_max=command.quantity_max,
         ),
@@ -114,7 +115,7 @@ def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
 
 def handle_remove_item(books: Books, command: RemoveItem) -> Decision:
     """Removes the line."""
-    stream = f"cart-{command.cart_id}"
+    stream = cart.stream(command.cart_id)
     decision = Decision(id=command.cart_id, stream=stream)
     decision.add(stream, cart.remove_item(books.state(stream), cart_id=command.cart_id, sku=command.sku))
     return decision

@@ -47,7 +47,7 @@ class DelistProduct:
 
 def handle_list_product(books: Books, command: ListProduct) -> Decision:
     """Lists the product with one variant, itself."""
-    stream = f"product-{command.sku}"
+    stream = product.stream(command.sku)
     state = books.state(stream)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(
@@ -70,7 +70,7 @@ def handle_list_product(books: Books, command: ListProduct) -> Decision:
 
 def handle_change_price(books: Books, command: ChangePrice) -> Decision:
     """Changes the price, in the currency the product is listed in."""
-    stream = f"product-{command.sku}"
+    stream = product.stream(command.sku)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(stream, product.change_price(books.state(stream), sku=command.sku, price=command.price))
     return decision
@@ -78,7 +78,7 @@ def handle_change_price(books: Books, command: ChangePrice) -> Decision:
 
 def handle_delist_product(books: Books, command: DelistProduct) -> Decision:
     """Delists the product."""
-    stream = f"product-{command.sku}"
+    stream = product.stream(command.sku)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(stream, product.delist(books.state(stream), sku=command.sku, reason=command.reason))
     return decision

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from aggregates.inventory import stock
 from aggregates.kernel import LineId, OrderId, Sku
-from aggregates.orders import fulfilment
+from aggregates.orders import fulfilment, order
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned
 from aggregates.orders.order import Order
-from aggregates.payments import process
+from aggregates.payments import payment, process
 from commands.handlers.cancellation import release_unsendable
 from commands.handlers.refunds import refunds_under_way
 from commands.loop.books import Books
@@ -46,8 +46,8 @@ class ReturnLines:
 def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
     """Sends from what is reserved; the first fulfilment begins the capture, in full."""
     order_id = command.order_id
-    order_stream, process_stream = f"order-{order_id}", f"checkout-{order_id}"
-    states = books.states((order_stream, process_stream, f"payment-{order_id}"))
+    order_stream, process_stream = order.stream(order_id), process.stream(order_id)
+    states = books.states((order_stream, process_stream, payment.stream(order_id)))
     sold: Order = states[order_stream]
     decision = Decision(
         id=command.fulfilment_id, stream=order_stream, created=True, facts={"order_id": order_id}
@@ -62,13 +62,15 @@ def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
     decision.add(order_stream, sent)
     release_unsendable(books, decision, order_id, sold.lines.values())
     units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)
-    stocks = books.states(f"stock-{sku}" for sku in units)
+    stocks = books.states(stock.stream(sku) for sku in units)
     for sku, quantity in units.items():
         decision.add(
-            f"stock-{sku}",
-            stock.dispatch(stocks[f"stock-{sku}"], sku=sku, order_id=order_id, quantity=quantity),
+            stock.stream(sku),
+            stock.dispatch(stocks[stock.stream(sku)], sku=sku, order_id=order_id, quantity=quantity),
         )
-    captured = process.begin_capture(states[process_stream], states[f"payment-{order_id}"], order_id=order_id)
+    captured = process.begin_capture(
+        states[process_stream], states[payment.stream(order_id)], order_id=order_id
+    )
     decision.add(process_stream, captured)
     if captured:
         decision.awaited = AwaitedStep(process_stream, states[process_stream].last_step + 1)
@@ -77,7 +79,7 @@ def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
 
 def handle_return_lines(books: Books, command: ReturnLines) -> Decision:
     """Books the return, and the units back on the shelf where they are fit for sale."""
-    order_id, order_stream = command.order_id, f"order-{command.order_id}"
+    order_id, order_stream = command.order_id, order.stream(command.order_id)
     decision = Decision(id=command.return_id, stream=order_stream, created=True, facts={"order_id": order_id})
     returned = fulfilment.return_lines(
         books.state(order_stream),
@@ -93,12 +95,12 @@ def handle_return_lines(books: Books, command: ReturnLines) -> Decision:
     units = _units_by_sku(
         part for event in returned if isinstance(event, LinesReturned) for part in event.lines
     )
-    stocks = books.states(f"stock-{sku}" for sku in units)
+    stocks = books.states(stock.stream(sku) for sku in units)
     for sku, quantity in units.items():
         decision.add(
-            f"stock-{sku}",
+            stock.stream(sku),
             stock.restock(
-                stocks[f"stock-{sku}"],
+                stocks[stock.stream(sku)],
                 sku=sku,
                 order_id=order_id,
                 return_id=command.return_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from aggregates.catalog import product
 from aggregates.catalog.product import Product
 from aggregates.inventory import stock
 from aggregates.kernel import MAIN, Rejected, Sku, UnknownProduct
@@ -38,9 +39,9 @@ class AdjustStock:
 
 def handle_receive_stock(books: Books, command: ReceiveStock) -> Decision:
     """Receives units of a product that was listed once."""
-    stream = f"stock-{command.sku}"
-    states = books.states((stream, f"product-{command.sku}"))
-    _known(states[f"product-{command.sku}"], command.sku)
+    stream = stock.stream(command.sku)
+    states = books.states((stream, product.stream(command.sku)))
+    _known(states[product.stream(command.sku)], command.sku)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(
         stream,
@@ -59,9 +60,9 @@ def handle_receive_stock(books: Books, command: ReceiveStock) -> Decision:
 
 def handle_adjust_stock(books: Books, command: AdjustStock) -> Decision:
     """Adjusts the stock of a product that was listed once."""
-    stream = f"stock-{command.sku}"
-    states = books.states((stream, f"product-{command.sku}"))
-    _known(states[f"product-{command.sku}"], command.sku)
+    stream = stock.stream(command.sku)
+    states = books.states((stream, product.stream(command.sku)))
+    _known(states[product.stream(command.sku)], command.sku)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(
         stream,

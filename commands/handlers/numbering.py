@@ -41,7 +41,7 @@ def given_number(borne: str) -> str:
 
 def order_number_stream(borne: str) -> str:
     """The stream that says whose the number is."""
-    return f"order_number-{borne.replace('-', '')}"
+    return number.order_stream(borne.replace("-", ""))
 
 
 def number_order(books: Books, decision: Decision, order_id: OrderId, numbers: Iterable[str]) -> str:
@@ -58,7 +58,7 @@ def number_order(books: Books, decision: Decision, order_id: OrderId, numbers: I
 def number_credit_note(books: Books, decision: Decision, credit_note_id: str, numbers: Iterable[str]) -> str:
     """As `number_order`, for a credit note."""
     for candidate in numbers:
-        stream = f"credit_note_number-{candidate}"
+        stream = number.credit_note_stream(candidate)
         given = number.number_credit_note(books.state(stream), credit_note_id=credit_note_id)
         if given is not None:
             decision.add(stream, given)

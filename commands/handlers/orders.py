@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart
+from aggregates.catalog import product
 from aggregates.inventory import stock
 from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
 from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku
@@ -66,8 +67,8 @@ class CancelOrder:
 
 def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
     """One command over the cart, the order, every stock, the payment and its process."""
-    cart_stream, order_stream = f"cart-{command.cart_id}", f"order-{command.order_id}"
-    payment_stream, process_stream = f"payment-{command.order_id}", f"checkout-{command.order_id}"
+    cart_stream, order_stream = cart.stream(command.cart_id), order.stream(command.order_id)
+    payment_stream, process_stream = payment.stream(command.order_id), process.stream(command.order_id)
     held: Cart = books.state(cart_stream)
     states = books.states(
         (
@@ -75,14 +76,14 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
             payment_stream,
             process_stream,
             order_number_stream(next(drawn_numbers(command.order_id))),
-            *(f"product-{sku}" for sku in held.lines),
-            *(f"stock-{sku}" for sku in held.lines),
+            *(product.stream(sku) for sku in held.lines),
+            *(stock.stream(sku) for sku in held.lines),
         )
     )
     decision = Decision(id=command.order_id, stream=order_stream, created=True)
     if states[order_stream].placed is not None:
         return decision  # Once placed, its stock may have moved on: nothing is reserved a second time.
-    offers = {sku: states[f"product-{sku}"].offer for sku in held.lines}
+    offers = {sku: states[product.stream(sku)].offer for sku in held.lines}
     decision.add(
         cart_stream,
         cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, products=offers),
@@ -114,7 +115,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
     decision.add(order_stream, placed)
     total = _total(placed)
     free = total.amount == 0
-    _reserve(decision, held, {sku: states[f"stock-{sku}"] for sku in held.lines}, command, confirmed=free)
+    _reserve(decision, held, {sku: states[stock.stream(sku)] for sku in held.lines}, command, confirmed=free)
     decision.add(
         payment_stream,
         payment.request(
@@ -126,7 +127,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
         ),
     )
     if free:
-        sold = order.evolve(order.initial(), placed[0])
+        sold = decision.after(order_stream, states[order_stream])
         decision.add(order_stream, order.confirm(sold, order_id=command.order_id))
         return decision
     decision.add(process_stream, process.start(states[process_stream], order_id=command.order_id))
@@ -151,15 +152,15 @@ def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
     """
     order_id, process_stream, payment_stream = (
         command.order_id,
-        f"checkout-{command.order_id}",
-        f"payment-{command.order_id}",
+        process.stream(command.order_id),
+        payment.stream(command.order_id),
     )
-    states = books.states((f"order-{order_id}", payment_stream, process_stream))
-    sold: Order = states[f"order-{order_id}"]
+    states = books.states((order.stream(order_id), payment_stream, process_stream))
+    sold: Order = states[order.stream(order_id)]
     _require_hold(books.actor, sold)
     paid: Payment = states[payment_stream]
     steps: Process = states[process_stream]
-    decision = Decision(id=order_id, stream=f"order-{order_id}")
+    decision = Decision(id=order_id, stream=order.stream(order_id))
     if sold.units_fulfilled and release_unsendable(books, decision, order_id, sold.lines.values()):
         return decision
     cancel(
@@ -207,7 +208,7 @@ def _reserve(
                 raise
             short += rejected.reason.short
         else:
-            decision.add(f"stock-{line.sku}", reserved)
+            decision.add(stock.stream(line.sku), reserved)
     if short:
         raise Rejected(NotEnoughStock.of(short))
 

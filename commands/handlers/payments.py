@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Literal
@@ -57,31 +56,38 @@ class _Account:
     def __init__(self, books: Books, order_id: OrderId) -> None:
         self.books = books
         self.order_id = order_id
-        self.streams = {kind: f"{kind}-{order_id}" for kind in ("order", "payment", "checkout")}
-        states = books.states(self.streams.values())
-        self.order: Order = states[self.streams["order"]]
-        self.payment: Payment = deepcopy(states[self.streams["payment"]])
-        self.steps: Process = deepcopy(states[self.streams["checkout"]])
-        self.decision = Decision(id=order_id, stream=self.streams["order"])
+        self._payment_stream, self._process_stream = payment.stream(order_id), process.stream(order_id)
+        self.order_stream = order.stream(order_id)
+        self._states = books.states((self.order_stream, self._payment_stream, self._process_stream))
+        self.order: Order = self._states[self.order_stream]
+        self.decision = Decision(id=order_id, stream=self.order_stream)
+
+    @property
+    def payment(self) -> Payment:
+        """As it stands now."""
+        paid: Payment = self._states[self._payment_stream]
+        return self.decision.after(self._payment_stream, paid)
+
+    @property
+    def steps(self) -> Process:
+        """As they stand now."""
+        steps: Process = self._states[self._process_stream]
+        return self.decision.after(self._process_stream, steps)
 
     def paid(self, events: Iterable[Any]) -> None:
         """Adds what was decided on the payment."""
-        for event in events:
-            self.payment = payment.evolve(self.payment, event)
-            self.decision.add(self.streams["payment"], (event,))
+        self.decision.add(self._payment_stream, events)
 
     def stepped(self, events: Iterable[Any]) -> None:
         """Adds what was decided on the process."""
-        for event in events:
-            self.steps = process.evolve(self.steps, event)
-            self.decision.add(self.streams["checkout"], (event,))
+        self.decision.add(self._process_stream, events)
 
     def shelves(self) -> dict[str, Stock]:
         """The stocks of what was ordered, by SKU."""
         placed = order.placed_order(self.order, self.order_id)
         skus = dict.fromkeys(line.sku for line in placed.lines)
-        states = self.books.states(f"stock-{sku}" for sku in skus)
-        return {sku: states[f"stock-{sku}"] for sku in skus}
+        states = self.books.states(stock.stream(sku) for sku in skus)
+        return {sku: states[stock.stream(sku)] for sku in skus}
 
     def give_up(self, cause: ReleaseCause) -> None:
         """Cancels the order and puts its units back on sale."""
@@ -161,9 +167,9 @@ def _authorized(account: _Account, begun: StepBegun, reference: str) -> None:
     )
     if account.order.canceled:
         return
-    account.decision.add(account.streams["order"], order.confirm(account.order, order_id=order_id))
+    account.decision.add(account.order_stream, order.confirm(account.order, order_id=order_id))
     for sku, shelf in account.shelves().items():
-        account.decision.add(f"stock-{sku}", stock.confirm(shelf, sku=sku, order_id=order_id))
+        account.decision.add(stock.stream(sku), stock.confirm(shelf, sku=sku, order_id=order_id))
     if account.payment.capture == "checkout":
         account.stepped(process.begin_capture(account.steps, account.payment, order_id=order_id))
 

@@ -49,8 +49,8 @@ class PartialRefundBeforeCapture(Reason):
 def handle_refund_order(books: Books, command: RefundOrder) -> Decision:
     """Begins the refund, or books it where no gateway has the money."""
     order_id = command.order_id
-    order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
-    process_stream = f"checkout-{order_id}"
+    order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
+    process_stream = process.stream(order_id)
     states = books.states((order_stream, payment_stream, process_stream))
     sold: Order = states[order_stream]
     paid: Payment = states[payment_stream]
@@ -140,7 +140,7 @@ def book(
     if credit_note_id is None:
         cancel(books, decision, order_id=order_id, cause="refunded", reason=reason)
         return
-    order_stream, note_stream = f"order-{order_id}", f"credit_note-{credit_note_id}"
+    order_stream, note_stream = order.stream(order_id), credit_note.stream(credit_note_id)
     states: Mapping[str, Any] = books.states((order_stream, note_stream))
     sold: Order = states[order_stream]
     placed = order.placed_order(sold, order_id)

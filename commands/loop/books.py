@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from aggregates.folds import fold_of
+from aggregates.folds import kind_of
 from commands.loop.decision import ANONYMOUS, Actor
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
@@ -75,10 +75,10 @@ class Books:
 
     def load(self, stream: str, history: Iterable[RecordedEvent]) -> None:
         """Folds the stream's events, whole and in order."""
-        initial, evolve = fold_of(stream)
-        kept = StreamState(state=initial())
+        kind = kind_of(stream)
+        kept = StreamState(state=kind.initial())
         for recorded in history:
-            kept.state = evolve(kept.state, self.codec.decode(recorded))
+            kept.state = kind.evolve(kept.state, self.codec.decode(recorded))
             kept.version = recorded.version
             kept.last_position = recorded.position
         self._streams[stream] = kept
@@ -90,7 +90,7 @@ class Books:
     def evolve(self, stream: str, event: Any, *, writer: UUID, index: int) -> None:
         """Folds an event of a decision that the batch under way is to append."""
         kept = self._streams[stream]
-        kept.state = fold_of(stream)[1](kept.state, event)
+        kept.state = kind_of(stream).evolve(kept.state, event)
         kept.version += 1
         kept.last_writer = writer
         kept.last_index = index

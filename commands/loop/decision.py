@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from aggregates.folds import kind_of
 from aggregates.kernel import Reason
 from event_store.ids import new_command_id
+
+State = TypeVar("State")
 
 IMPORT_CHANNEL = "import"
 """The one channel whose commands may say when their events were true (`valid_at`)."""
@@ -82,10 +86,27 @@ class Decision:
     created: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     awaited: AwaitedStep | None = None
+    _states: dict[str, Any] = field(default_factory=dict)  # of `after`
 
     def add(self, stream: str, events: Iterable[Any]) -> None:
-        """Appends one aggregate's decision to the whole."""
-        self.events.extend((stream, event) for event in events)
+        """Appends what one aggregate decided."""
+        for event in events:
+            self.events.append((stream, event))
+            if stream in self._states:
+                self._states[stream] = kind_of(stream).evolve(self._states[stream], event)
+
+    def after(self, stream: str, state: State) -> State:
+        """`state`, the stream's, after what was decided on it here: for the next decision of one command.
+
+        The state itself stays as it is: it is a copy that goes on.
+        """
+        if stream not in self._states:
+            decided = [event for name, event in self.events if name == stream]
+            if not decided:
+                return state
+            self._states[stream] = kind_of(stream).fold(deepcopy(state), decided)
+        after: State = self._states[stream]
+        return after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ import structlog
 from prometheus_client import Counter
 
 import aggregates
-from aggregates.folds import fold_of
+from aggregates.folds import KINDS, kind_of
 from commands.loop.books import Books, StreamState
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
@@ -57,11 +57,11 @@ class Snapshots:
         tails = self._log.read_streams(streams, after={s: kept.version for s, kept in found.items()})
         loaded = {}
         for stream, tail in tails.items():
-            state = StreamState(state=fold_of(stream)[0]())
+            state = StreamState(state=kind_of(stream).initial())
             if stream in found:
                 state.version = state.snapshot_version = found[stream].version
                 state.last_position, state.state = _kind_of(stream).decoder.decode(found[stream].data)
-            evolve = fold_of(stream)[1]
+            evolve = kind_of(stream).evolve
             for recorded in tail:
                 state.state = evolve(state.state, self._codec.decode(recorded))
                 state.version = recorded.version
@@ -141,8 +141,7 @@ def _kind_of(stream: str) -> _Kind:
 
 @cache
 def _kind(name: str) -> _Kind:
-    initial, _ = fold_of(name)
-    cls = type(initial())
+    cls = type(KINDS[name].initial())
     shape = json.dumps(msgspec.json.schema(cls), sort_keys=True) + _rules()
     return _Kind(
         shape=f"{name}:{hashlib.sha256(shape.encode()).hexdigest()[:32]}",

@@ -47,7 +47,7 @@ class RecordLapse:
 def handle_record_unpaid_order(books: Books, command: RecordUnpaidOrder) -> Decision:
     """The order and the request for its payment, together."""
     order_id = command.order_id
-    order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
+    order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
     states = books.states((order_stream, payment_stream))
     decision = Decision(id=order_id, stream=order_stream)
     if states[order_stream].placed is not None:
@@ -83,7 +83,7 @@ def handle_record_unpaid_order(books: Books, command: RecordUnpaidOrder) -> Deci
 def handle_record_lapse(books: Books, command: RecordLapse) -> Decision:
     """The order canceled, its payment declined."""
     order_id = command.order_id
-    order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
+    order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
     states = books.states((order_stream, payment_stream))
     decision = Decision(id=order_id, stream=order_stream)
     canceled = cancellation.cancel(

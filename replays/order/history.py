@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from aggregates.cart import cart
+from aggregates.orders import order
 from aggregates.orders.events import OrderPlaced
+from aggregates.payments import payment, process
 from event_store.codec import Codec
 from event_store.records import EventReader, JournalRow, RecordedEvent
 
@@ -37,7 +40,7 @@ def load_history(log: EventReader, codec: Codec, order_id: str) -> list[HistoryE
 
     Raises UnknownOrder; LogGap where the log is damaged among these events; StoreUnavailable.
     """
-    own_streams = [f"order-{order_id}", f"payment-{order_id}", f"checkout-{order_id}"]
+    own_streams = [order.stream(order_id), payment.stream(order_id), process.stream(order_id)]
     streams = log.read_streams(own_streams)
     if not streams[own_streams[0]]:
         raise UnknownOrder(order_id)
@@ -99,4 +102,4 @@ def _cart_events(log: EventReader, codec: Codec, order_events: list[RecordedEven
     placed = codec.decode(order_events[0])
     if not isinstance(placed, OrderPlaced) or placed.cart_id is None:
         return []
-    return log.read_stream(f"cart-{placed.cart_id}")
+    return log.read_stream(cart.stream(placed.cart_id))

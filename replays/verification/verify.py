@@ -15,6 +15,7 @@ import msgspec
 from aggregates.cart.events import CartEvent
 from aggregates.catalog.events import CatalogEvent
 from aggregates.event_types import EVENT_TYPES
+from aggregates.inventory import stock
 from aggregates.inventory.events import InventoryEvent
 from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent
 from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent
@@ -168,7 +169,7 @@ class _Verification:
             unsent = self._orders.unsent(order_id, sku)
             if units > unsent:
                 wrong = f"{units} set aside for order {order_id}, which can send {unsent}"
-                self._report(Finding(rule="stock", wrong=wrong, stream=f"stock-{sku}"))
+                self._report(Finding(rule="stock", wrong=wrong, stream=stock.stream(sku)))
 
     def _report(self, finding: Finding) -> None:
         self._findings += 1

@@ -13,7 +13,7 @@ import pytest
 
 from aggregates.catalog.events import ProductListed
 from aggregates.event_types import EVENT_TYPES
-from aggregates.folds import FOLDS, fold_of
+from aggregates.folds import KINDS, kind_of
 from aggregates.inventory.events import StockDispatched, StockReceived, StockReserved
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Address, OrderPlaced
@@ -66,7 +66,7 @@ def sold(orders: int, first: int = 0) -> list[Any]:
 
 
 def folded(log: EventLog, stream: str) -> Any:
-    initial, evolve = fold_of(stream)
+    _, initial, evolve = kind_of(stream)
     state = initial()
     for recorded in log.read_stream(stream):
         state = evolve(state, CODEC.decode(recorded))
@@ -121,11 +121,11 @@ def test_a_snapshot_of_another_shape_is_not_read(monkeypatch: pytest.MonkeyPatch
 
 def test_every_kind_of_state_survives_being_kept() -> None:
     shapes = set()
-    for name, (initial, _) in FOLDS.items():
+    for name, (_, initial, _) in KINDS.items():
         kind = snapshots._kind_of(f"{name}-x")
         shapes.add(kind.shape)
         assert kind.decoder.decode(msgspec.msgpack.encode((7, initial()))) == (7, initial())
-    assert len(shapes) == len(FOLDS)
+    assert len(shapes) == len(KINDS)
 
 
 def test_nothing_personal_is_in_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:

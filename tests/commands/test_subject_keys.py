@@ -12,8 +12,8 @@ import msgspec
 import psycopg
 import pytest
 
-from aggregates.folds import FOLDS
-from aggregates.kernel import EventType
+from aggregates.folds import KINDS
+from aggregates.kernel import EventType, StreamKind
 from commands.loop.books import Books
 from commands.loop.decision import ANONYMOUS, Context, Decision
 from commands.loop.handling import Handling
@@ -58,7 +58,7 @@ def take_note(books: Books, command: TakeNote) -> Decision:
 
 @pytest.fixture(autouse=True)
 def notes_are_folded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FOLDS, "note", (dict, lambda state, _: state))
+    monkeypatch.setitem(KINDS, "note", StreamKind("note", dict, lambda state, _: state))
 
 
 class Writer:

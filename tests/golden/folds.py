@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 from aggregates.event_types import EVENT_TYPES
-from aggregates.folds import FOLDS, fold_of
+from aggregates.folds import KINDS, kind_of
 from event_store.codec import Codec
 from event_store.records import EventReader, RecordedEvent
 from projections.check import MemoryView
@@ -69,7 +69,7 @@ def digests() -> Digests:
     return {
         "logs": [hashlib.sha256(file.read_bytes()).hexdigest()[:32] for file in LOGS],
         "views": views,
-        "states": {kind: _digest(_states(kind, logs)) for kind in FOLDS},
+        "states": {kind: _digest(_states(kind, logs)) for kind in KINDS},
     }
 
 
@@ -128,7 +128,7 @@ def _states(kind: str, logs: list[list[Decoded]]) -> Iterator[bytes]:
         states: dict[str, Any] = {}
         for recorded, event in log:
             if recorded.stream.partition("-")[0] == kind:
-                initial, evolve = fold_of(recorded.stream)
+                _, initial, evolve = kind_of(recorded.stream)
                 states[recorded.stream] = evolve(states.get(recorded.stream) or initial(), event)
         for stream, state in sorted(states.items()):
             plain = msgspec.to_builtins(state, str_keys=True, order="deterministic")

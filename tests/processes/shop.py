@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from aggregates.event_types import EVENT_TYPES
+from aggregates.folds import kind_of
 from aggregates.inventory.stock import Stock
 from aggregates.kernel import UnitPrice
 from aggregates.orders.events import Address
@@ -19,7 +20,6 @@ from commands.gateways.gateway import Gateway, GatewayRefusal, GatewayTimeout, G
 from commands.gateways.sandbox import VISA, SandboxGateway
 from commands.handlers import cart, catalog, inventory, orders
 from commands.handlers.registry import HANDLERS
-from commands.loop.books import fold_of
 from commands.loop.decision import Actor, Answer, Context
 from commands.loop.handling import Handling
 from commands.processes.following import Patience, checkpoint_of
@@ -138,7 +138,7 @@ class Shop:
 
     def state(self, stream: str) -> Any:
         """The stream's state as the log has it."""
-        initial, evolve = fold_of(stream)
+        _, initial, evolve = kind_of(stream)
         state = initial()
         for recorded in self.log.read_stream(stream):
             state = evolve(state, self.codec.decode(recorded))

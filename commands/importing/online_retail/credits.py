@@ -6,7 +6,7 @@ from collections import Counter
 
 from aggregates.inventory import stock
 from aggregates.kernel import Money, OrderId, Sku
-from aggregates.orders import credit_note, fulfilment, refund
+from aggregates.orders import credit_note, fulfilment, number, order, refund
 from aggregates.orders.events import CreditNoteLine
 from aggregates.orders.order import Refund
 from aggregates.payments import payment
@@ -26,7 +26,7 @@ UNMATCHED = "returned, no sale to match"
 
 def handle_record_cancellation(books: Books, command: RecordCancellation) -> Decision:
     """One command over every credit note, order, payment and stock the cancellation touches."""
-    first = f"credit_note-{command.first_credit_note_id}"
+    first = credit_note.stream(command.first_credit_note_id)
     decision = Decision(id=command.number, stream=first)
     if books.state(first).issued is not None:
         return decision
@@ -47,11 +47,11 @@ def _streams(command: RecordCancellation) -> list[str]:
     return list(
         dict.fromkeys(
             [
-                *(f"credit_note-{part.credit_note_id}" for part in parts),
-                *(f"credit_note_number-{part.number}" for part in parts),
-                *(f"order-{part.order_id}" for part in command.on_orders),
-                *(f"payment-{part.order_id}" for part in command.on_orders),
-                *(f"stock-{line.sku}" for part in parts for line in part.lines),
+                *(credit_note.stream(part.credit_note_id) for part in parts),
+                *(number.credit_note_stream(part.number) for part in parts),
+                *(order.stream(part.order_id) for part in command.on_orders),
+                *(payment.stream(part.order_id) for part in command.on_orders),
+                *(stock.stream(line.sku) for part in parts for line in part.lines),
             ]
         )
     )
@@ -59,7 +59,7 @@ def _streams(command: RecordCancellation) -> list[str]:
 
 def _credit_order(books: Books, decision: Decision, command: RecordCancellation, part: OrderCredit) -> None:
     order_id = part.order_id
-    order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
+    order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
     sold = books.state(order_stream)
     decision.add(
         order_stream,
@@ -96,7 +96,7 @@ def _credit_order(books: Books, decision: Decision, command: RecordCancellation,
     for line in part.lines:
         units[line.sku] += line.quantity
     for sku, quantity in units.items():
-        stream = f"stock-{sku}"
+        stream = stock.stream(sku)
         decision.add(
             stream,
             stock.restock(
@@ -110,7 +110,7 @@ def _credit_alone(
 ) -> None:
     _issue(books, decision, command, alone)
     for line in alone.lines:
-        stream = f"stock-{line.sku}"
+        stream = stock.stream(line.sku)
         # A restock names its order; without one the goods that came back are a correction upwards.
         decision.add(
             stream,
@@ -132,7 +132,7 @@ def _issue(
     *,
     order_id: OrderId | None = None,
 ) -> None:
-    stream = f"credit_note-{part.credit_note_id}"
+    stream = credit_note.stream(part.credit_note_id)
     decision.add(
         stream,
         credit_note.issue(

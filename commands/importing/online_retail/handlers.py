@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from copy import deepcopy
-from typing import Any
 
 from aggregates.catalog import product
 from aggregates.inventory import stock
@@ -31,7 +29,7 @@ TOPPED_UP = "sold elsewhere; units missing from the books"
 
 def handle_list_if_new(books: Books, command: ListIfNew) -> Decision:
     """Lists the product; what an operator made of it since stays as it is."""
-    stream = f"product-{command.sku}"
+    stream = product.stream(command.sku)
     state = books.state(stream)
     decision = Decision(id=command.sku, stream=stream)
     if state.facts is None:
@@ -54,7 +52,7 @@ def handle_list_if_new(books: Books, command: ListIfNew) -> Decision:
 
 def handle_receive_opening_stock(books: Books, command: ReceiveOpeningStock) -> Decision:
     """Receives the units, once per source."""
-    stream = f"stock-{command.sku}"
+    stream = stock.stream(command.sku)
     received = stock.receive(
         books.state(stream),
         sku=command.sku,
@@ -70,7 +68,7 @@ def handle_receive_opening_stock(books: Books, command: ReceiveOpeningStock) -> 
 def handle_record_sale(books: Books, command: RecordSale) -> Decision:
     """One command over the order, its payment and every stock it was sent from."""
     order_id = command.order_id
-    order_stream, payment_stream = f"order-{order_id}", f"payment-{order_id}"
+    order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
     decision = Decision(id=order_id, stream=order_stream)
     if books.state(order_stream).placed is not None:
         return decision
@@ -78,7 +76,9 @@ def handle_record_sale(books: Books, command: RecordSale) -> Decision:
     for line in command.lines:
         units[line.sku] += line.quantity
     number_stream = order_number_stream(command.number)
-    states = books.states((order_stream, payment_stream, number_stream, *(f"stock-{sku}" for sku in units)))
+    states = books.states(
+        (order_stream, payment_stream, number_stream, *(stock.stream(sku) for sku in units))
+    )
     decision.created = True
     placed = order.place(
         states[order_stream],
@@ -91,21 +91,21 @@ def handle_record_sale(books: Books, command: RecordSale) -> Decision:
         placed_on=command.placed_on,
         customer_id=command.customer_id,
     )
-    sold = _after(order.initial(), order.evolve, placed)
-    confirmed = order.confirm(sold, order_id=order_id)
-    decision.add(order_stream, (*placed, *confirmed))
+    decision.add(order_stream, placed)
+    sold: Order = decision.after(order_stream, states[order_stream])
+    decision.add(order_stream, order.confirm(sold, order_id=order_id))
     decision.add(
         payment_stream,
         payment.capture(states[payment_stream], order_id=order_id, amount=_total(sold), source="elsewhere"),
     )
     if not units:
         return decision
-    sold = _after(sold, order.evolve, confirmed)
+    sold = decision.after(order_stream, sold)
     decision.add(
         order_stream, fulfilment.fulfil(sold, order_id=order_id, fulfilment_id=command.fulfilment_id)
     )
     for sku, quantity in units.items():
-        stream = f"stock-{sku}"
+        stream = stock.stream(sku)
         shelf = _with_at_least(
             decision, stream, states[stream], sku=sku, quantity=quantity, source=command.top_up_source
         )
@@ -115,12 +115,11 @@ def handle_record_sale(books: Books, command: RecordSale) -> Decision:
 
 def handle_record_adjustments(books: Books, command: RecordAdjustments) -> Decision:
     """Adjusts each stock once per source, up or down."""
-    shelves: dict[str, Stock] = books.states(f"stock-{line.sku}" for line in command.corrections)
-    skus = Counter(line.sku for line in command.corrections)
-    decision = Decision(id=command.number, stream=f"stock-{command.corrections[0].sku}")
+    shelves: dict[str, Stock] = books.states(stock.stream(line.sku) for line in command.corrections)
+    decision = Decision(id=command.number, stream=stock.stream(command.corrections[0].sku))
     for line in command.corrections:
-        stream = f"stock-{line.sku}"
-        shelf = shelves[stream]
+        stream = stock.stream(line.sku)
+        shelf = decision.after(stream, shelves[stream])
         if line.source in shelf.adjusted_by:
             continue
         if line.delta < 0:
@@ -128,8 +127,6 @@ def handle_record_adjustments(books: Books, command: RecordAdjustments) -> Decis
             shelf = _with_at_least(decision, stream, shelf, sku=line.sku, quantity=-line.delta, source=source)
         adjusted = stock.adjust(shelf, sku=line.sku, delta=line.delta, reason=line.reason, source=line.source)
         decision.add(stream, adjusted)
-        if skus[line.sku] > 1:  # A later line of the invoice must see this one.
-            shelves[stream] = _after(deepcopy(shelf), stock.evolve, adjusted)
     decision.created = bool(decision.events)
     return decision
 
@@ -143,14 +140,7 @@ def _with_at_least(
         return shelf
     received = stock.receive(shelf, sku=sku, quantity=lacking, reason=TOPPED_UP, source=source)
     decision.add(stream, received)
-    topped_up: Stock = _after(deepcopy(shelf), stock.evolve, received)
-    return topped_up
-
-
-def _after(state: Any, evolve: Any, events: tuple[Any, ...]) -> Any:
-    for event in events:
-        state = evolve(state, event)
-    return state
+    return decision.after(stream, shelf)
 
 
 def _total(sold: Order) -> Money:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from aggregates.inventory import stock
+from aggregates.orders import order
 from aggregates.orders.events import LinesReturned, OrderPlaced, OrderRefunded
 from commands.handlers.numbering import given_number
 from commands.handlers.registry import HANDLERS
@@ -183,9 +185,9 @@ class OnlineRetailImport:
 
     def _available(self, skus: list[str]) -> dict[str, int]:
         books = Books(self._codec)
-        for stream, history in self._log.read_streams([f"stock-{sku}" for sku in skus]).items():
+        for stream, history in self._log.read_streams([stock.stream(sku) for sku in skus]).items():
             books.load(stream, history)
-        return {sku: books.state(f"stock-{sku}").available for sku in skus}
+        return {sku: books.state(stock.stream(sku)).available for sku in skus}
 
     async def _write(
         self, submitter: Submitter | DryRun, surveyed: Survey, before: Imported, aside: Aside
@@ -244,10 +246,10 @@ class OnlineRetailImport:
     ) -> RecordCancellation | None:
         """Matches anew what an operator returned or refunded meanwhile."""
         orders = [part.order_id for part in refused.on_orders]
-        histories = await asyncio.to_thread(self._log.read_streams, [f"order-{order}" for order in orders])
+        histories = await asyncio.to_thread(self._log.read_streams, [order.stream(one) for one in orders])
         for order_id in orders:
             before.sold.forget(order_id)
-            for recorded in histories[f"order-{order_id}"]:
+            for recorded in histories[order.stream(order_id)]:
                 event = self._codec.decode(recorded)
                 if isinstance(event, OrderPlaced):
                     before.sold.place((recorded.valid_at, int(given_number(event.number))), event)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sys import intern
 
 from aggregates.kernel import LINE_HALF_EVEN, LineId, Money, OrderId, Sku
+from aggregates.orders import number
 from aggregates.orders.events import (
     CreditNoteIssued,
     LineQuantity,
@@ -93,7 +94,7 @@ class OrdersCheck:
         """A credit note's amount is the sum of its lines and charges."""
         parts = [*(line.amount for line in event.lines), *(charge.amount for charge in event.charges)]
         self._adds_up(recorded, event.amount, parts, event.currency)
-        self._bears(recorded, event.number, event.credit_note_id, f"credit_note_number-{event.number}")
+        self._bears(recorded, event.number, event.credit_note_id, number.credit_note_stream(event.number))
         if event.order_id is not None and (order := self._orders.get(event.order_id)) is not None:
             order.credited += event.amount.amount
 
@@ -114,7 +115,7 @@ class OrdersCheck:
                     wrong = f"line {line.line_id}: {price} is not {line.line_total}"
                     self._report(at(recorded, "order", wrong))
         digits = event.number.replace("-", "")
-        self._bears(recorded, event.number, event.order_id, f"order_number-{digits}")
+        self._bears(recorded, event.number, event.order_id, number.order_stream(digits))
         self._orders[event.order_id] = OrderBook(
             total=event.total,
             discount=max(0, sum(line.line_total.amount for line in event.lines) - event.total.amount),
