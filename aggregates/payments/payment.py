@@ -32,7 +32,6 @@ PaymentStatus = Literal[
     "partially_refunded",
     "refunded",
 ]
-UNDECIDED: tuple[PaymentStatus, ...] = ("pending", "action_required")
 
 
 @dataclass(slots=True)

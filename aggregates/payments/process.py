@@ -37,11 +37,6 @@ class Process:
     undone: bool = False  # a refund without credit note was begun
 
     @property
-    def due(self) -> StepBegun | None:
-        """The step whose call is due now."""
-        return next(iter(self.open_steps.values()), None)
-
-    @property
     def capturing(self) -> bool:
         """Whether the money was asked for, and the gateway did not say that it will never come."""
         return "capture" in self.calls and self.outcomes.get(self.calls["capture"]) != REFUSED

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
-from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -36,14 +35,6 @@ OPERATOR_ROLE = "operator"
 ANONYMOUS = Actor("anonymous")
 SHOPPER = "shopper"
 """The kind of whoever showed an order's secret; the order's id is theirs."""
-
-_UNIQUE = Random()
-"""For ids that must be unique and need not be secret: the system's source would cost more than a decision."""
-
-
-def new_trace_id() -> str:
-    """A trace id where the caller has none: 32 hex digits."""
-    return f"{_UNIQUE.getrandbits(128):032x}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from aggregates.catalog.product import stream as product_stream
 from aggregates.inventory.events import StockReceived
+from aggregates.inventory.stock import stream as stock_stream
 from aggregates.orders.order import Order
+from aggregates.orders.order import stream as order_stream
 from commands.handlers.registry import HANDLERS
 from commands.importing.online_retail.handlers import IMPORT_HANDLERS
 from commands.importing.online_retail.identity import Identity
@@ -73,9 +76,9 @@ def find_existing(
     """Reads what the shop holds of the sample. Raises StoreUnavailable."""
     books = Books(codec)
     ids = {number: identity.order(number) for number in map(number_of, range(1, ORDERS + 1))}
-    streams = [f"order-{order_id}" for order_id in ids.values()]
+    streams = [order_stream(order_id) for order_id in ids.values()]
     for product in products:
-        streams += [f"product-{product.sku}", f"stock-{product.sku}"]
+        streams += [product_stream(product.sku), stock_stream(product.sku)]
     first_day, received = None, set()
     for stream, history in log.read_streams(streams).items():
         books.load(stream, history)
@@ -85,8 +88,8 @@ def find_existing(
                 received.add(event.sku)
                 first_day = recorded.valid_at.date() + timedelta(days=1)
     return Existing(
-        orders={number: books.state(f"order-{order_id}") for number, order_id in ids.items()},
-        listed={each.sku for each in products if books.state(f"product-{each.sku}").facts is not None},
+        orders={number: books.state(order_stream(order_id)) for number, order_id in ids.items()},
+        listed={each.sku for each in products if books.state(product_stream(each.sku)).facts is not None},
         received=received,
         first_day=first_day,
     )

@@ -188,16 +188,16 @@ def test_a_step_ends_once_and_only_if_it_was_begun():
     ).then_rejected(UnknownStep(order_id=ORDER, step=2))
 
 
-def test_steps_are_due_one_after_another():
+def test_steps_stay_open_until_they_end():
     refunding = begun(3, "refund", FOUR, refund=REQUEST_1)
     history = (STARTED, AUTHORIZING, ended(1, "authorized"), begun(2, "capture"), refunding)
     state = state_after(process, *history)
-    assert state.due == begun(2, "capture")
+    assert list(state.open_steps.values()) == [begun(2, "capture"), refunding]
     assert state.refunds_under_way == (refunding,)
     process.evolve(state, ended(2, "captured"))
-    assert state.due == refunding
+    assert list(state.open_steps.values()) == [refunding]
     process.evolve(state, ended(3, "refunded"))
-    assert state.due is None
+    assert state.open_steps == {}
     assert state.refunds_under_way == ()
 
 
