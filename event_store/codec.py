@@ -102,9 +102,12 @@ class Codec:
         UnknownEvent for a name or number this code does not know, DecodingFailed for damaged bytes.
         """
         event_type = self._type_of(recorded)
+        may_be_sealed = event_type.personal and b'"sealed"' in recorded.data
         try:
-            if recorded.schema_number == event_type.schema_number and not event_type.personal:
-                return self._decoders[recorded.type].decode(recorded.data)
+            if recorded.schema_number == event_type.schema_number and not may_be_sealed:
+                event = self._decoders[recorded.type].decode(recorded.data)
+                if not event_type.personal or self.subject_of(event) is None:
+                    return event
             return msgspec.convert(self._present_json(event_type, recorded, keys or NO_KEYS), event_type.cls)
         except _DAMAGED as error:
             raise DecodingFailed(f"{_place(recorded)}: {error}") from error

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
 
 from event_store.errors import LogGap, LogUnreadable
-from event_store.records import EventReader, RecordedEvent
-from replays.verification.findings import Finding, Report
+from event_store.records import EventReader, JournalRow, RecordedEvent
+from replays.verification.findings import Finding
 
 PAGE = 5_000
 UNREADABLE_MAX = 1_000  # rows, each of them looked for by halving
 
+T = TypeVar("T")
 
-def pages(
-    log: EventReader, *, head: int, known_types: Collection[str], report: Report
-) -> Iterator[list[RecordedEvent]]:
-    """Every event up to `head`, in order; what is missing or cannot be read is reported and passed over.
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events that follow each other, and the journal's rows of their commands, or why it cannot be read.
+
+    The row of the command that wrote the last event of the page before is among them.
+    """
+
+    events: list[RecordedEvent]
+    journal: list[JournalRow] | LogUnreadable
+
+
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each read in a thread while the one before it is worked on."""
+    with ThreadPoolExecutor(1, "read-ahead") as thread:
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
+            yield item
+
+
+def pages(log: EventReader, *, head: int, known_types: Collection[str]) -> Iterator[Page | Finding]:
+    """Every event up to `head`, in order; what is missing or cannot be read is a finding and passed over.
 
     Raises LogUnreadable where nothing can be read at all.
     """
+    last_read = 1
     log.read_all(after=head, limit=1)  # Reads nothing, from the table that all is read from.
     after, unreadable = 0, 0
     while after < head:
@@ -26,19 +50,27 @@ def pages(
         if page is None:
             page = _up_to_the_gap(log, after=after, up_to=min(after + PAGE, head))
         if page:
-            yield page
             after = page[-1].position
+            yield Page(page, _journal(log, last_read, after))
+            last_read = after
         if len(page) == 0 and (reason := _unreadable(log, after + 1)) is not None:
             unreadable += 1
             if unreadable > UNREADABLE_MAX:
                 raise LogUnreadable(f"so many rows cannot be read that those after {after} were left out")
-            report(Finding(rule="position", wrong=f"it cannot be read: {reason}", position=after + 1))
+            yield Finding(rule="position", wrong=f"it cannot be read: {reason}", position=after + 1)
             after += 1
         elif len(page) == 0:
             following = _next_position(log, after=after, head=head, known_types=known_types)
             missing = f"{after + 1}" if following == after + 2 else f"{after + 1} to {following - 1}"
-            report(Finding(rule="position", wrong=f"nothing stands at {missing}", position=after + 1))
+            yield Finding(rule="position", wrong=f"nothing stands at {missing}", position=after + 1)
             after = following - 1
+
+
+def _journal(log: EventReader, first: int, last: int) -> list[JournalRow] | LogUnreadable:
+    try:
+        return log.journal_rows(first_position=first, last_position=last)
+    except LogUnreadable as error:
+        return error
 
 
 def _contiguous(log: EventReader, *, after: int, up_to: int) -> list[RecordedEvent] | None:
@@ -52,7 +84,7 @@ def _contiguous(log: EventReader, *, after: int, up_to: int) -> list[RecordedEve
 
 def _up_to_the_gap(log: EventReader, *, after: int, up_to: int) -> list[RecordedEvent]:
     """The events before the first missing position, found by halving; [] where that is the next one."""
-    whole: list[RecordedEvent] = []
+    found: list[RecordedEvent] = []
     there, missing = after, up_to  # Everything up to `there` is there; up to `missing`, not everything.
     while missing - there > 1:
         middle = (there + missing) // 2
@@ -60,9 +92,9 @@ def _up_to_the_gap(log: EventReader, *, after: int, up_to: int) -> list[Recorded
         if page is None:
             missing = middle
         else:
-            whole += page
+            found += page
             there = middle
-    return whole
+    return found
 
 
 def _next_position(log: EventReader, *, after: int, head: int, known_types: Collection[str]) -> int:

@@ -7,6 +7,7 @@ position at which nothing stands. So is a table that is missing, or is not as th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar, get_args
 
@@ -29,7 +30,7 @@ from replays.verification.checks.orders import OrdersCheck
 from replays.verification.checks.payments import PaymentsCheck
 from replays.verification.checks.personal import PERSONAL_TYPES, PersonalCheck
 from replays.verification.findings import Finding, Report, at
-from replays.verification.reading import pages
+from replays.verification.reading import pages, read_ahead
 
 Progress = Callable[[int, int], None]
 """Called with the position reached and the head."""
@@ -87,7 +88,7 @@ class _Verification:
         self._personal = PersonalCheck(log, codec, self._report)
         self._stock = InventoryCheck(self._report)
         self._orders = OrdersCheck(self._report)
-        self._checks = self._checks_by_type()
+        self._rules = self._rules_by_type()
 
     def run(self, progress: Progress) -> Verified:
         """Every event once."""
@@ -98,7 +99,6 @@ class _Verification:
         self._commands.end()
         if self._events == head:  # A log that is not all there says little of what hangs on.
             self._check_set_aside()
-        self._reading("commands", lambda: self._places.check_journal(all_seen=True))
         self._reading("commands", self._places.check_end)
         return Verified(
             head=head,
@@ -110,13 +110,16 @@ class _Verification:
 
     def _read(self, head: int, progress: Progress) -> None:
         known_types = {event_type.name for event_type in EVENT_TYPES}
-        for page in pages(self._log, head=head, known_types=known_types, report=self._report):
-            for recorded in page:
+        for page in read_ahead(pages(self._log, head=head, known_types=known_types)):
+            if isinstance(page, Finding):
+                self._report(page)
+                continue
+            for recorded in page.events:
                 self._see(recorded)
             self._reading("subject_keys", self._personal.check_page)
-            self._reading("commands", self._places.check_journal)
-            self._events += len(page)
-            progress(page[-1].position, head)
+            self._reading("commands", partial(self._places.check_journal, page.journal))
+            self._events += len(page.events)
+            progress(page.events[-1].position, head)
 
     def _reading(self, table: str, read: Callable[[], Read]) -> Read | None:
         """What `read` gives; None where the table cannot be read, which is a finding, once."""
@@ -130,25 +133,21 @@ class _Verification:
 
     def _see(self, recorded: RecordedEvent) -> None:
         try:
-            self._hold_against_rules(recorded)
+            if self._places.see(recorded):
+                self._commands.begin(recorded)
+            event = self._codec.decode(recorded)
+            prefix, field, checks = self._rules[type(event)]
+            if prefix and recorded.stream != prefix + getattr(event, field):
+                self._report(at(recorded, "stream", f"it is about {prefix}{getattr(event, field)}"))
+            for check in checks:
+                check(recorded, event)
+        except (DecodingFailed, UnknownEvent) as error:
+            self._report(at(recorded, "decoding", str(error)))
         except (TypeError, AttributeError) as error:  # A column of another type, say.
             self._report(at(recorded, "decoding", f"its row has a value of another kind: {error}"))
 
-    def _hold_against_rules(self, recorded: RecordedEvent) -> None:
-        if self._places.see(recorded):
-            self._commands.begin(recorded)
-        try:
-            event = self._codec.decode(recorded)
-        except (DecodingFailed, UnknownEvent) as error:
-            self._report(at(recorded, "decoding", str(error)))
-            return
-        prefix, field = _STREAM_OF.get(type(event), ("", ""))
-        if prefix and recorded.stream != prefix + getattr(event, field):
-            self._report(at(recorded, "stream", f"it is about {prefix}{getattr(event, field)}"))
-        for check in self._checks.get(type(event), ()):
-            check(recorded, event)
-
-    def _checks_by_type(self) -> dict[type, tuple[Check, ...]]:
+    def _rules_by_type(self) -> dict[type, tuple[str, str, tuple[Check, ...]]]:
+        """By class of events: how its stream is named, and what else is checked of it."""
         stock, orders = self._stock, self._orders
         payments = PaymentsCheck(self._report, orders.total_of)
         command = self._commands
@@ -161,7 +160,9 @@ class _Verification:
             **dict.fromkeys(get_args(PaymentEvent), (payments.see,)),
             PaymentRefunded: (payments.see, command.see_payment),
         }
-        return checks | {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
+        checks |= {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
+        classes = [event_type.cls for event_type in EVENT_TYPES]
+        return {cls: (*_STREAM_OF.get(cls, ("", "")), checks.get(cls, ())) for cls in classes}
 
     def _check_set_aside(self) -> None:
         """At the head, what is set aside for an order is what it can still send."""

@@ -72,10 +72,10 @@ class InventoryCheck:
 
 def _count(shelf: Shelf, event: InventoryEvent) -> None:
     match event:
+        case StockDispatched(quantity=quantity):  # First, as most movements are.
+            shelf.went += quantity
         case StockReceived(quantity=quantity) | StockRestocked(quantity=quantity):
             shelf.came += quantity
-        case StockDispatched(quantity=quantity):
-            shelf.went += quantity
         case StockAdjusted(delta=delta) if delta > 0:
             shelf.came += delta
         case StockAdjusted(delta=delta):
@@ -86,6 +86,10 @@ def _impossible(stock: Stock, event: InventoryEvent) -> str | None:
     """Why this cannot happen to such a stock; None where it can."""
     wrong = None
     match event:
+        case StockDispatched(quantity=quantity, from_reservation=taken) if quantity > 0:
+            held = _held(stock, event.order_id)
+            if not 0 <= taken <= min(quantity, held):
+                wrong = f"{quantity} dispatched, {taken} of them from the {held} set aside"
         case StockAdjusted(delta=delta):
             wrong = "an adjustment by nothing" if delta == 0 else None
         case _ if event.quantity < 1:
@@ -96,10 +100,6 @@ def _impossible(stock: Stock, event: InventoryEvent) -> str | None:
             wrong = f"{quantity} confirmed, {held} set aside"
         case ReservationReleased(quantity=quantity) if quantity > (held := _held(stock, event.order_id)):
             wrong = f"{quantity} released, {held} set aside"
-        case StockDispatched(quantity=quantity, from_reservation=taken):
-            held = _held(stock, event.order_id)
-            if not 0 <= taken <= min(quantity, held):
-                wrong = f"{quantity} dispatched, {taken} of them from the {held} set aside"
     return wrong
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
+from event_store.errors import LogUnreadable
 from event_store.records import EventReader, JournalRow, RecordedEvent
 from replays.verification.findings import Finding, Report, at
 
@@ -25,7 +27,8 @@ class LogCheck:
         self._versions: dict[str, int] = {}
         self._previous: RecordedEvent | None = None
         self._run: Run | None = None
-        self._runs: list[Run] = []
+        self._runs: list[Run] = []  # to be compared with the journal
+        self._journal: dict[UUID, JournalRow] | None = None  # of the last page; None where it cannot be read
 
     @property
     def streams(self) -> int:
@@ -52,32 +55,29 @@ class LogCheck:
         self._run = Run(first=recorded, last=recorded)
         return True
 
+    def check_journal(self, rows: list[JournalRow] | LogUnreadable) -> None:
+        """Compares the commands whose events have all been seen with a page's rows, or raises why not."""
+        runs, self._runs, self._journal = self._runs, [], None
+        if isinstance(rows, LogUnreadable):
+            raise rows
+        self._journal = {row.command_id: row for row in rows}
+        for run in runs:
+            self._compare(run, self._journal)
+
     def check_end(self) -> None:
-        """Compares the last event with the last position that any command says it wrote."""
-        # In this order: what is written between the two looks moves the head only.
+        """Compares the last command with its row, and the last event with what the journal has written."""
+        if self._run is not None and self._journal is not None:
+            self._compare(self._run, self._journal)
+        # In this order: what is written between the two reads moves the head only.
         written = self._log.journal_head()
         head = self._log.head()
         if written > head:
             wrong = f"the journal's commands wrote up to {written}, the log ends at {head}"
             self._report(Finding(rule="journal", wrong=wrong, position=head + 1))
 
-    def check_journal(self, *, all_seen: bool = False) -> None:
-        """Compares the commands whose events have all been seen with their rows."""
-        if all_seen and self._run is not None:
-            self._runs.append(self._run)
-            self._run = None
-        runs, self._runs = self._runs, []
-        if not runs:
-            return
-        rows = self._log.journal_rows(
-            first_position=runs[0].first.position, last_position=runs[-1].last.position
-        )
-        by_command = {row.command_id: row for row in rows}
-        for run in runs:
-            self._compare(run, by_command.get(run.first.command_id))
-
-    def _compare(self, run: Run, row: JournalRow | None) -> None:
+    def _compare(self, run: Run, journal: dict[UUID, JournalRow]) -> None:
         first, last = run.first, run.last
+        row = journal.get(first.command_id)
         if row is None or row.verdict != "accepted":
             wrong = f"the journal has no accepted command {first.command_id}"
             self._report(at(first, "journal", wrong))
