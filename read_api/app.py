@@ -86,7 +86,7 @@ def build_query_app(
     app = new_api("Daybook queries", DESCRIPTION, lifespan)
     app.state.stores = stores
     app.state.ready_position = ready_position
-    app.router.routes.append(ProductPageRoute())
+    app.router.routes.insert(0, ProductPageRoute())
     for context in (catalog, bestsellers, cart, orders, inventory, dashboards, health):
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
     app.include_router(health_router, dependencies=[Depends(refuse_unknown_parameters)])

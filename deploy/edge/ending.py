@@ -20,21 +20,41 @@ class Ending:
         self, transport: asyncio.Transport, *, begins: Callable[[], None], unread_seconds_max: float
     ) -> None:
         """`begins` is called once; of an answer nothing may be taken for so many seconds."""
-        self.write = transport.write
         self.is_closing = transport.is_closing
         self.begun = False
         self.heard = False  # something came
         self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._head = b""  # what waits for the rest of its response
         self._begins = begins
         self._unread_seconds_max = unread_seconds_max
         self._unread_bytes = 0
         self._seconds = 0.0  # without anything taken
+
+    def write(self, data: bytes) -> None:
+        """Sends it in one packet with what was written before it in this turn of the loop.
+
+        uvicorn writes a head and its body one after the other; to send each by itself costs the most of both.
+        """
+        if self._head:
+            self._transport.write(self._head + data)
+            self._head = b""
+        else:
+            self._head = data
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Sends what waits for more."""
+        if self._head and not self._transport.is_closing():
+            self._transport.write(self._head)
+        self._head = b""
 
     def close(self) -> None:
         """Closes for writing, and a little later altogether."""
         if self.begun or self._transport.is_closing():
             return
         self.begun = True
+        self.flush()
         self._begins()
         self._unread_bytes = self._transport.get_write_buffer_size()
         self._transport.write_eof()
@@ -42,7 +62,7 @@ class Ending:
 
     def _listen(self) -> None:
         self.heard = False
-        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._look)
+        self._loop.call_later(LINGER_SECONDS, self._look)
 
     def _look(self) -> None:
         unread = self._transport.get_write_buffer_size()

@@ -187,6 +187,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         if self._ending.begun:
             return  # It was the last.
+        self._ending.flush()
         super().on_response_complete()
         if self._refusal is not None and self._last_whole() is None:
             self._answer(self._refusal)
