@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import structlog
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deploy.edge.api import health_router, new_api
+from deploy.edge.first import FirstRoute
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -86,13 +88,14 @@ def build_query_app(
     app = new_api("Daybook queries", DESCRIPTION, lifespan)
     app.state.stores = stores
     app.state.ready_position = ready_position
-    app.router.routes.insert(0, ProductPageRoute())
     for context in (catalog, bestsellers, cart, orders, inventory, dashboards, health):
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
     app.include_router(health_router, dependencies=[Depends(refuse_unknown_parameters)])
     _answer_errors(app)
     install_openapi(app)
-    app.add_middleware(Tracing, measure=_Measures(), access_log=settings.access_log, logger=log_lines)
+    traced = partial(Tracing, measure=_Measures(), access_log=settings.access_log, logger=log_lines)
+    app.add_middleware(traced)
+    app.middleware_stack = FirstRoute(app, ProductPageRoute(), traced)
     return app
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from json import JSONDecodeError
 from typing import Any
 
@@ -36,6 +37,7 @@ from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
 from commands.settings import Settings
 from deploy.edge.api import health_router, new_api
+from deploy.edge.first import FirstRoute
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -91,7 +93,6 @@ def build_command_app(
     app.state.processes = processes
     app.state.log = log
     app.state.secret = log.installation_secret()
-    app.router.routes.insert(0, AddItemRoute())
     for router in (
         catalog.router,
         inventory.router,
@@ -103,7 +104,9 @@ def build_command_app(
         app.include_router(router)
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
-    app.add_middleware(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
+    traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
+    app.add_middleware(traced)
+    app.middleware_stack = FirstRoute(app, AddItemRoute(), traced)
     return app
 
 

@@ -168,6 +168,14 @@ def test_what_was_whole_before_the_malformed_is_answered(port: int) -> None:
     assert said.index(b"HTTP/1.1 400 ") > said.rindex(b"HTTP/1.1 200 ")
 
 
+def test_an_answer_without_a_body_comes_before_the_refusal_of_what_follows(port: int) -> None:
+    with wire(port) as line:
+        line.send(b"HEAD /health/live HTTP/1.1\r\n", HOST, b"\r\n", b"not a request\r\n\r\n")
+        answers = line.rest()
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answers.count(b"HTTP/1.1 400 Bad Request\r\n") == 1
+
+
 def test_who_sends_no_more_is_answered(port: int) -> None:
     with wire(port) as line:
         line.send(LIVE, HOST, b"\r\n")
