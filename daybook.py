@@ -107,7 +107,7 @@ def _expected(error: Exception) -> str | None:
     from deploy.local.errors import CannotRun
     from event_store.errors import EventStoreError
     from projections.documents.errors import ReadError
-    from projections.engine.sink import SinkUnavailable
+    from projections.engine.follower import TargetUnavailable
     from projections.redis.store import EvictingStore
 
     if isinstance(error, ValidationError):
@@ -115,7 +115,7 @@ def _expected(error: Exception) -> str | None:
         return "; ".join(
             f"DAYBOOK_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in faults
         )
-    ours = CannotRun | EventStoreError | GatewayError | ReadError | EvictingStore | SinkUnavailable
+    ours = CannotRun | EventStoreError | GatewayError | ReadError | EvictingStore | TargetUnavailable
     is_a_servers = type(error).__module__.partition(".")[0] in {"psycopg", "redis", "sqlite3"}
     if isinstance(error, ours | OSError) or is_a_servers:
         return " ".join(str(error).split()) or type(error).__name__

@@ -8,7 +8,7 @@ from event_store.codec import Codec
 from event_store.records import EventReader
 from projections.documents.keys import document_key_at
 from projections.engine.folding import fold_of
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 from projections.redis.standing import live_keys
 from projections.redis.store import RedisStore
 from projections.views.view import EntriesView, View

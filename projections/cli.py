@@ -18,8 +18,8 @@ from tqdm import tqdm
 from event_store.errors import EventStoreError
 from event_store.postgres.log import PostgresLog
 from projections.documents.search import VIEW as SEARCH
+from projections.engine.follower import TargetUnavailable
 from projections.engine.rebuild import Progress
-from projections.engine.sink import SinkUnavailable
 from projections.operate import rebuild_views
 from projections.redis.store import EvictingStore
 from projections.status import ViewStatus, view_statuses
@@ -62,7 +62,7 @@ def status(addresses: Addresses, as_json: bool) -> None:
             statuses = view_statuses(log, addresses.redis_url, addresses.data_dir)
         finally:
             log.close()
-    except (EventStoreError, SinkUnavailable) as error:
+    except (EventStoreError, TargetUnavailable) as error:
         raise click.ClickException(" ".join(str(error).split())) from error
     click.echo(msgspec.json.encode(statuses).decode() if as_json else _table(statuses))
 
@@ -83,7 +83,7 @@ def rebuild(addresses: Addresses, name: str) -> None:
             data_dir=addresses.data_dir,
             hear=bars.hear,
         )
-    except (EventStoreError, SinkUnavailable, EvictingStore) as error:
+    except (EventStoreError, TargetUnavailable, EvictingStore) as error:
         raise click.ClickException(" ".join(str(error).split())) from error
     finally:
         bars.close()

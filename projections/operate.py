@@ -12,12 +12,12 @@ from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog, Exclusive
+from projections.builds import all_builds
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
 from projections.redis.requests import RedisRequests, Request
 from projections.serve import LOCK
-from projections.sinks import all_sinks
 
 _POLL_SECONDS = 0.2
 _SILENCE_SECONDS_MAX = 5.0  # of a projector, before somebody looks whether its lock is free
@@ -31,7 +31,7 @@ def rebuild_views(
 ) -> list[Progress]:
     """Rebuilds the views and gives how each of them ended; `hear` is told on the way.
 
-    Raises StoreUnavailable, and SinkUnavailable when Redis is away.
+    Raises StoreUnavailable, and TargetUnavailable when Redis is away.
     """
     log = PostgresLog.open(postgres_url)
     try:
@@ -133,8 +133,8 @@ def _rebuild_here(
     hear: Hear,
     lock: Exclusive,
 ) -> list[Progress]:
-    sinks = [sink for sink in all_sinks(redis_url, data_dir, log) if sink.name in views]
-    runner = Runner(log, Codec(EVENT_TYPES), sinks, ProjectorMetrics(CollectorRegistry()))
+    builds = [build for build in all_builds(redis_url, data_dir, log) if build.name in views]
+    runner = Runner(log, Codec(EVENT_TYPES), builds, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
     patience = _Patience()
 

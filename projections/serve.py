@@ -15,14 +15,14 @@ from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog, Exclusive
+from projections.builds import all_builds
+from projections.engine.follower import TargetUnavailable
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
-from projections.engine.sink import SinkUnavailable
 from projections.health import serve_health
 from projections.redis.requests import RedisRequests, Request
 from projections.settings import Settings
-from projections.sinks import all_sinks
 
 LOCK = "projector"
 """The session lock that whoever writes views holds."""
@@ -72,7 +72,7 @@ def run_projector(settings: Settings) -> None:
             runner = Runner(
                 log,
                 Codec(EVENT_TYPES),
-                all_sinks(settings.redis_url, settings.data_dir, log, shards=settings.projector_shards),
+                all_builds(settings.redis_url, settings.data_dir, log, shards=settings.projector_shards),
                 metrics,
                 log_each_event=settings.log_level.lower() == "debug",
             )
@@ -100,7 +100,7 @@ def _look_round(runner: Runner, requests: RedisRequests, lock: Exclusive) -> Cal
                     continue  # Who asked has heard nothing for a while, and asks again.
                 taken.add(request.id)
                 runner.rebuild(request.view, _teller(requests, request))
-        except SinkUnavailable:
+        except TargetUnavailable:
             pass  # The views in Redis are away too, and that is told; requests wait for its return.
         held = lock.still_held()
         if not held:
@@ -121,7 +121,7 @@ def _teller(requests: RedisRequests, request: Request) -> Callable[[Progress], N
         told_at, told = now, progress.state
         try:
             requests.tell(request, progress)
-        except SinkUnavailable as error:
+        except TargetUnavailable as error:
             logger.warning("progress not told", view=progress.view, reason=str(error))
 
     return tell

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 
 from event_store.records import EventReader
+from projections.builds import INDEX_FOLDER
 from projections.documents.errors import ViewNotReady
 from projections.documents.search import VIEW as SEARCH
 from projections.documents.tantivy_reader import TantivyReader
 from projections.documents.tantivy_schema import read_pointer
 from projections.redis.standing import Standing, standing
 from projections.redis.store import RedisStore
-from projections.sinks import INDEX_FOLDER
 from projections.views.registry import VIEWS
 
 
@@ -28,7 +28,7 @@ class ViewStatus(msgspec.Struct, frozen=True):
 
 
 def view_statuses(log: EventReader, redis_url: str, data_dir: Path) -> list[ViewStatus]:
-    """The status of every view. Raises StoreUnavailable and SinkUnavailable."""
+    """The status of every view. Raises StoreUnavailable and TargetUnavailable."""
     store = RedisStore(redis_url)
     try:
         standings = [standing(store, view.name) for view in VIEWS]

@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple
 import msgspec
 
 from event_store.records import RecordedEvent
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 from projections.views.view import Document, DocumentView, EntriesView, Entry, View
 
 _ENCODER = msgspec.json.Encoder()

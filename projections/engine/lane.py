@@ -1,4 +1,4 @@
-"""One sink on its way along the log: opened, away for a while, or standing still."""
+"""One follower on its way along the log: opened, away for a while, or standing still."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import structlog
 
 from event_store.history import has
 from event_store.records import EventReader
-from projections.engine.sink import Sink, SinkDamaged, SinkMoved, SinkUnavailable
+from projections.engine.build import Build
+from projections.engine.follower import Follower, TargetDamaged, TargetMoved, TargetUnavailable
 
 _PAUSE_SECONDS_FIRST = 0.1
 _PAUSE_SECONDS_MAX = 5.0
@@ -18,11 +19,12 @@ logger = structlog.get_logger(__name__)
 
 
 class Lane:
-    """Keeps a sink going: opens it again when its store moved, and after a growing pause when it is away."""
+    """Keeps a follower going: opens it again when its target moved, and after a pause when it is away."""
 
-    def __init__(self, sink: Sink, log: EventReader, *, is_rebuild: bool = False) -> None:
+    def __init__(self, follower: Follower, log: EventReader, *, is_rebuild: bool = False) -> None:
         """`is_rebuild`: it comes opened, and is published by whoever asked for it, once compared."""
-        self.sink = sink
+        self.follower = follower
+        self.build = follower if isinstance(follower, Build) else None
         self._log = log
         self.is_rebuild = is_rebuild
         self.is_open = is_rebuild
@@ -40,7 +42,7 @@ class Lane:
     @property
     def is_current_view(self) -> bool:
         """Whether readers see what it writes."""
-        return self.is_open and self.sink.is_published
+        return self.is_open and self.build is not None and self.build.is_published
 
     @property
     def is_due(self) -> bool:
@@ -48,35 +50,38 @@ class Lane:
         return not self.is_open and time.monotonic() >= self._retry_at
 
     def open_when_due(self) -> None:
-        """Opens the sink, unless it is open or its pause lasts. Raises StoreUnavailable."""
+        """Opens the follower, unless it is open or its pause lasts. Raises StoreUnavailable."""
         if not self.is_due:
             return
         head = self._log.head()
 
         def opened() -> None:
-            self.sink.open()
+            self.follower.open()
             if not self.is_of_this_history():
                 self._redraw(head)
-            self._publish_at = None if self.is_rebuild or self.sink.is_published else head
             self.is_open = True
+            if self.build is None:
+                logger.info("follower opened", name=self.follower.name, position=self.follower.position)
+                return
+            self._publish_at = None if self.is_rebuild or self.build.is_published else head
             logger.info(
                 "view opened",
-                view=self.sink.name,
-                version=self.sink.version,
-                position=self.sink.position,
-                published=self.sink.is_published,
+                view=self.build.name,
+                version=self.build.version,
+                position=self.build.position,
+                published=self.build.is_published,
             )
             self._publish_if_due()
 
         self.guard(opened)
 
     def is_of_this_history(self) -> bool:
-        """Whether the log has every event that a checkpoint of the sink names. Raises StoreUnavailable."""
-        return all(has(self._log, checkpoint) for checkpoint in set(self.sink.checkpoints))
+        """Whether the log has every event that the follower's checkpoints name. Raises StoreUnavailable."""
+        return all(has(self._log, checkpoint) for checkpoint in set(self.follower.checkpoints))
 
     def doubt(self) -> None:
-        """What the sink has taken in may not be the log's: opened anew, it is looked at."""
-        logger.warning("the log has another history than the view", view=self.sink.name)
+        """What the follower has taken in may not be the log's: opened anew, it is looked at."""
+        logger.warning("the log has another history than the view", view=self.follower.name)
         self.has_moved = True
         self._away(0.0)
 
@@ -84,58 +89,61 @@ class Lane:
         """Ends the writes under way; publishes a view that has reached the head it was to reach."""
         if not self.is_open:
             return
-        self.guard(lambda: self.sink.settle(may_hold_back=may_hold_back))
+        self.guard(lambda: self.follower.settle(may_hold_back=may_hold_back))
         if self.is_open:
             self.guard(self._publish_if_due)
 
     def guard(self, step: Callable[[], None]) -> None:
-        """Does the step; where the store moved or is away, the sink is closed until it is due again."""
+        """Does the step; where the store moved or is away, the follower is closed until it is due again."""
         try:
             step()
-        except SinkDamaged as error:
+        except TargetDamaged as error:
             reason = str(error)
-            logger.error("view is damaged: drawn up anew", view=self.sink.name, reason=reason)  # noqa: TRY400
+            logger.error("view is damaged: drawn up anew", view=self.follower.name, reason=reason)  # noqa: TRY400
             self.has_moved = True
             self._away(0.0)
-            if not self.is_rebuild:
-                self.guard(self.sink.discard)
-        except SinkMoved as error:
-            logger.warning("view moved", view=self.sink.name, reason=str(error))
+            if self.build is not None and not self.is_rebuild:
+                self.guard(self.build.discard)
+        except TargetMoved as error:
+            logger.warning("view moved", view=self.follower.name, reason=str(error))
             self.has_moved = True
             self._away(0.0)
-        except SinkUnavailable as error:
-            logger.warning("view's store is away", view=self.sink.name, reason=str(error))
+        except TargetUnavailable as error:
+            logger.warning("view's store is away", view=self.follower.name, reason=str(error))
             self._away(self._pause_seconds)
             self._pause_seconds = min(self._pause_seconds * 2, _PAUSE_SECONDS_MAX)
         else:
             self._pause_seconds = _PAUSE_SECONDS_FIRST
 
     def close(self) -> None:
-        """Gives back what the sink holds."""
+        """Gives back what the follower holds."""
         self.is_open = False
-        self.sink.close()
+        self.follower.close()
 
     def _redraw(self, head: int) -> None:
+        build = self.build
+        if build is None:
+            raise TargetUnavailable(f"{self.follower.name} has followed another history of the log")
         if self.is_rebuild:
-            raise SinkMoved(f"{self.sink.name}: the log has another history than what was drawn up")
+            raise TargetMoved(f"{build.name}: the log has another history than what was built")
         logger.error(
             "view is of another history of the log, or does not say of which: drawn up anew beside",
-            view=self.sink.name,
-            version=self.sink.version,
-            position=self.sink.position,
+            view=build.name,
+            version=build.version,
+            position=build.position,
             head=head,
         )
         self.has_moved = True
         # Where no event is noted it may well be of this history: code of before has left it.
-        says_which = all(checkpoint.event for checkpoint in self.sink.checkpoints if checkpoint.position)
-        self.sink.redraw(past=says_which)
+        says_which = all(checkpoint.event for checkpoint in build.checkpoints if checkpoint.position)
+        build.redraw(past=says_which)
 
     def _publish_if_due(self) -> None:
-        if self._publish_at is not None and self.sink.position >= self._publish_at:
-            self.sink.settle(may_hold_back=False)
-            self.sink.publish()
+        build = self.build
+        if build is not None and self._publish_at is not None and build.position >= self._publish_at:
+            build.publish()
             self._publish_at = None
-            logger.info("view published", view=self.sink.name, version=self.sink.version)
+            logger.info("view published", view=build.name, version=build.version)
 
     def _away(self, seconds: float) -> None:
         self.is_open = False

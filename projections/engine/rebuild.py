@@ -1,4 +1,4 @@
-"""Draws a view up anew beside the live one, compares the two at one position, and switches.
+"""Builds a view anew beside the live one, compares the two at one position, and switches.
 
 Readers read the live version until the pointer is switched in one step, and the new one from then on.
 """
@@ -13,9 +13,10 @@ import msgspec
 import structlog
 
 from event_store.records import EventReader
+from projections.engine.build import Build, Comparison
+from projections.engine.follower import TargetMoved, TargetUnavailable
 from projections.engine.lane import Lane
 from projections.engine.metrics import ProjectorMetrics
-from projections.engine.sink import Comparison, SinkMoved, SinkUnavailable
 
 State = Literal["waiting", "building", "comparing", "done", "failed"]
 
@@ -40,19 +41,24 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state in {"done", "failed"}
 
 
-Tell = Callable[[Progress], None]
+Report = Callable[[Progress], None]
 
 
 class Rebuild:
     """One rebuild under way. The runner moves both lanes; `step` looks whether they have met."""
 
-    def __init__(self, live: Lane, log: EventReader, tell: Tell, metrics: ProjectorMetrics) -> None:
+    def __init__(
+        self, live: Lane, build: Build, log: EventReader, report: Report, metrics: ProjectorMetrics
+    ) -> None:
+        """`build` is what the live lane writes."""
         self.live = live
+        self._live_build = build
+        self._new_build: Build | None = None
         self._log = log
         self.new: Lane | None = None
         self.is_over = False
-        self._is_first = False  # Nothing was live when it was asked for: the lane itself draws the view up.
-        self._tell = tell
+        self._is_first = False  # Nothing was live when it was asked for: the lane itself builds the view.
+        self._progress = report
         self._metrics = metrics
         self._comparing: Future[Comparison] | None = None
 
@@ -61,15 +67,15 @@ class Rebuild:
         if self.new is None:
             self._begin()
         elif self.live.has_moved or self.new.has_moved:
-            self.give_up("the store was emptied or written by another; the view is drawn up anew anyway")
+            self.give_up("the store was emptied or written by another; the view is built anew anyway")
         elif not (self.live.is_open and self.new.is_open):
             return
         elif self._comparing is not None:
             if self._comparing.done():
                 self._finish(self._comparing)
             else:
-                self._report("comparing")  # So that who asked hears that somebody is at work.
-        elif self.live.sink.checkpoint == self.new.sink.checkpoint:
+                self._report("comparing")  # So that the operator sees that it goes on.
+        elif self.live.follower.checkpoint == self.new.follower.checkpoint:
             self._compare(executor)
         else:
             self._report("building")
@@ -78,19 +84,19 @@ class Rebuild:
         """Ends it; the live version stays what readers read."""
         self.is_over = True
         self.live.is_held = False
-        new = self.new
-        if new is not None:
-            new.guard(new.sink.drop)
+        new, build = self.new, self._new_build
+        if new is not None and build is not None:
+            new.guard(build.drop)
             new.close()
-            self._metrics.gone(new.sink.name, new.sink.version)
-        logger.warning("rebuild given up", view=self.live.sink.name, reason=reason)
+            self._metrics.gone(build.name, build.version)
+        logger.warning("rebuild given up", view=self._live_build.name, reason=reason)
         self._report("failed", reason=reason)
 
     def _begin(self) -> None:
         if not self.live.is_open:
             self._report("waiting")
             return
-        if not self.live.sink.is_published:
+        if not self._live_build.is_published:
             self._is_first = True
             self._report("building")
             return
@@ -101,44 +107,45 @@ class Rebuild:
         self.live.has_moved = False
 
         def begun() -> None:
-            self.new = Lane(self.live.sink.beside(), self._log, is_rebuild=True)
+            self._new_build = self._live_build.beside()
+            self.new = Lane(self._new_build, self._log, is_rebuild=True)
 
         self.live.guard(begun)
 
     def _compare(self, executor: Executor) -> None:
-        assert self.new is not None
+        assert self.new is not None and self._new_build is not None
         for lane in (self.live, self.new):
             lane.settle(may_hold_back=False)
         if self.live.is_open and self.new.is_open:
             # Both stand still meanwhile; every other view goes on.
             self.live.is_held = self.new.is_held = True
-            self._comparing = executor.submit(self.live.sink.compare, self.new.sink)
+            self._comparing = executor.submit(self._live_build.compare, self._new_build)
             self._report("comparing")
 
     def _finish(self, comparing: Future[Comparison]) -> None:
-        assert self.new is not None
+        assert self.new is not None and self._new_build is not None
         is_of_this_history = self.new.is_of_this_history()
         self._comparing = None
         self.live.is_held = self.new.is_held = False
         if not is_of_this_history:
             for lane in (self.live, self.new):
                 lane.doubt()
-            self.give_up("the log has another history than what was drawn up")
+            self.give_up("the log has another history than what was built")
             return
         try:
             comparison = comparing.result()
-            self.new.sink.publish()
-        except (SinkUnavailable, SinkMoved) as error:
+            self._new_build.publish()
+        except (TargetUnavailable, TargetMoved) as error:
             self.give_up(str(error))
             return
         self.is_over = True
         self.new.is_rebuild = False
         self.live.close()
-        self._metrics.gone(self.live.sink.name, self.live.sink.version)
+        self._metrics.gone(self._live_build.name, self._live_build.version)
         logger.info(
             "view rebuilt",
-            view=self.new.sink.name,
-            version=self.new.sink.version,
+            view=self._new_build.name,
+            version=self._new_build.version,
             documents=comparison.documents,
             differing=len(comparison.differing_keys),
         )
@@ -147,13 +154,13 @@ class Rebuild:
     def _report(
         self, state: State, comparison: Comparison | None = None, *, reason: str | None = None
     ) -> None:
-        new = self.live.sink if self._is_first else None if self.new is None else self.new.sink
-        self._tell(
+        new = self._live_build if self._is_first else self._new_build
+        self._progress(
             Progress(
                 state,
-                self.live.sink.name,
+                self._live_build.name,
                 position=0 if new is None else new.position,
-                target=self.live.sink.position,
+                target=self._live_build.position,
                 version=None if new is None else new.version,
                 documents=None if comparison is None else comparison.documents,
                 differing_keys=None if comparison is None else comparison.differing_keys,

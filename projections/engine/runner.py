@@ -1,4 +1,4 @@
-"""Reads the log in order and drives every sink along it; what lags behind catches up beside what is current.
+"""Reads the log in order and drives every follower along it; what lags catches up beside what is current.
 
 Nothing is ever skipped: a gap, or an event that does not decode, ends the runner with its error.
 """
@@ -16,10 +16,10 @@ from event_store.codec import Codec
 from event_store.errors import AnotherHistory, StoreUnavailable
 from event_store.history import LIMIT_MAX, read_on
 from event_store.records import Checkpoint, EventReader
+from projections.engine.follower import Decoded, Follower
 from projections.engine.lane import Lane
 from projections.engine.metrics import ProjectorMetrics
-from projections.engine.rebuild import Progress, Rebuild, Tell
-from projections.engine.sink import Decoded, Sink
+from projections.engine.rebuild import Progress, Rebuild, Report
 
 _PAGE_EVENTS = 5_000
 _PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for those that catch up,
@@ -30,26 +30,26 @@ _ROUND_SECONDS_MAX = 60.0
 """A page and its writes take less, however slow the stores are: beyond it something hangs."""
 _PAUSE_SECONDS_FIRST = 0.1
 _PAUSE_SECONDS_MAX = 5.0
-_TRACES_TOLD = 20
+_TRACES_LOGGED = 20
 
 logger = structlog.get_logger(__name__)
 
 
 class Runner:
-    """Drives sinks. All calls but `stop` come from one thread."""
+    """Drives followers. All calls but `stop` come from one thread."""
 
     def __init__(
         self,
         log: EventReader,
         codec: Codec,
-        sinks: Sequence[Sink],
+        followers: Sequence[Follower],
         metrics: ProjectorMetrics,
         *,
         log_each_event: bool = False,
     ) -> None:
         self._log = log
         self._codec = codec
-        self._lanes = [Lane(sink, log) for sink in sinks]
+        self._lanes = [Lane(follower, log) for follower in followers]
         self._metrics = metrics
         self._log_each_event = log_each_event
         self._rebuilds: list[Rebuild] = []
@@ -57,8 +57,8 @@ class Runner:
         self._stopping = threading.Event()
         self._looked_round_at = 0.0
         self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
-        self._told: set[tuple[str, int]] = set()  # views and versions, in the metrics
-        self._front_events = 0  # that the sinks in front took in last
+        self._shown: set[tuple[str, int]] = set()  # views and versions, in the metrics
+        self._front_events = 0  # that the followers in front took in last
         self._head = 0
 
     @property
@@ -74,7 +74,7 @@ class Runner:
     def run(self, look_round: Callable[[], bool] = lambda: True) -> None:
         """Runs until `stop`, or until `look_round`, asked twice a second, says no.
 
-        PostgreSQL or a sink's store being away is waited out. Raises LogGap, UnknownEvent and
+        PostgreSQL or a follower's target being away is waited out. Raises LogGap, UnknownEvent and
         DecodingFailed.
         """
         pause = _PAUSE_SECONDS_FIRST
@@ -103,18 +103,18 @@ class Runner:
                 lane.settle(may_hold_back=False)
                 lane.close()
 
-    def rebuild(self, view: str, tell: Tell) -> None:
-        """Begins a rebuild of the view; `tell` hears how it goes, until it is over."""
-        live = next((lane for lane in self._lanes if lane.sink.name == view), None)
-        if live is None:
-            tell(Progress("failed", view, reason=f"there is no view {view}"))
+    def rebuild(self, view: str, report: Report) -> None:
+        """Begins a rebuild of the view; `report` gets its progress, until it is over."""
+        live = next((lane for lane in self._lanes if lane.follower.name == view), None)
+        if live is None or live.build is None:
+            report(Progress("failed", view, reason=f"there is no view {view}"))
         elif any(rebuild.live is live for rebuild in self._rebuilds):
-            tell(Progress("failed", view, reason="the view is being rebuilt already"))
+            report(Progress("failed", view, reason="the view is being rebuilt already"))
         else:
-            self._rebuilds.append(Rebuild(live, self._log, tell, self._metrics))
+            self._rebuilds.append(Rebuild(live, live.build, self._log, report, self._metrics))
 
     def step(self) -> None:
-        """One page for the sinks furthest behind and one for those in front; waits when there is nothing.
+        """One page for the followers furthest behind and one for those in front; waits when there is nothing.
 
         Raises StoreUnavailable when the log is away.
         """
@@ -135,12 +135,12 @@ class Runner:
         self._step_rebuilds()
 
     def _places(self) -> list[Checkpoint]:
-        return sorted({lane.sink.checkpoint for lane in self._lanes if lane.is_moving})
+        return sorted({lane.follower.checkpoint for lane in self._lanes if lane.is_moving})
 
     def _advance(self, place: Checkpoint, *, limit: int, up_to: int | None) -> int:
-        """Takes the sinks at this place a page further; gives its number of events."""
+        """Takes the followers at this place a page further; gives its number of events."""
         started = time.monotonic()
-        lanes = [lane for lane in self._lanes if lane.is_moving and lane.sink.checkpoint == place]
+        lanes = [lane for lane in self._lanes if lane.is_moving and lane.follower.checkpoint == place]
         try:
             events = read_on(self._log, place, limit=limit, up_to=up_to)
         except AnotherHistory:
@@ -153,7 +153,7 @@ class Runner:
         last = events[-1].position
         tailing = up_to is None and len(events) < limit
         for lane in lanes:
-            lane.guard(lambda sink=lane.sink: sink.apply(batch, up_to=last, tailing=tailing))  # type: ignore[misc]
+            lane.guard(lambda one=lane.follower: one.apply(batch, up_to=last, tailing=tailing))  # type: ignore[misc]
         for lane in lanes:
             lane.settle(may_hold_back=tailing)
         self._metrics.counted(len(batch))
@@ -194,16 +194,16 @@ class Runner:
         """Finds out what changed without an event: emptied stores, and how far the head has gone."""
         for lane in self._lanes:
             if lane.is_moving:
-                lane.guard(lane.sink.check)
-            if lane.is_moving and len(set(lane.sink.checkpoints)) > 1 and not lane.is_of_this_history():
+                lane.guard(lane.follower.check)
+            if lane.is_moving and len(set(lane.follower.checkpoints)) > 1 and not lane.is_of_this_history():
                 lane.doubt()  # Of shards that are ahead of the others, reading on says nothing.
         self._head = self._log.head()
-        sinks = {(lane.sink.name, lane.sink.version): lane.sink for lane in self._lanes if lane.sink.version}
-        for (name, version), sink in sinks.items():
-            self._metrics.stands(name, version, position=sink.position, head=self._head)
-        for name, version in self._told - sinks.keys():
+        builds = {(one.name, one.version): one for lane in self._lanes if (one := lane.build) and one.version}
+        for (name, version), build in builds.items():
+            self._metrics.stands(name, version, position=build.position, head=self._head)
+        for name, version in self._shown - builds.keys():
             self._metrics.gone(name, version)
-        self._told = set(sinks)
+        self._shown = set(builds)
 
     def _log_batch(
         self, batch: Sequence[Decoded], lanes: Sequence[Lane], *, tailing: bool, seconds: float
@@ -212,7 +212,7 @@ class Runner:
             "events folded",
             first=batch[0].recorded.position,
             last=batch[-1].recorded.position,
-            views=[lane.sink.name for lane in lanes],
+            views=[lane.follower.name for lane in lanes],
             seconds=round(seconds, 4),
             **({"trace_ids": _traces(batch)} if tailing else {}),
         )
@@ -228,4 +228,4 @@ class Runner:
 
 def _traces(batch: Sequence[Decoded]) -> list[str]:
     traces = dict.fromkeys(recorded.correlation for recorded, _ in batch if recorded.correlation)
-    return list(traces)[:_TRACES_TOLD]
+    return list(traces)[:_TRACES_LOGGED]

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from projections.documents.keys import Pointer, pointer_in
-from projections.engine.sink import SinkMoved
+from projections.engine.follower import TargetMoved
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,7 +34,7 @@ class Stored(NamedTuple):
 
 
 class VersionStore(Protocol):
-    """Where a view's pointer and record lie. Every call may raise SinkUnavailable."""
+    """Where a view's pointer and record lie. Every call may raise TargetUnavailable."""
 
     def read(self) -> Stored:
         """Both, as of one moment."""
@@ -56,7 +56,7 @@ class Numbers(Protocol):
 class Versions:
     """A view's versions, as their one writer sees them.
 
-    Every call but `take_over` raises SinkMoved where another has taken over since, and changes nothing then.
+    Every call but `take_over` raises TargetMoved where another has taken over, and changes nothing then.
     """
 
     def __init__(self, view: str, store: VersionStore, numbers: Numbers) -> None:
@@ -78,7 +78,7 @@ class Versions:
         return self._record.gone
 
     def take_over(self) -> None:
-        """Makes this the view's writer. SinkMoved where somebody else does it at the same moment."""
+        """Makes this the view's writer. TargetMoved where somebody else does it at the same moment."""
         self._seen = self._store.read()
         record, known = _record(self._seen.record)
         self.live = pointer_in(self._seen.pointer)
@@ -92,9 +92,9 @@ class Versions:
         self._change(Record(record.epoch + 1, newest, building, tuple(gone.values())), self._seen.pointer)
 
     def check(self) -> None:
-        """Raises SinkMoved where something is not as it was left."""
+        """Raises TargetMoved where something is not as it was left."""
         if self._store.read() != self._seen:
-            raise SinkMoved(f"{self._view}: another took over, or the store was emptied")
+            raise TargetMoved(f"{self._view}: another took over, or the store was emptied")
 
     def has(self, stored: Stored) -> bool:
         """Whether this is what was left."""
@@ -124,7 +124,7 @@ class Versions:
     def publish(self, begun: Pointer) -> None:
         """Turns the pointer to what was drawn up; the live version is gone."""
         if self.building is None or self.building.version != begun.version:
-            raise SinkMoved(f"{self._view}: version {begun.version} is not what is being drawn up")
+            raise TargetMoved(f"{self._view}: version {begun.version} is not what is being drawn up")
         pointer = msgspec.structs.replace(begun, epoch=self._record.epoch)
         gone = self.gone if self.live is None else (*self.gone, self.live)
         record = msgspec.structs.replace(self._record, building=None, gone=gone)
@@ -151,7 +151,7 @@ class Versions:
     def _change(self, record: Record, pointer: bytes | None) -> None:
         new = Stored(msgspec.json.encode(record), pointer)
         if not self._store.change(self._seen, new):
-            raise SinkMoved(f"{self._view}: another took over")
+            raise TargetMoved(f"{self._view}: another took over")
         self._seen, self._record = new, record
 
 

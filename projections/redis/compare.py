@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from projections.documents.keys import ViewKeys, document_key_at
-from projections.engine.sink import Comparison
+from projections.engine.build import Comparison
 from projections.redis.store import RedisStore
 from projections.views.view import EntriesView, View
 

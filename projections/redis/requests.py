@@ -28,7 +28,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class RedisRequests:
-    """Both ends. Every call may raise SinkUnavailable."""
+    """Both ends. Every call may raise TargetUnavailable."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis_at(url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT_SECONDS)

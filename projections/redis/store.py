@@ -19,7 +19,7 @@ from redis.retry import Retry
 from event_store.records import Checkpoint
 from projections.documents.keys import ViewKeys, pointer_key, position_in, record_key
 from projections.engine.folding import Changes
-from projections.engine.sink import SinkDamaged, SinkUnavailable
+from projections.engine.follower import TargetDamaged, TargetUnavailable
 from projections.engine.versions import Stored
 
 _KEYS_PER_CALL = 1_000
@@ -55,7 +55,7 @@ class _Wire(Protocol):
 
 
 class RedisStore:
-    """One worker's door to Redis. Every call may raise SinkUnavailable or SinkDamaged; then `reconnect`
+    """One worker's door to Redis. Every call may raise TargetUnavailable or TargetDamaged; then `reconnect`
     before the next."""
 
     def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
@@ -143,7 +143,7 @@ class RedisStore:
         return found
 
     def documents(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The documents at these keys. SinkDamaged where something else lies, which `get_all` passes over."""
+        """The documents at these keys. TargetDamaged where something else lies; `get_all` skips it."""
         found: list[bytes | None] = []
         with wrapped():
             for start in range(0, len(keys), _KEYS_PER_CALL):
@@ -154,7 +154,7 @@ class RedisStore:
                 documents, there = pipeline.execute()
                 if there != sum(document is not None for document in documents):
                     strangers = [key for key, one in zip(some, documents, strict=True) if one is None]
-                    raise SinkDamaged(f"no document lies at one of {', '.join(strangers[:9])}")
+                    raise TargetDamaged(f"no document lies at one of {', '.join(strangers[:9])}")
                 found += documents
         return found
 
@@ -205,11 +205,11 @@ class RedisStore:
 
 
 def redis_at(url: str, **options: Any) -> Redis:
-    """A client of the server at this address. SinkUnavailable where it is none."""
+    """A client of the server at this address. TargetUnavailable where it is none."""
     try:
         client: Redis = Redis.from_url(url, **options)
     except ValueError as error:
-        raise SinkUnavailable(f"DAYBOOK_REDIS_URL: {error}") from error
+        raise TargetUnavailable(f"DAYBOOK_REDIS_URL: {error}") from error
     return client
 
 
@@ -239,7 +239,7 @@ def wrapped() -> Iterator[None]:
         yield
     except ResponseError as error:
         if "WRONGTYPE" in str(error):
-            raise SinkDamaged(f"Redis: {error}") from error
-        raise SinkUnavailable(f"Redis: {error}") from error
+            raise TargetDamaged(f"Redis: {error}") from error
+        raise TargetUnavailable(f"Redis: {error}") from error
     except (RedisError, OSError) as error:
-        raise SinkUnavailable(f"Redis: {error}") from error
+        raise TargetUnavailable(f"Redis: {error}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from projections.documents.keys import Pointer
 from projections.documents.tantivy_schema import FOLDER_PREFIX, POINTER_FILE, version_folder
-from projections.engine.sink import SinkUnavailable
+from projections.engine.follower import TargetUnavailable
 from projections.engine.versions import Stored, Versions
 
 _RECORD_FILE = "search.record.json"
@@ -105,7 +105,7 @@ def _wrapped() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SinkUnavailable(f"the search index: {error}") from error
+        raise TargetUnavailable(f"the search index: {error}") from error
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every view that lies in Redis. The search index is a sink of its own."""
+"""Every view that lies in Redis. The search index is a build of its own."""
 
 from __future__ import annotations
 

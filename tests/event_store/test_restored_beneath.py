@@ -13,7 +13,7 @@ from redis import Redis
 from commands.gateways.sandbox import SandboxGateway
 from event_store.errors import StoreUnavailable
 from event_store.postgres.log import PostgresLog
-from projections.tantivy.sink import TantivySink
+from projections.tantivy.build import TantivyBuild
 from replays.verification.findings import Finding
 from replays.verification.verify import verify
 from tests.event_store.backups import Archived, wait_promoted
@@ -60,7 +60,7 @@ def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
     url = archived.server.url()
     place = Place(url, redis_url, tmp_path)
     log = PostgresLog.open(url)
-    anew = TantivySink(tmp_path / "anew", RestoredLog())
+    anew = TantivyBuild(tmp_path / "anew", RestoredLog())
 
     async def run() -> None:
         async with Shop(log, gateway).open() as shop, shop.managers():
@@ -95,7 +95,7 @@ def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
             asyncio.run(run())
         assert redis.get(f"{{order.v2.0}}:{INSTEAD}") is not None
         assert redis.keys(f"*:{LOST}") == []
-    live = TantivySink(tmp_path / "index", RestoredLog())
+    live = TantivyBuild(tmp_path / "index", RestoredLog())
     live.open()
     assert (live.checkpoint, live.compare(anew).differing_keys) == (anew.checkpoint, [])
     live.close()
@@ -103,7 +103,7 @@ def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
     log.close()
 
 
-def is_as_the_log_says(log: PostgresLog, place: Place, anew: TantivySink) -> None:
+def is_as_the_log_says(log: PostgresLog, place: Place, anew: TantivyBuild) -> None:
     views_equal_a_rebuild(log, place.redis_url)
     anew.open()
     anew.apply(decoded(log), up_to=log.head(), tailing=True)

@@ -24,7 +24,7 @@ from aggregates.folds import KINDS, kind_of
 from event_store.codec import Codec
 from event_store.records import EventReader, RecordedEvent
 from projections.check import MemoryView
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 from projections.views import search
 from projections.views.registry import VIEWS
 from projections.views.view import View

@@ -16,7 +16,7 @@ from aggregates.payments import payment
 from event_store.codec import Codec
 from event_store.keys import new_subject_key
 from event_store.records import Appended, Entry, EventLog, NewEvent, RecordedEvent
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 
 CODEC = Codec(EVENT_TYPES)
 EMAIL = "anna@example.org"

@@ -11,11 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from event_store.records import EventReader
 from projections.check import differences
+from projections.engine.build import Build
+from projections.engine.follower import Follower
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.runner import Runner
-from projections.engine.sink import Sink
 from projections.engine.versions import Numbers
-from projections.redis.sink import RedisSink
+from projections.redis.build import RedisBuild
 from projections.redis.standing import standing
 from projections.redis.store import RedisStore
 from projections.views.registry import VIEWS
@@ -24,12 +25,12 @@ from tests.projections.books import CODEC
 PATIENCE_SECONDS = 20.0
 
 
-def redis_sinks(url: str, numbers: Numbers, shards: int = 1) -> list[Sink]:
-    return [RedisSink(view, url, numbers, shards=shards) for view in VIEWS]
+def redis_builds(url: str, numbers: Numbers, shards: int = 1) -> list[Build]:
+    return [RedisBuild(view, url, numbers, shards=shards) for view in VIEWS]
 
 
-def new_runner(log: EventReader, sinks: Sequence[Sink]) -> Runner:
-    return Runner(log, CODEC, sinks, ProjectorMetrics(CollectorRegistry()))
+def new_runner(log: EventReader, followers: Sequence[Follower]) -> Runner:
+    return Runner(log, CODEC, followers, ProjectorMetrics(CollectorRegistry()))
 
 
 @contextmanager

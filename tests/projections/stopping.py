@@ -13,15 +13,15 @@ from typing import Any
 import psycopg
 
 from event_store.postgres.log import PostgresLog
+from projections.builds import all_builds
 from projections.engine.rebuild import Rebuild
 from projections.engine.versions import Versions
 from projections.redis import versions as redis_versions
-from projections.redis.sink import RedisSink
+from projections.redis.build import RedisBuild
 from projections.redis.store import RedisStore
 from projections.serve import LOCK
-from projections.sinks import all_sinks
 from projections.tantivy import versions as tantivy_versions
-from projections.tantivy.sink import TantivySink
+from projections.tantivy.build import TantivyBuild
 from tests.projections.running import new_runner
 
 HOLDER = (
@@ -70,8 +70,8 @@ def arm(step: str, what: signal.Signals) -> None:
         case "begin":
             stopping.after(Versions, "begin")
         case "build":
-            for sink in (RedisSink, TantivySink):
-                stopping.before(sink, "settle", lambda sink, **_: sink.version == 2 and sink.position > 0)
+            for build in (RedisBuild, TantivyBuild):
+                stopping.before(build, "settle", lambda build, **_: build.version == 2 and build.position > 0)
         case "publish":
             stopping.before(Versions, "publish")
         case "published":
@@ -97,8 +97,8 @@ def rebuild(postgres_url: str, redis_url: str, data_dir: Path, view: str, step: 
     log = PostgresLog.open(postgres_url)
     lock = log.try_exclusive(LOCK)
     assert lock is not None
-    sinks = [sink for sink in all_sinks(redis_url, data_dir, log) if sink.name == view]
-    runner = new_runner(log, sinks)
+    builds = [build for build in all_builds(redis_url, data_dir, log) if build.name == view]
+    runner = new_runner(log, builds)
     runner.rebuild(view, lambda progress: runner.stop() if progress.is_over else None)
     runner.run(lock.still_held)
 

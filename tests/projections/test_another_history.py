@@ -17,23 +17,23 @@ from projections.documents.errors import ViewNotReady
 from projections.documents.keys import ViewKeys
 from projections.documents.redis_reader import RedisReader
 from projections.documents.tantivy_reader import TantivyReader
+from projections.engine.follower import TargetMoved
 from projections.engine.lane import Lane
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
-from projections.engine.sink import SinkMoved
-from projections.redis.sink import RedisSink
+from projections.redis.build import RedisBuild
 from projections.redis.standing import live_keys
 from projections.redis.store import RedisStore
+from projections.tantivy.build import TantivyBuild
 from projections.tantivy.documents import stored_checkpoint
-from projections.tantivy.sink import TantivySink
 from projections.views import catalog
 from projections.views.registry import VIEWS
 from tests.projections.books import CODEC, decoded
 from tests.projections.running import (
     eventually,
     new_runner,
-    redis_sinks,
+    redis_builds,
     running,
     views_equal_a_rebuild,
     views_reach,
@@ -86,7 +86,7 @@ def index_is_at(folder: Path, shop: Shop) -> None:
 
 
 def index_equals_a_rebuild(shop: Shop, folder: Path, fresh: Path) -> None:
-    live, anew = TantivySink(folder, shop.log), TantivySink(fresh, RestoredLog())
+    live, anew = TantivyBuild(folder, shop.log), TantivyBuild(fresh, RestoredLog())
     anew.open()
     anew.apply(decoded(shop.log), up_to=shop.log.head(), tailing=True)
     anew.settle(may_hold_back=False)
@@ -137,10 +137,10 @@ def test_views_of_another_history_are_drawn_up_anew_beside(
     shop.bustle(orders=ORDERS)
     head = shop.flush()
 
-    def sinks() -> list[object]:
-        return [*redis_sinks(fresh_redis, shop.log, shards), TantivySink(folder, shop.log)]
+    def builds() -> list[object]:
+        return [*redis_builds(fresh_redis, shop.log, shards), TantivyBuild(folder, shop.log)]
 
-    with running(new_runner(shop.log, sinks())):
+    with running(new_runner(shop.log, builds())):
         views_reach(fresh_redis, head)
         index_is_at(folder, shop)
         if meanwhile == "running":
@@ -150,7 +150,7 @@ def test_views_of_another_history_are_drawn_up_anew_beside(
                 index_is_at(folder, shop)
     if meanwhile == "stopped":
         head = goes_on_otherwise(shop, length)
-        with always_readable(redis), running(new_runner(shop.log, sinks())):
+        with always_readable(redis), running(new_runner(shop.log, builds())):
             views_are_at(redis, shop, head)
             index_is_at(folder, shop)
 
@@ -176,22 +176,22 @@ def test_a_shard_ahead_of_the_others_is_not_led_on_by_another_history(
     """A crash has left the shards at two places, and the histories part between the two."""
     shop.bustle(orders=ORDERS)
     head = shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log, 2))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log, 2))):
         views_reach(fresh_redis, head)
     keys = ViewKeys("order", 1, 2)
     behind = shop.log.read_all(after=9, limit=1)[0].checkpoint
     redis.mset({keys.checkpoint(1): behind.position, keys.checkpoint_event(1): behind.event})
 
     goes_on_otherwise(shop, LONGER)
-    order = next(sink for sink in redis_sinks(fresh_redis, shop.log, 2) if sink.name == "order")
+    order = next(build for build in redis_builds(fresh_redis, shop.log, 2) if build.name == "order")
     order.open()
     assert order.checkpoint == behind
     batch = decoded(shop.log)[10:]
-    with pytest.raises(SinkMoved):
+    with pytest.raises(TargetMoved):
         order.apply(batch, up_to=batch[-1].recorded.position, tailing=True)
     order.close()
 
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log, 2))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log, 2))):
         views_are_at(redis, shop, shop.log.head())
     views_equal_a_rebuild(shop.log, fresh_redis)
 
@@ -204,7 +204,7 @@ def test_a_rebuild_of_another_history_is_not_published(
     shop.bustle(orders=ORDERS)
     head = shop.flush()
     told: list[Progress] = []
-    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+    runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
 
     def tell(progress: Progress) -> None:
         told.append(progress)
@@ -227,21 +227,21 @@ def test_a_checkpoint_that_names_no_event_is_of_no_history(
     """As code of before has left it."""
     shop.bustle(orders=2)
     head = shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, head)
     redis.delete(ViewKeys("order", 1, 1).checkpoint_event(0))
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_are_at(redis, shop, head)
     assert redis.keys("{order.v1.*") == []
     views_equal_a_rebuild(shop.log, fresh_redis)
 
 
 def test_an_empty_view_is_of_every_history(shop: Shop, fresh_redis: str) -> None:
-    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
-    sink.open()
-    sink.publish()
-    assert (sink.checkpoint, list(sink.checkpoints)) == (START, [START])
-    sink.close()
+    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
+    build.open()
+    build.publish()
+    assert (build.checkpoint, list(build.checkpoints)) == (START, [START])
+    build.close()
 
 
 def test_the_metrics_tell_of_the_versions_that_are_written(
@@ -250,7 +250,7 @@ def test_the_metrics_tell_of_the_versions_that_are_written(
     shop.bustle(orders=2)
     head = shop.flush()
     registry = CollectorRegistry()
-    runner = Runner(shop.log, CODEC, redis_sinks(fresh_redis, shop.log), ProjectorMetrics(registry))
+    runner = Runner(shop.log, CODEC, redis_builds(fresh_redis, shop.log), ProjectorMetrics(registry))
 
     def told() -> dict[str, float]:
         (positions,) = (metric for metric in registry.collect() if metric.name == "daybook_view_position")
@@ -272,17 +272,19 @@ def test_until_it_is_drawn_up_anew_a_view_of_another_history_stands_nowhere(
     """Else who asks for a position of this history is told that of the other, and misses what was written."""
     shop.bustle(orders=ORDERS)
     head = shop.flush()
-    with running(new_runner(shop.log, [*redis_sinks(fresh_redis, shop.log), TantivySink(folder, shop.log)])):
+    with running(
+        new_runner(shop.log, [*redis_builds(fresh_redis, shop.log), TantivyBuild(folder, shop.log)])
+    ):
         views_reach(fresh_redis, head)
         index_is_at(folder, shop)
     goes_on_otherwise(shop, SHORTER)
     lanes = [
-        Lane(sink, shop.log)
-        for sink in (RedisSink(catalog.VIEW, fresh_redis, shop.log), TantivySink(folder, shop.log))
+        Lane(build, shop.log)
+        for build in (RedisBuild(catalog.VIEW, fresh_redis, shop.log), TantivyBuild(folder, shop.log))
     ]
     for lane in lanes:
         lane.open_when_due()
-        assert (lane.sink.version, lane.sink.is_published) == (2, False)
+        assert (lane.build.version, lane.build.is_published) == (2, False)
 
     async def read() -> tuple[int, int, bool]:
         reader = RedisReader(fresh_redis)
@@ -297,15 +299,17 @@ def test_until_it_is_drawn_up_anew_a_view_of_another_history_stands_nowhere(
     if killed:
         batch = decoded(shop.log)[:5]
         for lane in lanes:
-            lane.sink.apply(batch, up_to=5, tailing=False)
+            lane.build.apply(batch, up_to=5, tailing=False)
             lane.settle(may_hold_back=False)
             lane.close()
             lane.open_when_due()
-            assert (lane.sink.version, lane.sink.position) == (2, 5), "what was begun goes on"
+            assert (lane.build.version, lane.build.position) == (2, 5), "what was begun goes on"
     for lane in lanes:
         lane.close()
 
-    with running(new_runner(shop.log, [*redis_sinks(fresh_redis, shop.log), TantivySink(folder, shop.log)])):
+    with running(
+        new_runner(shop.log, [*redis_builds(fresh_redis, shop.log), TantivyBuild(folder, shop.log)])
+    ):
         views_are_at(redis, shop, shop.log.head())
         index_is_at(folder, shop)
         assert TantivyReader(folder).position() == shop.log.head()

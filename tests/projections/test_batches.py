@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from event_store.memory.log import MemoryLog
 from projections.check import MemoryView
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.books import decoded

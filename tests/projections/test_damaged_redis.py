@@ -17,7 +17,7 @@ from projections.documents.errors import ReadError
 from projections.documents.redis_reader import RedisReader
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.runner import Runner
-from projections.redis.sink import RedisSink
+from projections.redis.build import RedisBuild
 from projections.views import catalog, customer_orders, orders
 from projections.views.view import View
 from tests.projections.books import CODEC
@@ -91,7 +91,7 @@ NOTICED = [
 
 
 def runner(shop: Shop, view: View, url: str) -> Runner:
-    return Runner(shop.log, CODEC, [RedisSink(view, url, shop.log)], ProjectorMetrics(CollectorRegistry()))
+    return Runner(shop.log, CODEC, [RedisBuild(view, url, shop.log)], ProjectorMetrics(CollectorRegistry()))
 
 
 def run(runner: Runner, *, steps: int = 8) -> None:

@@ -12,7 +12,7 @@ from aggregates.catalog.events import PriceChanged
 from aggregates.inventory import stock
 from aggregates.kernel import UnitPrice
 from projections.check import MemoryView
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 from projections.views import cart, catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View

@@ -12,14 +12,14 @@ import pytest
 from redis import Redis
 
 from event_store.postgres.log import PostgresLog
+from projections.builds import all_builds
 from projections.check import differences
 from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.rebuild import Progress
-from projections.sinks import all_sinks
-from projections.tantivy.sink import TantivySink
+from projections.tantivy.build import TantivyBuild
 from projections.views import orders
 from tests.projections.books import CODEC, decoded
-from tests.projections.running import eventually, new_runner, redis_sinks, running
+from tests.projections.running import eventually, new_runner, redis_builds, running
 from tests.projections.shop import Shop
 from tests.projections.stopping import stopped_at, wake
 from tests.restored import RestoredLog
@@ -46,8 +46,8 @@ def catches_up(shop: Shop, fresh_redis: str, tmp_path: Path) -> Callable[..., li
 
     def caught_up(view: str, *, rebuilding: bool = False) -> list[Progress]:
         head = shop.flush()
-        sinks = [sink for sink in all_sinks(fresh_redis, tmp_path, shop.log) if sink.name == view]
-        runner = new_runner(shop.log, sinks)
+        builds = [build for build in all_builds(fresh_redis, tmp_path, shop.log) if build.name == view]
+        runner = new_runner(shop.log, builds)
         told: list[Progress] = []
         if rebuilding:
             runner.rebuild(view, told.append)
@@ -55,8 +55,8 @@ def catches_up(shop: Shop, fresh_redis: str, tmp_path: Path) -> Callable[..., li
         def done() -> bool:
             (lane, *more) = runner._lanes
             is_over = not rebuilding or (bool(told) and told[-1].is_over)
-            is_there = is_over and not more and lane.is_open and lane.sink.is_published
-            return is_there and lane.sink.checkpoints[0].position == head
+            is_there = is_over and not more and lane.is_open and lane.build.is_published
+            return is_there and lane.build.checkpoints[0].position == head
 
         with running(runner):
             eventually(done, f"{view} at the head")
@@ -66,7 +66,7 @@ def catches_up(shop: Shop, fresh_redis: str, tmp_path: Path) -> Callable[..., li
 
 
 def index_equals_a_rebuild(shop: Shop, data_dir: Path) -> None:
-    live, anew = TantivySink(data_dir / "index", shop.log), TantivySink(data_dir / "anew", RestoredLog())
+    live, anew = TantivyBuild(data_dir / "index", shop.log), TantivyBuild(data_dir / "anew", RestoredLog())
     anew.open()
     anew.apply(decoded(shop.log), up_to=shop.log.head(), tailing=True)
     anew.settle(may_hold_back=False)
@@ -159,9 +159,9 @@ def test_a_twin_that_stalled_with_the_index_changes_nothing(
     with at(step, signal.SIGSTOP, "search") as twin:
         shop.lists("LATER")
         head = shop.flush()
-        sink = TantivySink(folder, shop.log)
+        build = TantivyBuild(folder, shop.log)
         epoch = json.loads(record.read_text())["epoch"]
-        with running(new_runner(shop.log, [sink])):
+        with running(new_runner(shop.log, [build])):
             eventually(lambda: json.loads(record.read_text())["epoch"] > epoch, "taken over")
             before = pointer.read_bytes()
             wake(twin)
@@ -180,15 +180,15 @@ def test_no_number_is_given_to_two_versions(
     seen: list[int] = []
 
     def drawn_up() -> None:
-        (sink,) = [sink for sink in redis_sinks(fresh_redis, shop.log) if sink.name == "order"]
-        sink.open()
-        if not sink.is_published:
-            sink.publish()
-            seen.append(sink.version)
-        given_up = sink.beside()
+        (build,) = [build for build in redis_builds(fresh_redis, shop.log) if build.name == "order"]
+        build.open()
+        if not build.is_published:
+            build.publish()
+            seen.append(build.version)
+        given_up = build.beside()
         seen.append(given_up.version)
         given_up.drop()
-        sink.close()
+        build.close()
         given_up.close()
 
     for _ in range(3):

@@ -11,7 +11,7 @@ import pytest
 
 from event_store.memory.log import MemoryLog
 from projections.engine import runner as runner_module
-from projections.engine.sink import Sink
+from projections.engine.build import Build
 from projections.health import serve_health
 from tests.projections.running import eventually, new_runner, running
 
@@ -54,8 +54,8 @@ def test_a_runner_that_hangs_does_not_live(monkeypatch: pytest.MonkeyPatch) -> N
             let_go.wait(30)
             return super().head()
 
-    sinks: list[Sink] = []
-    runner = new_runner(Hanging(), sinks)
+    builds: list[Build] = []
+    runner = new_runner(Hanging(), builds)
     with running(runner):
         try:
             eventually(lambda: runner.lives, "lives")

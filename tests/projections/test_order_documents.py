@@ -14,7 +14,7 @@ from aggregates.orders import order
 from aggregates.orders.events import OrderRefunded
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
 from projections.check import MemoryView
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 from projections.views import customer_orders, orders
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, decided
 from tests.projections.books import EMAIL, recorded

@@ -9,7 +9,7 @@ from redis import Redis
 
 from deploy.local.redis import RedisServer
 from tests.conftest import ServerPlace
-from tests.projections.running import new_runner, redis_sinks, running, views_equal_a_rebuild, views_reach
+from tests.projections.running import new_runner, redis_builds, running, views_equal_a_rebuild, views_reach
 from tests.projections.shop import Shop
 
 
@@ -33,7 +33,7 @@ def own_redis(server_place: ServerPlace) -> Iterator[RedisServer]:
 @pytest.mark.slow
 @pytest.mark.parametrize("is_emptied", [False, True])
 def test_views_go_on_when_redis_comes_back(shop: Shop, own_redis: RedisServer, is_emptied: bool) -> None:
-    with running(new_runner(shop.log, redis_sinks(own_redis.url, shop.log))):
+    with running(new_runner(shop.log, redis_builds(own_redis.url, shop.log))):
         shop.bustle(orders=10)
         views_reach(own_redis.url, shop.flush())
         if is_emptied:

@@ -10,12 +10,12 @@ from redis import Redis
 
 from projections.documents.keys import ViewKeys
 from projections.engine.rebuild import Progress
-from projections.redis.sink import RedisSink
+from projections.redis.build import RedisBuild
 from projections.views import catalog
 from tests.projections.running import (
     eventually,
     new_runner,
-    redis_sinks,
+    redis_builds,
     running,
     views_equal_a_rebuild,
     views_reach,
@@ -29,7 +29,7 @@ def test_a_rebuild_goes_on_beside_the_live_view_under_writes(
     shop.bustle(orders=400)
     head = shop.flush()
     told: list[Progress] = []
-    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+    runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     asked = threading.Event()
 
     def look_round() -> bool:
@@ -71,14 +71,14 @@ def test_a_rebuild_tells_which_documents_differed_and_puts_them_right(
     shop.lists("MUG")
     shop.lists("CUP")
     told: list[Progress] = []
-    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+    runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     head = shop.flush()
     with running(runner):
         views_reach(fresh_redis, head)
     redis.set("{product.v1.0}:MUG", b'{"sku":"tampered"}')
     redis.set("{product.v1.0}:GHOST", b"{}")
 
-    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+    runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     runner.rebuild("product", told.append)
     with running(runner):
         eventually(lambda: bool(told) and told[-1].is_over, "rebuilt")
@@ -93,7 +93,7 @@ def test_a_rebuild_whose_store_is_emptied_is_given_up_and_the_view_still_comes_b
     shop.bustle(orders=400)
     head = shop.flush()
     told: list[Progress] = []
-    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+    runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     with running(runner):
         views_reach(fresh_redis, head)
         runner.rebuild("order", told.append)
@@ -108,9 +108,9 @@ def test_a_rebuild_whose_store_is_emptied_is_given_up_and_the_view_still_comes_b
 def test_what_a_killed_rebuild_left_is_cleared_away(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
     head = shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, head)
-    live = RedisSink(catalog.VIEW, fresh_redis, shop.log)
+    live = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
     live.open()
     beside = live.beside()
     beside.apply((), up_to=3, tailing=False)
@@ -119,7 +119,7 @@ def test_what_a_killed_rebuild_left_is_cleared_away(shop: Shop, redis: Redis, fr
     beside.close()
     assert redis.keys("{product.v2.*") != []
 
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         eventually(lambda: redis.keys("{product.v2.*") == [], "cleared away")
 
     views_equal_a_rebuild(shop.log, fresh_redis)
@@ -127,7 +127,7 @@ def test_what_a_killed_rebuild_left_is_cleared_away(shop: Shop, redis: Redis, fr
 
 def test_unknown_views_and_second_requests_are_refused(shop: Shop, fresh_redis: str) -> None:
     told: list[Progress] = []
-    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+    runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     runner.rebuild("nonsense", told.append)
     runner.rebuild("order", told.append)
     runner.rebuild("order", told.append)
@@ -142,7 +142,7 @@ def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_drawn_up(
     shop.bustle(orders=5)
     head = shop.flush()
     told: list[Progress] = []
-    runner = new_runner(shop.log, redis_sinks(fresh_redis, shop.log))
+    runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     runner.rebuild("order", told.append)
     with running(runner):
         views_reach(fresh_redis, head)

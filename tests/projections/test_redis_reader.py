@@ -12,8 +12,8 @@ from redis import Redis
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import Entries, RedisReader
-from projections.engine.sink import Sink
-from projections.redis.sink import RedisSink
+from projections.engine.build import Build
+from projections.redis.build import RedisBuild
 from projections.views import bestsellers, catalog, customer_orders, orders, sales
 from projections.views.view import View
 from tests.projections.books import decoded
@@ -33,16 +33,16 @@ def ask(url: str, asking: Asking) -> None:
     asyncio.run(run())
 
 
-def drawn_up(shop: Shop, view: View, url: str, *, shards: int = 1) -> Sink:
+def drawn_up(shop: Shop, view: View, url: str, *, shards: int = 1) -> Build:
     """The view is published at the log's head."""
     head = shop.flush()
-    sink = RedisSink(view, url, shop.log, shards=shards)
-    sink.open()
-    sink.apply(decoded(shop.log), up_to=head, tailing=True)
-    sink.settle(may_hold_back=False)
-    if not sink.is_published:
-        sink.publish()
-    return sink
+    build = RedisBuild(view, url, shop.log, shards=shards)
+    build.open()
+    build.apply(decoded(shop.log), up_to=head, tailing=True)
+    build.settle(may_hold_back=False)
+    if not build.is_published:
+        build.publish()
+    return build
 
 
 def test_a_document_comes_with_the_position_it_stands_at(shop: Shop, fresh_redis: str) -> None:
@@ -148,7 +148,7 @@ def test_a_switch_is_followed_by_readers_that_know_the_old_pointer(shop: Shop, f
 
 def test_waiting_ends_when_the_position_is_reached_or_the_time_is_over(shop: Shop, fresh_redis: str) -> None:
     shop.lists("MUG")
-    sink = drawn_up(shop, orders.VIEW, fresh_redis)
+    build = drawn_up(shop, orders.VIEW, fresh_redis)
 
     async def asking(reader: RedisReader) -> None:
         started = time.monotonic()
@@ -158,13 +158,13 @@ def test_waiting_ends_when_the_position_is_reached_or_the_time_is_over(shop: Sho
         waiting[1].cancel()
         await asyncio.sleep(0.02)
         assert not waiting[0].done()
-        sink.apply((), up_to=3, tailing=True)
-        sink.settle(may_hold_back=False)
+        build.apply((), up_to=3, tailing=True)
+        build.settle(may_hold_back=False)
         assert await waiting[0] == 3
         assert await waiting[2] == 3
 
     ask(fresh_redis, asking)
-    sink.close()
+    build.close()
 
 
 def test_an_absent_store_is_unavailable_at_once() -> None:

@@ -18,7 +18,7 @@ from projections.documents.keys import Pointer, ViewKeys
 from tests.projections.running import (
     eventually,
     new_runner,
-    redis_sinks,
+    redis_builds,
     running,
     views_equal_a_rebuild,
     views_reach,
@@ -27,7 +27,7 @@ from tests.projections.shop import Shop
 
 
 def test_an_empty_shop_has_its_pointers_at_once(shop: Shop, redis: Redis, fresh_redis: str) -> None:
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, 0)
 
     assert redis.get("{product.v1.0}:checkpoint") == b"0"
@@ -37,7 +37,7 @@ def test_an_empty_shop_has_its_pointers_at_once(shop: Shop, redis: Redis, fresh_
 def test_views_follow_the_log(shop: Shop, fresh_redis: str, shards: int) -> None:
     shop.bustle(orders=10)
     shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log, shards))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log, shards))):
         for seed in range(5):
             shop.bustle(orders=10, seed=seed)
             views_reach(fresh_redis, shop.flush())
@@ -46,12 +46,12 @@ def test_views_follow_the_log(shop: Shop, fresh_redis: str, shards: int) -> None
 
 
 def test_a_restarted_projector_goes_on_where_it_was(shop: Shop, redis: Redis, fresh_redis: str) -> None:
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         shop.bustle(orders=5)
         views_reach(fresh_redis, shop.flush())
     shop.bustle(orders=5)
     head = shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, head)
 
     views_equal_a_rebuild(shop.log, fresh_redis)
@@ -76,7 +76,7 @@ def test_redis_emptied_while_idle_is_rebuilt_and_never_half_a_view_shown(
                 if pointer is not None:
                     positions_shown.append(int(found[json.loads(pointer)["version"] - 1] or -1))
 
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, head)
         redis.flushall()
         watcher = threading.Thread(target=look)
@@ -94,7 +94,7 @@ def test_redis_emptied_while_idle_is_rebuilt_and_never_half_a_view_shown(
 
 
 def test_redis_emptied_under_writes(shop: Shop, redis: Redis, fresh_redis: str) -> None:
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         for round_ in range(6):
             shop.bustle(orders=20, seed=round_)
             head = shop.flush()
@@ -110,11 +110,11 @@ def test_another_read_model_is_drawn_up_beside_the_old_one(
 ) -> None:
     shop.bustle(orders=5)
     head = shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, head)
     redis.set("view:product", msgspec.json.encode(Pointer(1, 1, model=99)))
 
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         eventually(lambda: json.loads(redis.get("view:product"))["version"] == 2, "version 2 is live")
 
     assert redis.keys("{product.v1.*") == []
@@ -124,9 +124,9 @@ def test_another_read_model_is_drawn_up_beside_the_old_one(
 def test_another_number_of_shards_is_a_rebuild(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
     head = shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log, shards=1))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log, shards=1))):
         views_reach(fresh_redis, head)
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log, shards=4))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log, shards=4))):
         eventually(lambda: json.loads(redis.get("view:bestsellers"))["shards"] == 4, "cut into 4")
         views_reach(fresh_redis, head)
 
@@ -135,12 +135,12 @@ def test_another_number_of_shards_is_a_rebuild(shop: Shop, redis: Redis, fresh_r
 
 def test_a_view_ahead_of_the_log_is_drawn_up_anew(shop: Shop, fresh_redis: str) -> None:
     shop.bustle(orders=5)
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, shop.flush())
     restored = Shop(MemoryLog())
     restored.lists("MUG")
     restored.flush()
-    with running(new_runner(restored.log, redis_sinks(fresh_redis, restored.log))):
+    with running(new_runner(restored.log, redis_builds(fresh_redis, restored.log))):
         eventually(lambda: _equal(restored, fresh_redis), "the views of the log that is there")
 
 
@@ -151,7 +151,7 @@ def test_an_event_nobody_knows_ends_the_runner(shop: Shop, fresh_redis: str) -> 
     shop.flush()
 
     with pytest.raises(UnknownEvent, match="position 3"):
-        new_runner(shop.log, redis_sinks(fresh_redis, shop.log)).run()
+        new_runner(shop.log, redis_builds(fresh_redis, shop.log)).run()
 
 
 def test_a_gap_ends_the_runner(shop: Shop, fresh_redis: str) -> None:
@@ -160,7 +160,7 @@ def test_a_gap_ends_the_runner(shop: Shop, fresh_redis: str) -> None:
             raise LogGap("position 3 is missing")
 
     with pytest.raises(LogGap):
-        new_runner(Gapped(), redis_sinks(fresh_redis, MemoryLog())).run()
+        new_runner(Gapped(), redis_builds(fresh_redis, MemoryLog())).run()
 
 
 def test_while_the_log_is_away_the_runner_waits(shop: Shop, fresh_redis: str) -> None:
@@ -174,7 +174,7 @@ def test_while_the_log_is_away_the_runner_waits(shop: Shop, fresh_redis: str) ->
 
     log = Away()
     moving = Shop(log)
-    with running(new_runner(log, redis_sinks(fresh_redis, log))):
+    with running(new_runner(log, redis_builds(fresh_redis, log))):
         views_reach(fresh_redis, 0)
         log.is_away = True
         moving.bustle(orders=3)
@@ -197,7 +197,7 @@ def _equal(shop: Shop, url: str) -> bool:
 def test_a_lost_pointer_alone_is_set_again(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
     head = shop.flush()
-    with running(new_runner(shop.log, redis_sinks(fresh_redis, shop.log))):
+    with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, head)
         redis.delete("view:order")
         views_reach(fresh_redis, head)

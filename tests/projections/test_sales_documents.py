@@ -11,7 +11,7 @@ from aggregates.catalog import product
 from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued
 from projections.check import MemoryView
-from projections.engine.sink import Decoded
+from projections.engine.follower import Decoded
 from projections.views import bestsellers, sales
 from tests.projections.books import FIRST_DAY, recorded
 from tests.projections.drawing import drawn_up

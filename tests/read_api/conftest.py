@@ -1,4 +1,4 @@
-"""A query API over real stores, filled by the projections' own sinks."""
+"""A query API over real stores, filled by the projections' own builds."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import OrderLine, OrderPlaced
 from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
-from projections.engine.sink import Decoded, Sink, SinkMoved
-from projections.redis.sink import RedisSink
-from projections.tantivy.sink import TantivySink
+from projections.engine.build import Build
+from projections.engine.follower import Decoded, TargetMoved
+from projections.redis.build import RedisBuild
+from projections.tantivy.build import TantivyBuild
 from projections.views.registry import VIEWS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,10 +31,10 @@ class Shop:
 
     def __init__(self, redis_url: str, index_folder: Path) -> None:
         numbers = MemoryLog()
-        self.sinks: dict[str, Sink] = {view.name: RedisSink(view, redis_url, numbers) for view in VIEWS}
-        self.sinks["search"] = TantivySink(index_folder, numbers)
-        for sink in self.sinks.values():
-            sink.open()
+        self.builds: dict[str, Build] = {view.name: RedisBuild(view, redis_url, numbers) for view in VIEWS}
+        self.builds["search"] = TantivyBuild(index_folder, numbers)
+        for build in self.builds.values():
+            build.open()
         self.position = 0
         self.head_at_start: int | None = None
         self._versions: dict[str, int] = {}
@@ -42,19 +43,19 @@ class Shop:
     def happens(self, *events: tuple[str, Any], but_not_in: tuple[str, ...] = ()) -> int:
         """Events, each with its stream, reach every view but the ones that lag. Gives the position."""
         self._log += [self._recorded(stream, event) for stream, event in events]
-        for name, sink in self.sinks.items():
+        for name, build in self.builds.items():
             if name not in but_not_in:
-                self._catch_up(sink)
+                self._catch_up(build)
         return self.position
 
     def notices_losses(self) -> None:
-        """Checks every sink as the projector does between events, and draws up what is lost."""
-        for sink in self.sinks.values():
+        """Checks every build as the projector does between events, and draws up what is lost."""
+        for build in self.builds.values():
             try:
-                sink.check()
-            except SinkMoved:
-                sink.open()
-                self._catch_up(sink)
+                build.check()
+            except TargetMoved:
+                build.open()
+                self._catch_up(build)
 
     def lists(self, *skus: str, price: int = 1_299, quantity: int = 5) -> int:
         """Products go on sale, and units of them arrive."""
@@ -65,15 +66,15 @@ class Shop:
 
     def close(self) -> None:
         """Gives everything back."""
-        for sink in self.sinks.values():
-            sink.close()
+        for build in self.builds.values():
+            build.close()
 
-    def _catch_up(self, sink: Sink) -> None:
-        batch = self._log[sink.position :]
-        sink.apply(batch, up_to=self.position, tailing=True)
-        sink.settle(may_hold_back=False)
-        if not sink.is_published:
-            sink.publish()
+    def _catch_up(self, build: Build) -> None:
+        batch = self._log[build.position :]
+        build.apply(batch, up_to=self.position, tailing=True)
+        build.settle(may_hold_back=False)
+        if not build.is_published:
+            build.publish()
 
     def _recorded(self, stream: str, event: Any) -> Decoded:
         self.position += 1

@@ -14,4 +14,4 @@ from tests.search.shop import SearchShop
 def shop(tmp_path: Path) -> Iterator[SearchShop]:
     shop = SearchShop(tmp_path / "index")
     yield shop
-    shop.sink.close()
+    shop.build.close()

@@ -17,8 +17,8 @@ from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
-from projections.engine.sink import Decoded
-from projections.tantivy.sink import TantivySink
+from projections.engine.follower import Decoded
+from projections.tantivy.build import TantivyBuild
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -57,19 +57,19 @@ class SearchShop:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.numbers = MemoryLog()
-        self.sink = TantivySink(folder, self.numbers)
-        self.sink.open()
+        self.build = TantivyBuild(folder, self.numbers)
+        self.build.open()
         self.reader = TantivyReader(folder)
-        self.position = self.sink.position
+        self.position = self.build.position
 
     def happens(self, *events: Any, settled: bool = True) -> None:
         """The events are appended to the log, folded, and committed unless told otherwise."""
         batch = [self._recorded(event) for event in events]
-        self.sink.apply(batch, up_to=self.position, tailing=True)
+        self.build.apply(batch, up_to=self.position, tailing=True)
         if settled:
-            self.sink.settle(may_hold_back=False)
-            if not self.sink.is_published:
-                self.sink.publish()
+            self.build.settle(may_hold_back=False)
+            if not self.build.is_published:
+                self.build.publish()
 
     def reader_ready(self) -> None:
         """There is something to look for."""

@@ -14,8 +14,8 @@ import tantivy
 
 from projections.documents.errors import ViewNotReady
 from projections.documents.tantivy_reader import TantivyReader
-from projections.engine.sink import SinkMoved
-from projections.tantivy.sink import TantivySink
+from projections.engine.follower import TargetMoved
+from projections.tantivy.build import TantivyBuild
 from tests.search.shop import SearchShop, listed, received
 
 Damage = Callable[[Path], None]
@@ -139,17 +139,17 @@ def stocked(shop: SearchShop) -> SearchShop:
 
 
 def live(shop: SearchShop) -> Path:
-    return shop.folder / f"search.v{shop.sink.version}"
+    return shop.folder / f"search.v{shop.build.version}"
 
 
-def draw_up_anew(shop: SearchShop, sink: TantivySink) -> None:
+def draw_up_anew(shop: SearchShop, build: TantivyBuild) -> None:
     """Where only the pointer was lost, what it named is sound, and goes on where it stands."""
-    position = sink.open()
-    assert (position in {0, 3}, sink.is_published) == (True, False)
-    shop.sink, shop.position = sink, position
+    position = build.open()
+    assert (position in {0, 3}, build.is_published) == (True, False)
+    shop.build, shop.position = build, position
     events = [listed("A", "Red mug"), received("A", 5), listed("B", "Blue mug")]
     shop.happens(*events[position:])
-    assert sink.position == 3
+    assert build.position == 3
 
 
 @pytest.mark.parametrize("damage", EVERY_DAMAGE)
@@ -158,29 +158,29 @@ def test_a_damaged_index_is_noticed_while_it_is_open_and_drawn_up_anew(
 ) -> None:
     monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.0)
     damage(live(stocked))
-    with pytest.raises(SinkMoved):
-        stocked.sink.check()
+    with pytest.raises(TargetMoved):
+        stocked.build.check()
     for _ in range(2):
         with pytest.raises(ViewNotReady):
             stocked.reader.position()
         with pytest.raises(ViewNotReady):
             stocked.finds("mug")
-    draw_up_anew(stocked, stocked.sink)
+    draw_up_anew(stocked, stocked.build)
     assert stocked.finds("red") == ["A"]  # The same reader, without a restart.
-    stocked.sink.check()
+    stocked.build.check()
 
 
 @pytest.mark.parametrize("damage", [*EVERY_DAMAGE, engines_own_list_broken])
 def test_a_damaged_index_is_noticed_when_it_is_opened_and_drawn_up_anew(
     stocked: SearchShop, damage: Damage
 ) -> None:
-    stocked.sink.close()
+    stocked.build.close()
     damage(live(stocked))
     reader = TantivyReader(stocked.folder)
     with pytest.raises(ViewNotReady):
         reader.position()
-    sink = TantivySink(stocked.folder, stocked.numbers)
-    draw_up_anew(stocked, sink)
+    build = TantivyBuild(stocked.folder, stocked.numbers)
+    draw_up_anew(stocked, build)
     assert reader.position() == 3
     assert len(list(stocked.folder.glob("search.v*"))) == 1
 
@@ -188,7 +188,7 @@ def test_a_damaged_index_is_noticed_when_it_is_opened_and_drawn_up_anew(
 def test_damage_is_told(stocked: SearchShop) -> None:
     one_bit_turned(live(stocked))
     with structlog.testing.capture_logs() as lines:
-        stocked.sink.open()
+        stocked.build.open()
     (line,) = [line for line in lines if line["log_level"] == "error"]
     assert (line["event"], line["version"]) == ("search index is damaged: drawn up anew", 1)
     assert line["reason"].endswith(".store is not as it was written")
@@ -198,9 +198,9 @@ def test_what_is_only_touched_or_beside_is_no_damage(stocked: SearchShop) -> Non
     (live(stocked) / "notes.txt").write_text("a stranger's")
     for path in live(stocked).glob("*.store"):
         os.utime(path, (1, 1))
-    stocked.sink.check()
-    stocked.sink.close()
-    assert stocked.sink.open() == 3
+    stocked.build.check()
+    stocked.build.close()
+    assert stocked.build.open() == 3
     assert stocked.finds() == ["A", "B"]
 
 
@@ -218,5 +218,5 @@ def test_many_commits_and_merges_are_no_damage(shop: SearchShop, monkeypatch: py
     monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.0)
     for number in range(60):
         shop.happens(listed(f"S{number}"))
-        shop.sink.check()
+        shop.build.check()
         assert shop.reader.position() == number + 1

@@ -14,8 +14,8 @@ from aggregates.kernel import Money, UnitPrice
 from projections.documents.errors import ViewNotReady
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
-from projections.engine.sink import Decoded, SinkMoved, SinkUnavailable
-from projections.tantivy.sink import TantivySink
+from projections.engine.follower import Decoded, TargetMoved, TargetUnavailable
+from projections.tantivy.build import TantivyBuild
 from tests.search.shop import SearchShop, listed, received, recorded
 
 _EVERYTHING = ProductQuery()
@@ -32,9 +32,9 @@ def test_readers_see_nothing_before_the_first_publication(shop: SearchShop) -> N
 def test_what_was_not_committed_is_folded_again_after_a_crash(shop: SearchShop) -> None:
     shop.happens(listed("A", price="1.00"), received("A", 5))
     shop.happens(received("A", 7), settled=False)
-    assert (shop.sink.position, shop.reader.position()) == (3, 2)
-    shop.sink.close()
-    again = TantivySink(shop.folder, shop.numbers)
+    assert (shop.build.position, shop.reader.position()) == (3, 2)
+    shop.build.close()
+    again = TantivyBuild(shop.folder, shop.numbers)
     assert again.open() == 2
     again.apply([Decoded(recorded(3), received("A", 7))], up_to=3, tailing=True)
     again.settle(may_hold_back=False)
@@ -45,62 +45,62 @@ def test_what_was_not_committed_is_folded_again_after_a_crash(shop: SearchShop) 
 
 def test_an_event_given_twice_counts_once(shop: SearchShop) -> None:
     shop.happens(listed("A"), received("A", 5))
-    shop.sink.apply([Decoded(recorded(2), received("A", 5))], up_to=2, tailing=True)
+    shop.build.apply([Decoded(recorded(2), received("A", 5))], up_to=2, tailing=True)
     shop.happens(received("B", 1))
     assert b'"available":5' in shop.reader.search(_EVERYTHING, limit=1).items[0]
 
 
 def test_events_of_no_product_move_the_position(shop: SearchShop) -> None:
     shop.happens(listed("A"))
-    shop.sink.apply([], up_to=50, tailing=True)
-    shop.sink.settle(may_hold_back=False)
+    shop.build.apply([], up_to=50, tailing=True)
+    shop.build.settle(may_hold_back=False)
     assert (shop.reader.position(), TantivyReader(shop.folder).position()) == (50, 50)
 
 
 def test_commits_are_held_back_only_for_a_moment(shop: SearchShop) -> None:
     shop.happens(listed("A"))
     shop.happens(listed("B"), settled=False)
-    shop.sink.settle(may_hold_back=True)
+    shop.build.settle(may_hold_back=True)
     assert shop.finds() == ["A"]
     time.sleep(0.25)
-    shop.sink.settle(may_hold_back=True)
+    shop.build.settle(may_hold_back=True)
     assert shop.finds() == ["A", "B"]
 
 
 def test_two_writers_cannot_have_one_index(shop: SearchShop) -> None:
     shop.happens(listed("A"))
-    with pytest.raises(SinkUnavailable):
-        TantivySink(shop.folder, shop.numbers).open()
+    with pytest.raises(TargetUnavailable):
+        TantivyBuild(shop.folder, shop.numbers).open()
 
 
 def test_a_rebuild_is_seen_only_when_it_is_whole(shop: SearchShop) -> None:
     events = [listed("A"), received("A", 2), listed("B"), PriceChanged(sku="A", price=_PENCE)]
     shop.happens(*events)
-    beside = shop.sink.beside()
+    beside = shop.build.beside()
     batch = [Decoded(recorded(n), event) for n, event in enumerate(events, 1)]
     beside.apply(batch[:2], up_to=2, tailing=False)
     beside.settle(may_hold_back=False)
     assert (shop.finds(), shop.reader.position()) == (["A", "B"], 4)
     beside.apply(batch[2:], up_to=4, tailing=False)
     beside.settle(may_hold_back=False)
-    assert shop.sink.compare(beside).differing_keys == []
+    assert shop.build.compare(beside).differing_keys == []
     before = shop.reader
     beside.publish()
-    assert (beside.is_published, shop.sink.is_published) == (True, False)
+    assert (beside.is_published, shop.build.is_published) == (True, False)
     assert (before.search(_EVERYTHING, limit=9).total, before.position()) == (2, 4)
     assert [folder.name for folder in shop.folder.glob("search.v*")] == [f"search.v{beside.version}"]
-    with pytest.raises(SinkMoved):
-        shop.sink.check()
+    with pytest.raises(TargetMoved):
+        shop.build.check()
     beside.close()
 
 
 def test_a_comparison_names_every_product_that_differs(shop: SearchShop) -> None:
     shop.happens(listed("A"), listed("B"), received("C", 1))
-    beside = shop.sink.beside()
+    beside = shop.build.beside()
     batch = [Decoded(recorded(1), listed("A")), Decoded(recorded(2), listed("B", "Another title"))]
     beside.apply(batch, up_to=3, tailing=False)
     beside.settle(may_hold_back=False)
-    compared = shop.sink.compare(beside)
+    compared = shop.build.compare(beside)
     assert (compared.documents, compared.differing_keys) == (3, ["B", "C"])
     beside.drop()
     assert not list(shop.folder.glob(f"search.v{beside.version}"))
@@ -108,11 +108,11 @@ def test_a_comparison_names_every_product_that_differs(shop: SearchShop) -> None
 
 def test_a_rebuild_that_was_given_up_does_not_disturb_the_next(shop: SearchShop) -> None:
     shop.happens(listed("A"))
-    given_up = shop.sink.beside()
+    given_up = shop.build.beside()
     given_up.apply([Decoded(recorded(1), listed("Z"))], up_to=1, tailing=False)
     given_up.settle(may_hold_back=False)
     given_up.close()
-    next_one = shop.sink.beside()
+    next_one = shop.build.beside()
     assert (next_one.position, next_one.version) == (0, given_up.version + 1)
     next_one.close()
 
@@ -123,10 +123,10 @@ def test_a_deleted_folder_is_noticed_and_begun_anew(shop: SearchShop) -> None:
     shutil.rmtree(shop.folder)
     with pytest.raises(ViewNotReady):
         shop.reader.position()
-    with pytest.raises(SinkMoved):
-        shop.sink.check()
-    assert shop.sink.open() == 0
-    assert not shop.sink.is_published
+    with pytest.raises(TargetMoved):
+        shop.build.check()
+    assert shop.build.open() == 0
+    assert not shop.build.is_published
     shop.position = 0
     shop.happens(listed("A"), listed("B"))
     assert shop.finds() == ["A", "B"]
@@ -136,21 +136,21 @@ def test_a_folder_deleted_under_a_write_is_noticed(shop: SearchShop) -> None:
     shop.happens(listed("A"))
     shutil.rmtree(shop.folder)
     shop.happens(listed("B"), settled=False)
-    with pytest.raises(SinkMoved):
-        shop.sink.settle(may_hold_back=False)
+    with pytest.raises(TargetMoved):
+        shop.build.settle(may_hold_back=False)
 
 
 def test_a_lost_version_is_withdrawn(shop: SearchShop, tmp_path: Path) -> None:
     shop.happens(listed("A"))
-    shop.sink.close()
+    shop.build.close()
     shutil.rmtree(next(shop.folder.glob("search.v*")))
-    again = TantivySink(shop.folder, shop.numbers)
+    again = TantivyBuild(shop.folder, shop.numbers)
     assert (again.open(), again.is_published) == (0, False)
     again.close()
 
 
 def test_products_long_forgotten_are_read_back(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.tantivy.sink._REMEMBERED_MAX", 2)
+    monkeypatch.setattr("projections.tantivy.build._REMEMBERED_MAX", 2)
     shop.happens(*(listed(f"S{n}") for n in range(9)), *(received(f"S{n}", 4) for n in range(9)))
     shop.happens(*(StockAdjusted(sku=f"S{n}", location="main", delta=-4, reason="x") for n in range(5)))
     assert shop.finds(in_stock=False) == [f"S{n}" for n in range(5)]
@@ -158,8 +158,8 @@ def test_products_long_forgotten_are_read_back(shop: SearchShop, monkeypatch: py
 
 def test_an_index_is_redrawn_beside_the_one_that_readers_read(shop: SearchShop) -> None:
     shop.happens(listed("A"))
-    shop.sink.redraw()
-    assert (shop.sink.position, shop.sink.is_published) == (0, False)
+    shop.build.redraw()
+    assert (shop.build.position, shop.build.is_published) == (0, False)
     assert (shop.reader.position(), shop.finds()) == (1, ["A"])
     shop.position = 0
     shop.happens(listed("B"))

@@ -1,4 +1,4 @@
-"""Writes the embedded search index: the sink that the projector drives, and the index's only writer.
+"""A version of the embedded search index: the projector is its only writer.
 
 Documents and checkpoint become durable, and visible to readers, in one commit. A commit is dear (some 15 ms
 of work), so they are spaced.
@@ -18,7 +18,8 @@ from event_store.records import START, Checkpoint
 from projections.documents.keys import Pointer
 from projections.documents.search import VIEW
 from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine_errors
-from projections.engine.sink import Comparison, Decoded, SinkMoved, SinkUnavailable, checkpoint_of
+from projections.engine.build import Build, Comparison
+from projections.engine.follower import Decoded, TargetMoved, TargetUnavailable, checkpoint_of
 from projections.engine.versions import Numbers, Versions
 from projections.tantivy.documents import (
     all_stored,
@@ -48,70 +49,24 @@ _REMEMBERED_MAX = 20_000
 logger = structlog.get_logger(__name__)
 
 
-class TantivySink:
-    """One version of the search index. See `projections.engine.sink.Sink` for what each call promises."""
-
-    name = VIEW
-    shards = 1
+class TantivyBuild(Build):
+    """One version of the search index."""
 
     def __init__(
-        self,
-        index_folder: Path,
-        numbers: Numbers,
-        *,
-        beside: tuple[Versions, Pointer] | None = None,
+        self, index_folder: Path, numbers: Numbers, *, beside: tuple[Versions, Pointer] | None = None
     ) -> None:
-        """`numbers` gives each version its own. `beside`: write just this version, next to the live one."""
+        """See Build."""
         self._index_folder = index_folder
         self._numbers = numbers
         self._files = IndexVersions(index_folder)
-        versions, pinned = beside or (Versions(VIEW, self._files, numbers), None)
-        self._versions = versions
-        self._is_beside = pinned is not None
-        self._pointer = pinned or Pointer(0, self.shards, MODEL)
         self._opened: OpenedIndex | None = None
-        self._opened_before = False
+        super().__init__(VIEW, self._files, numbers, model=MODEL, beside=beside)
         self._forget()
-
-    @property
-    def version(self) -> int:
-        """Known after `open`."""
-        return self._pointer.version
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """The last event taken in, committed or not."""
-        return self._taken
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
         """The last commit's."""
         return [self._in_use().checkpoint]
-
-    @property
-    def position(self) -> int:
-        """The checkpoint's."""
-        return self._taken.position
-
-    @property
-    def is_published(self) -> bool:
-        """Whether the pointer names this version."""
-        live = self._versions.live
-        return live is not None and live.version == self.version
-
-    def open(self) -> int:
-        """Takes the view over, then the version's write lock, and reads the checkpoint."""
-        self.close()
-        if self._is_beside:
-            self._versions.check()
-        else:
-            self._versions.take_over()
-            self._choose_version()
-        self._open_index()
-        if not self._is_beside:
-            self._files.delete_gone(self._versions)
-        self._opened_before = True
-        return self.position
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
@@ -142,50 +97,16 @@ class TantivySink:
         try:
             damage = self._in_use().files.damage()
         except OSError as error:
-            raise SinkUnavailable(str(error)) from error
+            raise TargetUnavailable(str(error)) from error
         if damage is not None:
-            raise SinkMoved(f"the search index, version {self.version}: {damage}")
+            raise TargetMoved(f"the search index, version {self.version}: {damage}")
 
-    def publish(self) -> None:
-        """Turns the pointer here and deletes the version before."""
-        self.settle(may_hold_back=False)
-        self._versions.publish(self._pointer)
-        self._is_beside = False
-        self._files.delete_gone(self._versions)
-
-    def redraw(self, *, past: bool = False) -> None:
-        """Begins the next version, unpublished."""
-        self.close()
-        self._begin(past=past)
-        self._open_index()
-        self._files.delete_gone(self._versions)
-
-    def discard(self) -> None:
-        """Begins the next version, with nothing published."""
-        self._versions.withdraw()
-        self.redraw()
-
-    def beside(self) -> TantivySink:
-        """The next version, next to this one."""
-        pointer = self._versions.begin(shards=self.shards, model=MODEL)
-        sink = TantivySink(self._index_folder, self._numbers, beside=(self._versions, pointer))
-        sink.open()
-        return sink
-
-    def compare(self, other: TantivySink) -> Comparison:
+    def compare(self, other: TantivyBuild) -> Comparison:
         """Every SKU that either index has heard of, on sale or not."""
         with self._failing(), other._failing():
             ours, theirs = all_stored(self._in_use().searcher), all_stored(other._in_use().searcher)
         keys = ours.keys() | theirs.keys()
         return Comparison(len(keys), sorted(key for key in keys if ours.get(key) != theirs.get(key)))
-
-    def drop(self) -> None:
-        """Deletes this version, which no reader finds."""
-        self._versions.check()  # Not what another has begun meanwhile.
-        self.close()
-        if not self.is_published:  # It may be: a switch whose answer was lost.
-            self._versions.give_up(self._pointer)
-            self._files.delete_gone(self._versions)
 
     def close(self) -> None:
         """Gives back the write lock; what was not committed is forgotten."""
@@ -203,7 +124,7 @@ class TantivySink:
 
     def _in_use(self) -> OpenedIndex:
         if self._opened is None:
-            raise SinkMoved("the search index is closed")
+            raise TargetMoved("the search index is closed")
         return self._opened
 
     @contextmanager
@@ -214,29 +135,23 @@ class TantivySink:
                 yield
         except EngineFailed as error:
             self.check()
-            raise SinkUnavailable(str(error)) from error
+            raise TargetUnavailable(str(error)) from error
 
-    def _choose_version(self) -> None:
-        """The live version, or the one to draw up: what was begun by the same read model goes on."""
-        live, begun = self._versions.live, self._versions.building
-        if live is not None and not live.past and live.model == MODEL:
-            self._pointer = live
-            if begun is not None and not self._opened_before:
-                self._versions.give_up(begun)  # Left by a rebuild that was killed.
-        elif begun is not None and begun.model == MODEL:
-            self._pointer = begun
-        else:
-            self._begin()
+    def _reset(self) -> None:
+        self.close()
 
-    def _begin(self, *, past: bool = False) -> None:
-        self._pointer = self._versions.begin(shards=self.shards, model=MODEL, past=past)
+    def _another(self, pointer: Pointer) -> TantivyBuild:
+        return TantivyBuild(self._index_folder, self._numbers, beside=(self._versions, pointer))
 
-    def _open_index(self) -> None:
+    def _delete_gone(self) -> None:
+        self._files.delete_gone(self._versions)
+
+    def _open_version(self) -> None:
         try:
             with engine_errors():
                 self._opened = self._sound() or self._anew()
         except EngineFailed as error:
-            raise SinkUnavailable(str(error)) from error
+            raise TargetUnavailable(str(error)) from error
         self._taken = self._opened.checkpoint
 
     def _sound(self) -> OpenedIndex | None:

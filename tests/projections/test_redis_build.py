@@ -10,8 +10,8 @@ from redis import Redis
 from event_store.memory.log import MemoryLog
 from projections.check import differences
 from projections.documents.keys import ViewKeys
-from projections.engine.sink import SinkMoved, SinkUnavailable
-from projections.redis.sink import RedisSink
+from projections.engine.follower import TargetMoved, TargetUnavailable
+from projections.redis.build import RedisBuild
 from projections.redis.store import EvictingStore
 from projections.views import catalog, customer_orders
 from projections.views.registry import VIEWS
@@ -19,19 +19,22 @@ from tests.projections.books import CODEC, decoded
 from tests.projections.shop import Shop
 
 
-def caught_up(sink: RedisSink, shop: Shop) -> None:
-    """The sink takes in the whole log and is published."""
+def caught_up(build: RedisBuild, shop: Shop) -> None:
+    """The build takes in the whole log and is published."""
     shop.flush()
     batch = decoded(shop.log)
-    sink.apply(batch, up_to=batch[-1].recorded.position, tailing=True)
-    sink.settle(may_hold_back=False)
-    if not sink.is_published:
-        sink.publish()
+    build.apply(batch, up_to=batch[-1].recorded.position, tailing=True)
+    build.settle(may_hold_back=False)
+    if not build.is_published:
+        build.publish()
 
 
 def test_a_paused_twin_changes_nothing(shop: Shop, fresh_redis: str) -> None:
     shop.lists("MUG", units=5)
-    one, twin = RedisSink(catalog.VIEW, fresh_redis, shop.log), RedisSink(catalog.VIEW, fresh_redis, shop.log)
+    one, twin = (
+        RedisBuild(catalog.VIEW, fresh_redis, shop.log),
+        RedisBuild(catalog.VIEW, fresh_redis, shop.log),
+    )
     one.open()
     caught_up(one, shop)
     twin.open()
@@ -40,7 +43,7 @@ def test_a_paused_twin_changes_nothing(shop: Shop, fresh_redis: str) -> None:
 
     batch = decoded(shop.log)[:3]
     twin.apply(batch, up_to=3, tailing=True)
-    with pytest.raises(SinkMoved):
+    with pytest.raises(TargetMoved):
         twin.settle(may_hold_back=False)
 
     assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
@@ -53,19 +56,19 @@ def test_a_worker_that_remembers_what_an_emptied_store_forgot_changes_nothing(
     shop: Shop, redis: Redis, fresh_redis: str
 ) -> None:
     shop.lists("MUG")
-    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
-    sink.open()
-    caught_up(sink, shop)
+    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
+    build.open()
+    caught_up(build, shop)
     redis.flushall()
     shop.lists("CUP")
     shop.flush()
 
-    sink.apply(decoded(shop.log), up_to=4, tailing=True)
-    with pytest.raises(SinkMoved):
-        sink.settle(may_hold_back=False)
+    build.apply(decoded(shop.log), up_to=4, tailing=True)
+    with pytest.raises(TargetMoved):
+        build.settle(may_hold_back=False)
 
     assert redis.keys() == []
-    sink.close()
+    build.close()
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
@@ -73,95 +76,95 @@ def test_a_batch_half_applied_over_the_shards_counts_once(shop: Shop, view, redi
     shop.bustle(orders=15)
     shop.flush()
     batch = decoded(shop.log)
-    sink = RedisSink(view, fresh_redis, shop.log, shards=4)
-    sink.open()
-    sink.apply(batch[:50], up_to=50, tailing=False)
-    sink.settle(may_hold_back=False)
+    build = RedisBuild(view, fresh_redis, shop.log, shards=4)
+    build.open()
+    build.apply(batch[:50], up_to=50, tailing=False)
+    build.settle(may_hold_back=False)
     # Shard 2's checkpoint is lost between two writes, its documents are not: the batch is told again.
     keys = ViewKeys(view.name, 1, 4)
     redis.mset({keys.checkpoint(2): 20, keys.checkpoint_event(2): batch[19].recorded.identity})
 
-    assert sink.open() == 20
-    caught_up(sink, shop)
+    assert build.open() == 20
+    caught_up(build, shop)
 
     assert differences(shop.log, CODEC, fresh_redis, view) == []
-    sink.close()
+    build.close()
 
 
 def test_a_product_may_bear_the_checkpoints_name(shop: Shop, fresh_redis: str) -> None:
     shop.lists("checkpoint", units=5)
     shop.places("o1", {"checkpoint": 1}, customer_id=":days")
     for view in VIEWS:
-        sink = RedisSink(view, fresh_redis, shop.log)
-        sink.open()
-        caught_up(sink, shop)
+        build = RedisBuild(view, fresh_redis, shop.log)
+        build.open()
+        caught_up(build, shop)
         assert differences(shop.log, CODEC, fresh_redis, view) == [], view.name
-        sink.close()
+        build.close()
 
 
 def test_a_server_that_evicts_is_refused(redis: Redis, fresh_redis: str) -> None:
     redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        sink = RedisSink(catalog.VIEW, fresh_redis, MemoryLog())
+        build = RedisBuild(catalog.VIEW, fresh_redis, MemoryLog())
         with pytest.raises(EvictingStore, match="noeviction"):
-            sink.open()
+            build.open()
     finally:
         redis.config_set("maxmemory-policy", "noeviction")
 
 
 def test_a_server_that_forgot_the_script_is_told_it_again(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.lists("MUG")
-    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log, shards=3)
-    sink.open()
-    caught_up(sink, shop)
+    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log, shards=3)
+    build.open()
+    caught_up(build, shop)
     redis.script_flush()
     shop.lists("CUP")
-    caught_up(sink, shop)
+    caught_up(build, shop)
 
     assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
-    sink.close()
+    build.close()
 
 
 def test_an_absent_server_is_unavailable() -> None:
-    with pytest.raises(SinkUnavailable):
-        RedisSink(catalog.VIEW, "unix:///nowhere/redis.sock", MemoryLog()).open()
+    with pytest.raises(TargetUnavailable):
+        RedisBuild(catalog.VIEW, "unix:///nowhere/redis.sock", MemoryLog()).open()
 
 
 def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
     shop: Shop, redis: Redis, fresh_redis: str
 ) -> None:
     shop.bustle(orders=5)
-    sink = RedisSink(customer_orders.VIEW, fresh_redis, shop.log, shards=2)
-    sink.open()
-    caught_up(sink, shop)
+    build = RedisBuild(customer_orders.VIEW, fresh_redis, shop.log, shards=2)
+    build.open()
+    caught_up(build, shop)
     redis.delete(ViewKeys("customer_orders", 1, 2).checkpoint(1))
 
-    with pytest.raises(SinkMoved):
-        sink.check()
-    assert sink.open() == 0
-    assert not sink.is_published
+    with pytest.raises(TargetMoved):
+        build.check()
+    assert build.open() == 0
+    assert not build.is_published
     assert redis.get("view:customer_orders") is None
     assert redis.keys("{customer_orders.v1.*") == []
-    sink.close()
+    build.close()
 
 
 def test_documents_that_memory_let_go_are_read_back(
     shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.redis.sink._HELD_BYTES_MAX", 2_000)
+    monkeypatch.setattr("projections.redis.build._HELD_BYTES_MAX", 2_000)
     shop.bustle(orders=20)
     shop.flush()
     batch = decoded(shop.log)
     for view in VIEWS:
-        sink = RedisSink(view, fresh_redis, shop.log)
-        sink.open()
+        build = RedisBuild(view, fresh_redis, shop.log)
+        build.open()
         for start in range(0, len(batch), 7):
             part = batch[start : start + 7]
-            sink.apply(part, up_to=part[-1].recorded.position, tailing=False)
-            sink.settle(may_hold_back=False)
-        sink.publish()
+            build.apply(part, up_to=part[-1].recorded.position, tailing=False)
+            build.settle(may_hold_back=False)
+        build.publish()
         assert differences(shop.log, CODEC, fresh_redis, view) == [], view.name
-        sink.close()
+        build.close()
 
 
 def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
@@ -169,7 +172,7 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
 ) -> None:
     for number in range(3_000):
         shop.lists(f"S{number}")
-    live = RedisSink(catalog.VIEW, fresh_redis, shop.log)
+    live = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
     live.open()
     caught_up(live, shop)
     newer = live.beside()
@@ -205,36 +208,36 @@ def test_what_is_drawn_up_anew_is_not_taken_for_what_was_live_before(
 ) -> None:
     """A reader may trust the pointer it read last for a while longer."""
     shop.bustle(orders=5)
-    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
-    sink.open()
-    caught_up(sink, shop)
-    before = ViewKeys("product", sink.version, 1)
+    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
+    build.open()
+    caught_up(build, shop)
+    before = ViewKeys("product", build.version, 1)
     if what_is_lost == "all of it":
         redis.flushall()
     else:
         redis.delete(before.checkpoint(0))
 
-    assert sink.open() == 0
-    sink.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
-    sink.settle(may_hold_back=False)
+    assert build.open() == 0
+    build.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
+    build.settle(may_hold_back=False)
 
     assert redis.get(before.checkpoint(0)) is None
-    caught_up(sink, shop)
+    caught_up(build, shop)
     assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
-    sink.close()
+    build.close()
 
 
 def test_a_view_half_drawn_up_anew_is_gone_on_with(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
-    sink = RedisSink(catalog.VIEW, fresh_redis, shop.log)
-    sink.open()
-    caught_up(sink, shop)
+    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
+    build.open()
+    caught_up(build, shop)
     redis.flushall()
-    sink.open()
-    sink.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
-    sink.settle(may_hold_back=False)
+    build.open()
+    build.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
+    build.settle(may_hold_back=False)
 
-    for again in (sink, RedisSink(catalog.VIEW, fresh_redis, shop.log)):
+    for again in (build, RedisBuild(catalog.VIEW, fresh_redis, shop.log)):
         assert again.open() == 10
         assert not again.is_published
         again.close()
@@ -245,7 +248,7 @@ def test_a_twin_that_was_paused_while_building_does_not_switch_readers_back(
 ) -> None:
     shop.lists("MUG")
     head = shop.flush()
-    live = RedisSink(catalog.VIEW, fresh_redis, shop.log)
+    live = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
     live.open()
     caught_up(live, shop)
     paused = live.beside()
@@ -253,7 +256,7 @@ def test_a_twin_that_was_paused_while_building_does_not_switch_readers_back(
     paused.settle(may_hold_back=False)
     redis.set("view:product", b'{"version":7,"shards":1,"model":1}')
 
-    with pytest.raises(SinkMoved):
+    with pytest.raises(TargetMoved):
         paused.publish()
 
     assert redis.get("view:product") == b'{"version":7,"shards":1,"model":1}'

@@ -1,0 +1,200 @@
+"""A version of a view in its store: followed into, built beside the live one, compared, published."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+from event_store.records import START, Checkpoint
+from projections.documents.keys import Pointer
+from projections.engine.follower import Decoded
+from projections.engine.versions import Numbers, Versions, VersionStore
+
+
+class Comparison(NamedTuple):
+    """Two versions of a view, compared document by document at one position."""
+
+    documents: int
+    differing_keys: list[str]
+
+
+class Build(ABC):
+    """A Follower whose documents are one version of one view.
+
+    Here is the version's life, which is the same in every store; a store adds how documents and checkpoints
+    are read, written, compared and deleted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        store: VersionStore,
+        numbers: Numbers,
+        *,
+        model: int,
+        shards: int | None = 1,
+        beside: tuple[Versions, Pointer] | None = None,
+    ) -> None:
+        """`numbers` gives each version its own. `model` is the read model's, in the code. `shards` None: as
+        many as the live version has, or 1. `beside`: write just this version, next to the live one."""
+        self.name = name
+        self._model = model
+        self._wanted_shards = shards
+        self._versions = beside[0] if beside else Versions(name, store, numbers)
+        self._pinned = beside[1] if beside else None
+        self._opened_before = False
+        self._taken = START
+        self._write_to(self._pinned or Pointer(0, shards or 1, model))
+
+    @property
+    def version(self) -> int:
+        """Which version of the view this is; each rebuild makes the next one. Known after `open`."""
+        return self._pointer.version
+
+    @property
+    def shards(self) -> int:
+        """Over how many shards the view is cut; 1 where the store knows none."""
+        return self._pointer.shards
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """See Follower."""
+        return self._taken
+
+    @property
+    @abstractmethod
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """See Follower."""
+
+    @property
+    def position(self) -> int:
+        """See Follower."""
+        return self._taken.position
+
+    @property
+    def is_published(self) -> bool:
+        """Whether this version is the one that readers read."""
+        live = self._versions.live
+        return live is not None and live.version == self.version
+
+    def open(self) -> int:
+        """Takes the view over and finds out which version is live.
+
+        Where none is, or the live one was built by another read model, a version is written that is not
+        published yet. Where the live version lost a part of itself, it is withdrawn from readers and begun
+        anew. Raises StoreUnavailable where a new version's number cannot be had.
+        """
+        self._reset()
+        if self._pinned is not None:
+            self._versions.check()
+        else:
+            self._versions.take_over()
+            self._choose_version()
+        self._open_version()
+        if self._pinned is None:
+            self._delete_gone()
+        self._opened_before = True
+        return self.position
+
+    @abstractmethod
+    def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
+        """See Follower."""
+
+    @abstractmethod
+    def settle(self, *, may_hold_back: bool) -> None:
+        """See Follower."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """See Follower."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """See Follower."""
+
+    def publish(self) -> None:
+        """Makes this version the one that readers read, in one step; then deletes the one before.
+
+        TargetMoved where another has taken the view over: then nothing was changed.
+        """
+        self.settle(may_hold_back=False)
+        self._versions.publish(self._pointer)
+        self._pinned = None
+        self._delete_gone()
+
+    def redraw(self, *, past: bool = False) -> None:
+        """Begins a new version at position 0; readers keep the published one until that one is, too.
+
+        `past`: the published one is of another history, and stands nowhere in the log's own: readers find its
+        documents at position 0.
+        """
+        self._reset()
+        self._begin(past=past)
+        self._open_version()
+        self._delete_gone()
+
+    def discard(self) -> None:
+        """Takes the published version from readers, who would be served what is damaged, and redraws."""
+        self._reset()
+        self._versions.withdraw()
+        self.redraw()
+
+    def beside(self) -> Self:
+        """A new, empty, unpublished version next to this one, opened, at position 0."""
+        build = self._another(self._versions.begin(shards=self.shards, model=self._model))
+        build.open()
+        return build
+
+    @abstractmethod
+    def compare(self, other: Self) -> Comparison:
+        """Compares every document, byte for byte, with those of `other`, another version of the same view.
+
+        Both are settled, at the same position, and stand still meanwhile. May run in another thread.
+        """
+
+    def drop(self) -> None:
+        """Deletes this version, which is not published: a rebuild was given up. TargetMoved as `publish`."""
+        self._versions.check()  # Not what another has begun meanwhile.
+        self._reset()
+        if not self.is_published:  # It may be: a switch whose answer was lost.
+            self._versions.give_up(self._pointer)
+            self._delete_gone()
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Forgets what is held in memory; what is asked of the store from now on is asked anew."""
+
+    @abstractmethod
+    def _open_version(self) -> None:
+        """Reads the version's checkpoints, or makes it where it is not there."""
+
+    @abstractmethod
+    def _another(self, pointer: Pointer) -> Self:
+        """One that writes this version, with the same `Versions`."""
+
+    @abstractmethod
+    def _delete_gone(self) -> None:
+        """Deletes what is left of versions that are gone."""
+
+    def _write_to(self, pointer: Pointer) -> None:
+        self._pointer = pointer
+
+    def _begin(self, *, past: bool = False) -> None:
+        """A version of its own, empty, to be built and then published."""
+        self._write_to(self._versions.begin(shards=self.shards, model=self._model, past=past))
+
+    def _choose_version(self) -> None:
+        """Finds the live version, or the one to build: what was begun by the same read model goes on."""
+        live, begun = self._versions.live, self._versions.building
+        shards = self._wanted_shards or (1 if live is None else live.shards)
+        wanted = (self._model, shards)
+        if live is not None and not live.past and (live.model, live.shards) == wanted:
+            self._write_to(live)
+            if begun is not None and not self._opened_before:
+                self._versions.give_up(begun)  # Left by a rebuild that was killed.
+        elif begun is not None and (begun.model, begun.shards) == wanted:
+            self._write_to(begun)
+        else:
+            self._write_to(Pointer(0, shards, self._model))
+            self._begin()

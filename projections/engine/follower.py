@@ -1,0 +1,110 @@
+"""What the runner drives along the log: a view in its store, or anything else that follows every event."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from event_store.records import START, Checkpoint, RecordedEvent
+
+
+class Decoded(NamedTuple):
+    """An event as it stands in the log, and the dataclass it decodes to (personal fields None)."""
+
+    recorded: RecordedEvent
+    event: Any
+
+
+class TargetMoved(Exception):  # noqa: N818
+    """What is written to no longer stands where this worker left it: emptied, restored or another's.
+
+    The runner calls `open` again and goes on from what it gives.
+    """
+
+
+class TargetDamaged(TargetMoved):
+    """What lies there cannot be what was written there.
+
+    The runner has a build discarded, and goes on as after TargetMoved.
+    """
+
+
+class TargetUnavailable(Exception):  # noqa: N818
+    """It is away or does not answer; whether the last batch was written is not known.
+
+    The runner tries `open` again after a growing pause; other followers go on meanwhile.
+    """
+
+
+class Follower(Protocol):
+    """What takes in the log's events in order, and knows how far it has come.
+
+    Its checkpoint lies where it writes, changed in the same step, so that what is half applied counts once.
+    The runner makes one call at a time, from one thread at a time. Every call may raise TargetUnavailable;
+    `apply`, `settle` and `check` may raise TargetMoved, or TargetDamaged.
+    """
+
+    @property
+    def name(self) -> str:
+        """As readers and operators know it: `product`, `search`."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The last event taken in, whether made durable or not; known after `open`."""
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Each shard's, as they are durable. After a crash they may differ."""
+
+    @property
+    def position(self) -> int:
+        """The checkpoint's."""
+
+    def open(self) -> int:
+        """Drops everything held in memory, reads the checkpoint anew and gives its position, 0 without one.
+
+        Whoever wrote before is refused from now on. Whether the log still has the checkpoints' events is for
+        the caller to see.
+        """
+
+    def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
+        """Takes in the batch, in order, and moves to `up_to`, at least the last event's position.
+
+        Events up to `position` have been counted: they are skipped. The batch has every event of the log
+        between, those that are not wanted included. `tailing`: the log's end was reached. The write may still
+        be under way afterwards; `settle` ends it.
+        """
+
+    def settle(self, *, may_hold_back: bool) -> None:
+        """Waits for writes under way. Called after every `apply`, and about every 100 ms while idle.
+
+        `may_hold_back`: one whose commits are dear may keep some events in memory for up to 200 ms; otherwise
+        everything taken in is durable, and visible to readers, afterwards.
+        """
+
+    def check(self) -> None:
+        """Raises TargetMoved where this worker left something else. Called every half second while nothing is
+        written, so that an emptied store is noticed without an event."""
+
+    def close(self) -> None:
+        """Settles nothing; gives back connections, locks and memory. `open` may follow."""
+
+
+def checkpoint_of(batch: Sequence[Decoded], up_to: int) -> Checkpoint:
+    """The checkpoint of who has taken the batch in; its event is not known where the batch ends before."""
+    if up_to == 0:
+        return START
+    last = batch[-1].recorded if batch else None
+    return last.checkpoint if last is not None and last.position == up_to else Checkpoint(up_to)
+
+
+def of_this_history(batch: Sequence[Decoded], checkpoints: Collection[Checkpoint]) -> bool:
+    """Whether those of a follower's checkpoints that lie within the batch name the batch's own events."""
+    if not batch or len(set(checkpoints)) == 1:  # Then it lies before the batch.
+        return True
+    first = batch[0].recorded.position
+    return all(
+        batch[one.position - first].recorded.checkpoint == one
+        for one in checkpoints
+        if 0 <= one.position - first < len(batch)
+    )
