@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from aggregates.currencies import minor_digits
@@ -73,8 +73,7 @@ class UnitPrice:
 
     def times(self, quantity: int) -> Money:
         """The total for `quantity` units, rounded half-even to the minor unit."""
-        exact_minor = (self.exact * quantity).scaleb(minor_digits(self.currency))
-        return Money(int(exact_minor.to_integral_value(ROUND_HALF_EVEN)), self.currency)
+        return Money(round(self.exact * (quantity * 10 ** minor_digits(self.currency))), self.currency)
 
     @property
     def is_whole(self) -> bool:

@@ -285,10 +285,11 @@ def placed_order(order: Order, order_id: OrderId) -> OrderPlaced:
 
 def with_refunds(order: Order, refunds: Sequence[Refund]) -> dict[LineId, Line]:
     """The order's lines as they would be with these refunds booked; the order stays as it is."""
-    lines = {line_id: copy(line) for line_id, line in order.lines.items()}
+    lines = dict(order.lines)
     for refund in refunds:
         for part in refund.lines:
-            lines[part.line_id].refund(part)
+            line = lines[part.line_id] = copy(lines[part.line_id])
+            line.refund(part)
     return lines
 
 

@@ -26,6 +26,7 @@ _CALCULATED = re.compile(r"\d+\.\d*(?:[Ee][+-]?\d+)?|\d+[Ee][+-]\d+", re.ASCII)
 _QUANTITY = re.compile(r"(-?\d{1,9})(?:\.0+)?", re.ASCII)
 _PRICE = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?", re.ASCII)
 _CUSTOMER = re.compile(r"(\d{1,12})(?:\.0+)?", re.ASCII)
+_recurring = lru_cache(maxsize=8_192)  # Half a million lines have few codes, customers and prices.
 _ERRORS = {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
 
 
@@ -78,33 +79,71 @@ def parse_record(number: int, record: list[str], form: DateForm) -> Line | Damag
 
 def _parsed(number: int, record: list[str], form: DateForm) -> Line:
     invoice, code, description, quantity, at, price, customer = record
-    _must(_INVOICE, invoice, "invoice number")
-    if _CALCULATED.fullmatch(code):
-        raise _Fault(f"a stock code that a spreadsheet made a number of: {code[:40]!r}")
-    _must(_CODE, code, "stock code")
-    if description in _ERRORS:
-        raise _Fault(f"a spreadsheet's error for a description: {description}")
-    if len(description) > DESCRIPTION_MAX or not is_shown(description):
-        raise _Fault(f"the description is longer than {DESCRIPTION_MAX} characters or not printable")
-    units = int(_must(_QUANTITY, quantity, "quantity").group(1))
-    if units == 0 or abs(units) > QUANTITY_MAX:
-        raise _Fault(f"the quantity {units} is 0 or beyond {QUANTITY_MAX:,}")
-    customer_id = _must(_CUSTOMER, customer, "customer").group(1) if customer else None
-    moment = read_date(at, form)
-    if moment is None:
-        raise _Fault(f"no date: {at[:40]!r}" if at else "no date")
-    unit_price = _price(price)
     return Line(
         number=number,
-        invoice=intern(invoice),
-        code=intern(code),
-        description=intern(description),
-        quantity=units,
-        at=moment,
-        price=unit_price,
-        amount=unit_price.times(units).amount,
-        customer_id=intern(customer_id) if customer_id else None,
+        invoice=_invoice(invoice),
+        code=_code(code),
+        description=_description(description),
+        quantity=_quantity(quantity),
+        customer_id=_customer(customer) if customer else None,
+        at=_date(at, form),
+        price=_price(price),
+        amount=_amount(price, quantity),
     )
+
+
+@_recurring
+def _invoice(text: str) -> str:
+    _must(_INVOICE, text, "invoice number")
+    return intern(text)
+
+
+@_recurring
+def _code(text: str) -> str:
+    if _CALCULATED.fullmatch(text):
+        raise _Fault(f"a stock code that a spreadsheet made a number of: {text[:40]!r}")
+    _must(_CODE, text, "stock code")
+    return intern(text)
+
+
+@_recurring
+def _description(text: str) -> str:
+    if text in _ERRORS:
+        raise _Fault(f"a spreadsheet's error for a description: {text}")
+    if len(text) > DESCRIPTION_MAX or not is_shown(text):
+        raise _Fault(f"the description is longer than {DESCRIPTION_MAX} characters or not printable")
+    return intern(text)
+
+
+@_recurring
+def _quantity(text: str) -> int:
+    units = int(_must(_QUANTITY, text, "quantity").group(1))
+    if units == 0 or abs(units) > QUANTITY_MAX:
+        raise _Fault(f"the quantity {units} is 0 or beyond {QUANTITY_MAX:,}")
+    return units
+
+
+@_recurring
+def _customer(text: str) -> str:
+    return intern(_must(_CUSTOMER, text, "customer").group(1))
+
+
+def _date(text: str, form: DateForm) -> datetime:
+    moment = read_date(text, form)
+    if moment is None:
+        raise _Fault(f"no date: {text[:40]!r}" if text else "no date")
+    return moment
+
+
+@_recurring
+def _price(text: str) -> UnitPrice:
+    _must(_PRICE, text, "unit price")
+    return UnitPrice(Decimal(text) + 0, CURRENCY)  # no negative zero
+
+
+@_recurring
+def _amount(price: str, quantity: str) -> int:
+    return _price(price).times(_quantity(quantity)).amount
 
 
 def _must(form: re.Pattern[str], text: str, what: str) -> re.Match[str]:
@@ -112,9 +151,3 @@ def _must(form: re.Pattern[str], text: str, what: str) -> re.Match[str]:
     if match is None:
         raise _Fault(f"no {what}: {text[:40]!r}" if text else f"no {what}")
     return match
-
-
-@lru_cache(maxsize=4_096)
-def _price(text: str) -> UnitPrice:
-    _must(_PRICE, text, "unit price")
-    return UnitPrice(Decimal(text) + 0, CURRENCY)  # no negative zero

@@ -12,6 +12,7 @@ from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 
 from aggregates.kernel import LineId, OrderId, Sku
 from aggregates.orders.events import LinesReturned, OrderPlaced, OrderRefunded
@@ -35,7 +36,7 @@ class SoldLine:
     """An order line: units that can come back, those not refunded yet, and pence that can be given back."""
 
     sale: Sale
-    nth: int
+    sequence: tuple[datetime, int, int]  # earlier sales first, of one sale the earlier line
     units_left: int
     units_unrefunded: int
     money_left: int
@@ -43,12 +44,7 @@ class SoldLine:
     @property
     def line_id(self) -> LineId:
         """As the import numbers them."""
-        return str(self.nth)
-
-    @property
-    def order(self) -> tuple[datetime, int, int]:
-        """Earlier sales first."""
-        return (*self.sale.sequence, self.nth)
+        return str(self.sequence[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +89,9 @@ class Sold:
             return
         kept = self._by_order[sale.order_id] = []
         for nth, (sku, quantity, amount) in enumerate(lines, 1):
-            line = SoldLine(sale, nth, quantity, quantity, amount)
+            line = SoldLine(sale, (*sale.sequence, nth), quantity, quantity, amount)
             kept.append(line)
-            insort(self._by_buyer.setdefault((customer_id, sku), []), line, key=lambda one: one.order)
+            insort(self._by_buyer.setdefault((customer_id, sku), []), line, key=attrgetter("sequence"))
 
     def take_back(self, event: LinesReturned | OrderRefunded) -> None:
         """Counts as gone what came back, or was refunded, of an imported order."""

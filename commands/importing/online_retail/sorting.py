@@ -106,7 +106,7 @@ def sort_invoice(invoice: Invoice) -> SortedInvoice:
     stock_only = (
         not invoice.is_cancellation
         and invoice.customer_id is None
-        and all(line.price.exact == 0 for line in invoice.lines)
+        and not any(line.price.exact for line in invoice.lines)
     )
     result = SortedInvoice(invoice)
     for nth, line in enumerate(invoice.lines, 1):
@@ -126,7 +126,7 @@ def _meaning(line: Line, invoice: Invoice, *, stock_only: bool) -> Meaning:
         return Meaning(Kind.BAD_DEBT, "a bad debt adjusted")
     if line.code in OUTSIDE:
         return Meaning(*OUTSIDE[line.code])
-    if line.price.exact < 0:
+    if line.price.exact.is_signed():
         return Meaning(Kind.CONTRADICTORY, "a negative price")
     charge = CHARGES.get(line.code)
     if invoice.is_cancellation:
@@ -149,7 +149,7 @@ def _charge(line: Line, charge: Kind, *, stock_only: bool) -> Meaning:
 
 
 def _on_sale(line: Line, *, stock_only: bool) -> Meaning:
-    if line.price.exact == 0:
+    if not line.price.exact:
         return Meaning(Kind.ADJUSTMENT if stock_only or line.quantity < 0 else Kind.FREE)
     if line.quantity < 0:
         return Meaning(Kind.CONTRADICTORY, "a negative quantity at a price on a sale")
