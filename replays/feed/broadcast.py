@@ -1,13 +1,14 @@
-"""The log told to many who listen: one reader per process, however many they are (decision 0012).
+"""The log for many subscribers at once: one reader per process, however many they are (decision 0012).
 
-    with broadcast.admitted():                                  # TooManyListeners
-        while not broadcast.tells_from(position):
-            ...                                                 # who is behind reads for itself
-        with broadcast.listen({"order-17"}, after=position) as listener:
-            async for told in listener: ...
+    with broadcast.admitted():                                  # TooManySubscribers
+        while not broadcast.can_subscribe(after=position):
+            ...                                                 # behind it, the caller reads the log itself
+        with broadcast.subscribe({"order-17"}, after=position) as subscriber:
+            async for events in subscriber: ...
 
-A topic is a stream's name or an event type's. Each event of its topics above `after` comes to a listener once
-and in order, until it falls behind: then its iteration ends, and it reads for itself from where it was.
+A topic is a stream's name or an event type's. A subscriber receives each event of its topics above
+`after` once and in order, until it falls behind: then its iteration ends, and the caller reads the log itself
+from there on.
 """
 
 from __future__ import annotations
@@ -25,124 +26,124 @@ from event_store.records import Checkpoint, EventReader, RecordedEvent
 from replays.feed.feed import WAIT_SECONDS, BeyondHead, FeedPage, read_page
 
 EVERYTHING = "*"
-"""The topic of those who listen to all events."""
+"""The topic of all events."""
 
 QUEUED_MAX = 5_000
-"""Events that one listener may be behind. They are kept once, however many wait for them."""
+"""Events that one subscriber may be behind. They are held once, however many wait for them."""
 
 PAGE = 1_000
-"""Events read at a time; well below what may queue, so that a wave of them leaves nobody behind."""
+"""Events read at a time; well below what may queue, so that a wave of them leaves no subscriber behind."""
 
 WOKEN_AT_ONCE = 20
-"""Listeners that are woken before everything else in the process has its turn."""
+"""Subscribers that are woken before everything else in the process has its turn."""
 
-PAUSE_SECONDS_PER_LISTENER = 0.000_5
-"""The more listen, the more events are told at a time: telling costs by listener, hardly by event."""
+PAUSE_SECONDS_PER_SUBSCRIBER = 0.000_5
+"""The more subscribers, the more events at a time: a delivery costs by subscriber, hardly by event."""
 
 PAUSE_SHARE = 2
-"""After each wave, so many times what it took belongs to others."""
+"""After each wave, so many times what it took belongs to the rest of the process."""
 
 log_lines = structlog.get_logger("replays")
 
 
-class TooManyListeners(Exception):  # noqa: N818
-    """As many listen as may."""
+class TooManySubscribers(Exception):  # noqa: N818
+    """There are as many as may be."""
 
 
-class Told:
-    """An event that many hear. What one of them made of it serves all."""
+class SharedEvent:
+    """An event for many subscribers, rendered once for all of them."""
 
-    __slots__ = ("_made", "event")
+    __slots__ = ("_rendered", "event")
 
     def __init__(self, event: RecordedEvent) -> None:
         self.event = event
-        self._made: bytes | None = None
+        self._rendered: bytes | None = None
 
-    def made(self, make: Callable[[RecordedEvent], bytes]) -> bytes:
-        """What the first caller's `make` made of it."""
-        if self._made is None:
-            self._made = make(self.event)
-        return self._made
+    def rendered(self, render: Callable[[RecordedEvent], bytes]) -> bytes:
+        """What the first caller's `render` made of it."""
+        if self._rendered is None:
+            self._rendered = render(self.event)
+        return self._rendered
 
 
-class Listener:
-    """Iterating gives what was told, as much at a time as came; nothing where none came for a while."""
+class Subscriber:
+    """Iterating gives the events that came, as many at a time; none where none came for a while."""
 
     def __init__(
         self, broadcast: Broadcast, after: int, seen: Checkpoint | None, quiet_seconds: float
     ) -> None:
         self.position = after
-        """Whatever lies at or below it was given, or is of no topic of this listener's."""
+        """Whatever lies at or below it was given, or is of no topic of this subscriber's."""
         self.seen = seen
         """What stands at `position`, where that is known."""
         self._broadcast = broadcast
         self._quiet_seconds = quiet_seconds
-        self._queued: list[Told] = []
+        self._queued: list[SharedEvent] = []
         self._is_over = False
-        self._something = asyncio.Event()
+        self._woken = asyncio.Event()
 
-    async def __aiter__(self) -> AsyncIterator[Sequence[Told]]:
+    async def __aiter__(self) -> AsyncIterator[Sequence[SharedEvent]]:
         while not self._is_over:
             try:
                 async with asyncio.timeout(self._quiet_seconds):
-                    await self._something.wait()
+                    await self._woken.wait()
             except TimeoutError:
                 pass  # Something may have come at the same moment.
-            self._something.clear()
+            self._woken.clear()
             if self._is_over:
                 return
-            heard, self._queued = self._queued, []
+            events, self._queued = self._queued, []
             self.position = (
-                heard[-1].event.position if heard else max(self.position, self._broadcast.position)
+                events[-1].event.position if events else max(self.position, self._broadcast.position)
             )
-            yield heard
+            yield events
 
-    def hear(self, told: Sequence[Told]) -> None:
-        """The broadcast's: queues what lies above all that was heard."""
+    def receive(self, events: Sequence[SharedEvent]) -> None:
+        """For the broadcast: queues what lies above all that was received."""
         if self._is_over:
             return
         last = self._queued[-1].event.position if self._queued else self.position
-        if told[0].event.position <= last:  # It was ahead of the broadcast.
-            told = [one for one in told if one.event.position > last]
-        self._queued += told
+        if events[0].event.position <= last:  # It was ahead of the broadcast.
+            events = [one for one in events if one.event.position > last]
+        self._queued += events
         if len(self._queued) > QUEUED_MAX:
             self.end()
 
     def wake(self) -> None:
-        """The broadcast's."""
-        self._something.set()
+        """For the broadcast."""
+        self._woken.set()
 
     def end(self) -> None:
-        """The broadcast's: what is queued is dropped; it lies above `position`."""
+        """For the broadcast: what is queued is dropped; it lies above `position`."""
         self._is_over = True
         self._queued = []
-        self._something.set()
+        self._woken.set()
 
 
 class Broadcast:
-    """Reads the log while anybody listens. All calls from one event loop."""
+    """Reads the log while there are subscribers. All calls from one event loop."""
 
     def __init__(
         self, log: EventReader, *, listeners_max: int = 1_000, stopping: Callable[[], bool] = lambda: False
     ) -> None:
-        """`stopping` is asked every second: where it says True, whoever listens is let go."""
+        """`stopping` is called every second: once it is True, every subscription ends."""
         self.position = 0
-        """Where there is a reader: told up to here."""
+        """Where there is a reader: delivered up to here."""
         self.seen: Checkpoint | None = None
         """What stood there."""
         self._log = log
         self._listeners_max = listeners_max
         self.stopping = stopping
         self._admitted = 0
-        self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
+        self._subscribers: defaultdict[str, set[Subscriber]] = defaultdict(set)
         self._thread = ThreadPoolExecutor(1, "broadcast")
         self._reader: asyncio.Task[None] | None = None
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place among those who listen. Raises TooManyListeners."""
+        """A place among the subscribers. Raises TooManySubscribers."""
         if self._admitted >= self._listeners_max:
-            raise TooManyListeners
+            raise TooManySubscribers
         self._admitted += 1
         try:
             yield
@@ -151,38 +152,38 @@ class Broadcast:
             if self._admitted == 0 and self._reader is not None:
                 self._reader.cancel()
 
-    def tells_from(self, position: int) -> bool:
-        """Whether who has seen everything up to `position` may listen from there."""
-        return self._reader is None or position >= self.position
+    def can_subscribe(self, *, after: int) -> bool:
+        """Whether the broadcast has not passed `after` yet."""
+        return self._reader is None or after >= self.position
 
     @contextmanager
-    def listen(
+    def subscribe(
         self,
         topics: Collection[str],
         *,
         after: int,
         seen: Checkpoint | None = None,
         quiet_seconds: float = 15.0,
-    ) -> Iterator[Listener]:
-        """Listens to what comes above `after`, where `seen` stood.
+    ) -> Iterator[Subscriber]:
+        """Receives what comes above `after`, where `seen` stood.
 
-        ValueError where the reader is beyond: see `tells_from`.
+        ValueError where the broadcast has passed it: see `can_subscribe`.
         """
-        if not self.tells_from(after):
+        if not self.can_subscribe(after=after):
             raise ValueError(f"already at {self.position}, not at {after}")
-        listener = Listener(self, after, seen, quiet_seconds)
+        subscriber = Subscriber(self, after, seen, quiet_seconds)
         for topic in topics:
-            self._listeners[topic].add(listener)
+            self._subscribers[topic].add(subscriber)
         if self._reader is None:
             self.position, self.seen = after, seen
             self._reader = asyncio.create_task(self._read(), name="broadcast")
         try:
-            yield listener
+            yield subscriber
         finally:
             for topic in topics:
-                self._listeners[topic].discard(listener)
-                if not self._listeners[topic]:
-                    del self._listeners[topic]
+                self._subscribers[topic].discard(subscriber)
+                if not self._subscribers[topic]:
+                    del self._subscribers[topic]
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
@@ -196,40 +197,40 @@ class Broadcast:
                     await asyncio.sleep(WAIT_SECONDS)
                     continue
                 begun = loop.time()
-                woken = self._tell([Told(event) for event in page.events])
-                # Together with the telling: who joins now hears what comes next.
+                woken = self._deliver([SharedEvent(event) for event in page.events])
+                # Together with the delivery: who joins now receives what comes next.
                 self.position, self.seen = page.next, page.seen
                 for at in range(0, len(woken), WOKEN_AT_ONCE):
-                    for listener in woken[at : at + WOKEN_AT_ONCE]:
-                        listener.wake()
+                    for subscriber in woken[at : at + WOKEN_AT_ONCE]:
+                        subscriber.wake()
                     await asyncio.sleep(0)
                 if woken:
                     took = loop.time() - begun
-                    await asyncio.sleep(max(PAUSE_SHARE * took, PAUSE_SECONDS_PER_LISTENER * len(woken)))
+                    await asyncio.sleep(max(PAUSE_SHARE * took, PAUSE_SECONDS_PER_SUBSCRIBER * len(woken)))
         except (AnotherHistory, BeyondHead) as error:
             log_lines.warning("broadcast_of_another_history", reason=str(error))
-        except Exception:  # Whoever listens reads for itself, and finds the same.
+        except Exception:  # Each subscriber's own reading will find the same.
             log_lines.exception("broadcast_failed")
             await asyncio.sleep(WAIT_SECONDS)
         finally:
             self._reader = None
-            for listener in {one for of_topic in self._listeners.values() for one in of_topic}:
-                listener.end()
+            for subscriber in {one for of_topic in self._subscribers.values() for one in of_topic}:
+                subscriber.end()
 
-    def _tell(self, told: list[Told]) -> list[Listener]:
-        """Queues it for everyone whom it concerns, and gives them."""
-        concerned: defaultdict[Listener, list[Told]] = defaultdict(list)
-        for one in told:
-            for listener in self._listening(one.event.stream) | self._listening(one.event.type):
-                concerned[listener].append(one)
-        if told:
-            concerned.update(dict.fromkeys(self._listening(EVERYTHING), told))
-        for listener, heard in concerned.items():
-            listener.hear(heard)
+    def _deliver(self, events: list[SharedEvent]) -> list[Subscriber]:
+        """Queues the events for the subscribers of their topics, and gives those."""
+        concerned: defaultdict[Subscriber, list[SharedEvent]] = defaultdict(list)
+        for one in events:
+            for subscriber in self._subscribed_to(one.event.stream) | self._subscribed_to(one.event.type):
+                concerned[subscriber].append(one)
+        if events:
+            concerned.update(dict.fromkeys(self._subscribed_to(EVERYTHING), events))
+        for subscriber, of_its_topics in concerned.items():
+            subscriber.receive(of_its_topics)
         return list(concerned)
 
-    def _listening(self, topic: str) -> set[Listener]:
-        return self._listeners.get(topic, set())
+    def _subscribed_to(self, topic: str) -> set[Subscriber]:
+        return self._subscribers.get(topic, set())
 
 
 def _read_on(log: EventReader, after: int, seen: Checkpoint | None) -> FeedPage:

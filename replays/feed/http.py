@@ -28,7 +28,7 @@ from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader
 from replays.feed.asked import EVENT_STREAM, PARAMETERS, Asked, asked
-from replays.feed.broadcast import Broadcast, TooManyListeners
+from replays.feed.broadcast import Broadcast, TooManySubscribers
 from replays.feed.cloud_events import CloudEvent, cloud_event
 from replays.feed.feed import BeyondHead, FeedPage, read_page
 from replays.feed.problems import (
@@ -64,7 +64,7 @@ def events_router(
 ) -> APIRouter:
     """The route, to be included in an application. With `operator_token` set it asks for it as a bearer.
 
-    Its event streams are among the listeners of `broadcast`.
+    Its event streams are among the subscribers of `broadcast`.
     """
     router = APIRouter(tags=["events"])
     threads = ThreadPoolExecutor(READERS, "events")
@@ -82,7 +82,7 @@ def events_router(
                 log_id, page = await loop.run_in_executor(threads, _first_page, log, wanted)
             except ProblemError as error:
                 return error.response()
-            except TooManyListeners:
+            except TooManySubscribers:
                 return problem(TOO_MANY_LISTENERS, headers=_LATER)
             except StoreUnavailable:
                 return problem(STORE_UNAVAILABLE)

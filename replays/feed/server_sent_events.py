@@ -66,10 +66,10 @@ async def server_sent_events(
 ) -> AsyncGenerator[bytes, None]:
     """Messages whose `id` is a position, from which Last-Event-ID takes the stream up again.
 
-    Reads for itself, in `threads`, up to where the broadcast tells; then listens; then, where it fell behind,
+    Reads for itself, in `threads`, up to where the broadcast is; then subscribes; then, where it fell behind,
     reads again. While the store is away the stream stays open with heartbeats: a browser gives up for good on
     an error answer, but takes up a stream that ended. Ends when the broadcast does for good, and
-    with a message of the type `another-history` when the log no longer has what was told.
+    with a message of the type `another-history` when the log no longer has what was sent.
     """
     loop = asyncio.get_running_loop()
 
@@ -83,33 +83,33 @@ async def server_sent_events(
 
     def heartbeat(position: int) -> bytes:
         # The position goes with the heartbeat, so that a stream of rare types is not read anew.
-        return f"id: {position}\n\n".encode() if position > told else b": still here\n\n"
+        return f"id: {position}\n\n".encode() if position > sent else b": still here\n\n"
 
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
     page, messages = first, [message(recorded) for recorded in first.events]
-    told, quiet_since = wanted.after, loop.time()
+    sent, quiet_since = wanted.after, loop.time()
     while not broadcast.stopping():
         if messages:
             for piece in _pieces(messages):
                 yield piece
-            told, quiet_since = page.events[-1].position, loop.time()
+            sent, quiet_since = page.events[-1].position, loop.time()
         elif loop.time() - quiet_since >= heartbeat_seconds:
             yield heartbeat(page.next)
-            told, quiet_since = page.next, loop.time()
+            sent, quiet_since = page.next, loop.time()
         position, seen = page.next, page.seen
-        if position >= page.head and broadcast.tells_from(position):
+        if position >= page.head and broadcast.can_subscribe(after=position):
             topics = wanted.types or {EVERYTHING}
-            with broadcast.listen(
+            with broadcast.subscribe(
                 topics, after=position, seen=seen, quiet_seconds=heartbeat_seconds
-            ) as listener:
-                async for heard in listener:
-                    if not heard:
-                        yield heartbeat(listener.position)
-                    for piece in _pieces(one.made(message) for one in heard):
+            ) as subscriber:
+                async for events in subscriber:
+                    if not events:
+                        yield heartbeat(subscriber.position)
+                    for piece in _pieces(one.rendered(message) for one in events):
                         yield piece
                         await asyncio.sleep(0)  # Sending may never wait, and others want their turn.
-                    told = listener.position
-                position, seen = listener.position, listener.seen
+                    sent = subscriber.position
+                position, seen = subscriber.position, subscriber.seen
             quiet_since = loop.time()
         try:
             page, messages = await loop.run_in_executor(threads, read_on, position, seen)
@@ -117,7 +117,7 @@ async def server_sent_events(
             yield b"event: another-history\ndata: %b\n\n" % msgspec.json.encode({"detail": str(error)})
             return
         except LogGap:
-            return  # Who comes again is told.
+            return  # The next request gets the error.
         except StoreUnavailable:
             page, messages = FeedPage([], position, page.head, seen), []
             await asyncio.sleep(WAIT_SECONDS)

@@ -1,4 +1,4 @@
-"""One reader tells the log to all who listen: each hears everything of its topics, in order and once."""
+"""One reader for all subscribers: each receives everything of its topics, in order and once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
 from replays.feed import broadcast as broadcasting
 from replays.feed.asked import Asked
-from replays.feed.broadcast import EVERYTHING, Broadcast, TooManyListeners
+from replays.feed.broadcast import EVERYTHING, Broadcast, TooManySubscribers
 from replays.feed.feed import read_page
 from replays.feed.server_sent_events import server_sent_events
 from tests.replays.served import EVENTS, Served
@@ -52,15 +52,15 @@ class CountedLog(MemoryLog):
         return super().read_all(after=after, limit=limit, types=types, up_to=up_to)
 
 
-async def hear(broadcast: Broadcast, topics: set[str], *, after: int, count: int) -> list[int]:
+async def receive(broadcast: Broadcast, topics: set[str], *, after: int, count: int) -> list[int]:
     """The positions of the next events of these topics."""
-    heard: list[int] = []
-    with broadcast.admitted(), broadcast.listen(topics, after=after) as listener:
-        async for told in listener:
-            heard += [one.event.position for one in told]
-            if len(heard) >= count:
+    received: list[int] = []
+    with broadcast.admitted(), broadcast.subscribe(topics, after=after) as subscriber:
+        async for events in subscriber:
+            received += [one.event.position for one in events]
+            if len(received) >= count:
                 break
-    return heard
+    return received
 
 
 async def ids(messages: AsyncIterator[bytes], count: int) -> list[int]:
@@ -75,24 +75,26 @@ async def ids(messages: AsyncIterator[bytes], count: int) -> list[int]:
     return found
 
 
-def test_however_many_listen_the_log_is_read_once() -> None:
+def test_however_many_subscribe_the_log_is_read_once() -> None:
     async def scenario() -> None:
         log = CountedLog()
         shop = Shop(log)
         shop.receive()
         broadcast = Broadcast(log)
-        crowd = [asyncio.create_task(hear(broadcast, {EVERYTHING}, after=1, count=40)) for _ in range(CROWD)]
+        crowd = [
+            asyncio.create_task(receive(broadcast, {EVERYTHING}, after=1, count=40)) for _ in range(CROWD)
+        ]
         for _ in range(40):
             await asyncio.to_thread(shop.receive)
-        heard = await asyncio.wait_for(asyncio.gather(*crowd), TIMEOUT)
-        assert heard == [list(range(2, 42))] * CROWD
+        received = await asyncio.wait_for(asyncio.gather(*crowd), TIMEOUT)
+        assert received == [list(range(2, 42))] * CROWD
         assert log.calls["read_all"] <= 41
         assert log.calls["wait"] <= 45
 
     asyncio.run(scenario())
 
 
-def test_a_listener_hears_its_topics_alone() -> None:
+def test_a_subscriber_receives_its_topics_alone() -> None:
     async def scenario() -> None:
         log = MemoryLog()
         Shop(log).whole_story()
@@ -101,15 +103,17 @@ def test_a_listener_hears_its_topics_alone() -> None:
         broadcast = Broadcast(log)
         for topics in ({stock}, {"orders.order_placed"}, {stock, "inventory.stock_received"}):
             wanted = [one.position for one in events if topics & {one.stream, one.type}]
-            hearing = hear(broadcast, topics, after=0, count=len(wanted))
+            receiving = receive(broadcast, topics, after=0, count=len(wanted))
             assert wanted
-            assert await asyncio.wait_for(hearing, TIMEOUT) == wanted
+            assert await asyncio.wait_for(receiving, TIMEOUT) == wanted
             await asyncio.sleep(0)
 
     asyncio.run(scenario())
 
 
-def test_who_falls_behind_reads_for_itself_and_hears_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_falls_behind_reads_for_itself_and_gives_everything_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(broadcasting, "QUEUED_MAX", 3)
     monkeypatch.setattr(broadcasting, "PAGE", 2)
 
@@ -137,48 +141,48 @@ def test_who_falls_behind_reads_for_itself_and_hears_everything_once(monkeypatch
             for _ in range(60):
                 await asyncio.to_thread(shop.receive)
             assert await asyncio.wait_for(seen, TIMEOUT) == list(range(1, 62))
-            heard = await asyncio.wait_for(slow_next, TIMEOUT)
-            while len(heard) < 60:
-                heard += await asyncio.wait_for(ids(slow, 1), TIMEOUT)
-            assert heard == list(range(2, 62))
+            received = await asyncio.wait_for(slow_next, TIMEOUT)
+            while len(received) < 60:
+                received += await asyncio.wait_for(ids(slow, 1), TIMEOUT)
+            assert received == list(range(2, 62))
 
     asyncio.run(scenario())
 
 
-def test_a_listener_that_fell_behind_says_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_subscriber_that_fell_behind_says_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcasting, "QUEUED_MAX", 3)
 
     async def scenario() -> None:
         log = MemoryLog()
         shop = Shop(log)
         broadcast = Broadcast(log)
-        with broadcast.admitted(), broadcast.listen({EVERYTHING}, after=0) as listener:
-            hearing = aiter(listener)
+        with broadcast.admitted(), broadcast.subscribe({EVERYTHING}, after=0) as subscriber:
+            receiving = aiter(subscriber)
             await asyncio.to_thread(shop.receive)
-            (first,) = await anext(hearing)
+            (first,) = await anext(receiving)
             for _ in range(10):
                 await asyncio.to_thread(shop.receive)
             while broadcast.position < 11:
                 await asyncio.sleep(0.01)
             with pytest.raises(StopAsyncIteration):
-                await anext(hearing)
-            assert (first.event.position, listener.position) == (1, 1)
-            assert not broadcast.tells_from(listener.position)
-            with pytest.raises(ValueError, match="already at 11"), broadcast.listen({EVERYTHING}, after=1):
+                await anext(receiving)
+            assert (first.event.position, subscriber.position) == (1, 1)
+            assert not broadcast.can_subscribe(after=subscriber.position)
+            with pytest.raises(ValueError, match="already at 11"), broadcast.subscribe({EVERYTHING}, after=1):
                 pass
 
     asyncio.run(scenario())
 
 
-def test_who_is_ahead_of_the_reader_hears_nothing_twice() -> None:
+def test_a_subscriber_ahead_of_the_reader_receives_nothing_twice() -> None:
     async def scenario() -> None:
         log = MemoryLog()
         shop = Shop(log)
         broadcast = Broadcast(log)
         for _ in range(5):
             shop.receive()
-        behind = asyncio.create_task(hear(broadcast, {EVERYTHING}, after=0, count=6))
-        ahead = asyncio.create_task(hear(broadcast, {EVERYTHING}, after=5, count=1))
+        behind = asyncio.create_task(receive(broadcast, {EVERYTHING}, after=0, count=6))
+        ahead = asyncio.create_task(receive(broadcast, {EVERYTHING}, after=5, count=1))
         await asyncio.sleep(0)
         await asyncio.to_thread(shop.receive)
         assert await asyncio.wait_for(behind, TIMEOUT) == [1, 2, 3, 4, 5, 6]
@@ -192,40 +196,40 @@ def test_nothing_is_lost_while_the_store_is_away() -> None:
         log = CountedLog()
         shop = Shop(log)
         broadcast = Broadcast(log)
-        hearing = asyncio.create_task(hear(broadcast, {EVERYTHING}, after=0, count=2))
+        receiving = asyncio.create_task(receive(broadcast, {EVERYTHING}, after=0, count=2))
         await asyncio.sleep(0)
         await asyncio.to_thread(shop.receive)
         log.is_away = True
         await asyncio.sleep(0.1)
-        assert not hearing.done()
+        assert not receiving.done()
         log.is_away = False
         await asyncio.to_thread(shop.receive)
-        assert await asyncio.wait_for(hearing, TIMEOUT) == [1, 2]
+        assert await asyncio.wait_for(receiving, TIMEOUT) == [1, 2]
 
     asyncio.run(scenario())
 
 
-def test_the_log_is_read_while_anybody_listens_and_no_longer() -> None:
+def test_the_log_is_read_while_there_are_subscribers_and_no_longer() -> None:
     async def scenario() -> None:
         log = CountedLog()
         shop = Shop(log)
         broadcast = Broadcast(log)
         for position in (1, 2):
-            hearing = asyncio.create_task(hear(broadcast, {EVERYTHING}, after=position - 1, count=1))
+            receiving = asyncio.create_task(receive(broadcast, {EVERYTHING}, after=position - 1, count=1))
             await asyncio.sleep(0)
             await asyncio.to_thread(shop.receive)
-            assert await asyncio.wait_for(hearing, TIMEOUT) == [position]
+            assert await asyncio.wait_for(receiving, TIMEOUT) == [position]
             await asyncio.sleep(0.01)
-            assert broadcast.tells_from(0), "nobody reads"
+            assert broadcast.can_subscribe(after=0), "nobody reads"
 
     asyncio.run(scenario())
 
 
-def test_there_is_a_limit_on_listeners() -> None:
+def test_there_is_a_limit_on_subscribers() -> None:
     async def scenario() -> None:
         broadcast = Broadcast(MemoryLog(), listeners_max=2)
         with broadcast.admitted():
-            with broadcast.admitted(), pytest.raises(TooManyListeners), broadcast.admitted():
+            with broadcast.admitted(), pytest.raises(TooManySubscribers), broadcast.admitted():
                 pass
             with broadcast.admitted():
                 pass
@@ -233,7 +237,7 @@ def test_there_is_a_limit_on_listeners() -> None:
     asyncio.run(scenario())
 
 
-def test_a_stream_beyond_the_limit_is_told_to_come_again() -> None:
+def test_a_stream_beyond_the_limit_is_asked_to_come_again() -> None:
     log = MemoryLog()
     Shop(log).receive()
 
@@ -249,9 +253,9 @@ def test_a_stream_beyond_the_limit_is_told_to_come_again() -> None:
             assert refused.status_code == 503
             assert refused.json()["type"] == "/problems/too-many-listeners"
             assert int(refused.headers["Retry-After"]) > 0
-            assert (await client.get(address)).status_code == 200, "pages are no listeners"
+            assert (await client.get(address)).status_code == 200, "pages are no subscribers"
             await open_streams.aclose()
-            while True:  # A place is free once the server has seen that its listener is gone.
+            while True:  # A place is free once the server has seen that its subscriber is gone.
                 async with client.stream("GET", address, headers=listening) as answer:
                     if answer.status_code == 200:
                         return
@@ -260,7 +264,7 @@ def test_a_stream_beyond_the_limit_is_told_to_come_again() -> None:
         asyncio.run(scenario(f"http://127.0.0.1:{served.port}{EVENTS}"))
 
 
-def test_hundreds_of_streams_hear_everything_once() -> None:
+def test_hundreds_of_streams_receive_everything_once() -> None:
     log = CountedLog()
     shop = Shop(log)
     for _ in range(5):
@@ -281,6 +285,6 @@ def test_hundreds_of_streams_hear_everything_once() -> None:
             return await asyncio.gather(*crowd)
 
     with Served(log) as served:
-        heard = asyncio.run(scenario(f"http://127.0.0.1:{served.port}{EVENTS}"))
-    assert heard == [list(range(at % 5 + 1, 26)) for at in range(CROWD)]
+        received = asyncio.run(scenario(f"http://127.0.0.1:{served.port}{EVENTS}"))
+    assert received == [list(range(at % 5 + 1, 26)) for at in range(CROWD)]
     assert log.calls["read_all"] < 3 * CROWD
