@@ -68,6 +68,7 @@ def main() -> None:
             for case, run in runs.items():
                 reports[case].append(run())
     rates = {case: statistics.median(r.rate for r in each) for case, each in reports.items()}
+    _print_ratios(rates)
     print(f"\n| {'who':<36} | callers | events/s | p50 ms | p99 ms |\n| --- | ---: | ---: | ---: | ---: |")
     for (name, callers), each in reports.items():
         p50, p99 = (statistics.median(r.percentile(part) for r in each) for part in (0.5, 0.99))
@@ -76,7 +77,6 @@ def main() -> None:
             print(f"| {name:<36} |         | {events:>8,.0f} |        |        |")
         else:
             print(f"| {name:<36} | {callers:>7} | {events:>8,.0f} | {p50:>6.2f} | {p99:>6.2f} |")
-    _print_ratios(rates)
     drawn = (OURS, OURS_THREADS, DOOR, PLAIN, PGBENCH, FASTER, LIBRARY)
     lines = {who: [(n, rates[name, n]) for name, n in rates if name == who] for who in drawn}
     draw(FIGURE, "Durable appends of one 300-byte event", "callers", "events per second", lines)

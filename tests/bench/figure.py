@@ -9,7 +9,7 @@ from pathlib import Path
 
 WIDTH, HEIGHT = 790, 440
 LEFT, RIGHT, TOP, BOTTOM = 80, 240, 40, 60
-COLOURS = ("#0b6e4f", "#c8553d", "#2a4d8f", "#8a6d1c", "#7b3f8c", "#555555", "#1c8a8a")
+COLOURS = ("#0b6e4f", "#c8553d", "#2a4d8f", "#8a6d1c", "#7b3f8c", "#555555", "#1c8a8a", "#b0307a")
 
 Points = Sequence[tuple[float, float]]
 
