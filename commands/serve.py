@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 
@@ -21,11 +20,6 @@ from commands.vital import Vital
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 
-SWITCH_SECONDS = 0.0005
-"""How long the event loop may keep the interpreter from the thread whose append has come back; Python's own
-5 ms would be most of an append's time."""
-
-
 Serve = Callable[[ASGIApp], Awaitable[None]]
 """Serves an application until SIGTERM or SIGINT, then finishes what is under way."""
 
@@ -35,7 +29,6 @@ def serve_commands(settings: Settings, serve: Serve) -> None:
 
     Raises SystemExit(1) where something has ended that the process cannot do without.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
     log = PostgresLog.open(settings.postgres_url)
     try:
         uvloop.run(_serve(settings, log, serve))

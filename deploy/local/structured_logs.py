@@ -31,7 +31,6 @@ def configure_logs() -> None:
     for_a_person = sys.stderr.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if for_a_person else _json
     stamped: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([] if for_a_person else [structlog.processors.format_exc_info]),
