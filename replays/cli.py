@@ -1,4 +1,4 @@
-"""`daybook replays …` and `daybook events tail`: the auditor's and the analyst's doors. They only read.
+"""`daybook replays …` and `daybook events tail`: for auditors and analysts. They only read.
 
 `ctx.obj` has `postgres_url`, the log's address.
 """
@@ -24,8 +24,8 @@ from replays.feed.asked import LIMIT_MAX, TYPE_NAMES
 from replays.feed.cloud_events import cloud_event
 from replays.feed.feed import BeyondHead, read_page
 from replays.order.history import UnknownOrder, load_history
-from replays.order.moments import Cut, Everything, RecordedBy, UpToPosition, ValidBy, parse_time
-from replays.order.order_report import NotYet, in_json, in_words
+from replays.order.moments import NOW, Cut, parse_time, recorded_by, up_to, valid_by
+from replays.order.report import NotYet, in_json, in_words
 from replays.verification.findings import Finding
 from replays.verification.verify import verify
 
@@ -67,19 +67,19 @@ def replay_order(
     with _log(addresses) as log:
         try:
             history = load_history(log, Codec(EVENT_TYPES), order_id)
-            told = in_json(history, cut) if as_json else in_words(history, cut)
+            report = in_json(history, cut) if as_json else in_words(history, cut)
         except UnknownOrder:
             raise click.ClickException(f"there is no order {order_id}") from None
         except NotYet as not_yet:
             raise click.ClickException(f"order {order_id}: {not_yet}") from None
-    click.echo(told)
+    click.echo(report)
 
 
 @replays_group.command("verify")
-@click.option("--json", "as_json", is_flag=True, help="What was looked at and every finding as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="What was read and every finding as JSON.")
 @click.pass_obj
 def replay_verify(addresses: Any, as_json: bool) -> None:
-    """Reads the whole log and holds it against every rule. Exit code 1 when one is broken."""
+    """Reads all of the log and checks it against every rule. Exit code 1 when one is broken."""
     findings: list[Finding] = []
 
     def report(finding: Finding) -> None:
@@ -146,12 +146,12 @@ def _cut(at: str | None, valid_at: str | None, position: int | None) -> Cut:
         raise Misused("only one of --at, --valid-at and --position at a time")
     try:
         if at is not None:
-            return RecordedBy(parse_time(at))
+            return recorded_by(parse_time(at))
         if valid_at is not None:
-            return ValidBy(parse_time(valid_at))
+            return valid_by(parse_time(valid_at))
     except ValueError as error:
         raise Misused(str(error)) from None
-    return Everything() if position is None else UpToPosition(position)
+    return NOW if position is None else up_to(position)
 
 
 def _types(text: str) -> frozenset[str]:

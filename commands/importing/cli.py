@@ -38,23 +38,24 @@ def import_group() -> None:
 @click.option(
     "--dates",
     type=click.Choice(["iso", "day-month", "month-day"]),
-    help="The form of the file's dates, where the file itself does not tell.",
+    help="The form of the file's dates, where the file itself does not show it.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the table and write nothing; needs no running system.")
 @click.option(
     "--aside",
+    "rejects",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to list the lines that get no event. [default: imports/ in the data folder]",
 )
 @click.pass_obj
 def online_retail_command(
-    system: System, file: Path, dates: str | None, dry_run: bool, aside: Path | None
+    system: System, file: Path, dates: str | None, dry_run: bool, rejects: Path | None
 ) -> None:
     """Import FILE (.csv, .csv.gz or .xlsx) in the format of the data set "Online Retail" or its
     later edition "Online Retail II".
 
     Every invoice is imported once for ever: where an import was stopped, the next one goes on, and an invoice
-    that both editions have counts once. How the file is read is found from the whole of it. The table at the
+    that both editions have counts once. How the file is read is found from all of it. The table at the
     end accounts for every line; the exit code is 1 when it does not add up.
     """
     from commands.importing import running
@@ -70,7 +71,7 @@ def online_retail_command(
                 postgres_url=lambda: system.postgres_url,
                 data_dir=system.data_dir,
                 read_url=system.read,
-                aside=aside,
+                rejects=rejects,
                 dates=form,
             )
     except running.ImportFailed as error:

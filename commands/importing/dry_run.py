@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from commands.importing.online_retail.accounts import CreditedPiece, LogAccount, goods
-from commands.importing.online_retail.reading_back import CHARGES, CHARGES_CREDITED
+from commands.importing.online_retail.accounts import LogAccount, goods
 from commands.importing.online_retail.recording import (
-    Credited,
     RecordAdjustments,
     RecordCancellation,
     RecordSale,
@@ -36,10 +34,14 @@ class DryRun:
         """Counts a command."""
         self.written += 1
         match command:
-            case RecordSale():
-                self._sale(command)
-            case RecordCancellation():
-                self._cancellation(command)
+            case RecordSale(number=number, lines=lines, charges=charges):
+                priced = [(line, line.unit_price.times(line.quantity).amount) for line in lines]
+                self.account.add_order(number, priced, charges)
+            case RecordCancellation(number=number, on_orders=on_orders, alone=alone):
+                for part in on_orders:
+                    self.account.add_credit(number, part.lines, on_order=True)
+                if alone is not None:
+                    self.account.add_credit(number, alone.lines, alone.charges, on_order=False)
             case RecordAdjustments(number=number, corrections=corrections):
                 for one in corrections:
                     self.account.add(number, Kind.ADJUSTMENT, 0, goods=goods(one.sku, one.delta))
@@ -55,24 +57,3 @@ class DryRun:
 
     async def abandon(self) -> None:
         """Nothing is under way."""
-
-    def _sale(self, sale: RecordSale) -> None:
-        for line in sale.lines:
-            kind = Kind.SOLD if line.unit_price.exact > 0 else Kind.FREE
-            pence = line.unit_price.times(line.quantity).amount
-            self.account.add(sale.number, kind, pence, goods=goods(line.sku, line.quantity))
-        for charge in sale.charges:
-            self.account.add(sale.number, CHARGES[charge.kind], charge.amount.amount)
-
-    def _cancellation(self, canceled: RecordCancellation) -> None:
-        for part in canceled.on_orders:
-            self._credited(canceled.number, part.lines, on_order=True)
-        if canceled.alone is not None:
-            self._credited(canceled.number, canceled.alone.lines, on_order=False)
-            for charge in canceled.alone.charges:
-                kind = CHARGES_CREDITED[charge.kind]
-                self.account.add(canceled.number, kind, -charge.amount.amount)
-
-    def _credited(self, number: str, lines: Sequence[Credited], *, on_order: bool) -> None:
-        pieces = self.account.credited.setdefault(number, [])
-        pieces += [CreditedPiece(line.sku, line.quantity, line.amount.amount, on_order) for line in lines]

@@ -8,8 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -28,14 +27,13 @@ from commands.loop.decision import BusyError
 from event_store.codec import Codec
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
-from event_store.records import EventLog
 
 LOCK = "import"
 DIFFERING_SHOWN_MAX = 10
 
 
 class ImportFailed(Exception):  # noqa: N818
-    """The import could not be done; the message is for whoever asked for it."""
+    """The import could not be done; the message is for its user."""
 
 
 def import_file(
@@ -44,23 +42,29 @@ def import_file(
     postgres_url: Callable[[], str],
     data_dir: Path,
     read_url: str | None,
-    aside: Path | None = None,
+    rejects: Path | None = None,
     dates: DateForm | None = None,
 ) -> bool:
     """Imports `file` and prints the account; whether it adds up. Raises ImportFailed and EventStoreError.
 
-    The system's address is asked for when the file was read.
+    `postgres_url` is called once the file was read; `rejects` is where its rejects are listed, else in the
+    data folder.
     """
+
+    def rejects_path(digest: str) -> Path:
+        return rejects or data_dir / "imports" / f"online-retail-{digest[:16]}-aside.csv"
+
     progress, began = Progress(), time.monotonic()
-    with _told(progress), few_collections(), _read(file, dates, progress) as reading:
-        log = PostgresLog.open(postgres_url())
-        try:
-            with quiet_logs(), _alone(log):
-                listed = partial(_aside_of, data_dir, aside)
-                importing = OnlineRetailImport(log, Codec(EVENT_TYPES), reading, listed, progress)
-                result = asyncio.run(importing.run())
-        finally:
-            log.close()
+    with (
+        _failing_in_one_line(progress),
+        few_collections(),
+        _read(file, dates, progress) as reading,
+        closing(PostgresLog.open(postgres_url())) as log,
+        quiet_logs(),
+        _alone(log),
+    ):
+        importing = OnlineRetailImport(log, Codec(EVENT_TYPES), reading, rejects_path, progress)
+        result = asyncio.run(importing.run())
     report(result, seconds=time.monotonic() - began)
     if read_url is not None:
         await_views(read_url, result.head, progress)
@@ -73,25 +77,18 @@ def dry_run(file: Path, *, postgres_url: str | None, dates: DateForm | None = No
     Without the address of a system the log is taken to be empty. Raises as `import_file` does.
     """
     progress, began = Progress(), time.monotonic()
-    with _told(progress), _read(file, dates, progress) as reading:
-        log: EventLog
+    with _failing_in_one_line(progress), _read(file, dates, progress) as reading:
         if postgres_url is None:
-            progress.tell("no running system was found: the log is taken to be empty")
-            log = MemoryLog()
-        else:
-            log = PostgresLog.open(postgres_url)
-        try:
+            progress.note("no running system was found: the log is taken to be empty")
+        with closing(MemoryLog() if postgres_url is None else PostgresLog.open(postgres_url)) as log:
             importing = OnlineRetailImport(log, Codec(EVENT_TYPES), reading, lambda _: file, progress)
             result = asyncio.run(importing.dry_run())
-        finally:
-            log.close()
     report(result, seconds=time.monotonic() - began)
     return result.account.adds_up
 
 
 @contextmanager
-def _told(progress: Progress) -> Iterator[None]:
-    """Ends in one line what could not be done."""
+def _failing_in_one_line(progress: Progress) -> Iterator[None]:
     try:
         yield
     except NotOnlineRetail as error:
@@ -111,7 +108,7 @@ def _told(progress: Progress) -> Iterator[None]:
 def _read(file: Path, dates: DateForm | None, progress: Progress) -> Reading:
     progress.stage("reading the file", unit=" lines")
     reading = read_file(file, dates=dates, moved=progress.advance)
-    progress.tell(f"read as {reading.outline.said}")
+    progress.note(f"read as {reading.outline.description}")
     return reading
 
 
@@ -127,29 +124,30 @@ def _alone(log: PostgresLog) -> Iterator[None]:
 
 
 def report(result: Result, *, seconds: float) -> None:
-    """Prints the table, and what else there is to say of it."""
-    say(table(result.account))
-    say("")
-    say(f"read as {result.outline.said}")
-    parts = result.outline.parts
-    if parts.again:
-        say(f"{parts.again:,} invoices stand in more than one part of the file and count where they first do")
-        _say_some("There with other lines", sorted(parts.differing))
-    say(f"{_done(result)}; {result.outline.lines:,} lines in {seconds:,.1f} s")
-    if result.aside is not None and any(count.lines for count in result.account.aside.values()):
-        say(f"listed aside, each with its reason: {result.aside}")
-    if result.account.adds_up:
-        say("Every line is accounted for, to the penny.")
+    """Prints the table, and below it what it does not show."""
+    account, outline = result.account, result.outline
+    click.echo(f"{table(account)}\n\nread as {outline.description}")
+    if outline.parts.again:
+        click.echo(
+            f"{outline.parts.again:,} invoices stand in more than one part of the file"
+            " and count where they first do"
+        )
+        _print_some("There with other lines", sorted(outline.parts.differing))
+    click.echo(f"{_done(result)}; {outline.lines:,} lines in {seconds:,.1f} s")
+    if result.rejects is not None and any(count.lines for count in account.rejects.values()):
+        click.echo(f"listed aside, each with its reason: {result.rejects}")
+    if account.adds_up:
+        click.echo("Every line is accounted for, to the penny.")
         return
-    say("THE ACCOUNT DOES NOT ADD UP.")
-    _say_some("In the log with other lines than in the file", list(result.account.differing))
-    for number, how in list(result.account.differing.items())[:DIFFERING_SHOWN_MAX]:
-        say(f"  {number}: {how}")
+    click.echo("THE ACCOUNT DOES NOT ADD UP.")
+    _print_some("In the log with other lines than in the file", list(account.differing))
+    for number, how in list(account.differing.items())[:DIFFERING_SHOWN_MAX]:
+        click.echo(f"  {number}: {how}")
 
 
 def _done(result: Result) -> str:
     """What of the file was new to the log."""
-    if result.aside is None:
+    if result.rejects is None:
         return (
             f"{result.written:,} of {result.invoices:,} invoices would be new to the log; nothing was written"
         )
@@ -158,14 +156,15 @@ def _done(result: Result) -> str:
     return f"{result.written:,} of {result.invoices:,} invoices were new to the log"
 
 
-def _say_some(said: str, numbers: Sequence[str]) -> None:
+def _print_some(title: str, numbers: Sequence[str]) -> None:
     if numbers:
         more = len(numbers) - DIFFERING_SHOWN_MAX
-        say(f"{said}: {', '.join(numbers[:DIFFERING_SHOWN_MAX])}{f' and {more:,} more' if more > 0 else ''}")
+        shown = ", ".join(numbers[:DIFFERING_SHOWN_MAX])
+        click.echo(f"{title}: {shown}{f' and {more:,} more' if more > 0 else ''}")
 
 
 def await_views(read_url: str, position: int, progress: Progress) -> None:
-    """Shows the read models catch up."""
+    """Waits until every view stands at `position`, and shows how far they are."""
     progress.stage("read models", total=position, unit=" events")
     shown = 0
 
@@ -176,12 +175,11 @@ def await_views(read_url: str, position: int, progress: Progress) -> None:
 
     try:
         wait_for_views(read_url, position=position, moved=moved)
+        outcome = f"Every read model is current at position {position:,}."
     except ViewsUnreachable as error:
-        progress.close()
-        click.echo(f"The books are written; {error}", err=True)
-    else:
-        progress.close()
-        click.echo(f"Every read model is current at position {position:,}.", err=True)
+        outcome = f"The books are written; {error}"
+    progress.close()
+    click.echo(outcome, err=True)
 
 
 @contextmanager
@@ -207,12 +205,3 @@ def quiet_logs() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**before)
-
-
-def say(line: str) -> None:
-    """One line of the answer."""
-    click.echo(line)
-
-
-def _aside_of(data_dir: Path, given: Path | None, digest: str) -> Path:
-    return given or data_dir / "imports" / f"online-retail-{digest[:16]}-aside.csv"

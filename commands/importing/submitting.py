@@ -16,7 +16,7 @@ CHUNK_EVENTS = 3_000
 """Events in one append call, about: enough to be fast, few enough not to keep the shop's own waiting long."""
 
 Amend = Callable[[], Awaitable[Any]]
-"""Makes a command anew where the shop said no to it; None where there is no other way to say it."""
+"""Makes a command anew after its rejection; None where there is no other way to write it down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class ViewsUnreachable(Exception):  # noqa: N818
 
 
 def wait_for_views(read_url: str, *, position: int, moved: Callable[[int], None]) -> None:
-    """Returns once every view stands at `position`; `moved` is told the least of them now and then.
+    """Returns once every view stands at `position`; `moved` is called with the least of them now and then.
 
     Raises ViewsUnreachable.
     """
@@ -45,19 +45,19 @@ def wait_for_views(read_url: str, *, position: int, moved: Callable[[int], None]
 
 def view_position(read_url: str, path: str, *, wanted: int) -> int:
     """Where the view stands that answers `path`; waits a moment for it to reach `wanted`."""
-    headers = {"Daybook-Min-Position": str(wanted)}
+    request_headers = {"Daybook-Min-Position": str(wanted)}
     if token := os.environ.get("DAYBOOK_OPERATOR_TOKEN"):
-        headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(f"{read_url.rstrip('/')}{path}", headers=headers)
+        request_headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(f"{read_url.rstrip('/')}{path}", headers=request_headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            said = answer.headers
+        with urllib.request.urlopen(request, timeout=30) as response:
+            headers = response.headers
     except urllib.error.HTTPError as error:
-        said = error.headers
+        headers = error.headers
         error.close()
     except OSError as error:
         raise ViewsUnreachable(f"the query side does not answer: {error}") from error
-    position = said.get("Daybook-View-Position", "")
+    position = headers.get("Daybook-View-Position", "")
     if not position.isdecimal():
         raise ViewsUnreachable(f"the query side does not say where its views stand ({path})")
     return int(position)

@@ -1,6 +1,6 @@
 """Everything that ever happened to one order, from every stream that took part, in the log's order.
 
-An order's cart, payment and checkout process have streams of their own and are read whole. Its stock
+An order's cart, payment and checkout process have streams of their own, which are read completely. Its stock
 events lie in the streams of its SKUs, which may be long: they are found through the commands that wrote
 the order's other events, since one command writes them together and a command's positions are contiguous.
 """
@@ -22,7 +22,7 @@ from event_store.records import EventReader, JournalRow, RecordedEvent
 _PAGE = 10_000
 
 
-class UnknownOrder(Exception):  # noqa: N818 - the answer to a question, not a fault
+class UnknownOrder(Exception):  # noqa: N818 - not a fault
     """The log has no order of this id."""
 
 
@@ -91,7 +91,7 @@ def _written_by(log: EventReader, row: JournalRow) -> Iterator[RecordedEvent]:
 
 
 def _names_order(codec: Codec, recorded: RecordedEvent, order_id: str) -> bool:
-    """Stock and credit notes: kinds of streams whose events say which order they are for."""
+    """Stock and credit notes: kinds of streams whose events name their order."""
     return (
         recorded.stream.startswith(("stock-", "credit_note-"))
         and getattr(codec.decode(recorded), "order_id", None) == order_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -16,7 +17,7 @@ _TIME_WITHOUT_OFFSET = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\
 def parse_time(text: str) -> datetime:
     """An RFC 3339 time, in UTC; a bare date is the end of that day in UTC.
 
-    Raises ValueError, in words for the person who typed it.
+    Raises ValueError, whose text is for the command line.
     """
     try:
         if _DATE.fullmatch(text):
@@ -36,57 +37,27 @@ def format_time(moment: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
-    """The log as it stands."""
+class Cut:
+    """Which events count; `words` say so in a sentence."""
 
-    def keeps(self, _recorded: RecordedEvent) -> bool:
-        """Whether the event counts."""
-        return True
-
-    def __str__(self) -> str:
-        return "now"
+    includes: Callable[[RecordedEvent], bool]
+    words: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedBy:
+NOW = Cut(lambda _: True, "now")
+"""The log as it stands."""
+
+
+def recorded_by(time: datetime) -> Cut:
     """What the books held at a moment: recorded_at up to and including it."""
-
-    time: datetime
-
-    def keeps(self, recorded: RecordedEvent) -> bool:
-        """Whether the event counts."""
-        return recorded.recorded_at <= self.time
-
-    def __str__(self) -> str:
-        return f"as recorded by {format_time(self.time)}"
+    return Cut(lambda recorded: recorded.recorded_at <= time, f"as recorded by {format_time(time)}")
 
 
-@dataclass(frozen=True, slots=True)
-class ValidBy:
+def valid_by(time: datetime) -> Cut:
     """What was true in the world by a moment, whenever it was written down."""
-
-    time: datetime
-
-    def keeps(self, recorded: RecordedEvent) -> bool:
-        """Whether the event counts."""
-        return recorded.valid_at <= self.time
-
-    def __str__(self) -> str:
-        return f"as valid by {format_time(self.time)}"
+    return Cut(lambda recorded: recorded.valid_at <= time, f"as valid by {format_time(time)}")
 
 
-@dataclass(frozen=True, slots=True)
-class UpToPosition:
+def up_to(position: int) -> Cut:
     """The log up to and including a position."""
-
-    position: int
-
-    def keeps(self, recorded: RecordedEvent) -> bool:
-        """Whether the event counts."""
-        return recorded.position <= self.position
-
-    def __str__(self) -> str:
-        return f"as of position {self.position}"
-
-
-Cut = Everything | RecordedBy | ValidBy | UpToPosition
+    return Cut(lambda recorded: recorded.position <= position, f"as of position {position}")

@@ -56,7 +56,7 @@ def events(log: EventReader) -> list[Any]:
     return result
 
 
-def told(log: EventReader, kind: type[Any], **fields: Any) -> list[Any]:
+def events_of(log: EventReader, kind: type[Any], **fields: Any) -> list[Any]:
     """The log's events of a kind whose fields have these values."""
     return [
         event
@@ -69,7 +69,7 @@ Streams = dict[str, list[tuple[str, str, str]]]
 
 
 def streams(log: EventLog) -> Streams:
-    """What every stream says: all but positions, ids of commands and times of writing.
+    """What every stream holds: all but positions, ids of commands and times of writing.
 
     Ids that follow from the log's secret are named after what they follow from, so that two logs compare.
     """
@@ -90,7 +90,7 @@ def streams(log: EventLog) -> Streams:
     after = 0
     while page := log.read_all(after=after, limit=5_000):
         for recorded in page:
-            said = (recorded.type, named(recorded.data.decode()), recorded.valid_at.isoformat())
-            result.setdefault(named(recorded.stream), []).append(said)
+            content = (recorded.type, named(recorded.data.decode()), recorded.valid_at.isoformat())
+            result.setdefault(named(recorded.stream), []).append(content)
         after = page[-1].position
     return result

@@ -21,7 +21,7 @@ from aggregates.orders.events import (
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
 from commands.importing.online_retail.identity import Identity
 from event_store.records import EventLog
-from tests.importing.given import SMALL, events, run, told
+from tests.importing.given import SMALL, events, events_of, run
 
 COUNTED = {  # label: lines and pence in the file; all of them in the log, or all aside
     "products sold": (12, 8465),
@@ -58,7 +58,7 @@ def test_every_line_is_accounted_for_once_and_to_the_penny(log: EventLog, tmp_pa
     assert account.adds_up
     assert {label: (c.lines, c.pence) for label, c in account.file.items() if c.lines} == COUNTED | ASIDE
     assert {label: (c.lines, c.pence) for label, c in account.log.items() if c.lines} == COUNTED
-    assert {label: (c.lines, c.pence) for label, c in account.aside.items()} == ASIDE
+    assert {label: (c.lines, c.pence) for label, c in account.rejects.items()} == ASIDE
     assert sum(lines for lines, _ in (COUNTED | ASIDE).values()) == 42
 
 
@@ -67,7 +67,7 @@ def test_an_order_has_a_line_for_each_of_its_invoice_at_its_own_price_and_time(
 ) -> None:
     run(log, SMALL, tmp_path)
     order_id = Identity(log.installation_secret()).order("900001")
-    [placed] = told(log, OrderPlaced, number="900001")
+    [placed] = events_of(log, OrderPlaced, number="900001")
     assert placed.order_id == order_id
     assert [
         (line.line_id, line.sku, line.title, line.quantity, line.unit_price.exact, line.line_total.amount)
@@ -92,11 +92,11 @@ def test_an_order_is_paid_elsewhere_fulfilled_and_dispatched_without_reservation
 ) -> None:
     run(log, SMALL, tmp_path)
     order_id = Identity(log.installation_secret()).order("900001")
-    [captured] = told(log, PaymentCaptured, order_id=order_id)
+    [captured] = events_of(log, PaymentCaptured, order_id=order_id)
     assert (captured.amount, captured.source) == (gbp(4208), "elsewhere")
-    [fulfilled] = told(log, LinesFulfilled, order_id=order_id)
+    [fulfilled] = events_of(log, LinesFulfilled, order_id=order_id)
     assert {part.line_id: part.quantity for part in fulfilled.lines} == {"1": 6, "2": 4, "3": 3, "4": 2}
-    dispatched = told(log, StockDispatched, order_id=order_id)
+    dispatched = events_of(log, StockDispatched, order_id=order_id)
     assert {event.sku: event.quantity for event in dispatched} == {"70001": 10, "70002": 3, "70003": 2}
     assert all(event.from_reservation == 0 for event in dispatched)
     assert log.read_stream(f"checkout-{order_id}") == []  # no process, gateway or expiry acts on it
@@ -106,14 +106,14 @@ def test_a_time_in_summer_is_one_hour_before_london_and_may_be_the_day_before(
     log: EventLog, tmp_path: Path
 ) -> None:
     run(log, SMALL, tmp_path)
-    [placed] = told(log, OrderPlaced, number="900017")
+    [placed] = events_of(log, OrderPlaced, number="900017")
     assert placed.placed_on == date(2011, 5, 31)
     assert placed.lines[0].title == "TIN WHISTLE"  # its own line has no description
 
 
 def test_nothing_is_ordered_by_fees_bad_debts_and_too_large_discounts(log: EventLog, tmp_path: Path) -> None:
     run(log, SMALL, tmp_path)
-    numbers = {event.number for event in told(log, OrderPlaced)}
+    numbers = {event.number for event in events_of(log, OrderPlaced)}
     assert numbers == {"900001", "900002", "900003", "900004", "900005", "900009", "900011", "900017"}
 
 
@@ -123,7 +123,7 @@ def test_a_cancellation_returns_the_latest_sales_and_refunds_no_more_than_they_c
     run(log, SMALL, tmp_path)
     identity = Identity(log.installation_secret())
     first, later = identity.order("900001"), identity.order("900003")
-    notes = [event for event in told(log, CreditNoteIssued) if event.number.startswith("C900012")]
+    notes = [event for event in events_of(log, CreditNoteIssued) if event.number.startswith("C900012")]
     # 12 at 2.30: five bought later at 2.00, four at 2.10, three of six at 2.55; what is over stands alone.
     assert [(note.number, note.order_id, note.amount.amount) for note in notes] == [
         ("C900012", later, 1000),
@@ -131,13 +131,13 @@ def test_a_cancellation_returns_the_latest_sales_and_refunds_no_more_than_they_c
         ("C900012-3", None, 230),
     ]
     assert sum(note.amount.amount for note in notes) == 12 * 230
-    refunds = [told(log, OrderRefunded, credit_note_id=note.credit_note_id) for note in notes]
+    refunds = [events_of(log, OrderRefunded, credit_note_id=note.credit_note_id) for note in notes]
     assert [[event.amount.amount for event in events] for events in refunds] == [[1000], [1530], []]
-    paid_back = [told(log, PaymentRefunded, credit_note_id=note.credit_note_id) for note in notes]
+    paid_back = [events_of(log, PaymentRefunded, credit_note_id=note.credit_note_id) for note in notes]
     assert [[event.amount.amount for event in events] for events in paid_back] == [[1000], [1530], []]
-    returned = told(log, LinesReturned, order_id=first)[0]
+    returned = events_of(log, LinesReturned, order_id=first)[0]
     assert [(part.line_id, part.quantity) for part in returned.lines] == [("2", 4), ("1", 3), ("4", 1)]
-    restocked = told(log, StockRestocked, return_id=returned.return_id)
+    restocked = events_of(log, StockRestocked, return_id=returned.return_id)
     assert {(event.sku, event.quantity) for event in restocked} == {("70001", 7), ("70003", 1)}
 
 
@@ -145,15 +145,15 @@ def test_what_no_order_bears_is_credited_alone_and_its_goods_are_back_in_stock(
     log: EventLog, tmp_path: Path
 ) -> None:
     run(log, SMALL, tmp_path)
-    [guest] = told(log, CreditNoteIssued, number="C900013")
+    [guest] = events_of(log, CreditNoteIssued, number="C900013")
     assert (guest.order_id, guest.amount) == (None, gbp(210))
-    [charges] = told(log, CreditNoteIssued, number="C900014")
+    [charges] = events_of(log, CreditNoteIssued, number="C900014")
     assert [(charge.kind, charge.amount.amount) for charge in charges.charges] == [
         ("discount", 2750),
         ("manual", 125),
         ("shipping", 850),
     ]
-    [back] = told(log, StockAdjusted, sku="70004A")
+    [back] = events_of(log, StockAdjusted, sku="70004A")
     assert (back.delta, back.reason) == (2, "returned, no sale to match")
 
 
@@ -161,7 +161,7 @@ def test_an_invoice_of_zeros_adjusts_stock_with_the_clerks_words(log: EventLog, 
     run(log, SMALL, tmp_path)
     adjusted = [
         (event.sku, event.delta, event.reason)
-        for event in told(log, StockAdjusted)
+        for event in events_of(log, StockAdjusted)
         if event.source and "900006" in event.source
     ]
     assert adjusted == [
@@ -173,7 +173,7 @@ def test_an_invoice_of_zeros_adjusts_stock_with_the_clerks_words(log: EventLog, 
 
 def test_opening_stock_is_what_the_sales_lack_and_no_more(log: EventLog, tmp_path: Path) -> None:
     result = run(log, SMALL, tmp_path)
-    received = {event.sku: event.quantity for event in told(log, StockReceived)}
+    received = {event.sku: event.quantity for event in events_of(log, StockReceived)}
     assert received == {
         "70001": 15,  # 10 and 5 go out before 7 are found
         "70002": 11,
@@ -185,7 +185,9 @@ def test_opening_stock_is_what_the_sales_lack_and_no_more(log: EventLog, tmp_pat
         "DCGS0003": 2,
         "PADS": 1,
     }
-    assert {event.source for event in told(log, StockReceived)} == {f"online-retail:{result.outline.digest}"}
+    assert {event.source for event in events_of(log, StockReceived)} == {
+        f"online-retail:{result.outline.digest}"
+    }
     first = log.read_all(after=0, limit=1)[0]
     assert first.valid_at == datetime(2011, 3, 1, 9, 0, tzinfo=UTC)  # never after what it was needed for
 
@@ -212,7 +214,7 @@ def test_what_was_sold_is_listed_once_under_its_usual_name_at_its_first_price(
     log: EventLog, tmp_path: Path
 ) -> None:
     run(log, SMALL, tmp_path)
-    listed = {event.sku: (event.title, event.price.exact) for event in told(log, ProductListed)}
+    listed = {event.sku: (event.title, event.price.exact) for event in events_of(log, ProductListed)}
     assert listed["70001"] == ("TIN WHISTLE", Decimal("2.55"))
     assert listed["PADS"] == ("PADS TO MATCH ALL CUSHIONS", Decimal("0.001"))
     # 70003 has no price, 70005 was only ever thrown away, and charges are no products.
@@ -221,7 +223,7 @@ def test_what_was_sold_is_listed_once_under_its_usual_name_at_its_first_price(
 
 def test_the_list_aside_names_every_line_and_its_reason(log: EventLog, tmp_path: Path) -> None:
     result = run(log, SMALL, tmp_path)
-    with result.aside.open(newline="") as file:
+    with result.rejects.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["line"], row["invoice"], row["kind"]) for row in rows] == [
         ("11", "900002", "fees"),

@@ -99,10 +99,10 @@ def test_where_nothing_can_be_read_it_says_so_in_one_line_and_writes_nothing(
 
 
 def test_what_is_no_file_ends_with_1(fresh_postgres: str, tmp_path: Path) -> None:
-    for path, said in {tmp_path / "none.csv": "there is no such file", tmp_path: "is a directory"}.items():
+    for path, words in {tmp_path / "none.csv": "there is no such file", tmp_path: "is a directory"}.items():
         result = called(fresh_postgres, tmp_path, str(path))
         assert (result.exit_code, result.stdout) == (1, "")
-        assert said in result.stderr
+        assert words in result.stderr
 
 
 def head_of(url: str) -> int:
@@ -117,7 +117,7 @@ def in_turn(text: str) -> str:
     return re.sub(r"2011-0(\d)-0(\d) 0?(\d+:\d\d):00", r"\2/\1/2011 \3", text)
 
 
-def test_ambiguous_dates_are_asked_for_and_then_taken_as_told(fresh_postgres: str, tmp_path: Path) -> None:
+def test_ambiguous_dates_are_refused_without_the_option(fresh_postgres: str, tmp_path: Path) -> None:
     path = tmp_path / "given.csv"
     path.write_text(in_turn(SMALL.read_text()))
     asked = called(fresh_postgres, tmp_path, str(path))
@@ -127,10 +127,10 @@ def test_ambiguous_dates_are_asked_for_and_then_taken_as_told(fresh_postgres: st
     assert refused.exit_code == 1
     assert "--dates iso is contradicted by line 2 ('1/3/2011 9:00')" in refused.stderr
     assert head_of(fresh_postgres) == 0
-    told = called(fresh_postgres, tmp_path, str(path), "--dates", "day-month")
-    assert told.exit_code == 0
-    assert "dates day-month" in told.stderr
-    assert "dates day-month" in told.stdout
+    chosen = called(fresh_postgres, tmp_path, str(path), "--dates", "day-month")
+    assert chosen.exit_code == 0
+    assert "dates day-month" in chosen.stderr
+    assert "dates day-month" in chosen.stdout
     iso = called(fresh_postgres, tmp_path, str(SMALL))  # the same moments: nothing is new
     assert "nothing changed" in iso.stdout
 
@@ -140,9 +140,9 @@ def test_how_the_file_is_read_is_named(fresh_postgres: str, tmp_path: Path) -> N
     path.write_bytes(SMALL.read_text().replace("WHISTLE", "WHISTLE £1").encode("cp1252"))
     result = called(fresh_postgres, tmp_path, str(path))
     assert result.exit_code == 0
-    said = "read as Online Retail, Windows-1252, commas between columns, dates iso"
-    assert said in result.stdout
-    assert said in result.stderr
+    words = "read as Online Retail, Windows-1252, commas between columns, dates iso"
+    assert words in result.stdout
+    assert words in result.stderr
 
 
 def table_of(result: Result) -> list[str]:

@@ -80,7 +80,7 @@ def test_any_line_decides_for_the_whole_file(tmp_path: Path) -> None:
     assert days(dated(tmp_path, *many, "12/13/2010 08:26:00"))[:1] == ["2010-01-12"]
     with read_file(dated(tmp_path, *many, "13/12/10 8:26")) as reading:
         assert reading.outline.form is DAY_MONTH
-        assert reading.outline.said.endswith(", dates day-month")
+        assert reading.outline.description.endswith(", dates day-month")
 
 
 def test_what_no_line_decides_is_asked_for(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from aggregates.orders.events import CreditNoteIssued, OrderPlaced
 from commands.importing.online_retail.accounts import Count
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
-from tests.importing.given import SMALL, run, told, written
+from tests.importing.given import SMALL, events_of, run, written
 from tests.importing.workbooks import row, workbook
 
 SMALL_LINES = SMALL.read_text().replace('"STRING, GARDEN"', "STRING GARDEN").splitlines()[1:]
@@ -26,20 +26,20 @@ def later_edition(folder: Path, first: list[str], second: list[str]) -> Path:
 
 def test_invoices_of_both_editions_count_once_for_ever(log: EventLog, tmp_path: Path) -> None:
     first = run(log, written(tmp_path, *SMALL_LINES), tmp_path)
-    placed = told(log, OrderPlaced)
-    credited = told(log, CreditNoteIssued)
-    adjusted = told(log, StockAdjusted)
+    placed = events_of(log, OrderPlaced)
+    credited = events_of(log, CreditNoteIssued)
+    adjusted = events_of(log, StockAdjusted)
     # The first sheet goes on until the second has begun; the second is the year of the first edition.
     second = run(log, later_edition(tmp_path, [BEFORE, *SMALL_LINES[:15]], SMALL_LINES), tmp_path)
     assert second.account.adds_up
     assert (second.written, second.invoices) == (1, first.invoices + 1)
     assert second.account.row("repeated")[0].lines == 15
     assert second.account.row("repeated")[0] == second.account.row("repeated")[2]
-    assert [event.number for event in told(log, OrderPlaced)] == [
+    assert [event.number for event in events_of(log, OrderPlaced)] == [
         *(event.number for event in placed),
         "800001",
     ]
-    assert (told(log, CreditNoteIssued), told(log, StockAdjusted)) == (credited, adjusted)
+    assert (events_of(log, CreditNoteIssued), events_of(log, StockAdjusted)) == (credited, adjusted)
     for label in ("products sold", "stock adjustments", "discounts credited"):
         more = Count(1, 510) if label == "products sold" else Count()
         before, now = first.account.row(label)[1], second.account.row(label)[1]
@@ -50,13 +50,15 @@ def test_the_later_edition_alone_is_the_earlier_ones_books(tmp_path: Path) -> No
     one, other = MemoryLog(), MemoryLog()
     run(one, written(tmp_path, *SMALL_LINES), tmp_path)
     run(other, later_edition(tmp_path, SMALL_LINES[:20], SMALL_LINES[15:]), tmp_path)
-    assert len(told(one, OrderPlaced)) == 8
-    for kind, says in {
+    assert len(events_of(one, OrderPlaced)) == 8
+    for kind, content in {
         OrderPlaced: lambda event: (event.number, event.placed_on, event.lines, event.charges, event.total),
         CreditNoteIssued: lambda event: (event.number, event.amount, event.lines, event.charges),
         StockAdjusted: lambda event: event,
     }.items():
-        assert [says(event) for event in told(one, kind)] == [says(event) for event in told(other, kind)]
+        assert [content(event) for event in events_of(one, kind)] == [
+            content(event) for event in events_of(other, kind)
+        ]
 
 
 def test_how_an_invoice_differs_between_editions_is_named(log: EventLog, tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_adjustments_in_another_order_or_with_one_more_are_done_once_each(
     run(log, written(tmp_path, *lines[1:]), tmp_path)
     run(log, written(tmp_path, *lines), tmp_path)
     result = run(log, written(tmp_path, *reversed(lines)), tmp_path)
-    assert sorted((event.sku, event.delta) for event in told(log, StockAdjusted)) == [
+    assert sorted((event.sku, event.delta) for event in events_of(log, StockAdjusted)) == [
         ("70001", 7),
         ("70005", -12),
         ("70005", -1),
@@ -106,8 +108,8 @@ def test_two_years_joined_in_one_text_count_once_where_they_overlap(
     assert result.outline.parts.again == 7
     once = MemoryLog()
     run(once, written(tmp_path, BEFORE, *SMALL_LINES, *end), tmp_path)
-    assert sorted(event.number for event in told(log, OrderPlaced)) == sorted(
-        event.number for event in told(once, OrderPlaced)
+    assert sorted(event.number for event in events_of(log, OrderPlaced)) == sorted(
+        event.number for event in events_of(once, OrderPlaced)
     )
 
 
@@ -117,7 +119,7 @@ def test_equal_lines_of_one_invoice_are_lines_each_whatever_the_order_of_the_fil
     log = MemoryLog()
     result = run(log, written(tmp_path, *(line.format(*day) for day in days)), tmp_path)
     assert result.outline.parts.again == 0
-    assert [len(event.lines) for event in told(log, OrderPlaced)] == [3, 2, 1]
+    assert [len(event.lines) for event in events_of(log, OrderPlaced)] == [3, 2, 1]
 
 
 def test_a_line_dated_too_late_makes_no_second_copy_of_what_follows(tmp_path: Path) -> None:
@@ -125,4 +127,4 @@ def test_a_line_dated_too_late_makes_no_second_copy_of_what_follows(tmp_path: Pa
     days = [(900001, 1), (900002, 9), (900001, 1), (900003, 2)]
     log = MemoryLog()
     run(log, written(tmp_path, *(line.format(*day) for day in days)), tmp_path)
-    assert [len(event.lines) for event in told(log, OrderPlaced)] == [2, 1, 1]
+    assert [len(event.lines) for event in events_of(log, OrderPlaced)] == [2, 1, 1]

@@ -17,7 +17,7 @@ from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from projections.documents.shapes import SalesDocument, SalesRow
 from projections.views.sales import VIEW
-from tests.importing.given import CODEC, FIRST_DAY, run, told
+from tests.importing.given import CODEC, FIRST_DAY, events_of, run
 
 pytestmark = pytest.mark.skipif(
     not FIRST_DAY.is_file(), reason="DAYBOOK_DATASETS names no folder with online_retail/"
@@ -80,7 +80,7 @@ def test_every_order_has_its_invoices_lines_and_sum(tmp_path: Path) -> None:
             sums[row["InvoiceNo"]] += pence(row)
             if row["StockCode"] not in {"POST", "DOT", "C2", "M", "m", "D"}:
                 products[row["InvoiceNo"]] += 1
-    placed = {event.number: event for event in told(log, OrderPlaced)}
+    placed = {event.number: event for event in events_of(log, OrderPlaced)}
     adjusting = {number for number, total in sums.items() if total == 0}
     assert set(placed) == set(lines) - adjusting
     for number, event in placed.items():

@@ -38,7 +38,7 @@ from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from tests.importing.faults import FailingLog, InterruptedLog
-from tests.importing.given import CODEC, SMALL, run, streams, told, written
+from tests.importing.given import CODEC, SMALL, events_of, run, streams, written
 from tests.importing.test_sales_of_elsewhere import sale
 
 
@@ -56,8 +56,8 @@ def test_importing_again_changes_nothing_and_gives_the_same_account(log: EventLo
 
 @pytest.mark.parametrize("after_writing", [False, True])
 def test_stopped_anywhere_and_started_again_it_ends_the_same(tmp_path: Path, after_writing: bool) -> None:
-    whole = MemoryLog()
-    expected = run(whole, SMALL, tmp_path)
+    complete = MemoryLog()
+    expected = run(complete, SMALL, tmp_path)
     for appends in count(1):
         log = FailingLog()
         log.left, log.after_writing = appends, after_writing
@@ -66,7 +66,7 @@ def test_stopped_anywhere_and_started_again_it_ends_the_same(tmp_path: Path, aft
         except StoreUnavailable:
             log.left = None
             result = run(log, SMALL, tmp_path)
-            assert streams(log) == streams(whole), f"stopped at append {appends}"
+            assert streams(log) == streams(complete), f"stopped at append {appends}"
             assert result.account == expected.account
         else:
             break
@@ -78,24 +78,24 @@ def test_killed_half_way_and_started_again_it_ends_the_same(
     fresh_postgres: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(tmp_path, *generated_lines(6_000))
-    whole = MemoryLog()
-    run(whole, path, tmp_path)
+    complete = MemoryLog()
+    run(complete, path, tmp_path)
     log = PostgresLog.open(fresh_postgres)
     command = [sys.executable, "-m", "daybook", "import", "online-retail", str(path), "--data", str(tmp_path)]
     with subprocess.Popen(
         command, env={**os.environ, "DAYBOOK_POSTGRES_URL": fresh_postgres}, stderr=subprocess.DEVNULL
     ) as process:
         deadline = time.monotonic() + 60
-        while log.head() < whole.head() // 3 and time.monotonic() < deadline:
+        while log.head() < complete.head() // 3 and time.monotonic() < deadline:
             assert process.poll() is None, "ended before it could be killed"
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-    assert 0 < log.head() < whole.head()
-    assert told(log, CreditNoteIssued)  # far enough for cancellations to be matched anew
+    assert 0 < log.head() < complete.head()
+    assert events_of(log, CreditNoteIssued)  # far enough for cancellations to be matched anew
     adds_up = import_file(path, postgres_url=lambda: fresh_postgres, data_dir=tmp_path, read_url=None)
     assert adds_up
-    assert log.head() == whole.head()
-    assert streams(log) == streams(whole)
+    assert log.head() == complete.head()
+    assert streams(log) == streams(complete)
     log.close()
     assert "Every line is accounted for, to the penny." in capsys.readouterr().out
 
@@ -107,13 +107,15 @@ def test_a_second_file_goes_on_where_the_first_ended(log: EventLog, tmp_path: Pa
     result = run(log, SMALL, tmp_path)
     assert result.account.adds_up
     assert result.written == 6
-    notes = [event.amount.amount for event in told(log, CreditNoteIssued) if event.number[:7] == "C900012"]
+    notes = [
+        event.amount.amount for event in events_of(log, CreditNoteIssued) if event.number[:7] == "C900012"
+    ]
     assert notes == [1000, 1530, 230]  # matched to sales of the first file
-    whole = MemoryLog()
-    run(whole, SMALL, tmp_path)
+    complete = MemoryLog()
+    run(complete, SMALL, tmp_path)
     # The second file's later sale needs nothing: what came back is there to be sold.
-    assert [(e.sku, e.quantity) for e in told(log, StockReceived)] == [
-        (e.sku, e.quantity) for e in told(whole, StockReceived)
+    assert [(e.sku, e.quantity) for e in events_of(log, StockReceived)] == [
+        (e.sku, e.quantity) for e in events_of(complete, StockReceived)
     ]
 
 
@@ -124,7 +126,7 @@ def test_units_that_others_took_meanwhile_are_received_with_the_sale(tmp_path: P
     log = InterruptedLog("record_sale", take)
     result = run(log, SMALL, tmp_path, chunk_events=1)
     assert result.account.adds_up
-    opening, topped_up = told(log, StockReceived, sku="70002")
+    opening, topped_up = events_of(log, StockReceived, sku="70002")
     assert (opening.quantity, topped_up.quantity) == (11, 5)
     assert topped_up.source == f"online-retail:{result.outline.digest}:900009"
 
@@ -143,9 +145,13 @@ def test_what_an_operator_took_back_meanwhile_is_not_returned_twice(
     result = run(log, SMALL, tmp_path, chunk_events=1)
     assert result.account.adds_up
     later = Identity(log.installation_secret()).order("900003")
-    returned = [part.quantity for event in told(log, LinesReturned, order_id=later) for part in event.lines]
+    returned = [
+        part.quantity for event in events_of(log, LinesReturned, order_id=later) for part in event.lines
+    ]
     assert returned == [4, 1]
-    notes = [event.amount.amount for event in told(log, CreditNoteIssued) if event.number[:7] == "C900012"]
+    notes = [
+        event.amount.amount for event in events_of(log, CreditNoteIssued) if event.number[:7] == "C900012"
+    ]
     assert sum(notes) == 12 * 230
 
 
@@ -155,8 +161,8 @@ def test_what_an_operator_made_of_a_product_stays(log: EventLog, tmp_path: Path)
     lines = SMALL.read_text().splitlines()[1:]
     more = written(tmp_path, *lines, "900020,70001,TIN WHISTLE,7,2011-07-01 09:00:00,0.5,100.0,Spain")
     assert run(log, more, tmp_path).written == 1
-    assert len(told(log, ProductListed, sku="70001")) == 1
-    assert len(told(log, ProductDelisted, sku="70001")) == 1
+    assert len(events_of(log, ProductListed, sku="70001")) == 1
+    assert len(events_of(log, ProductDelisted, sku="70001")) == 1
 
 
 def test_an_invoice_that_is_in_the_log_with_other_lines_is_told(log: EventLog, tmp_path: Path) -> None:
@@ -185,10 +191,10 @@ def test_what_another_import_wrote_meanwhile_is_not_written_again(tmp_path: Path
 
     log = InterruptedLog(name, import_too)
     result = run(log, SMALL, tmp_path, chunk_events=1)
-    whole = MemoryLog()
-    run(whole, SMALL, tmp_path)
+    complete = MemoryLog()
+    run(complete, SMALL, tmp_path)
     assert result.account.adds_up
-    assert streams(log) == streams(whole)
+    assert streams(log) == streams(complete)
 
 
 def test_a_cancellation_is_written_once_however_it_would_be_matched_now(
@@ -220,7 +226,7 @@ def test_damaged_lines_are_skipped_counted_and_listed_and_the_rest_is_imported(
     result = run(log, written(tmp_path, *lines), tmp_path)
     assert result.account.adds_up
     assert result.account.row("damaged")[0] == result.account.row("damaged")[2] == Count(2, 0)
-    assert len(told(log, OrderPlaced)) == 8
+    assert len(events_of(log, OrderPlaced)) == 8
     told_of = capsys.readouterr().err
     assert "line 5 is damaged and skipped: the line is not CSV: unexpected end of data" in told_of
     assert "line 45 is damaged and skipped: no quantity: 'one'" in told_of

@@ -52,17 +52,17 @@ def line(folder: Path, text: str) -> Line:
 
 
 def test_a_line_says_what_was_sold_to_whom_and_when(tmp_path: Path) -> None:
-    said = line(
+    item = line(
         tmp_path, '536365,85123A,"HEART, WHITE  ",6,2010-12-01 08:26:00,2.555,17850.0,United Kingdom\r\n'
     )
-    assert (said.number, said.invoice, said.code, said.description) == (2, "536365", "85123A", "HEART, WHITE")
-    assert (said.quantity, said.price.exact, said.customer_id) == (6, Decimal("2.555"), "17850")
-    assert said.at == datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
+    assert (item.number, item.invoice, item.code, item.description) == (2, "536365", "85123A", "HEART, WHITE")
+    assert (item.quantity, item.price.exact, item.customer_id) == (6, Decimal("2.555"), "17850")
+    assert item.at == datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
 
 
 def test_times_are_those_of_a_clock_in_london(tmp_path: Path) -> None:
-    said = line(tmp_path, GOOD.replace("2011-03-01 09:00:00", "2011-06-01 00:30:00"))
-    assert said.at == datetime(2011, 5, 31, 23, 30, tzinfo=UTC)
+    item = line(tmp_path, GOOD.replace("2011-03-01 09:00:00", "2011-06-01 00:30:00"))
+    assert item.at == datetime(2011, 5, 31, 23, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_times_are_those_of_a_clock_in_london(tmp_path: Path) -> None:
 def test_a_line_comes_to_pence_rounded_half_even(
     tmp_path: Path, price: str, quantity: int, pence: int
 ) -> None:
-    said = line(tmp_path, GOOD.replace(",2.55,", f",{price},").replace(",6,", f",{quantity},"))
-    assert said.amount == pence
+    item = line(tmp_path, GOOD.replace(",2.55,", f",{price},").replace(",6,", f",{quantity},"))
+    assert item.amount == pence
 
 
 @pytest.mark.parametrize(
@@ -130,11 +130,11 @@ def test_a_line_comes_to_pence_rounded_half_even(
     ],
 )
 def test_a_damaged_line_is_told_with_its_number_and_reason(tmp_path: Path, text: str, reason: str) -> None:
-    said = parsed(tmp_path, text)
-    assert isinstance(said, Damaged)
-    assert (said.number, said.reason) == (2, reason)
-    assert said.text.isprintable()
-    assert 0 < len(said.text) <= 200
+    item = parsed(tmp_path, text)
+    assert isinstance(item, Damaged)
+    assert (item.number, item.reason) == (2, reason)
+    assert item.text.isprintable()
+    assert 0 < len(item.text) <= 200
 
 
 def test_a_price_of_negative_zero_is_zero(tmp_path: Path) -> None:
@@ -164,10 +164,10 @@ def test_decimal_commas_are_found_from_the_whole_file(tmp_path: Path) -> None:
         line.replace(",", ";").replace(".", ",") for line in (HEADER, plain, GOOD, GOOD.replace("2.55", "3"))
     ]
     path = given(tmp_path, "\n".join(lines))
-    assert outline(path).said.endswith(", dates iso, decimal commas")
+    assert outline(path).description.endswith(", dates iso, decimal commas")
     found = read(path)
-    assert [str(said.price.exact) for said in found if isinstance(said, Line)] == ["1.255", "2.55", "3"]
-    assert {said.customer_id for said in found if isinstance(said, Line)} == {"100"}
+    assert [str(item.price.exact) for item in found if isinstance(item, Line)] == ["1.255", "2.55", "3"]
+    assert {item.customer_id for item in found if isinstance(item, Line)} == {"100"}
 
 
 @pytest.mark.parametrize("others", [(), ("2.55",), ("3", "1.234,50")])
@@ -219,8 +219,8 @@ def test_names_of_columns_may_differ_in_case_order_and_spaces(tmp_path: Path) ->
         Line(5, *_rest(line(tmp_path, GOOD)))
     ]
     turned = ",".join(reversed(HEADER.split(",")))
-    [said] = read(given(tmp_path, f"{turned}\n{','.join(reversed(GOOD.split(',')))}\n"))
-    assert said == line(tmp_path, GOOD)
+    [item] = read(given(tmp_path, f"{turned}\n{','.join(reversed(GOOD.split(',')))}\n"))
+    assert item == line(tmp_path, GOOD)
 
 
 def test_a_header_that_comes_again_is_none_of_the_lines(tmp_path: Path) -> None:
@@ -231,8 +231,8 @@ def test_a_header_that_comes_again_is_none_of_the_lines(tmp_path: Path) -> None:
         read(written(tmp_path, GOOD, turned, GOOD))
 
 
-def _rest(said: Line) -> tuple[object, ...]:
-    return tuple(getattr(said, name) for name in Line.__slots__[1:])
+def _rest(item: Line) -> tuple[object, ...]:
+    return tuple(getattr(item, name) for name in Line.__slots__[1:])
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_the_encoding_is_found_from_the_whole_file_and_named(
         GOOD.replace("TIN WHISTLE", "VOUCHER\u00a0£10 – CAFÉ")
     ]  # what decides comes last
     path = given(tmp_path, mark + "\r\n".join((HEADER, *lines)).encode(codec))
-    assert f", {name}, " in outline(path).said
+    assert f", {name}, " in outline(path).description
     found = read(path)
     assert len(found) == 20_001
     assert isinstance(found[-1], Line)
@@ -288,7 +288,7 @@ def test_packed_or_not_the_content_is_the_same(tmp_path: Path) -> None:
 def test_both_editions_say_the_same(tmp_path: Path) -> None:
     second = given(tmp_path, SMALL.read_text().replace(HEADER, SECOND))
     assert read(second) == read(SMALL)
-    assert outline(second).said.startswith("Online Retail II, ")
+    assert outline(second).description.startswith("Online Retail II, ")
 
 
 @pytest.mark.parametrize(

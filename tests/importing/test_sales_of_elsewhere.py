@@ -19,7 +19,7 @@ from commands.loop.decision import Actor, Context
 from commands.loop.handling import Handling
 from event_store.memory.log import MemoryLog
 from replays.verification.verify import verify
-from tests.importing.given import CODEC, told
+from tests.importing.given import CODEC, events_of
 
 
 def handle(log: MemoryLog, *commands: Any) -> None:
@@ -59,18 +59,18 @@ def sale(order_id: str, number: str = "536365", *, price: str = "2.50", charges:
 def test_two_sources_that_gave_the_same_number_bear_it_apart() -> None:
     log = MemoryLog()
     handle(log, sale("a" * 32), sale("b" * 32), sale("a" * 32), sale("c" * 32, "S-10001"))
-    assert [placed.number for placed in told(log, OrderPlaced)] == ["536365", "536365/2", "S-10001"]
+    assert [placed.number for placed in events_of(log, OrderPlaced)] == ["536365", "536365/2", "S-10001"]
 
 
 def test_what_cost_nothing_elsewhere_was_not_paid() -> None:
     log = MemoryLog()
     handle(log, sale("a" * 32, price="0"))
-    assert (len(told(log, PaymentNotNeeded)), told(log, PaymentCaptured)) == (1, [])
+    assert (len(events_of(log, PaymentNotNeeded)), events_of(log, PaymentCaptured)) == (1, [])
 
 
 def test_what_was_paid_elsewhere_and_is_canceled_unsent_goes_back() -> None:
     log = MemoryLog()
     postage = Charge(kind="shipping", label="Postage", amount=Money(450, "GBP"))
     handle(log, sale("a" * 32, charges=(postage,)), CancelOrder(order_id="a" * 32))
-    (paid_back,) = told(log, PaymentRefunded)
+    (paid_back,) = events_of(log, PaymentRefunded)
     assert (paid_back.amount, paid_back.credit_note_id) == (Money(450, "GBP"), None)

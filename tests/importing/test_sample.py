@@ -20,7 +20,7 @@ from event_store.errors import StoreUnavailable
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from tests.importing.faults import FailingLog
-from tests.importing.given import CODEC, SMALL, events, run, told
+from tests.importing.given import CODEC, SMALL, events, events_of, run
 
 TODAY = date(2026, 3, 1)
 
@@ -29,8 +29,8 @@ def fill(log: EventLog, today: date = TODAY) -> int:
     return asyncio.run(fill_shop(log, CODEC, today=today))
 
 
-def said(log: EventLog) -> list[tuple[str, datetime]]:
-    """What the log says of the world, without what is sealed and the ids that follow from its secret."""
+def facts(log: EventLog) -> list[tuple[str, datetime]]:
+    """What the log holds of the world, without what is sealed and the ids that follow from its secret."""
     result = []
     after = 0
     while page := log.read_all(after=after, limit=5_000):
@@ -85,13 +85,13 @@ def test_the_sample_fills_an_empty_shop_and_leaves_a_full_one_alone(log: EventLo
     assert fill(log) == 0
     assert fill(log, date(2026, 4, 1)) == 0
     assert log.head() == head
-    placed = told(log, OrderPlaced)
+    placed = events_of(log, OrderPlaced)
     assert len(placed) == 500
     assert {event.channel for event in placed} == {"import"}
     last = max(recorded.valid_at for recorded in log.read_all(after=0, limit=10_000))
     assert datetime(2026, 2, 27, tzinfo=UTC) < last < datetime(2026, 3, 1, tzinfo=UTC)
-    assert told(log, OrderCanceled)
-    assert told(log, CreditNoteIssued)
+    assert events_of(log, OrderCanceled)
+    assert events_of(log, CreditNoteIssued)
 
 
 def test_what_happened_is_in_the_order_of_its_time_and_always_in_stock(tmp_path: Path) -> None:
@@ -99,7 +99,9 @@ def test_what_happened_is_in_the_order_of_its_time_and_always_in_stock(tmp_path:
     fill(log)
     times = [recorded.valid_at for recorded in log.read_all(after=0, limit=10_000)]
     assert times == sorted(times)
-    assert {event.source for event in told(log, StockReceived)} == {"sample:opening"}  # nothing topped up
+    assert {event.source for event in events_of(log, StockReceived)} == {
+        "sample:opening"
+    }  # nothing topped up
     shelves: dict[str, stock.Stock] = {}
     for event in events(log):
         if type(event).__module__ == "aggregates.inventory.events":
@@ -112,15 +114,15 @@ def test_what_happened_is_in_the_order_of_its_time_and_always_in_stock(tmp_path:
 
 @pytest.mark.parametrize("appends", [1, 2, 3])
 def test_a_half_filled_shop_is_filled_up_to_the_same_also_another_day(appends: int) -> None:
-    whole = MemoryLog()
-    fill(whole)
+    complete = MemoryLog()
+    fill(complete)
     log = FailingLog()
     log.left = appends
     with pytest.raises(StoreUnavailable):
         fill(log)
     log.left = None
     assert fill(log, TODAY if appends == 1 else date(2026, 3, 9)) > 0
-    assert sorted(said(log)) == sorted(said(whole))
+    assert sorted(facts(log)) == sorted(facts(complete))
 
 
 def test_the_sample_and_a_real_shops_books_go_together(log: EventLog, tmp_path: Path) -> None:

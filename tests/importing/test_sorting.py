@@ -94,13 +94,13 @@ def test_a_bad_debt_is_aside_whatever_stands_in_it() -> None:
 def test_discounts_beyond_the_order_refuse_the_order_but_not_what_is_beside_it() -> None:
     given = invoice("1", ("70001", 1, "2.0"), ("D", -1, "2.01"), ("AMAZONFEE", 1, "3.0"))
     assert kinds(given) == [Kind.REFUSED, Kind.REFUSED, Kind.FEES]
-    whole = invoice("1", ("70001", 1, "2.0"), ("D", -1, "2.0"))
-    assert kinds(whole) == [Kind.SOLD, Kind.DISCOUNT]
+    all_of_it = invoice("1", ("70001", 1, "2.0"), ("D", -1, "2.0"))
+    assert kinds(all_of_it) == [Kind.SOLD, Kind.DISCOUNT]
 
 
 def test_what_gets_no_event_has_a_reason() -> None:
     given = sort_invoice(invoice("1", ("70001", 1, "2.0"), ("S", 1, "3.0"), ("70002", -1, "1.0")))
-    assert [(line.code, kind, reason) for line, kind, reason in given.aside] == [
+    assert [(line.code, kind, reason) for line, kind, reason in given.rejects] == [
         ("S", Kind.SAMPLES, "samples sent out or taken back"),
         ("70002", Kind.CONTRADICTORY, "a negative quantity at a price on a sale"),
     ]

@@ -1,4 +1,4 @@
-"""The later edition as a workbook: cells are what they show, and what is no plain value is told."""
+"""The later edition as a workbook: cells are what they show, and what is no plain value is damage."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def read(path: Path) -> Sequence[Line | Repeated | Damaged]:
 def one(folder: Path, **cells: Any) -> Line | Damaged:
     """The line of a sheet whose cells are the good ones but for these."""
     changed = [cells.get(name.replace(" ", ""), cell) for name, cell in zip(HEADER, row(GOOD), strict=True)]
-    [said] = read(workbook(folder / "given.xlsx", {"Year": [changed]}))
-    assert not isinstance(said, Repeated)
-    return said
+    [item] = read(workbook(folder / "given.xlsx", {"Year": [changed]}))
+    assert not isinstance(item, Repeated)
+    return item
 
 
 def test_a_row_says_what_its_line_of_text_does(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_row_says_what_its_line_of_text_does(tmp_path: Path) -> None:
     found = workbook(tmp_path / "small.xlsx", {"Year 2010-2011": rows})
     assert read(found) == read(text)
     with read_file(found) as reading:
-        assert reading.outline.said == "Online Retail II, .xlsx, sheet 'Year 2010-2011', dates iso"
+        assert reading.outline.description == "Online Retail II, .xlsx, sheet 'Year 2010-2011', dates iso"
         assert reading.place(2) == "row 2"
 
 
@@ -54,10 +54,10 @@ def test_a_row_says_what_its_line_of_text_does(tmp_path: Path) -> None:
 def test_numbers_are_what_a_spreadsheet_shows_of_them(tmp_path: Path, kept: str, price: str) -> None:
     path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]})
     with_part(path, SHEET, ("<v>2.55</v>", f"<v>{kept}</v>"))
-    [said] = read(path)
-    assert isinstance(said, Line)
-    assert said.price.exact == Decimal(price)
-    assert (said.invoice, said.code, said.customer_id) == ("900001", "70001", "100")
+    [item] = read(path)
+    assert isinstance(item, Line)
+    assert item.price.exact == Decimal(price)
+    assert (item.invoice, item.code, item.customer_id) == ("900001", "70001", "100")
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_numbers_are_what_a_spreadsheet_shows_of_them(tmp_path: Path, kept: str,
 def test_a_cell_that_is_no_plain_value_damages_its_row(
     tmp_path: Path, cells: dict[str, Any], reason: str
 ) -> None:
-    said = one(tmp_path, **cells)
-    assert isinstance(said, Damaged)
-    assert (said.number, said.reason) == (2, reason)
-    assert said.text.isprintable()
-    assert said.text
+    item = one(tmp_path, **cells)
+    assert isinstance(item, Damaged)
+    assert (item.number, item.reason) == (2, reason)
+    assert item.text.isprintable()
+    assert item.text
 
 
 def test_texts_that_the_workbook_keeps_once_for_all_cells_are_read(tmp_path: Path) -> None:
@@ -103,25 +103,25 @@ def test_texts_that_the_workbook_keeps_once_for_all_cells_are_read(tmp_path: Pat
 
 
 def test_text_cells_are_read_as_text_is(tmp_path: Path) -> None:
-    said = one(tmp_path, Invoice=" 900001\u00a0", StockCode="085123A ", Quantity="6", CustomerID="100.0")
-    assert isinstance(said, Line)
-    assert (said.invoice, said.code, said.quantity, said.customer_id) == ("900001", "085123A", 6, "100")
+    item = one(tmp_path, Invoice=" 900001\u00a0", StockCode="085123A ", Quantity="6", CustomerID="100.0")
+    assert isinstance(item, Line)
+    assert (item.invoice, item.code, item.quantity, item.customer_id) == ("900001", "085123A", 6, "100")
 
 
 def test_days_are_counted_from_the_workbooks_own_beginning(tmp_path: Path) -> None:
     for settings in ({}, {"epoch": CALENDAR_MAC_1904}):
         path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]}, **settings)
-        [said] = read(path)
-        assert isinstance(said, Line)
-        assert said.at == datetime(2011, 3, 1, 9, 0, tzinfo=UTC)
+        [item] = read(path)
+        assert isinstance(item, Line)
+        assert item.at == datetime(2011, 3, 1, 9, 0, tzinfo=UTC)
 
 
 def test_a_moment_is_right_to_the_second_though_days_are_fractions(tmp_path: Path) -> None:
     path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]})
     with_part(path, SHEET, ("<v>40603.375</v>", "<v>40603.374999994</v>"))
-    [said] = read(path)
-    assert isinstance(said, Line)
-    assert said.at == datetime(2011, 3, 1, 9, 0, tzinfo=UTC)
+    [item] = read(path)
+    assert isinstance(item, Line)
+    assert item.at == datetime(2011, 3, 1, 9, 0, tzinfo=UTC)
 
 
 def test_titles_above_the_header_and_blank_rows_are_passed_over(tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_titles_above_the_header_and_blank_rows_are_passed_over(tmp_path: Path) 
 
 
 def test_a_sheet_that_lies_about_its_size_is_read_whole(tmp_path: Path) -> None:
-    for said in ("A1:A1", "A1:XFD1048576"):
+    for claimed in ("A1:A1", "A1:XFD1048576"):
         path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)] * 3})
-        with_part(path, SHEET, ('<dimension ref="[^"]*"', f'<dimension ref="{said}"'))
+        with_part(path, SHEET, ('<dimension ref="[^"]*"', f'<dimension ref="{claimed}"'))
         assert len(read(path)) == 3
 
 
@@ -154,7 +154,10 @@ def test_hidden_sheets_and_those_of_other_columns_are_named_and_not_read(tmp_pat
     book.save(tmp_path / "given.xlsx")
     with read_file(tmp_path / "given.xlsx") as reading:
         assert reading.outline.lines == 1
-        assert "hidden sheet 'Old' not read, sheet 'Notes' not read: other columns" in reading.outline.said
+        assert (
+            "hidden sheet 'Old' not read, sheet 'Notes' not read: other columns"
+            in reading.outline.description
+        )
 
 
 def test_lines_of_an_invoice_in_two_sheets_count_once(tmp_path: Path) -> None:
@@ -177,7 +180,7 @@ def test_lines_of_an_invoice_in_two_sheets_count_once(tmp_path: Path) -> None:
         assert reading.place(10) == "sheet 'Year 2010-2011', row 2"
 
 
-def test_an_invoice_that_one_sheet_has_more_of_is_whole_and_counts_once(tmp_path: Path) -> None:
+def test_an_invoice_that_one_sheet_has_more_of_is_complete_and_counts_once(tmp_path: Path) -> None:
     one_line, two, other = GOOD, GOOD.replace("70001", "70002"), GOOD.replace("900001", "900002")
     for sheets in ({"A": [one_line, other], "B": [one_line, two]}, {"A": [one_line, two, other], "B": [two]}):
         path = workbook(tmp_path / "given.xlsx", {name: map(row, lines) for name, lines in sheets.items()})
@@ -212,7 +215,7 @@ def test_further_lines_that_a_third_sheet_repeats_count_once(tmp_path: Path) -> 
     assert sorted(line.code for line in read(path) if isinstance(line, Line)) == ["70001", "70001", "70002"]
 
 
-def test_an_invoice_that_goes_on_in_the_next_sheet_is_whole(tmp_path: Path) -> None:
+def test_an_invoice_that_goes_on_in_the_next_sheet_is_one(tmp_path: Path) -> None:
     path = workbook(tmp_path / "given.xlsx", {"A": [row(GOOD)] * 2, "B": [row(GOOD)] * 3})
     assert [type(line) for line in read(path)] == [Line] * 5
 
@@ -242,8 +245,8 @@ def test_a_broken_workbook_is_refused_in_one_line(
 
 def test_a_cut_workbook_and_one_without_the_columns_are_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)] * 50})
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    complete = path.read_bytes()
+    path.write_bytes(complete[: len(complete) // 2])
     with pytest.raises(NotOnlineRetail, match="the workbook is damaged"):
         read_file(path)
     book = Workbook()

@@ -1,4 +1,4 @@
-"""Whoever has read what this log does not have is told so: silence would look like an order of events."""
+"""A reader of what this log does not have gets an error: silence would look like an order of events."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_an_open_stream_ends_with_a_word_when_the_log_goes_on_otherwise(
         while next(lines) != ": still here":
             pass
         goes_on_otherwise(shop, lost=lost, added=added)
-        told = list(lines)
+        received = list(lines)
 
-    assert "event: another-history" in told
-    assert not any(line.startswith("id:") for line in told), "nothing of the other history"
+    assert "event: another-history" in received
+    assert not any(line.startswith("id:") for line in received), "nothing of the other history"

@@ -48,8 +48,8 @@ def test_damage_of_every_kind_is_a_finding(tampered: Tampered, fresh_postgres: s
     rule, position, words = EVERY_DAMAGE[damage]
     tampered.connection.execute(damage)
     assert tampered.found(rule, position, words)
-    said = CliRunner().invoke(replays_group, ["verify"], obj=SimpleNamespace(postgres_url=fresh_postgres))
-    assert (said.exit_code, type(said.exception), words in said.stdout) == (1, SystemExit, True)
+    result = CliRunner().invoke(replays_group, ["verify"], obj=SimpleNamespace(postgres_url=fresh_postgres))
+    assert (result.exit_code, type(result.exception), words in result.stdout) == (1, SystemExit, True)
 
 
 def test_what_cannot_be_read_hides_nothing_else(tampered: Tampered) -> None:

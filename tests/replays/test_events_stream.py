@@ -65,10 +65,10 @@ def test_a_quiet_stream_is_kept_alive_and_tells_how_far_it_looked(shop: Shop) ->
     ):
         lines = answer.iter_lines()
         assert next(lines) == "retry: 2000"
-        heard = [next(lines) for _ in range(5)]
+        received = [next(lines) for _ in range(5)]
 
-    assert f"id: {shop.log.head()}" in heard
-    assert ": still here" in heard
+    assert f"id: {shop.log.head()}" in received
+    assert ": still here" in received
 
 
 def test_a_stream_ends_when_the_server_stops(shop: Shop) -> None:

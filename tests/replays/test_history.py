@@ -19,7 +19,7 @@ from event_store.postgres.log import PostgresLog
 from projections.views.orders import VIEW
 from replays.cli import replays_group
 from replays.order.history import HistoryEvent, UnknownOrder, load_history
-from replays.order.order_state import order_document
+from replays.order.report import order_document
 from tests.replays.shop import ANNA, BORIS, CODEC, EMAIL, MUG, Shop, order_placed, total_of
 
 
@@ -116,9 +116,9 @@ def test_the_auditor_reads_personal_data_until_its_key_is_gone(
 def test_the_story_is_told_in_words(fresh_postgres: str, postgres_shop: Shop) -> None:
     postgres_shop.whole_story()
 
-    told = replay(fresh_postgres, "order", ANNA)
+    result = replay(fresh_postgres, "order", ANNA)
 
-    assert told.exit_code == 0, told.output
+    assert result.exit_code == 0, result.output
     for words in (
         f"Order 100-2000-aaaa ({ANNA}), now",
         "status partially_returned, payment partially_refunded",
@@ -135,7 +135,7 @@ def test_the_story_is_told_in_words(fresh_postgres: str, postgres_shop: Shop) ->
         "payment      29.98 GBP authorized by the bank (reference pi_1).",
         "credit note  Credit note C-n1 over 12.99 GBP was issued",
     ):
-        assert words in told.stdout, told.stdout
+        assert words in result.stdout, result.stdout
 
 
 def test_the_state_at_a_position_is_what_had_happened_by_then(
@@ -250,20 +250,20 @@ def test_what_cannot_be_answered_is_one_line(
 ) -> None:
     postgres_shop.whole_story()
 
-    told = replay(fresh_postgres, "order", *arguments)
+    result = replay(fresh_postgres, "order", *arguments)
 
-    assert told.exit_code == exit_code, told.output
-    assert words in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+    assert result.exit_code == exit_code, result.output
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_verify_says_what_it_looked_at(fresh_postgres: str, postgres_shop: Shop) -> None:
     postgres_shop.whole_story()
 
-    told, read = replay(fresh_postgres, "verify"), replay(fresh_postgres, "verify", "--json")
+    result, read = replay(fresh_postgres, "verify"), replay(fresh_postgres, "verify", "--json")
 
-    assert told.exit_code == 0, told.output
-    assert "nothing is wrong" in told.stdout
+    assert result.exit_code == 0, result.output
+    assert "nothing is wrong" in result.stdout
     assert json.loads(read.stdout)["findings"] == []
     assert json.loads(read.stdout)["events"] == postgres_shop.log.head()
 
@@ -274,11 +274,11 @@ def test_verify_exits_1_with_each_finding(fresh_postgres: str, postgres_shop: Sh
     captured = PaymentCaptured(order_id=ANNA, amount=over, source="elsewhere")
     postgres_shop.write("pay_twice", (f"payment-{ANNA}", captured))
 
-    told, read = replay(fresh_postgres, "verify"), replay(fresh_postgres, "verify", "--json")
+    result, read = replay(fresh_postgres, "verify"), replay(fresh_postgres, "verify", "--json")
 
-    assert (told.exit_code, read.exit_code) == (1, 1)
+    assert (result.exit_code, read.exit_code) == (1, 1)
     position = postgres_shop.log.head()
-    assert f"payment: position {position} · payment-{ANNA} · 5996 taken for an order of 2998" in told.stdout
+    assert f"payment: position {position} · payment-{ANNA} · 5996 taken for an order of 2998" in result.stdout
     (finding,) = json.loads(read.stdout)["findings"]
     assert finding["position"] == position
     assert finding["rule"] == "payment"

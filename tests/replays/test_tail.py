@@ -23,12 +23,12 @@ def tail(url: str, *arguments: str) -> Result:
 def test_without_following_it_tells_all_there_is_and_ends(fresh_postgres: str, postgres_shop: Shop) -> None:
     postgres_shop.whole_story()
 
-    told = tail(fresh_postgres, "--no-follow")
+    result = tail(fresh_postgres, "--no-follow")
 
-    events = [json.loads(line) for line in told.stdout.splitlines()]
+    events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["position"] for event in events] == list(range(1, postgres_shop.log.head() + 1))
     assert {event["specversion"] for event in events} == {"1.0"}
-    assert EMAIL not in told.stdout
+    assert EMAIL not in result.stdout
 
 
 def test_it_begins_after_a_position_and_keeps_the_types_asked_for(
@@ -36,16 +36,18 @@ def test_it_begins_after_a_position_and_keeps_the_types_asked_for(
 ) -> None:
     postgres_shop.whole_story()
 
-    told = tail(fresh_postgres, "--no-follow", "--after", "2", "--types", "cart.cart_opened,cart.item_added")
+    result = tail(
+        fresh_postgres, "--no-follow", "--after", "2", "--types", "cart.cart_opened,cart.item_added"
+    )
 
-    events = [json.loads(line) for line in told.stdout.splitlines()]
+    events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [event["type"] for event in events] == ["cart.item_added", "cart.cart_opened", "cart.item_added"]
 
 
 def test_an_unknown_type_is_one_line(fresh_postgres: str, postgres_shop: Shop) -> None:
-    told = tail(fresh_postgres, "--types", "cart.eaten")
+    result = tail(fresh_postgres, "--types", "cart.eaten")
 
-    assert (told.exit_code, told.stderr.strip()) == (2, "Error: there is no event type cart.eaten")
+    assert (result.exit_code, result.stderr.strip()) == (2, "Error: there is no event type cart.eaten")
 
 
 def test_it_follows_the_log_as_it_grows_and_ends_quietly_when_interrupted(

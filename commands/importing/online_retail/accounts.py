@@ -1,14 +1,17 @@
-"""The import's account of every line: what the file holds, what the log holds, what was listed aside."""
+"""The import's account of every line: what the file holds, what the log holds, what was rejected."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from zlib import crc32
 
+from aggregates.orders.events import Charge, CreditNoteLine, OrderLine
+from aggregates.orders.order import Purchase
+from commands.importing.online_retail.recording import Credited
 from commands.importing.online_retail.records import Repeated
-from commands.importing.online_retail.sorting import Kind, SortedInvoice
+from commands.importing.online_retail.sorting import CHARGE_KINDS, CREDITED, Kind, SortedInvoice
 from commands.importing.reading.refusals import Damaged
 
 
@@ -18,7 +21,7 @@ class Count:
 
     lines: int = 0
     pence: int = 0
-    goods: int = 0  # a sum over what the lines are of, so that other goods at the same price tell
+    goods: int = 0  # a sum over what the lines are of, so that other goods at the same price differ
 
     def add(self, pence: int, lines: int = 1, *, goods: int = 0) -> None:
         """Counts lines in."""
@@ -97,37 +100,63 @@ class LogAccount:
         """Counts one order line, charge or adjustment."""
         self.by_invoice.setdefault(invoice, {}).setdefault(kind, Count()).add(pence, goods=goods)
 
+    def add_order(
+        self, invoice: str, lines: Iterable[tuple[Purchase | OrderLine, int]], charges: Iterable[Charge]
+    ) -> None:
+        """Counts an order: its lines, each with its pence, and its charges."""
+        for line, pence in lines:
+            kind = Kind.SOLD if line.unit_price.exact > 0 else Kind.FREE
+            self.add(invoice, kind, pence, goods=goods(line.sku, line.quantity))
+        for charge in charges:
+            self.add(invoice, KINDS_OF_CHARGES[charge.kind], charge.amount.amount)
 
+    def add_credit(
+        self,
+        invoice: str,
+        lines: Iterable[Credited | CreditNoteLine],
+        charges: Iterable[Charge] = (),
+        *,
+        on_order: bool,
+    ) -> None:
+        """Counts a credit note."""
+        self.credited.setdefault(invoice, []).extend(
+            CreditedPiece(line.sku, line.quantity, line.amount.amount, on_order) for line in lines
+        )
+        for charge in charges:
+            self.add(invoice, CREDITED[KINDS_OF_CHARGES[charge.kind]], -charge.amount.amount)
+
+
+KINDS_OF_CHARGES = {name: kind for kind, name in CHARGE_KINDS.items()}
 MATCHED, IN_PART, ALONE = "matched to orders", "matched in part", "standing alone"
 
 
 @dataclass(slots=True)
 class Account:
-    """The whole account. It adds up when every line of the file is in the log or aside, to the penny."""
+    """It adds up when every line of the file is in the log or among the rejects, to the penny."""
 
     file: Counts
     log: Counts
-    aside: Counts
+    rejects: Counts
     differing: dict[str, str]  # invoices whose lines the log has otherwise than the file, and how
 
     def row(self, label: str) -> tuple[Count, Count, Count]:
-        """In the file, in the log, aside."""
+        """In the file, in the log, among the rejects."""
         return (
             self.file.get(label, Count()),
             self.log.get(label, Count()),
-            self.aside.get(label, Count()),
+            self.rejects.get(label, Count()),
         )
 
     @property
     def adds_up(self) -> bool:
         """Whether lines in = lines accounted for, by kind and in sums."""
         return not self.differing and all(
-            in_file.lines == in_log.lines + aside.lines and in_file.pence == in_log.pence + aside.pence
-            for in_file, in_log, aside in map(self.row, {*self.file, *self.log, *self.aside})
+            in_file.lines == in_log.lines + rejected.lines and in_file.pence == in_log.pence + rejected.pence
+            for in_file, in_log, rejected in map(self.row, {*self.file, *self.log, *self.rejects})
         )
 
 
-def account(file: FileAccount, log: LogAccount, aside: Counts) -> Account:
+def account(file: FileAccount, log: LogAccount, rejects: Counts) -> Account:
     """Holds the three against each other."""
     result = Account(counts(), counts(), counts(), {})
     for number, kinds in file.by_invoice.items():
@@ -143,8 +172,8 @@ def account(file: FileAccount, log: LogAccount, aside: Counts) -> Account:
             result.differing[number] = "; ".join(differences)
     for label, count in file.apart.items():
         result.file[label].add(count.pence, count.lines)
-    for label, count in aside.items():
-        result.aside[label].add(count.pence, count.lines)
+    for label, count in rejects.items():
+        result.rejects[label].add(count.pence, count.lines)
     return result
 
 
@@ -157,10 +186,10 @@ def _differences(in_file: Mapping[Kind, Count], in_log: Mapping[Kind, Count]) ->
         if (there.lines, there.pence) == (here.lines, here.pence):
             yield f"{kind.value} are other goods"
         else:
-            yield f"{kind.value} {_said(there)} in the file, {_said(here)} in the log"
+            yield f"{kind.value} {_in_words(there)} in the file, {_in_words(here)} in the log"
 
 
-def _said(count: Count) -> str:
+def _in_words(count: Count) -> str:
     return f"{count.lines:,} line{'' if count.lines == 1 else 's'} {pounds(count.pence)}"
 
 

@@ -1,4 +1,4 @@
-"""Which stock adjustments of an invoice are in the log: told by what they say, not by their place."""
+"""Which stock adjustments of an invoice are in the log, found by content and not by place."""
 
 from __future__ import annotations
 

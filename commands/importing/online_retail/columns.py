@@ -79,9 +79,9 @@ def wrong_columns(header: Sequence[str]) -> NotOnlineRetail:
     twice = sorted(
         {name for name in header if name.strip() and list(map(_key, header)).count(_key(name)) > 1}
     )
-    said = f" ({printable(twice[0], 40)} stands there twice)" if twice else ""
+    repeated = f" ({printable(twice[0], 40)} stands there twice)" if twice else ""
     return NotOnlineRetail(
-        f"not an Online Retail file: its columns are {found}{more}{said}; wanted are {wanted}"
+        f"not an Online Retail file: its columns are {found}{more}{repeated}; wanted are {wanted}"
     )
 
 

@@ -10,7 +10,7 @@ SOURCE = "online-retail"
 
 
 class Identity:
-    """Ids of 128 bits, hex, that nobody can guess who does not hold the installation's secret."""
+    """Ids of 128 bits, hex, that only the holder of the installation's secret can derive."""
 
     def __init__(self, secret: bytes, source: str = SOURCE) -> None:
         self._secret = secret
@@ -25,7 +25,7 @@ class Identity:
         return self._of("fulfilment", invoice)
 
     def credit_note(self, invoice: str, part: int) -> str:
-        """The nth credit note of a cancellation; the first stands for the cancellation as a whole."""
+        """The nth credit note of a cancellation; the first stands for the cancellation itself."""
         return self._of("credit note", invoice, str(part))
 
     def goods_return(self, invoice: str, part: int) -> str:

@@ -13,7 +13,6 @@ from aggregates.orders import order
 from aggregates.orders.events import LinesReturned, OrderPlaced, OrderRefunded
 from commands.handlers.numbering import given_number
 from commands.handlers.registry import HANDLERS
-from commands.importing.aside import Aside, listing, read_back
 from commands.importing.dry_run import DryRun
 from commands.importing.online_retail.accounts import Account, Counts, FileAccount, LogAccount, account
 from commands.importing.online_retail.handlers import IMPORT_HANDLERS
@@ -28,6 +27,7 @@ from commands.importing.online_retail.survey import Survey, survey
 from commands.importing.progress import Progress
 from commands.importing.reading.reading import Outline, Reading
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
+from commands.importing.rejects import Rejects, listing, read_back
 from commands.importing.submitting import CHUNK_EVENTS, Submitter
 from commands.loop.books import Books
 from commands.loop.handling import Handling
@@ -50,7 +50,7 @@ class Result:
     outline: Outline
     invoices: int  # in the file
     written: int
-    aside: Path | None  # None where nothing was listed, in a dry run
+    rejects: Path | None  # the list; None in a dry run
     head: int  # of the log when the last was written
 
 
@@ -62,16 +62,16 @@ class OnlineRetailImport:
         log: EventLog,
         codec: Codec,
         reading: Reading,
-        aside: Callable[[str], Path],
+        rejects_path: Callable[[str], Path],
         progress: Progress,
         *,
         chunk_events: int = CHUNK_EVENTS,
     ) -> None:
-        """`aside` names the list of lines that get no event, given the digest of the file's content."""
+        """`rejects_path` names the list of lines that get no event, by the digest of the file's content."""
         self._log = log
         self._codec = codec
         self._reading = reading
-        self._aside_of = aside
+        self._rejects_path = rejects_path
         self._progress = progress
         self._chunk_events = chunk_events
         self._identity = Identity(log.installation_secret())
@@ -86,14 +86,14 @@ class OnlineRetailImport:
             deadline_seconds=DEADLINE_SECONDS,
             streams_max=STREAMS_MAX,
         )
-        path = self._aside_of(self._reading.outline.digest)
+        path = self._rejects_path(self._reading.outline.digest)
         async with handling:
             submitter = Submitter(handling, actor=SOURCE, chunk_events=self._chunk_events)
             try:
-                with listing(path, self._reading.place) as aside:
+                with listing(path, self._reading.place) as rejects:
                     await self._prepare(submitter, surveyed, before)
                     submitter.written = 0
-                    file_account = await self._write(submitter, surveyed, before, aside)
+                    file_account = await self._write(submitter, surveyed, before, rejects)
             finally:
                 await submitter.abandon()
         return await self._result(file_account, LogAccount(), read_back(path), submitter.written, path)
@@ -101,9 +101,9 @@ class OnlineRetailImport:
     async def dry_run(self) -> Result:
         """Accounts for the file as `run` would, and writes nothing. Raises as it does."""
         before, surveyed = await self._look_through()
-        aside, dry = Aside(self._reading.place), DryRun()
-        file_account = await self._write(dry, surveyed, before, aside)
-        return await self._result(file_account, dry.account, aside.counted, dry.written, None)
+        rejects, dry = Rejects(self._reading.place), DryRun()
+        file_account = await self._write(dry, surveyed, before, rejects)
+        return await self._result(file_account, dry.account, rejects.counted, dry.written, None)
 
     async def _look_through(self) -> tuple[Imported, Survey]:
         """What earlier imports left, and what the file is going to need."""
@@ -123,17 +123,17 @@ class OnlineRetailImport:
         return group(read_lines(self._reading), self._reading.outline.last_line)
 
     async def _result(
-        self, file: FileAccount, in_log: LogAccount, aside: Counts, written: int, listed: Path | None
+        self, file: FileAccount, in_log: LogAccount, rejects: Counts, written: int, path: Path | None
     ) -> Result:
         self._progress.stage("reading back what the log holds")
         head = await asyncio.to_thread(self._log.head)
         read = partial(read_account, self._log, self._codec, self._identity, file.by_invoice, in_log)
         return Result(
-            account=account(file, await asyncio.to_thread(read), aside),
+            account=account(file, await asyncio.to_thread(read), rejects),
             outline=self._reading.outline,
             invoices=len(file.by_invoice),
             written=written,
-            aside=listed,
+            rejects=path,
             head=head,
         )
 
@@ -190,16 +190,16 @@ class OnlineRetailImport:
         return {sku: books.state(stock.stream(sku)).available for sku in skus}
 
     async def _write(
-        self, submitter: Submitter | DryRun, surveyed: Survey, before: Imported, aside: Aside
+        self, submitter: Submitter | DryRun, surveyed: Survey, before: Imported, rejects: Rejects
     ) -> FileAccount:
-        """Every invoice in the file's order, and the list of what goes aside."""
+        """Every invoice in the file's order, and the list of rejects."""
         result, outline = FileAccount(), self._reading.outline
         planner = Planner(digest=outline.digest, identity=self._identity, titles=surveyed.titles())
         self._progress.stage("going through the invoices", total=outline.lines, unit=" lines")
         for item in self._items():
             entry = sort_invoice(item) if isinstance(item, Invoice) else item
             result.add(entry)
-            self._list_aside(entry, aside)
+            self._list_rejects(entry, rejects)
             if isinstance(entry, SortedInvoice):
                 await self._record(submitter, planner, entry, before)
                 submitter.when_done(partial(self._progress.advance, len(entry.invoice.lines)))
@@ -208,16 +208,16 @@ class OnlineRetailImport:
         await submitter.flush()
         return result
 
-    def _list_aside(self, entry: SortedInvoice | Repeated | Damaged, aside: Aside) -> None:
+    def _list_rejects(self, entry: SortedInvoice | Repeated | Damaged, rejects: Rejects) -> None:
         if isinstance(entry, Damaged):
-            aside.damaged(entry)
+            rejects.add_damaged(entry)
             place = self._reading.place(entry.number)
-            self._progress.tell(f"{place} is damaged and skipped: {entry.reason}")
+            self._progress.note(f"{place} is damaged and skipped: {entry.reason}")
         elif isinstance(entry, Repeated):
-            aside.line(entry.line, Kind.REPEATED, entry.reason)
+            rejects.add(entry.line, Kind.REPEATED, entry.reason)
         else:
-            for line, kind, reason in entry.aside:
-                aside.line(line, kind, reason)
+            for line, kind, reason in entry.rejects:
+                rejects.add(line, kind, reason)
 
     async def _record(
         self, submitter: Submitter | DryRun, planner: Planner, entry: SortedInvoice, before: Imported

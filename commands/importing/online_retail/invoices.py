@@ -42,7 +42,7 @@ def group(
     """Invoices, each complete, and damaged and repeated lines as they come.
 
     `last_line` says where each invoice's last line stands, so that lines of two invoices may interleave
-    without the whole file being held.
+    without the file being in memory at once.
     """
     open_invoices: OrderedDict[str, Invoice] = OrderedDict()
     for line in lines:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aggregates.kernel import Money, Sku
-from aggregates.orders.events import Charge, ChargeKind, RefundedLine
+from aggregates.orders.events import Charge, RefundedLine
 from aggregates.orders.order import Purchase
 from commands.importing.online_retail.adjusted import Adjusted
 from commands.importing.online_retail.identity import Identity, top_up_source
@@ -21,16 +21,9 @@ from commands.importing.online_retail.recording import (
 )
 from commands.importing.online_retail.records import CURRENCY, Line
 from commands.importing.online_retail.sold import Piece, Sold
-from commands.importing.online_retail.sorting import Kind, SortedInvoice
+from commands.importing.online_retail.sorting import CHARGE_KINDS, CREDITED, Kind, SortedInvoice
 
-CHARGE_KINDS: Mapping[Kind, ChargeKind] = {
-    Kind.SHIPPING: "shipping",
-    Kind.MANUAL: "manual",
-    Kind.DISCOUNT: "discount",
-    Kind.SHIPPING_CREDITED: "shipping",
-    Kind.MANUAL_CREDITED: "manual",
-    Kind.DISCOUNT_CREDITED: "discount",
-}
+UNCREDITED = {credited: kind for kind, credited in CREDITED.items()}
 SELLER = "main"
 
 
@@ -45,7 +38,7 @@ class Planner:
     def sale(self, entry: SortedInvoice) -> RecordSale | None:
         """The order of a sale invoice; None where nothing of it was ordered."""
         products = entry.of(Kind.SOLD, Kind.FREE)
-        charges = entry.of(Kind.SHIPPING, Kind.MANUAL, Kind.DISCOUNT)
+        charges = entry.of(*CHARGE_KINDS)
         if not products and not charges:
             return None
         invoice = entry.invoice
@@ -100,12 +93,7 @@ class Planner:
                     alone.append(credited)
                 else:
                     orders.setdefault(piece.sold.sale.order_id, _OrderPart()).add(piece, credited)
-        charges = [
-            _charge(line, kind, -line.amount)
-            for _, line, kind in entry.of(
-                Kind.SHIPPING_CREDITED, Kind.MANUAL_CREDITED, Kind.DISCOUNT_CREDITED
-            )
-        ]
+        charges = [_charge(line, kind, -line.amount) for _, line, kind in entry.of(*CREDITED.values())]
         if not orders and not alone and not charges:
             return None
         last = len(orders) + 1
@@ -181,5 +169,7 @@ def part_number(invoice: str, part: int) -> str:
 
 def _charge(line: Line, kind: Kind, amount: int) -> Charge:
     return Charge(
-        kind=CHARGE_KINDS[kind], label=line.description or line.code, amount=Money(amount, CURRENCY)
+        kind=CHARGE_KINDS[UNCREDITED.get(kind, kind)],
+        label=line.description or line.code,
+        amount=Money(amount, CURRENCY),
     )

@@ -14,7 +14,7 @@ from aggregates.orders.events import (
     OrderRefunded,
 )
 from commands.handlers.numbering import given_number
-from commands.importing.online_retail.accounts import CreditedPiece, LogAccount, goods
+from commands.importing.online_retail.accounts import LogAccount, goods
 from commands.importing.online_retail.adjusted import Adjusted
 from commands.importing.online_retail.credits import UNMATCHED
 from commands.importing.online_retail.identity import SOURCE, Identity
@@ -24,16 +24,6 @@ from event_store.codec import Codec
 from event_store.records import EventReader, RecordedEvent
 
 PAGE = 2_000
-CHARGES: Mapping[str, Kind] = {
-    "shipping": Kind.SHIPPING,
-    "manual": Kind.MANUAL,
-    "discount": Kind.DISCOUNT,
-}
-CHARGES_CREDITED: Mapping[str, Kind] = {
-    "shipping": Kind.SHIPPING_CREDITED,
-    "manual": Kind.MANUAL_CREDITED,
-    "discount": Kind.DISCOUNT_CREDITED,
-}
 
 
 @dataclass(slots=True)
@@ -91,14 +81,16 @@ def read_account(
         match event:
             case OrderPlaced() if (number := given_number(event.number)) in invoices:
                 if event.order_id == identity.order(number):
-                    _count_order(result, number, event)
+                    lines = [(line, line.line_total.amount) for line in event.lines]
+                    result.add_order(number, lines, event.charges)
             case CreditNoteIssued():
                 invoice, _, part = given_number(event.number).partition("-")
                 expected = (
                     identity.credit_note(invoice, int(part or 1)) if part.isdecimal() or not part else None
                 )
                 if invoice in invoices and event.credit_note_id == expected:
-                    _count_credit(result, invoice, event)
+                    on_order = event.order_id is not None
+                    result.add_credit(invoice, event.lines, event.charges, on_order=on_order)
             case StockAdjusted(source=source, reason=reason, sku=sku, delta=delta) if source is not None:
                 kind, _, rest = source.partition(":")
                 invoice = rest.partition(":")[0]
@@ -107,24 +99,6 @@ def read_account(
             case _:
                 pass
     return result
-
-
-def _count_order(result: LogAccount, number: str, placed: OrderPlaced) -> None:
-    for line in placed.lines:
-        kind = Kind.SOLD if line.unit_price.exact > 0 else Kind.FREE
-        named = goods(line.sku, line.quantity)
-        result.add(number, kind, line.line_total.amount, goods=named)
-    for charge in placed.charges:
-        result.add(number, CHARGES[charge.kind], charge.amount.amount)
-
-
-def _count_credit(result: LogAccount, invoice: str, note: CreditNoteIssued) -> None:
-    pieces = result.credited.setdefault(invoice, [])
-    for line in note.lines:
-        on_order = note.order_id is not None
-        pieces.append(CreditedPiece(line.sku, line.quantity, line.amount.amount, on_order))
-    for charge in note.charges:
-        result.add(invoice, CHARGES_CREDITED[charge.kind], -charge.amount.amount)
 
 
 def _events(log: EventReader, codec: Codec, *classes: type[object]) -> Iterator[tuple[RecordedEvent, object]]:

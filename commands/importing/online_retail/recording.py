@@ -1,4 +1,4 @@
-"""The commands an import is made of. Each is done once: its streams, or its sources, say whether it was."""
+"""The commands an import is made of. Each is done once: its streams, or its sources, show whether it was."""
 
 from __future__ import annotations
 

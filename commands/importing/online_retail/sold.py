@@ -87,10 +87,10 @@ class Sold:
     def _add(self, sale: Sale, customer_id: str, lines: Sequence[tuple[Sku, int, int]]) -> None:
         if sale.order_id in self._by_order:
             return
-        kept = self._by_order[sale.order_id] = []
+        sold_lines = self._by_order[sale.order_id] = []
         for nth, (sku, quantity, amount) in enumerate(lines, 1):
             line = SoldLine(sale, (*sale.sequence, nth), quantity, quantity, amount)
-            kept.append(line)
+            sold_lines.append(line)
             insort(self._by_buyer.setdefault((customer_id, sku), []), line, key=attrgetter("sequence"))
 
     def take_back(self, event: LinesReturned | OrderRefunded) -> None:
@@ -149,5 +149,5 @@ class Sold:
 
 
 def _up_to(line: Line, units: int) -> int:
-    """Pence for a line's first units: always counted from the start, so that parts sum to the whole."""
+    """Pence for a line's first units: always counted from the start, so that parts sum to the total."""
     return line.price.times(units).amount

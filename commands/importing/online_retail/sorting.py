@@ -7,13 +7,13 @@
 | POST, DOT, C2 | a shipping charge of the order | credited, standing alone |
 | M, m | a manual charge of the order | credited, standing alone |
 | D | a discount, negative | credited, standing alone |
-| BANK CHARGES, AMAZONFEE; CRUK; S; B | aside: fees, charity, samples, bad debt | aside likewise |
+| BANK CHARGES, AMAZONFEE; CRUK; S; B | rejected: fees, charity, samples, bad debt | rejected likewise |
 
 Products at 0 adjust stock by their quantity on an invoice without customer whose lines all cost 0, and
-wherever the quantity is negative. Aside too: every line of an A invoice (bad debt); charges on an invoice
+wherever the quantity is negative. Rejected too: every line of an A invoice (bad debt); charges on an invoice
 that adjusts stock; and what contradicts itself: a negative quantity at a price on a sale, a positive one on
 a cancellation, a negative price, a discount that adds. Where discounts exceed all else, the order is refused
-and its lines go aside. Any other code is a product: gift vouchers, DCGS codes and PADS too; codes that
+and its lines are rejected. Any other code is a product: gift vouchers, DCGS codes and PADS too; codes that
 differ only in case are two.
 """
 
@@ -23,12 +23,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from aggregates.orders.events import ChargeKind
 from commands.importing.online_retail.invoices import Invoice
 from commands.importing.online_retail.records import Line
 
 
 class Kind(Enum):
-    """What lines are called in the table at the end; `aside` ones get no event."""
+    """What lines are called in the table at the end; those from FEES on are rejects, which get no event."""
 
     SOLD = "products sold"
     FREE = "products given free"
@@ -71,12 +72,18 @@ CREDITED = {
     Kind.MANUAL: Kind.MANUAL_CREDITED,
     Kind.DISCOUNT: Kind.DISCOUNT_CREDITED,
 }
+CHARGE_KINDS: dict[Kind, ChargeKind] = {
+    Kind.SHIPPING: "shipping",
+    Kind.MANUAL: "manual",
+    Kind.DISCOUNT: "discount",
+}
+"""What an order or a credit note calls the charge."""
 ORDERED = {Kind.SOLD, Kind.FREE, Kind.SHIPPING, Kind.MANUAL, Kind.DISCOUNT}
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A line's kind; `reason` where it goes aside."""
+    """A line's kind; `reason` where it is rejected."""
 
     kind: Kind
     reason: str | None = None
@@ -94,7 +101,7 @@ class SortedInvoice:
         return [(nth, line, meaning.kind) for nth, line, meaning in self.meanings if meaning.kind in kinds]
 
     @property
-    def aside(self) -> Iterable[tuple[Line, Kind, str]]:
+    def rejects(self) -> Iterable[tuple[Line, Kind, str]]:
         """The lines that get no event, and why."""
         for _, line, meaning in self.meanings:
             if meaning.reason is not None:
@@ -102,7 +109,7 @@ class SortedInvoice:
 
 
 def sort_invoice(invoice: Invoice) -> SortedInvoice:
-    """Every line's meaning; the order as a whole is refused where its total would be negative."""
+    """Every line's meaning; the order is refused where its total would be negative."""
     stock_only = (
         not invoice.is_cancellation
         and invoice.customer_id is None

@@ -1,4 +1,4 @@
-"""The first look at a file: which products it sells, and what stock its sales are going to need."""
+"""The first pass over a file: which products it sells, and what stock its sales are going to need."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Survey:
 def survey(
     items: Iterable[Invoice | Repeated | Damaged], *, imported: Callable[[Invoice], bool], adjusted: Adjusted
 ) -> Survey:
-    """Looks through a whole file's invoices."""
+    """Goes through all of a file's invoices."""
     found = Survey()
     for item in items:
         if isinstance(item, Invoice):

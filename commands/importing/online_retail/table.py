@@ -1,4 +1,4 @@
-"""The table an import ends with: by kind, what the file holds, what the log holds, what was listed aside."""
+"""The table an import ends with: by kind, what the file holds, what the log holds, what was rejected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def labels() -> Iterator[str]:
 def table(account: Account) -> str:
     """The rows that have lines, and their sum."""
     rows: list[tuple[str, ...]] = [HEADINGS]
-    columns = (account.file, account.log, account.aside)
+    columns = (account.file, account.log, account.rejects)
     for label in labels():
         counted = account.row(label)
         if any(count.lines or count.pence for count in counted):

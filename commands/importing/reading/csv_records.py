@@ -1,6 +1,6 @@
 """Records of delimited text: a quoted line break stays in its record, and damage spares what is around it.
 
-Each line is taken by itself and joined with those after it only where that gives a whole record: a quote
+Each line is taken by itself and joined with those after it only where that gives a complete record: a quote
 that is never closed would swallow the rest of the file otherwise.
 """
 
@@ -42,8 +42,8 @@ class CsvFile:
     header_at: int
 
     @property
-    def said(self) -> str:
-        """How it is read, for whoever gave it."""
+    def description(self) -> str:
+        """How it is read."""
         return f"{self.columns.edition}, {self.encoding.name}, {DELIMITERS[self.delimiter]} between columns"
 
     def place(self, number: int) -> str:
@@ -92,9 +92,9 @@ def open_csv(path: Path) -> CsvFile:
 def _first_line(lines: Iterator[Numbered]) -> Numbered:
     """The first line that is not blank and no hint of a spreadsheet's; numbered 0 where there is none."""
     for number, text in lines:
-        said = text.strip("\ufeff\r\n")
-        if said.strip() and not _HINT.fullmatch(said):
-            return number, said
+        line = text.strip("\ufeff\r\n")
+        if line.strip() and not _HINT.fullmatch(line):
+            return number, line
     return 0, ""
 
 
@@ -107,9 +107,9 @@ def records(lines: Iterator[Numbered], file: CsvFile) -> Iterator[Row | Damaged]
             continue
         if len(text) > LINE_MAX:
             yield damaged(number, f"the line is longer than {LINE_MAX} characters", text)
-        elif not file.encoding.is_whole(text):
-            said = f"the line is not {file.encoding.name.partition(' with')[0]}"
-            yield damaged(number, said, text)
+        elif not file.encoding.is_valid(text):
+            reason = f"the line is not {file.encoding.name.partition(' with')[0]}"
+            yield damaged(number, reason, text)
         else:
             try:
                 fields = file.fields(text)
@@ -137,7 +137,7 @@ def _joined(text: str, ahead: deque[Numbered], lines: Iterator[Numbered], file: 
         if _is_record(line[1], file):
             break  # The quote was never closed: this is a line of its own.
         text += line[1]
-        if file.encoding.is_whole(line[1]) and _is_record(text, file):
+        if file.encoding.is_valid(line[1]) and _is_record(text, file):
             fields = file.fields(text)
     if fields is None:
         ahead.extendleft(reversed(used))

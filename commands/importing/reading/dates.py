@@ -1,4 +1,4 @@
-"""Which form a file's dates have: found from the whole of it, asked for where no line decides."""
+"""Which form a file's dates have: found from all of it, an option where no line decides."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class DateEvidence:
 
     place: Callable[[int], str]
     orders: dict[DateForm, Order] = field(default_factory=lambda: {form: Order() for form in DateForm})
-    _told: dict[DateForm, tuple[int, str]] = field(default_factory=dict)  # the first line that decides
+    _decisive: dict[DateForm, tuple[int, str]] = field(default_factory=dict)  # the first line that decides
     _open: tuple[int, str] | None = None  # the first that two forms read differently
     _year_last: tuple[int, str] | None = None  # the first that is no ISO date
     _before: str = ""
@@ -102,7 +102,7 @@ class DateEvidence:
         for form, day in days.items():
             self.orders[form].see(number, day)
         if len(days) == 1:
-            self._told.setdefault(next(iter(days)), (number, text))
+            self._decisive.setdefault(next(iter(days)), (number, text))
         elif len(set(days.values())) == 2 and self._open is None:
             self._open = (number, text)
         if days and DateForm.ISO not in days and self._year_last is None:
@@ -114,7 +114,7 @@ class DateEvidence:
         Raises NotOnlineRetail where one does, where lines contradict each other, and where none decides.
         """
         if wanted is not None:
-            against = [line for form, line in self._told.items() if form is not wanted]
+            against = [line for form, line in self._decisive.items() if form is not wanted]
             if wanted is DateForm.ISO and self._year_last is not None:
                 against.append(self._year_last)
             if against:
@@ -122,9 +122,9 @@ class DateEvidence:
                     f"--dates {wanted.value} is contradicted by {self._shown(min(against))}"
                 )
             return wanted
-        if len(self._told) > 1 or (DateForm.ISO in self._told and self._year_last is not None):
+        if len(self._decisive) > 1 or (DateForm.ISO in self._decisive and self._year_last is not None):
             raise NotOnlineRetail(f"the dates contradict each other: {self._contradiction()}")
-        for form in self._told:
+        for form in self._decisive:
             return form
         if self._open is not None:
             raise NotOnlineRetail(
@@ -134,11 +134,11 @@ class DateEvidence:
         return DateForm.DAY_MONTH if self._year_last is not None else DateForm.ISO
 
     def _contradiction(self) -> str:
-        lines = {f"is {form.value}": line for form, line in self._told.items()}
+        lines = {f"is {form.value}": line for form, line in self._decisive.items()}
         if len(lines) == 1 and self._year_last is not None:
             lines["is not iso"] = self._year_last
-        parts = sorted((line, said) for said, line in lines.items())
-        return ", ".join(f"{self._shown(line)} {said}" for line, said in parts)
+        parts = sorted((line, verdict) for verdict, line in lines.items())
+        return ", ".join(f"{self._shown(line)} {verdict}" for line, verdict in parts)
 
     def _shown(self, line: tuple[int, str]) -> str:
         number, text = line

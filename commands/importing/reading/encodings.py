@@ -21,7 +21,7 @@ class Encoding:
     errors: str
     invalid: re.Pattern[str]  # what stands where bytes meant nothing
 
-    def is_whole(self, text: str) -> bool:
+    def is_valid(self, text: str) -> bool:
         """Whether every byte of a line meant something."""
         return text.isascii() or self.invalid.search(text) is None
 

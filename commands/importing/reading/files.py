@@ -29,7 +29,7 @@ OTHERS = {  # how a file begins, and what it then is
 
 
 @contextmanager
-def said_plainly(path: Path) -> Iterator[None]:
+def errors_naming(path: Path) -> Iterator[None]:
     """Turns what goes wrong with a file into a refusal that names it."""
     try:
         yield
@@ -41,7 +41,7 @@ def said_plainly(path: Path) -> Iterator[None]:
 
 def begins_with(path: Path) -> bytes:
     """The first bytes of a file. Raises NotOnlineRetail where there are none."""
-    with said_plainly(path):
+    with errors_naming(path):
         if not path.exists():
             raise NotOnlineRetail(f"{path}: there is no such file")
         if path.is_dir():
@@ -59,7 +59,7 @@ def begins_with(path: Path) -> bytes:
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The file's bytes, unpacked where it is packed with gzip."""
     packed = begins_with(path).startswith(GZIP)
-    with said_plainly(path), io.BufferedReader(gzip.open(path)) if packed else path.open("rb") as file:
+    with errors_naming(path), io.BufferedReader(gzip.open(path)) if packed else path.open("rb") as file:
         yield file
 
 

@@ -27,7 +27,7 @@ class NumberEvidence:
 
     @property
     def decimal_comma(self) -> bool:
-        """What the whole file comes to."""
+        """Whether the file has them."""
         return self.comma and not self.point
 
 

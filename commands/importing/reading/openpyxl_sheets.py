@@ -1,4 +1,4 @@
-"""Records of a workbook's sheets, row by row, so that a large one is never held as a whole.
+"""Records of a workbook's sheets, row by row, so that a large one is never in memory at once.
 
 openpyxl tells formulas and a spreadsheet's errors apart from values; both are refused by name here.
 """
@@ -25,7 +25,7 @@ ROWS_MAX = 1_048_576  # of a sheet, and columns below: what the format itself al
 COLUMNS_LOOKED_AT = 64
 HEADER_LOOKED_FOR = 10  # rows that are not blank
 SHEET_BYTES_MAX = 4 << 30  # it is gone through row by row
-PART_BYTES_MAX = {"xl/sharedStrings.xml": 128 << 20}  # held as a whole, as are the others
+PART_BYTES_MAX = {"xl/sharedStrings.xml": 128 << 20}  # in memory at once, as are the others
 OTHER_BYTES_MAX = 32 << 20
 
 Row = tuple[int, list[str]]
@@ -51,8 +51,8 @@ class Workbook:
     begins: list[int] = field(default_factory=list)  # the numbers before each sheet's first row
 
     @property
-    def said(self) -> str:
-        """How it is read, for whoever gave it."""
+    def description(self) -> str:
+        """How it is read."""
         edition = self.sheets[0].columns.edition
         names = " and ".join(f"'{printable(sheet.name, 40)}'" for sheet in self.sheets)
         passed = f", {', '.join(self.passed_over)}" if self.passed_over else ""
@@ -171,7 +171,7 @@ def _moment(value: date) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The workbook, with whatever is wrong with it told in one line."""
+    """The workbook. Raises NotOnlineRetail for one that is damaged."""
     with path.open("rb") as file:
         _check_parts(path, file)
         with warnings.catch_warnings():
@@ -182,8 +182,8 @@ def _opened(path: Path) -> Iterator[Any]:
             except NotOnlineRetail:
                 raise
             except Exception as error:  # openpyxl has no error of its own for a broken part
-                said = printable(str(error).partition("\n")[0], 120)
-                raise NotOnlineRetail(f"{path}: the workbook is damaged: {said}") from error
+                reason = printable(str(error).partition("\n")[0], 120)
+                raise NotOnlineRetail(f"{path}: the workbook is damaged: {reason}") from error
 
 
 def _check_parts(path: Path, file: Any) -> None:

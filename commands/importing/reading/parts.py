@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from commands.importing.online_retail.columns import CODE, DESCRIPTION, INVOICE
 
 Record = tuple[int, list[str]]
-Said = tuple[str, ...]
-"""What a line says, but for what its product is called."""
+LineContent = tuple[str, ...]
+"""A line but for its product's description."""
 
 
 @dataclass(slots=True)
@@ -81,27 +81,27 @@ def find_parts(records: Callable[[], Iterable[Record]], begins: Sequence[int]) -
 class _Compared:
     """An invoice's lines so far, and how those of a later part match them."""
 
-    have: Counter[Said] = field(default_factory=Counter)
+    have: Counter[LineContent] = field(default_factory=Counter)
     part: int = -1
-    unmatched: Counter[Said] = field(default_factory=Counter)
-    further: list[tuple[int, Said]] = field(default_factory=list)
+    unmatched: Counter[LineContent] = field(default_factory=Counter)
+    further: list[tuple[int, LineContent]] = field(default_factory=list)
 
-    def see(self, number: int, said: Said) -> None:
+    def see(self, number: int, content: LineContent) -> None:
         """Takes a line of a later part."""
-        if self.unmatched[said]:
-            self.unmatched[said] -= 1
+        if self.unmatched[content]:
+            self.unmatched[content] -= 1
         else:
-            self.further.append((number, said))
+            self.further.append((number, content))
 
     def settle(self, invoice: str, parts: Parts) -> None:
         """Ends a part."""
         if self.further and self.unmatched.total():
             parts.differing.add(invoice)
         else:
-            for number, said in self.further:
+            for number, content in self.further:
                 parts._further.add(number)
                 parts.last_line[invoice] = number
-                self.have[said] += 1
+                self.have[content] += 1
         self.unmatched, self.further = self.have.copy(), []
 
 
@@ -111,13 +111,13 @@ def _compare(records: Iterable[Record], parts: Parts) -> None:
         invoice = fields[INVOICE]
         if (one := compared.get(invoice)) is None:
             continue
-        said = (fields[CODE], *fields[DESCRIPTION + 1 :])
+        content = (fields[CODE], *fields[DESCRIPTION + 1 :])
         if parts.repeats(number, invoice) is None:
-            one.have[said] += 1
+            one.have[content] += 1
             continue
         if (part := parts.part_of(number)) != one.part:
             one.settle(invoice, parts)
             one.part = part
-        one.see(number, said)
+        one.see(number, content)
     for invoice, one in compared.items():
         one.settle(invoice, parts)

@@ -16,7 +16,7 @@ from typing import BinaryIO, Self
 from commands.importing.online_retail.columns import DATE, PRICE, is_header
 from commands.importing.reading.csv_records import CsvFile, open_csv
 from commands.importing.reading.dates import DateEvidence, DateForm
-from commands.importing.reading.files import ZIP, begins_with, said_plainly
+from commands.importing.reading.files import ZIP, begins_with, errors_naming
 from commands.importing.reading.numbers import NumberEvidence, with_points
 from commands.importing.reading.openpyxl_sheets import Workbook, open_workbook
 from commands.importing.reading.parts import Parts, Record, find_parts
@@ -32,7 +32,7 @@ class Outline:
 
     digest: str  # SHA-256 of its records, hex
     lines: int  # without the header and blank lines
-    said: str
+    description: str
     form: DateForm
     decimal_comma: bool
     parts: Parts
@@ -88,9 +88,9 @@ def read_file(
 ) -> Reading:
     """Reads the whole file; `dates` says their form where the file does not. Raises NotOnlineRetail.
 
-    `moved` is told now and then how many more lines were read.
+    `moved` is called now and then with how many more lines were read.
     """
-    with said_plainly(path):
+    with errors_naming(path):
         source: CsvFile | Workbook = (
             open_workbook(path) if begins_with(path).startswith(ZIP) else open_csv(path)
         )
@@ -131,7 +131,7 @@ def _copied(
     return Outline(
         digest=digest.hexdigest(),
         lines=lines,
-        said=f"{source.said}, dates {form.value}{commas}",
+        description=f"{source.description}, dates {form.value}{commas}",
         form=form,
         decimal_comma=numbers.decimal_comma,
         parts=_parts(source, evidence, form, copy),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 TEXT_MAX = 200
 
 
-class NotOnlineRetail(Exception):  # noqa: N818 - a refusal of the file, told to whoever gave it
+class NotOnlineRetail(Exception):  # noqa: N818 - a refusal of the file
     """The file is not one of these, is broken, or is not certain in what it says: nothing of it is taken."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, assert_never
 
 from aggregates.cart.events import (
@@ -13,6 +14,7 @@ from aggregates.cart.events import (
     ItemRemoved,
     QuantityChanged,
 )
+from aggregates.currencies import minor_digits
 from aggregates.inventory.events import (
     InventoryEvent,
     ReservationConfirmed,
@@ -23,7 +25,7 @@ from aggregates.inventory.events import (
     StockReserved,
     StockRestocked,
 )
-from aggregates.kernel import Sku
+from aggregates.kernel import Money, Sku, UnitPrice
 from aggregates.orders.events import (
     Charge,
     CreditNoteIssued,
@@ -52,7 +54,6 @@ from aggregates.payments.events import (
     StepBegun,
     StepEnded,
 )
-from replays.order.amounts import in_words, price_in_words, units
 from replays.order.moments import format_time
 
 Titles = Mapping[Sku, str]
@@ -60,6 +61,24 @@ Titles = Mapping[Sku, str]
 
 _CAPTURE = {"fulfilment": "at the first fulfilment", "checkout": "at once"}
 _SOURCE = {"gateway": "by the gateway", "elsewhere": "elsewhere, before it came to these books"}
+
+
+def money_in_words(money: Money) -> str:
+    """`Money(129900, "GBP")` is `1,299.00 GBP`."""
+    digits = minor_digits(money.currency)
+    return f"{Decimal(money.amount).scaleb(-digits):,.{digits}f} {money.currency}"
+
+
+def price_in_words(price: UnitPrice) -> str:
+    """As exact as the price is, and at least to the minor unit: `2.555 GBP`, `12.90 GBP`."""
+    exponent = price.exact.normalize().as_tuple().exponent
+    places = -exponent if isinstance(exponent, int) else 0
+    return f"{price.exact:,.{max(places, minor_digits(price.currency))}f} {price.currency}"
+
+
+def units(quantity: int) -> str:
+    """`1 unit`, `2 units`."""
+    return f"{quantity:,} unit" if quantity == 1 else f"{quantity:,} units"
 
 
 def titles_of(events: Iterable[Any]) -> dict[Sku, str]:
@@ -74,7 +93,7 @@ def titles_of(events: Iterable[Any]) -> dict[Sku, str]:
     return titles
 
 
-def tell(event: Any, titles: Titles) -> list[str]:
+def describe(event: Any, titles: Titles) -> list[str]:
     """What happened: one sentence, and below it a line for each thing it was about."""
     match event:
         case OrderPlaced():
@@ -121,7 +140,7 @@ def _cart(event: CartEvent, titles: Titles) -> str:
 
 def _placed(event: OrderPlaced) -> list[str]:
     buyer = f"customer {event.customer_id}" if event.customer_id else "a guest"
-    lines = [f"Order {event.number} was placed by {buyer}: {in_words(event.total)} in all."]
+    lines = [f"Order {event.number} was placed by {buyer}: {money_in_words(event.total)} in all."]
     lines += [_ordered(line) for line in event.lines]
     lines += [_charged(charge) for charge in event.charges]
     if event.email is not None:
@@ -140,7 +159,7 @@ def _order(
         case OrderConfirmed():
             return ["The order was confirmed: it can be fulfilled."]
         case OrderCanceled(cause=cause, reason=reason, total=total):
-            return [f"The order over {in_words(total)} was canceled: {reason or cause}."]
+            return [f"The order over {money_in_words(total)} was canceled: {reason or cause}."]
         case LinesFulfilled(lines=lines, fulfilment_id=fulfilment_id):
             return [f"Sent to the customer (fulfilment {fulfilment_id}):", *_quantities(lines, titles)]
         case LinesReturned(lines=lines, return_id=return_id, restock=restock, reason=reason):
@@ -148,7 +167,7 @@ def _order(
             sentence = f"Came back from the customer (return {return_id}), {shelf}{_why(reason)}."
             return [sentence, *_quantities(lines, titles)]
         case OrderRefunded(amount=amount, credit_note_id=credit_note_id, lines=lines, reason=reason):
-            sentence = f"{in_words(amount)} refunded by credit note {credit_note_id}{_why(reason)}."
+            sentence = f"{money_in_words(amount)} refunded by credit note {credit_note_id}{_why(reason)}."
             return [sentence, *map(_refunded, lines)]
         case _:
             assert_never(event)
@@ -156,10 +175,10 @@ def _order(
 
 def _credited(event: CreditNoteIssued) -> list[str]:
     about = f" for order {event.order_id}" if event.order_id else ", for no order"
-    sentence = f"Credit note {event.number} over {in_words(event.amount)} was issued{about}"
+    sentence = f"Credit note {event.number} over {money_in_words(event.amount)} was issued{about}"
     sentence += f"{_why(event.reason)}."
     lines = [
-        f"{units(line.quantity)} of {line.title} ({line.sku}), {in_words(line.amount)}"
+        f"{units(line.quantity)} of {line.title} ({line.sku}), {money_in_words(line.amount)}"
         for line in event.lines
     ]
     return [sentence, *lines, *map(_charged, event.charges)]
@@ -168,22 +187,22 @@ def _credited(event: CreditNoteIssued) -> list[str]:
 def _payment(event: PaymentEvent) -> str:
     match event:
         case PaymentRequested(method=method, amount=amount, capture=capture):
-            words = f"{in_words(amount)} to be paid with {method}, captured {_CAPTURE[capture]}."
+            words = f"{money_in_words(amount)} to be paid with {method}, captured {_CAPTURE[capture]}."
         case PaymentNotNeeded():
             words = "Nothing is to be paid."
         case PaymentAuthorized(amount=amount, gateway_reference=reference):
-            words = f"{in_words(amount)} authorized by the bank (reference {reference})."
+            words = f"{money_in_words(amount)} authorized by the bank (reference {reference})."
         case ActionRequired(gateway_reference=reference):
             words = f"The shopper must prove who they are first (reference {reference})."
         case PaymentDeclined(code=code):
             words = f"The payment was declined: {code}."
         case PaymentVoided(amount=amount):
-            words = f"The authorization of {in_words(amount)} was given up; nothing was taken."
+            words = f"The authorization of {money_in_words(amount)} was given up; nothing was taken."
         case PaymentCaptured(amount=amount, source=source):
-            words = f"{in_words(amount)} captured {_SOURCE[source]}."
+            words = f"{money_in_words(amount)} captured {_SOURCE[source]}."
         case PaymentRefunded(amount=amount, credit_note_id=credit_note_id):
             note = f" by credit note {credit_note_id}" if credit_note_id else ": the sale was undone"
-            words = f"{in_words(amount)} paid back{note}."
+            words = f"{money_in_words(amount)} paid back{note}."
         case _:
             assert_never(event)
     return words
@@ -194,7 +213,7 @@ def _process(event: ProcessEvent) -> str:
         case ProcessStarted(kind=kind):
             return f"The process that follows the payment began ({kind})."
         case StepBegun(step=step, call=call, amount=amount, reason=reason):
-            return f"Step {step}: the gateway is to {call} {in_words(amount)}{_why(reason)}."
+            return f"Step {step}: the gateway is to {call} {money_in_words(amount)}{_why(reason)}."
         case StepEnded(step=step, outcome=outcome):
             return f"Step {step} ended: {outcome}."
         case _:
@@ -224,7 +243,7 @@ def _stock(event: InventoryEvent, titles: Titles) -> str:
 
 
 def _refunded(line: RefundedLine) -> str:
-    words = f"line {line.line_id}: {units(line.quantity)}, {in_words(line.amount)}"
+    words = f"line {line.line_id}: {units(line.quantity)}, {money_in_words(line.amount)}"
     return words + (f", {line.withdrawn:,} of them not to be sent" if line.withdrawn else "")
 
 
@@ -238,12 +257,12 @@ def _named(sku: Sku, titles: Titles) -> str:
 
 def _ordered(line: OrderLine) -> str:
     price = price_in_words(line.unit_price)
-    return f"{line.quantity:,} × {line.title} ({line.sku}) at {price} = {in_words(line.line_total)}"
+    return f"{line.quantity:,} × {line.title} ({line.sku}) at {price} = {money_in_words(line.line_total)}"
 
 
 def _charged(charge: Charge) -> str:
     label = f" ({charge.label})" if charge.label and charge.label != charge.kind else ""
-    return f"{charge.kind}{label}: {in_words(charge.amount)}"
+    return f"{charge.kind}{label}: {money_in_words(charge.amount)}"
 
 
 def _quantities(lines: Iterable[LineQuantity], titles: Titles) -> list[str]:

@@ -1,4 +1,4 @@
-"""Lines that get no event are listed aside, each with its reason, in a CSV file beside the books."""
+"""Rejects: lines that get no event, each listed with its reason in a CSV file of the data folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 
 
-class Aside:
+class Rejects:
     """The list while it is being written; without a `writer` it only counts."""
 
     def __init__(self, place: Callable[[int], str], writer: Any = None) -> None:
@@ -35,7 +35,7 @@ class Aside:
         self._writer = writer
         self.counted = counts()
 
-    def line(self, line: Line, kind: Kind, reason: str) -> None:
+    def add(self, line: Line, kind: Kind, reason: str) -> None:
         """Lists a line that was understood."""
         self._list(
             line.number,
@@ -49,8 +49,8 @@ class Aside:
             reason,
         )
 
-    def damaged(self, damaged: Damaged) -> None:
-        """Lists a damaged line; what it says is certain of nothing, so it counts for 0 pence."""
+    def add_damaged(self, damaged: Damaged) -> None:
+        """Lists a damaged line; nothing in it is certain, so it counts for 0 pence."""
         self._list(damaged.number, "", "", damaged.text, "", "", 0, Kind.DAMAGED, damaged.reason)
 
     def _list(self, number: int, *fields: Any) -> None:
@@ -62,14 +62,14 @@ class Aside:
 
 
 @contextmanager
-def listing(path: Path, place: Callable[[int], str]) -> Iterator[Aside]:
-    """Writes the list anew; it takes its place only when it is whole."""
+def listing(path: Path, place: Callable[[int], str]) -> Iterator[Rejects]:
+    """Writes the list anew; it takes the place of the one before when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.unfinished")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        yield Aside(place, writer)
+        yield Rejects(place, writer)
     unfinished.replace(path)
 
 
