@@ -1,31 +1,15 @@
-"""`daybook import`: a real shop's books, through the same rules as everything else."""
+"""`daybook import`: a real shop's books, through the same rules as everything else.
+
+`ctx.obj` has `postgres_url`, the log's address; `postgres`, the same or None where no system is known;
+`data_dir`, the data folder; and `read`, the query side's root URL, or None.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import click
-
-
-class System(Protocol):
-    """What the command line finds of the system (`ctx.obj`)."""
-
-    @property
-    def postgres_url(self) -> str:
-        """Where the log is."""
-
-    @property
-    def postgres(self) -> str | None:
-        """The same, or None where no system is known."""
-
-    @property
-    def data_dir(self) -> Path:
-        """The system's own folder."""
-
-    @property
-    def read(self) -> str | None:
-        """The query side's root URL, where one is known to run."""
 
 
 @click.group("import")
@@ -49,7 +33,7 @@ def import_group() -> None:
 )
 @click.pass_obj
 def online_retail_command(
-    system: System, file: Path, dates: str | None, dry_run: bool, rejects: Path | None
+    addresses: Any, file: Path, dates: str | None, dry_run: bool, rejects: Path | None
 ) -> None:
     """Import FILE (.csv, .csv.gz or .xlsx) in the format of the data set "Online Retail" or its
     later edition "Online Retail II".
@@ -64,13 +48,13 @@ def online_retail_command(
     form = None if dates is None else DateForm(dates)
     try:
         if dry_run:
-            adds_up = running.dry_run(file, postgres_url=system.postgres, dates=form)
+            adds_up = running.dry_run(file, postgres_url=addresses.postgres, dates=form)
         else:
             adds_up = running.import_file(
                 file,
-                postgres_url=lambda: system.postgres_url,
-                data_dir=system.data_dir,
-                read_url=system.read,
+                postgres_url=lambda: addresses.postgres_url,
+                data_dir=addresses.data_dir,
+                read_url=addresses.read,
                 rejects=rejects,
                 dates=form,
             )

@@ -13,17 +13,7 @@ from commands.importing.online_retail.records import Line
 from commands.importing.online_retail.sorting import Kind
 from commands.importing.reading.refusals import Damaged
 
-COLUMNS = (
-    "line",
-    "invoice",
-    "code",
-    "description",
-    "quantity",
-    "unit_price",
-    "amount_pence",
-    "kind",
-    "reason",
-)
+HEADER = "line,invoice,code,description,quantity,unit_price,amount_pence,kind,reason"
 
 
 class Rejects:
@@ -68,7 +58,7 @@ def listing(path: Path, place: Callable[[int], str]) -> Iterator[Rejects]:
     unfinished = path.with_name(f"{path.name}.unfinished")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(HEADER.split(","))
         yield Rejects(place, writer)
     unfinished.replace(path)
 

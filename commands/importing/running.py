@@ -105,11 +105,12 @@ def _failing_in_one_line(progress: Progress) -> Iterator[None]:
         progress.close()
 
 
-def _read(file: Path, dates: DateForm | None, progress: Progress) -> Reading:
+@contextmanager
+def _read(file: Path, dates: DateForm | None, progress: Progress) -> Iterator[Reading]:
     progress.stage("reading the file", unit=" lines")
-    reading = read_file(file, dates=dates, moved=progress.advance)
-    progress.note(f"read as {reading.outline.description}")
-    return reading
+    with read_file(file, dates=dates, moved=progress.advance) as reading:
+        progress.note(f"read as {reading.outline.description}")
+        yield reading
 
 
 @contextmanager

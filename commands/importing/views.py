@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-PATHS: Mapping[
-    str, str
-] = {  # A question that each view answers, or says it has nothing; both name its position.
+import httpx
+
+PATHS = {  # Of each view; whether it is found there or not, the response names the view's position.
     "products": "/api/v1/products/0",
     "inventory": "/api/v1/inventory/0",
     "orders": f"/api/v1/orders/{'0' * 32}",
@@ -45,19 +43,14 @@ def wait_for_views(read_url: str, *, position: int, moved: Callable[[int], None]
 
 def view_position(read_url: str, path: str, *, wanted: int) -> int:
     """Where the view stands that answers `path`; waits a moment for it to reach `wanted`."""
-    request_headers = {"Daybook-Min-Position": str(wanted)}
+    headers = {"Daybook-Min-Position": str(wanted)}
     if token := os.environ.get("DAYBOOK_OPERATOR_TOKEN"):
-        request_headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(f"{read_url.rstrip('/')}{path}", headers=request_headers)
+        headers["Authorization"] = f"Bearer {token}"
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            headers = response.headers
-    except urllib.error.HTTPError as error:
-        headers = error.headers
-        error.close()
-    except OSError as error:
+        response = httpx.get(f"{read_url.rstrip('/')}{path}", headers=headers, timeout=30)
+    except httpx.TransportError as error:
         raise ViewsUnreachable(f"the query side does not answer: {error}") from error
-    position = headers.get("Daybook-View-Position", "")
+    position = response.headers.get("Daybook-View-Position", "")
     if not position.isdecimal():
         raise ViewsUnreachable(f"the query side does not say where its views stand ({path})")
     return int(position)

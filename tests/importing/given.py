@@ -13,6 +13,7 @@ from aggregates.orders.events import CreditNoteIssued, OrderPlaced
 from commands.importing.online_retail.identity import Identity
 from commands.importing.online_retail.importer import OnlineRetailImport, Result
 from commands.importing.progress import Progress
+from commands.importing.reading.dates import DateForm
 from commands.importing.reading.reading import read_file
 from commands.importing.submitting import CHUNK_EVENTS
 from event_store.codec import Codec
@@ -37,6 +38,12 @@ def run(log: EventLog, path: Path, folder: Path, *, chunk_events: int = CHUNK_EV
             chunk_events=chunk_events,
         )
         return asyncio.run(importing.run())
+
+
+def read_through(path: Path, *, dates: DateForm | None = None) -> None:
+    """Reads all of the file, as an import begins."""
+    with read_file(path, dates=dates):
+        pass
 
 
 def written(folder: Path, *lines: str) -> Path:

@@ -11,7 +11,7 @@ from commands.importing.online_retail.records import Line, read_lines
 from commands.importing.reading.dates import DateForm, read_date
 from commands.importing.reading.reading import read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
-from tests.importing.given import written
+from tests.importing.given import read_through, written
 
 ISO, DAY_MONTH, MONTH_DAY = DateForm.ISO, DateForm.DAY_MONTH, DateForm.MONTH_DAY
 
@@ -86,7 +86,7 @@ def test_any_line_decides_for_the_whole_file(tmp_path: Path) -> None:
 def test_what_no_line_decides_is_asked_for(tmp_path: Path) -> None:
     path = dated(tmp_path, "5/5/2010 8:00", "1/12/2010 8:26", "12/1/2010 8:26")
     with pytest.raises(NotOnlineRetail) as refusal:
-        read_file(path)
+        read_through(path)
     assert "line 3 ('1/12/2010 8:26')" in str(refusal.value)
     for named in ("--dates", "day-month", "month-day", "iso"):
         assert named in str(refusal.value)
@@ -105,7 +105,7 @@ def test_dates_that_contradict_each_other_are_named_with_their_lines(tmp_path: P
         ("13/12/2010 8:00", "5/5/2011 8:00", "2010-12-01 08:00:00"): (2, 4),
     }.items():
         with pytest.raises(NotOnlineRetail, match="the dates contradict each other") as refusal:
-            read_file(dated(tmp_path, *dates))
+            read_through(dated(tmp_path, *dates))
         assert all(f"line {line} (" in str(refusal.value) for line in lines)
 
 
@@ -122,7 +122,7 @@ def test_a_form_that_was_given_and_is_contradicted_is_refused_with_the_line(
     tmp_path: Path, form: DateForm, dates: tuple[str, ...], line: int
 ) -> None:
     with pytest.raises(NotOnlineRetail, match=rf"--dates {form.value} is contradicted by line {line} \("):
-        read_file(dated(tmp_path, *dates), dates=form)
+        read_through(dated(tmp_path, *dates), dates=form)
 
 
 def test_a_date_that_cannot_be_decides_nothing_and_is_damaged(tmp_path: Path) -> None:

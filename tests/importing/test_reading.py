@@ -16,7 +16,7 @@ from commands.importing.online_retail.invoices import Invoice, group
 from commands.importing.online_retail.records import Line, Repeated, read_lines
 from commands.importing.reading.reading import Outline, read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
-from tests.importing.given import HEADER, SMALL, written
+from tests.importing.given import HEADER, SMALL, read_through, written
 
 GOOD = "900001,70001,TIN WHISTLE,6,2011-03-01 09:00:00,2.55,100.0,United Kingdom"
 SECOND = "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country"
@@ -324,23 +324,23 @@ def test_both_editions_say_the_same(tmp_path: Path) -> None:
 def test_another_format_is_refused_as_a_whole(tmp_path: Path, content: bytes, reason: str) -> None:
     path = given(tmp_path, content)
     with pytest.raises(NotOnlineRetail, match=reason) as refusal:
-        read_file(path)
+        read_through(path)
     assert "\n" not in str(refusal.value)
     assert str(refusal.value).isprintable()
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotOnlineRetail, match="is a directory"):
-        read_file(tmp_path)
+        read_through(tmp_path)
     with pytest.raises(NotOnlineRetail, match="there is no such file"):
-        read_file(tmp_path / "none")
+        read_through(tmp_path / "none")
     with pytest.raises(NotOnlineRetail, match="is no ordinary file"):
-        read_file(Path("/dev/zero"))
+        read_through(Path("/dev/zero"))
     archive = tmp_path / "archive.zip"
     with zipfile.ZipFile(archive, "w") as parts:
         parts.writestr("online_retail.csv", HEADER)
     with pytest.raises(NotOnlineRetail, match=r"a zip but no .xlsx \(in it: online_retail.csv\)"):
-        read_file(archive)
+        read_through(archive)
 
 
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
@@ -351,14 +351,14 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
         os.seteuid(65_534)
     try:
         with pytest.raises(NotOnlineRetail, match="permission denied"):
-            read_file(path)
+            read_through(path)
     finally:
         os.seteuid(account)
 
 
 def test_lines_of_invoices_that_interleave_come_together_in_the_order_of_the_first() -> None:
     with read_file(SMALL) as reading:
-        items = list(group(read_lines(reading), reading.outline.last_line))
+        items = list(group(read_lines(reading), reading.outline.parts.last_line))
     invoices = [item for item in items if isinstance(item, Invoice)]
     voucher, ashtray = (item for item in invoices if item.number in {"900004", "900005"})
     assert [line.code for line in voucher.lines] == ["gift_0001_20", "PADS"]
@@ -370,7 +370,7 @@ def test_lines_of_invoices_that_interleave_come_together_in_the_order_of_the_fir
 
 def test_a_line_of_another_customer_does_not_belong_to_the_invoice(tmp_path: Path) -> None:
     with read_file(written(tmp_path, GOOD, GOOD.replace("100.0", "200.0"))) as reading:
-        items = list(group(read_lines(reading), reading.outline.last_line))
+        items = list(group(read_lines(reading), reading.outline.parts.last_line))
     invoice, damaged = sorted(items, key=lambda i: isinstance(i, Damaged))
     assert isinstance(invoice, Invoice)
     assert isinstance(damaged, Damaged)

@@ -15,7 +15,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from commands.importing.online_retail.records import Line, Repeated, read_lines
 from commands.importing.reading.reading import read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
-from tests.importing.given import SMALL
+from tests.importing.given import SMALL, read_through
 from tests.importing.workbooks import HEADER, row, with_part, workbook
 
 GOOD = "900001,70001,TIN WHISTLE,6,2011-03-01 09:00:00,2.55,100.0,United Kingdom"
@@ -99,7 +99,7 @@ def test_texts_that_the_workbook_keeps_once_for_all_cells_are_read(tmp_path: Pat
     assert [line.description for line in read(path) if isinstance(line, Line)] == ["TIN WHISTLE"] * 2
     with_part(path, SHEET, ("<v>0</v></c>", "<v>7</v></c>"))
     with pytest.raises(NotOnlineRetail, match="the workbook is damaged"):
-        read_file(path)
+        read_through(path)
 
 
 def test_text_cells_are_read_as_text_is(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_broken_workbook_is_refused_in_one_line(
 ) -> None:
     path = with_part(workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]}), part, change)
     with pytest.raises(NotOnlineRetail, match=reason) as refusal:
-        read_file(path)
+        read_through(path)
     assert str(refusal.value).isprintable()
 
 
@@ -248,28 +248,28 @@ def test_a_cut_workbook_and_one_without_the_columns_are_refused(tmp_path: Path) 
     complete = path.read_bytes()
     path.write_bytes(complete[: len(complete) // 2])
     with pytest.raises(NotOnlineRetail, match="the workbook is damaged"):
-        read_file(path)
+        read_through(path)
     book = Workbook()
     book.save(path)
     with pytest.raises(NotOnlineRetail, match="no visible sheet has any cells"):
-        read_file(path)
+        read_through(path)
     book.worksheets[0].append(["Invoice", "Menge"])
     book.save(path)
     with pytest.raises(NotOnlineRetail, match="its columns are Invoice, Menge; wanted are"):
-        read_file(path)
+        read_through(path)
     with pytest.raises(NotOnlineRetail, match="there is only a header"):
-        read_file(workbook(path, {"Year": []}))
+        read_through(workbook(path, {"Year": []}))
 
 
 def test_a_workbook_that_would_unpack_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]})
     with_part(path, "xl/styles.xml", ("^", " " * (33 << 20)))
     with pytest.raises(NotOnlineRetail, match=r"xl/styles.xml unpacks to 34,\d+,\d+ bytes"):
-        read_file(path)
+        read_through(path)
     path = workbook(tmp_path / "given.xlsx", {"Year": [row(GOOD)]})
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
     bomb = f'<!DOCTYPE w [<!ENTITY l0 "ha">{laughs}]><worksheet'
     with_part(path, SHEET, ("<worksheet", bomb))
     with_part(path, SHEET, ("TIN WHISTLE", "&l11;"))
     with pytest.raises(NotOnlineRetail, match="the workbook is damaged"):
-        read_file(path)
+        read_through(path)

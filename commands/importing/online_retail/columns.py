@@ -11,28 +11,11 @@ from commands.importing.reading.text import clean
 INVOICE, CODE, DESCRIPTION, QUANTITY, DATE, PRICE, CUSTOMER = range(7)
 """Places in a record: the columns of either edition in this order, without the country."""
 
-EDITIONS = {
-    "Online Retail": (
-        "InvoiceNo",
-        "StockCode",
-        "Description",
-        "Quantity",
-        "InvoiceDate",
-        "UnitPrice",
-        "CustomerID",
-        "Country",
-    ),
-    "Online Retail II": (
-        "Invoice",
-        "StockCode",
-        "Description",
-        "Quantity",
-        "InvoiceDate",
-        "Price",
-        "Customer ID",
-        "Country",
-    ),
+_HEADERS = {
+    "Online Retail": "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country",
+    "Online Retail II": "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country",
 }
+EDITIONS = {edition: header.split(",") for edition, header in _HEADERS.items()}
 
 
 @dataclass(frozen=True, slots=True)

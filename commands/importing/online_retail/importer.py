@@ -120,7 +120,7 @@ class OnlineRetailImport:
         return before, surveyed
 
     def _items(self) -> Iterator[Invoice | Repeated | Damaged]:
-        return group(read_lines(self._reading), self._reading.outline.last_line)
+        return group(read_lines(self._reading), self._reading.outline.parts.last_line)
 
     async def _result(
         self, file: FileAccount, in_log: LogAccount, rejects: Counts, written: int, path: Path | None

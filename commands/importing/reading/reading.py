@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from commands.importing.online_retail.columns import DATE, PRICE, is_header
 from commands.importing.reading.csv_records import CsvFile, open_csv
@@ -37,14 +37,9 @@ class Outline:
     decimal_comma: bool
     parts: Parts
 
-    @property
-    def last_line(self) -> Mapping[str, int]:
-        """Where each invoice's last line stands."""
-        return self.parts.last_line
-
 
 class Reading:
-    """The records of one file. Close it to drop them."""
+    """The records of one file."""
 
     def __init__(self, source: CsvFile | Workbook, outline: Outline, copy: BinaryIO) -> None:
         """`copy` holds what `records` gives."""
@@ -70,37 +65,20 @@ class Reading:
             else:
                 yield item
 
-    def close(self) -> None:
-        """Drops the copy."""
-        self._copy.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
+@contextmanager
 def read_file(
     path: Path, *, dates: DateForm | None = None, moved: Callable[[int], None] = lambda _: None
-) -> Reading:
-    """Reads the whole file; `dates` says their form where the file does not. Raises NotOnlineRetail.
+) -> Iterator[Reading]:
+    """Reads all of the file; `dates` is their form where the file does not show it. Raises NotOnlineRetail.
 
     `moved` is called now and then with how many more lines were read.
     """
-    with errors_naming(path):
-        source: CsvFile | Workbook = (
-            open_workbook(path) if begins_with(path).startswith(ZIP) else open_csv(path)
-        )
-        copy = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as what is returned
-        try:
+    with tempfile.TemporaryFile() as copy:
+        with errors_naming(path):
+            source = open_workbook(path) if begins_with(path).startswith(ZIP) else open_csv(path)
             outline = _copied(source, copy, dates, moved)
-        except BaseException:
-            copy.close()
-            raise
-    return Reading(source, outline, copy)
+        yield Reading(source, outline, copy)
 
 
 def _copied(
