@@ -39,7 +39,6 @@ from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
-from read_api.shared_reads import SharedReads
 from read_api.stores import Stores
 
 REQUESTS = Counter("daybook_query_requests", "Answers of the query API", ["route", "status"])
@@ -74,7 +73,6 @@ def build_query_app(
     stores = Stores(
         settings,
         documents,
-        SharedReads(documents),
         TantivyReader(settings.index_folder),
         ThreadPoolExecutor(settings.search_threads, "search"),
     )

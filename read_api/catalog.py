@@ -23,7 +23,7 @@ from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.documenting import documented, documented_list
 from read_api.freshness import Freshness, read_fresh
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT
-from read_api.product_page import answer_product
+from read_api.product_page import product_response
 from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Asked, Cursor, Limit, Sku, typed
 from read_api.stores import stores_of
 
@@ -71,7 +71,7 @@ SearchSort = Literal["relevance", "price_asc", "price_desc", "newest"]
 @router.get("/products/{sku}", summary="A product page", **documented(ProductDocument, UNKNOWN_PRODUCT))
 async def product(request: Request, sku: Sku, asked: Asked) -> Response:
     """The product with its price and the units for sale now."""
-    return await answer_product(request, sku, asked)
+    return await product_response(request, sku, asked)
 
 
 @router.get("/products", summary="Products", **documented_list(ProductDocument, searched=True))

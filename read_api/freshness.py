@@ -90,11 +90,11 @@ def refuse_behind(found: Positioned, asked: Freshness | None) -> None:
 async def fresh_document(stores: Stores, view: str, key: str, asked: Freshness | None) -> Read:
     """One document, as fresh as asked, or as it is when the time is over."""
     if asked is None:
-        return await stores.single.document(view, key)
+        return await stores.documents.document(view, key)
 
     async def wait(position: int, seconds: float) -> int:
         return await stores.documents.wait_for(view, key, position, seconds)
 
     return await read_fresh(
-        lambda: stores.single.document(view, key), wait, asked, stores.settings.min_position_wait_seconds
+        lambda: stores.documents.document(view, key), wait, asked, stores.settings.min_position_wait_seconds
     )

@@ -1,7 +1,8 @@
-"""The product page's quick way in: it is asked for more often than all the rest together.
+"""The product page, which is requested more often than all the rest together.
 
-FastAPI's own route for it, in `catalog`, documents it and answers every other method. This one stands before
-it and takes plain GETs: no parameter models, one read, the stored bytes. Both end in `answer_product`.
+FastAPI's own route for it, in `catalog`, documents it and serves every other method. This one comes before
+FastAPI (`deploy.edge.first`) and takes GETs: no middleware, no parameter models, one read, the stored bytes.
+Both end in `product_response`.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ class ProductPageRoute(BaseRoute):
         if scope["query_string"]:
             parameters_once(request, ())
         freshness = asked_freshness(request.headers)
-        response = await answer_product(request, scope["path_params"]["sku"], freshness)
+        response = await product_response(request, scope["path_params"]["sku"], freshness)
         await response(scope, receive, send)
 
 
-async def answer_product(request: Request, sku: str, asked: Freshness | None) -> Response:
+async def product_response(request: Request, sku: str, freshness: Freshness | None) -> Response:
     """The product page, also of what was delisted: orders lead to it."""
-    found = await fresh_document(stores_of(request), "product", sku, asked)
+    found = await fresh_document(stores_of(request), "product", sku, freshness)
     # Only a SKU that has stock and was never listed has no price; an attribute's value is never null.
     if found.document is None or b'"price":null' in found.document:
         raise unknown(UNKNOWN_PRODUCT, found.position, sku=sku)

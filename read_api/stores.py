@@ -15,7 +15,6 @@ from projections.documents.redis_reader import RedisReader
 from projections.documents.search import After, Offset, Page, ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
 from read_api.settings import QuerySettings
-from read_api.shared_reads import SharedReads
 
 Found = TypeVar("Found")
 
@@ -28,7 +27,6 @@ class Stores:
 
     settings: QuerySettings
     documents: RedisReader
-    single: SharedReads
     index: TantivyReader
     search_threads: Executor
     _look: asyncio.Task[int] | None = None

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from aggregates.kernel import Rejected
 from commands.handlers.orders import OrderSecretRequired
 from commands.http import cart, catalog, health, inventory, orders
-from commands.http.adding import AddItemRoute
+from commands.http.add_item import AddItemRoute
 from commands.http.faults import invalid_request
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (

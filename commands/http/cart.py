@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from commands.handlers.cart import OpenCart, RemoveItem, SetQuantity
-from commands.http.adding import ItemBody, added
+from commands.http.add_item import ItemBody, add_to_cart
 from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute
 from commands.http.problems import SKU_MISMATCH
@@ -60,7 +60,7 @@ async def open_cart(request: Request, body: CartBody) -> Response:
 @router.post("/{cart_id}/items", summary="Put units of a product in", **documented(AnswerBody, key="taken"))
 async def add_item(request: Request, cart_id: IdPath, body: ItemBody) -> Response:
     """Adds to what is there. Stock is not looked at: checkout reserves."""
-    return await added(request, cart_id, body)
+    return await add_to_cart(request, cart_id, body)
 
 
 @router.put(

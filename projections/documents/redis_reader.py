@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -23,10 +24,13 @@ from projections.documents.keys import ViewKeys, pointer_in, pointer_key, positi
 Found = TypeVar("Found")
 
 CONNECTIONS_MAX = 16
-"""One loop asks and one server answers: more connections at once would only wait in another queue."""
+"""One loop sends and one server answers: more connections at once would only wait in another queue."""
 
 QUEUED_SECONDS_MAX = 5.0
 """How long a read waits for a free connection. A server that is away is found out long before."""
+
+TOGETHER_MAX = 256
+"""Documents in one read, so that no caller waits for a very long one."""
 
 _TRIES = 3  # Of a reading beside which something was written.
 _POLL_SECONDS_FIRST = 0.002
@@ -41,7 +45,7 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Reads(msgspec.Struct, frozen=True):
-    """The documents in the order they were asked for; the position is the least of their shards'."""
+    """The documents in the order of their keys; the position is the least of their shards'."""
 
     documents: list[bytes | None]
     position: int
@@ -52,6 +56,14 @@ class Entries(msgspec.Struct, frozen=True):
 
     members: list[tuple[str, int]]
     position: int
+
+
+@dataclass(slots=True)
+class _Queue:
+    """The callers who wait for documents of one shard, and the task that reads for them."""
+
+    waiting: list[tuple[str, asyncio.Future[Read]]] = field(default_factory=list)
+    reader: asyncio.Task[None] | None = None
 
 
 class RedisReader:
@@ -77,15 +89,22 @@ class RedisReader:
         self._pointer_seconds = pointer_seconds
         self._pointers: dict[str, tuple[float, ViewKeys]] = {}
         self._polls: dict[str, asyncio.Task[int]] = {}
+        self._queues: dict[tuple[str, int], _Queue] = {}
 
     async def document(self, view: str, key: str) -> Read:
-        """One document and the position of its shard."""
+        """One document and the position of its shard, read together with others that are requested meanwhile.
 
-        async def read(keys: ViewKeys) -> Read:
-            (document,), position = await self._documents(keys, keys.shard_of(key), [key])
-            return Read(document, position)
-
-        return await self._live(view, read)
+        A read costs this process far more than it costs Redis. So at most one is under way per view and
+        shard, and what is requested meanwhile forms the next: alone, a request waits for nobody; among many,
+        for half a read.
+        """
+        shard = (await self.pointer(view)).shard_of(key)
+        queue = self._queues.setdefault((view, shard), _Queue())
+        read: asyncio.Future[Read] = asyncio.get_running_loop().create_future()
+        queue.waiting.append((key, read))
+        if queue.reader is None:
+            queue.reader = asyncio.create_task(self._read_on(view, queue))
+        return await read
 
     async def documents(self, view: str, document_keys: Sequence[str]) -> Reads:
         """Several documents of one view."""
@@ -99,8 +118,8 @@ class RedisReader:
             documents: list[bytes | None] = [None] * len(document_keys)
             positions = []
             for shard, indexes in by_shard.items():
-                asked = [document_keys[index] for index in indexes]
-                found, position = await self._documents(keys, shard, asked)
+                requested = [document_keys[index] for index in indexes]
+                found, position = await self._documents(keys, shard, requested)
                 positions.append(position)
                 for index, document in zip(indexes, found, strict=True):
                     documents[index] = document
@@ -146,7 +165,7 @@ class RedisReader:
             pause = min(pause * 1.5, _POLL_SECONDS_MAX)
 
     async def ping(self) -> None:
-        """Asks the server for a sign of life."""
+        """Raises where the server does not answer."""
         async with _wrapped():
             await self._redis.ping()
 
@@ -170,6 +189,28 @@ class RedisReader:
         self._pointers[view] = (now, keys)
         return keys
 
+    async def _read_on(self, view: str, queue: _Queue) -> None:
+        try:
+            while queue.waiting:
+                together, queue.waiting = queue.waiting[:TOGETHER_MAX], queue.waiting[TOGETHER_MAX:]
+                await self._read_together(view, together)
+        finally:
+            queue.reader = None
+
+    async def _read_together(self, view: str, requested: list[tuple[str, asyncio.Future[Read]]]) -> None:
+        keys = list(dict.fromkeys(key for key, _ in requested))
+        try:
+            reads = await self.documents(view, keys)
+        except Exception as error:  # Whatever it is, it belongs to the callers.
+            for _, read in requested:
+                if not read.done():
+                    read.set_exception(error)
+            return
+        documents = dict(zip(keys, reads.documents, strict=True))
+        for key, read in requested:
+            if not read.done():  # Done already where the caller has gone.
+                read.set_result(Read(documents[key], reads.position))
+
     async def _live(self, view: str, read: Callable[[ViewKeys], Awaitable[Found]]) -> Found:
         keys = await self.pointer(view)
         try:
@@ -181,7 +222,7 @@ class RedisReader:
             return await read(newer)
 
     async def _poll(self, view: str, key: str | None) -> int:
-        # All who wait for the same shard share one question.
+        # All who wait for the same shard share one poll.
         async def read(keys: ViewKeys) -> int:
             if key is None:
                 return await self._least(keys)
@@ -189,17 +230,17 @@ class RedisReader:
             return _position(keys, checkpoint)
 
         keys = await self.pointer(view)
-        asked = f"{view}:{'' if key is None else keys.shard_of(key)}"
-        poll = self._polls.get(asked)
+        shard = f"{view}:{'' if key is None else keys.shard_of(key)}"
+        poll = self._polls.get(shard)
         if poll is None:
-            poll = self._polls[asked] = asyncio.create_task(self._live(view, read))
-            poll.add_done_callback(lambda done: self._polled(asked, done))
+            poll = self._polls[shard] = asyncio.create_task(self._live(view, read))
+            poll.add_done_callback(lambda done: self._polled(shard, done))
         return await asyncio.shield(poll)
 
-    def _polled(self, asked: str, done: asyncio.Task[int]) -> None:
-        del self._polls[asked]
+    def _polled(self, shard: str, done: asyncio.Task[int]) -> None:
+        del self._polls[shard]
         if not done.cancelled():
-            done.exception()  # Heard, also where all who waited have gone.
+            done.exception()  # Retrieved, also where all who waited have gone.
 
     async def _least(self, keys: ViewKeys) -> int:
         async with _wrapped():
@@ -244,16 +285,16 @@ class RedisReader:
             positions.append(_position(keys, checkpoint))
             try:
                 found += [(member.decode(), int(score)) for member, score in members]
-            except (ValueError, OverflowError):  # Nobody of ours wrote that.
+            except (ValueError, OverflowError):  # No writer of ours wrote that.
                 raise ViewNotReady(keys.view) from None
         found.sort(key=lambda entry: (entry[1], entry[0]), reverse=falling)
         return found[:limit], min(positions)
 
     async def _documents(
-        self, keys: ViewKeys, shard: int, asked: Sequence[str]
+        self, keys: ViewKeys, shard: int, document_keys: Sequence[str]
     ) -> tuple[list[bytes | None], int]:
         """Documents of one shard, and its position. Where what lies there is none, the view is not ready."""
-        places = [keys.document(key) for key in asked]
+        places = [keys.document(key) for key in document_keys]
         for _ in range(_TRIES):
             *found, checkpoint = await self._mget(*places, keys.checkpoint(shard))
             position = _position(keys, checkpoint)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from commands.http.adding import ItemBody
+from commands.http.add_item import ItemBody
 
 BODY = b"x" * int(os.environ.get("BARE_BYTES", "500"))
-ANSWER = b'{"id":"0123456789abcdef0123456789abcdef01234567","version":12,"position":123456}'
+RESPONSE = b'{"id":"0123456789abcdef0123456789abcdef01234567","version":12,"position":123456}'
 
 app = FastAPI(openapi_url=None)
 
@@ -30,7 +30,7 @@ async def page() -> Response:
 @app.post("/items")
 async def add_item(body: ItemBody) -> Response:
     """Validates what adding to a cart validates, and answers as many bytes."""
-    return Response(ANSWER, media_type="application/json")
+    return Response(RESPONSE, media_type="application/json")
 
 
 @contextmanager

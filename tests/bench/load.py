@@ -63,8 +63,8 @@ def _measure(measure: Callable[..., Report], *arguments: object) -> Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What a server answered under a load: answers per second, milliseconds, and how often each status."""
+class Responses:
+    """What came back from a server: responses per second, milliseconds, and how often each status."""
 
     rate: float
     p50: float
@@ -85,7 +85,7 @@ def put_load(
     connections: int = 32,
     seconds: float = 5.0,
     arrivals: float | None = None,
-) -> Answers:
+) -> Responses:
     """Requests of any of the URLs, GET or, with `bodies`, POST of any of those as JSON, from another process.
 
     As many at once as there are connections; or, with `arrivals`, so many a second however the server keeps
@@ -104,7 +104,7 @@ def put_load(
         done = subprocess.run([_oha(), *options], capture_output=True, text=True, check=True)
     report = json.loads(done.stdout)
     milliseconds = {name: value * 1000 for name, value in report["latencyPercentiles"].items()}
-    return Answers(
+    return Responses(
         report["summary"]["requestsPerSec"],
         milliseconds["p50"],
         milliseconds["p99"],

@@ -140,9 +140,9 @@ def _rate(port: int, process: psutil.Process, which: str, skus: list[str]) -> fl
     urls = [f"http://127.0.0.1:{port}/{path}" for path in paths]
     put_load(urls, seconds=1.0)
     before = _processor_seconds(process)
-    answers = put_load(urls, seconds=SECONDS)
-    assert set(answers.statuses) == {"200"}
-    return answers.number / (_processor_seconds(process) - before)
+    responses = put_load(urls, seconds=SECONDS)
+    assert set(responses.statuses) == {"200"}
+    return responses.number / (_processor_seconds(process) - before)
 
 
 def _processor_seconds(process: psutil.Process) -> float:

@@ -22,7 +22,7 @@ import psutil
 
 from tests.bench.bare import bare_server
 from tests.bench.figure import draw
-from tests.bench.load import Answers, put_load
+from tests.bench.load import Responses, put_load
 from tests.system.running import RunningSystem, started
 
 CONNECTIONS = 32
@@ -41,28 +41,28 @@ class Route:
     urls: Sequence[str]
     bodies: Sequence[str]
     pids: Sequence[int]
-    closed: list[Answers] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)  # microseconds an answer
-    open: dict[float, Answers] = field(default_factory=dict)  # by the part of the closed loop's rate
+    closed: list[Responses] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)  # microseconds a response
+    open: dict[float, Responses] = field(default_factory=dict)  # by the part of the closed loop's rate
 
     def load(self, *, seconds: float = SECONDS, part: float | None = None) -> None:
-        """One round of the closed loop, or of arrivals at a part of its rate. Every answer is a success."""
+        """One round of the closed loop, or of arrivals at a part of its rate. Every response is a success."""
         arrivals = None if part is None else part * self.median("rate")
         before = self._cpu_seconds()
-        answers = put_load(
+        responses = put_load(
             self.urls, bodies=self.bodies, connections=CONNECTIONS, seconds=seconds, arrivals=arrivals
         )
-        if any(not status.startswith("2") for status in answers.statuses):
-            raise SystemExit(f"not every answer was a success: {answers.statuses}")
+        if any(not status.startswith("2") for status in responses.statuses):
+            raise SystemExit(f"not every response was a success: {responses.statuses}")
         if part is None:
-            self.closed.append(answers)
-            self.cpu.append((self._cpu_seconds() - before) / answers.number * 1e6)
+            self.closed.append(responses)
+            self.cpu.append((self._cpu_seconds() - before) / responses.number * 1e6)
         else:
-            self.open[part] = answers
+            self.open[part] = responses
 
     def median(self, figure: str) -> float:
-        """Of `Answers`, over the rounds of the closed loop."""
-        return statistics.median(getattr(answers, figure) for answers in self.closed)
+        """Of `Responses`, over the rounds of the closed loop."""
+        return statistics.median(getattr(responses, figure) for responses in self.closed)
 
     def _cpu_seconds(self) -> float:
         times = [psutil.Process(pid).cpu_times() for pid in self.pids]
@@ -112,14 +112,14 @@ def _print(routes: dict[str, Route]) -> None:
     print("\n| ratio | | to reach |\n| --- | ---: | ---: |")
     for ours, bare, target in ((PAGE, BARE_PAGE, 0.7), (ADD, BARE_ADD, 0.4), (ADD, BARE_PAGE, 0.25)):
         rates = routes[ours].median("rate") / routes[bare].median("rate")
-        print(f"| {ours} / {bare}, answers a second | {rates:.2f} | {target} |")
+        print(f"| {ours} / {bare}, responses a second | {rates:.2f} | {target} |")
     for ours, bare, target in ((PAGE, BARE_PAGE, 0.7), (ADD, BARE_ADD, 0.4)):
         cpu = statistics.median(routes[bare].cpu) / statistics.median(routes[ours].cpu)
-        print(f"| {ours} / {bare}, answers by second of the server's CPU | {cpu:.2f} | {target} |")
+        print(f"| {ours} / {bare}, responses by second of the server's CPU | {cpu:.2f} | {target} |")
     for name, route in routes.items():
         spread = route.median("p99") / route.median("p50")
         print(f"| {name}, p99 / p50 | {spread:.1f} | {'at most 3' if name == PAGE else ''} |")
-    print(f"\n| {CONNECTIONS} connections | answers/s | p50 ms | p99 ms | p99.9 ms | CPU µs |")
+    print(f"\n| {CONNECTIONS} connections | responses/s | p50 ms | p99 ms | p99.9 ms | CPU µs |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, route in routes.items():
         p50, p99, p999 = (route.median(figure) for figure in ("p50", "p99", "p999"))

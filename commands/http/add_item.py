@@ -1,7 +1,7 @@
-"""The quick way into a cart: shoppers add items more often than they do all else together.
+"""Adding an item to a cart, the command that is sent more often than all the rest together.
 
-FastAPI's own route for it, in `cart`, documents it. This one stands before it and takes what is plainly in
-form: no parameter models, one validation. Both end in `added`.
+FastAPI's own route for it, in `cart`, documents it. This one comes before FastAPI (`deploy.edge.first`) and
+takes what is plainly in form: no middleware, no parameter models, one validation. Both end in `add_to_cart`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATH = re.compile(rf"/api/v1/carts/({ID.strip('^$')})/items")
 
 
 class ItemBody(Body):
-    """Units of a product to be put in."""
+    """Units of a product to be added."""
 
     sku: SkuText
     quantity: Quantity = 1
@@ -52,11 +52,11 @@ class AddItemRoute(BaseRoute):
             raise RequestValidationError(
                 [fault | {"loc": ("body", *fault["loc"])} for fault in faults]
             ) from error
-        response = await added(request, scope["path_params"]["cart_id"], item)
+        response = await add_to_cart(request, scope["path_params"]["cart_id"], item)
         await response(scope, receive, send)
 
 
-async def added(request: Request, cart_id: str, item: ItemBody) -> Response:
+async def add_to_cart(request: Request, cart_id: str, item: ItemBody) -> Response:
     """The item in the cart, within the shop's limits."""
     settings = request.app.state.settings
     command = AddItem(
