@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import Any
 
 import click
@@ -19,7 +18,7 @@ from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory
 from event_store.postgres.log import PostgresLog
-from event_store.records import Checkpoint, EventReader
+from event_store.records import Checkpoint
 from replays.feed.asked import LIMIT_MAX, TYPE_NAMES
 from replays.feed.cloud_events import cloud_event
 from replays.feed.feed import BeyondHead, read_page
@@ -161,10 +160,5 @@ def _types(text: str) -> frozenset[str]:
     return types
 
 
-@contextmanager
-def _log(addresses: Any) -> Iterator[EventReader]:
-    log = PostgresLog.open(addresses.postgres_url, read_only=True)
-    try:
-        yield log
-    finally:
-        log.close()
+def _log(addresses: Any) -> closing[PostgresLog]:
+    return closing(PostgresLog.open(addresses.postgres_url, read_only=True))

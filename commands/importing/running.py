@@ -56,9 +56,7 @@ def import_file(
 
     progress, began = Progress(), time.monotonic()
     with (
-        _failing_in_one_line(progress),
-        few_collections(),
-        _read(file, dates, progress) as reading,
+        _reading(file, dates, progress) as reading,
         closing(PostgresLog.open(postgres_url())) as log,
         quiet_logs(),
         _alone(log),
@@ -77,7 +75,7 @@ def dry_run(file: Path, *, postgres_url: str | None, dates: DateForm | None = No
     Without the address of a system the log is taken to be empty. Raises as `import_file` does.
     """
     progress, began = Progress(), time.monotonic()
-    with _failing_in_one_line(progress), _read(file, dates, progress) as reading:
+    with _reading(file, dates, progress) as reading:
         if postgres_url is None:
             progress.note("no running system was found: the log is taken to be empty")
         with closing(MemoryLog() if postgres_url is None else PostgresLog.open(postgres_url)) as log:
@@ -88,9 +86,13 @@ def dry_run(file: Path, *, postgres_url: str | None, dates: DateForm | None = No
 
 
 @contextmanager
-def _failing_in_one_line(progress: Progress) -> Iterator[None]:
+def _reading(file: Path, dates: DateForm | None, progress: Progress) -> Iterator[Reading]:
+    """The file, read; what goes wrong from here on is an ImportFailed of one line."""
+    progress.stage("reading the file", unit=" lines")
     try:
-        yield
+        with few_collections(), read_file(file, dates=dates, moved=progress.advance) as reading:
+            progress.note(f"read as {reading.outline.description}")
+            yield reading
     except NotOnlineRetail as error:
         raise ImportFailed(str(error)) from error
     except OSError as error:
@@ -103,14 +105,6 @@ def _failing_in_one_line(progress: Progress) -> Iterator[None]:
         raise ImportFailed("others kept writing what the import reads; start it again to go on") from error
     finally:
         progress.close()
-
-
-@contextmanager
-def _read(file: Path, dates: DateForm | None, progress: Progress) -> Iterator[Reading]:
-    progress.stage("reading the file", unit=" lines")
-    with read_file(file, dates=dates, moved=progress.advance) as reading:
-        progress.note(f"read as {reading.outline.description}")
-        yield reading
 
 
 @contextmanager
