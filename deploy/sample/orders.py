@@ -57,7 +57,7 @@ class SampleOrder:
 
     @property
     def discount_pence(self) -> int:
-        """Ten percent for a first order, in whole pence."""
+        """Ten percent for a first order, rounded down to pence."""
         return self.goods_pence // 10 if self.welcomed else 0
 
 

@@ -1,1 +1,1 @@
-"""Checking the whole log against the rules it must keep. It reports and repairs nothing."""
+"""Checking all of the log against the rules it must keep. It reports and repairs nothing."""

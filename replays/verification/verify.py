@@ -1,4 +1,4 @@
-"""Holds the whole log against every rule that it must keep, and reports each one broken.
+"""Checks all of the log against the rules that it must keep, and reports each one broken.
 
 Nothing is written and nothing is skipped: an event that cannot be decoded is a finding, and so is a
 position at which nothing stands. So is a table that is missing, or is not as this code knows it.
@@ -83,7 +83,7 @@ class _Verification:
         self._findings = 0
         self._events = 0
         self._unreadable: set[str] = set()  # tables
-        self._places = LogCheck(log, self._report)
+        self._log_check = LogCheck(log, self._report)
         self._commands = CommandCheck(self._report)
         self._personal = PersonalCheck(log, codec, self._report)
         self._stock = InventoryCheck(self._report)
@@ -99,11 +99,11 @@ class _Verification:
         self._commands.end()
         if self._events == head:  # A log that is not all there says little of what hangs on.
             self._check_set_aside()
-        self._reading("commands", self._places.check_end)
+        self._reading("commands", self._log_check.check_end)
         return Verified(
             head=head,
             events=self._events,
-            streams=self._places.streams,
+            streams=self._log_check.streams,
             findings=self._findings,
             seconds=round(monotonic() - started, 3),
         )
@@ -117,7 +117,7 @@ class _Verification:
             for recorded in page.events:
                 self._see(recorded)
             self._reading("subject_keys", self._personal.check_page)
-            self._reading("commands", partial(self._places.check_journal, page.journal))
+            self._reading("commands", partial(self._log_check.check_journal, page.journal))
             self._events += len(page.events)
             progress(page.events[-1].position, head)
 
@@ -133,7 +133,7 @@ class _Verification:
 
     def _see(self, recorded: RecordedEvent) -> None:
         try:
-            if self._places.see(recorded):
+            if self._log_check.see(recorded):
                 self._commands.begin(recorded)
             event = self._codec.decode(recorded)
             prefix, field, checks = self._rules[type(event)]

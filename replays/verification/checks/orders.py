@@ -50,8 +50,8 @@ class OrdersCheck:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._orders: dict[OrderId, OrderBook] = {}
-        self._numbers: dict[str, str] = {}  # who bears them: an order's id or a credit note's
-        self._given: dict[str, str] = {}  # the stream of the number of who is to bear it next
+        self._numbers: dict[str, str] = {}  # by number, the id of the order or credit note that bears it
+        self._given: dict[str, str] = {}  # by that id, the stream of the number that was given to it
 
     def total_of(self, order_id: OrderId) -> Money | None:
         """The order's total, once it was placed."""
