@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
 from commands.settings import Settings
 from event_store.memory.log import MemoryLog
-from tests.commands.shop import CODEC
+from tests.commands.shop import CHECKOUT, CODEC
 
 TOLD = Settings(postgres_url="postgresql:///not-used")
 _LOG = MemoryLog()
@@ -62,9 +63,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     while not server.started:
         time.sleep(0.01)
     base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    price = {"amount": 1, "currency": "GBP"}
-    listed = {"sku": "0", "title": "A", "category": "A", "price": price}
-    httpx.post(f"{base}/api/v1/products", json=listed).raise_for_status()
+    with httpx.Client(base_url=f"{base}/api/v1") as client:
+        list_product(client, "0")
     yield base
     server.should_exit = True
     thread.join()
@@ -85,6 +85,88 @@ def test_every_answer_is_as_documented(
         case.call_and_validate(base_url=address, excluded_checks=[unsupported_method])
 
     check()
+
+
+def key() -> dict[str, str]:
+    return {"Idempotency-Key": secrets.token_hex(16)}
+
+
+def list_product(client: httpx.Client, sku: str) -> None:
+    """A product with ten units on its shelf."""
+    listed = {"sku": sku, "title": "A", "category": "A", "price": {"amount": 100, "currency": "GBP"}}
+    client.post("/products", json=listed).raise_for_status()
+    client.post(f"/inventory/{sku}/receipts", json={"quantity": 10}, headers=key()).raise_for_status()
+
+
+def fill_cart(client: httpx.Client) -> tuple[str, str]:
+    """A product of its own and a cart with two units of it: the SKU, the cart's id."""
+    sku = secrets.token_hex(4)
+    list_product(client, sku)
+    cart_id = client.post("/carts", json={"currency": "GBP"}).json()["id"]
+    client.post(f"/carts/{cart_id}/items", json={"sku": sku, "quantity": 2}).raise_for_status()
+    return sku, cart_id
+
+
+def place_order(client: httpx.Client, *, fulfilled: bool = False) -> str:
+    """An order that is paid for, and sent where that is asked for."""
+    _, cart_id = fill_cart(client)
+    headers = key() | {"Prefer": "wait=10"}
+    placed = client.post(f"/carts/{cart_id}/checkout", json=CHECKOUT, headers=headers).raise_for_status()
+    order_id: str = placed.json()["id"]
+    if fulfilled:
+        client.post(f"/orders/{order_id}/fulfilments", json={"all": True}).raise_for_status()
+    return order_id
+
+
+def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
+    """What the operation is to be asked so that it succeeds in this shop: path parameters and body."""
+    match label.partition("/api/v1")[2]:
+        case "/products":
+            price = {"amount": 100, "currency": "GBP"}
+            return {}, {"sku": secrets.token_hex(4), "title": "A", "category": "A", "price": price}
+        case "/products/{sku}/price":
+            return {"sku": fill_cart(client)[0]}, {"price": {"amount": 200, "currency": "GBP"}}
+        case "/products/{sku}/delist":
+            return {"sku": fill_cart(client)[0]}, {"reason": "discontinued"}
+        case "/inventory/{sku}/receipts":
+            return {"sku": fill_cart(client)[0]}, {"quantity": 5}
+        case "/inventory/{sku}/adjustments":
+            return {"sku": fill_cart(client)[0]}, {"quantity": -1, "reason": "damaged"}
+        case "/carts":
+            return {}, {"currency": "GBP"}
+        case "/carts/{cart_id}/items":
+            sku, cart_id = fill_cart(client)
+            return {"cart_id": cart_id}, {"sku": sku, "quantity": 1}
+        case "/carts/{cart_id}/items/{sku}":
+            sku, cart_id = fill_cart(client)
+            return {"cart_id": cart_id, "sku": sku}, {"quantity": 3} if label.startswith("PUT") else None
+        case "/carts/{cart_id}/checkout":
+            return {"cart_id": fill_cart(client)[1]}, CHECKOUT
+        case "/orders/{order_id}/cancel":
+            return {"order_id": place_order(client)}, {}
+        case "/orders/{order_id}/fulfilments":
+            return {"order_id": place_order(client)}, {"all": True}
+        case "/orders/{order_id}/returns":
+            return {"order_id": place_order(client, fulfilled=True)}, {"all": True, "restock": True}
+        case "/orders/{order_id}/refunds":
+            return {"order_id": place_order(client, fulfilled=True)}, {"all": True}
+        case "":
+            return {}, None  # /health and /metrics
+    raise AssertionError(f"{label} is to be asked with success, too")
+
+
+OPERATIONS = {operation.label: operation for operation, _ in CASES}
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_operation_succeeds_as_documented(label: str, address: str) -> None:
+    operation = OPERATIONS[label]
+    with httpx.Client(base_url=f"{address}/api/v1", timeout=30) as client:
+        path_parameters, body = successful(client, label)
+    given = {"body": body, "media_type": "application/json"} if body is not None else {}
+    case = operation.Case(path_parameters=path_parameters, headers=key(), **given)
+    response = case.call_and_validate(base_url=address)
+    assert response.status_code in {200, 201}, response.text
 
 
 def test_the_document_says_which_keys_are_taken(address: str) -> None:

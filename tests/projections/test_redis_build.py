@@ -178,23 +178,27 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
     newer = live.beside()
     old = ViewKeys("product", 1, 1)
     asked = [old.checkpoint(0), *(old.document(f"S{number}") for number in range(0, 3_000, 10))]
-    halves: list[int] = []
-    done = threading.Event()
+    complete, gone, halves = threading.Event(), threading.Event(), list[int]()
 
     def read() -> None:
         with Redis.from_url(fresh_redis) as reader:
-            while not done.is_set():
+            while not gone.is_set():
                 checkpoint, *documents = reader.mget(asked)
-                if checkpoint is not None and None in documents:
+                if checkpoint is None:
+                    gone.set()
+                elif None in documents:
                     halves.append(documents.count(None))
+                else:
+                    complete.set()
 
     batch = decoded(shop.log)
     newer.apply(batch, up_to=len(batch), tailing=True)
     newer.settle(may_hold_back=False)
     reading = threading.Thread(target=read)
     reading.start()
+    assert complete.wait(10)
     newer.publish()
-    done.set()
+    assert gone.wait(10)
     reading.join()
 
     assert halves == []

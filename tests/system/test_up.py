@@ -83,10 +83,11 @@ def test_it_is_ready_and_answers_on_both_sides(system: RunningSystem) -> None:
 
 
 def test_every_child_has_its_own_session(system: RunningSystem) -> None:
-    own = os.getsid(system.process.pid)
-    assert all(
-        os.getsid(child.pid) == child.pid != own for some in system.children().values() for child in some
-    )
+    children = system.children()
+    assert children.keys() == set(EVERYONE)
+    sessions = [os.getsid(child.pid) for some in children.values() for child in some]
+    assert sessions == [child.pid for some in children.values() for child in some]
+    assert os.getsid(system.process.pid) not in sessions
 
 
 def test_the_query_process_can_neither_write_to_the_log_nor_read_its_keys(
