@@ -84,11 +84,11 @@ class UnitPrice:
 
 def allocate(total: Money, weights: list[int]) -> list[Money]:
     """Shares of `total` in proportion to `weights`, by largest remainder; they sum to `total`."""
-    whole = sum(weights)
-    if whole <= 0:
+    total_weight = sum(weights)
+    if total_weight <= 0:
         raise ValueError("weights must sum to more than zero")
-    floors = [total.amount * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total.amount * weights[i] % whole), i))
+    floors = [total.amount * weight // total_weight for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total.amount * weights[i] % total_weight), i))
     for i in by_remainder[: total.amount - sum(floors)]:
         floors[i] += 1
     return [Money(amount, total.currency) for amount in floors]

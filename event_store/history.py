@@ -38,10 +38,10 @@ def read_types_on(
     """
     span = up_to - after.position
     if 0 < span <= min(limit, SPAN_SMALL):  # All of it in one statement takes less than three.
-        whole = read_on(log, after, limit=span, up_to=up_to)
-        if len(whole) < span:
+        all_events = read_on(log, after, limit=span, up_to=up_to)
+        if len(all_events) < span:
             raise AnotherHistory(f"the log ends before position {up_to}")
-        return [event for event in whole if event.type in types], whole[-1].checkpoint
+        return [event for event in all_events if event.type in types], all_events[-1].checkpoint
     end = checkpoint_at(log, up_to)
     events = log.read_all(after=after.position, limit=limit, types=types, up_to=up_to)
     if end is None or not has(log, after):

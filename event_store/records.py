@@ -48,8 +48,8 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     def identity(self) -> str:
         """Tells it from any other event at its position, in whichever history of the log: 32 hex digits."""
         recorded = (self.recorded_at - _EPOCH) // _MICROSECOND
-        said = f"{self.position}\n{self.stream}\n{self.version}\n{self.command_id}\n{recorded}"
-        return sha256(said.encode()).hexdigest()[:32]
+        content = f"{self.position}\n{self.stream}\n{self.version}\n{self.command_id}\n{recorded}"
+        return sha256(content.encode()).hexdigest()[:32]
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -28,8 +28,8 @@ class MemoryView:
 
     def apply(self, batch: Sequence[Decoded]) -> None:
         """Folds the batch; what is not above the view's position is counted in it."""
-        told = [fact for fact in self._fold.tell(batch) if fact.recorded.position > self.position]
-        changes = self._fold.fold(told, self._load)
+        facts = [fact for fact in self._fold.facts_of(batch) if fact.recorded.position > self.position]
+        changes = self._fold.fold(facts, self._load)
         self.documents.update(changes.documents)
         for entry in changes.entries:
             self.entries.setdefault(entry.key, {})[entry.member] = entry.score

@@ -81,7 +81,7 @@ def rebuild(addresses: Addresses, name: str) -> None:
             postgres_url=addresses.postgres_url,
             redis_url=addresses.redis_url,
             data_dir=addresses.data_dir,
-            hear=bars.hear,
+            report=bars.hear,
         )
     except (EventStoreError, TargetUnavailable, EvictingStore) as error:
         raise click.ClickException(" ".join(str(error).split())) from error

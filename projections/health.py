@@ -27,13 +27,13 @@ def serve_health(host: str, port: int, why_not_ready: WhyNot) -> int:
                 reason = why_not_ready()
                 if reason is None:
                     return _answer(start_response, "200 OK", {"status": "ready"})
-                told = {"type": "/problems/not-ready", "title": "Not ready", "status": 503, "detail": reason}
-                return _answer(start_response, "503 Service Unavailable", told)
+                body = {"type": "/problems/not-ready", "title": "Not ready", "status": 503, "detail": reason}
+                return _answer(start_response, "503 Service Unavailable", body)
             case "/metrics":
                 answer: Iterable[bytes] = metrics(environ, start_response)
                 return answer
-        told = {"type": "/problems/not-found", "title": "Not found", "status": 404, "detail": "Not found"}
-        return _answer(start_response, "404 Not Found", told)
+        body = {"type": "/problems/not-found", "title": "Not found", "status": 404, "detail": "Not found"}
+        return _answer(start_response, "404 Not Found", body)
 
     server = make_server(host, port, application, ThreadingWSGIServer, _Silent)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
@@ -45,7 +45,7 @@ class _Silent(WSGIRequestHandler):
         """Who looks in every few seconds is not told of."""
 
 
-def _answer(start_response: Any, status: str, told: dict[str, Any]) -> list[bytes]:
+def _answer(start_response: Any, status: str, body: dict[str, Any]) -> list[bytes]:
     kind = "application/json" if status.startswith("200") else "application/problem+json"
     start_response(status, [("Content-Type", kind)])
-    return [json.dumps(told).encode()]
+    return [json.dumps(body).encode()]

@@ -23,11 +23,11 @@ _POLL_SECONDS = 0.2
 _SILENCE_SECONDS_MAX = 5.0  # of a projector, before somebody looks whether its lock is free
 _PATIENCE_SECONDS = 30.0  # with one that holds its lock and does nothing, or a view whose store is away
 
-Hear = Callable[[Progress], None]
+Report = Callable[[Progress], None]
 
 
 def rebuild_views(
-    views: Sequence[str], *, postgres_url: str, redis_url: str, data_dir: Path, hear: Hear
+    views: Sequence[str], *, postgres_url: str, redis_url: str, data_dir: Path, report: Report
 ) -> list[Progress]:
     """Rebuilds the views and gives how each of them ended; `hear` is told on the way.
 
@@ -38,12 +38,12 @@ def rebuild_views(
         ended: list[Progress] = []
         lock: Exclusive | None = log.try_exclusive(LOCK)
         if lock is None:
-            ended, lock = _ask_projector(log, redis_url, views, hear)
+            ended, lock = _ask_projector(log, redis_url, views, report)
         if lock is not None:
             done = {progress.view for progress in ended}
             left = [view for view in views if view not in done]
             try:
-                ended += _rebuild_here(log, left, redis_url, data_dir, hear, lock)
+                ended += _rebuild_here(log, left, redis_url, data_dir, report, lock)
             finally:
                 lock.release()
         return ended
@@ -52,7 +52,7 @@ def rebuild_views(
 
 
 def _ask_projector(
-    log: EventLog, redis_url: str, views: Sequence[str], hear: Hear
+    log: EventLog, redis_url: str, views: Sequence[str], report: Report
 ) -> tuple[list[Progress], Exclusive | None]:
     """What the projector answered; with its lock where it ended before it had done everything."""
     requests = RedisRequests(redis_url)
@@ -60,26 +60,26 @@ def _ask_projector(
         waiting: dict[str, Request] = {view: requests.ask(view) for view in views}
         last: dict[str, Progress] = {}
         ended: list[Progress] = []
-        patience, asked = _Patience(), _Patience()
+        silence, asked = _Silence(), _Silence()
         while waiting:
             time.sleep(_POLL_SECONDS)
             for view, request in list(waiting.items()):
-                progress = requests.hear(request)
+                progress = requests.last_progress(request)
                 silent = requests.silent_seconds(request)
                 if progress is None or silent is None:
                     continue
                 if progress.state != "waiting" and silent < _SILENCE_SECONDS_MAX:
-                    patience.renew()
+                    silence.renew()
                 if progress != last.get(view):
                     last[view] = progress
-                    hear(progress)
+                    report(progress)
                 if progress.is_over:
                     ended.append(progress)
                     del waiting[view]
-            if waiting and min(patience.lasted, asked.lasted) > _SILENCE_SECONDS_MAX:
+            if waiting and min(silence.lasted, asked.lasted) > _SILENCE_SECONDS_MAX:
                 asked.renew()
                 lock = log.try_exclusive(LOCK)
-                if lock is not None or patience.is_over:
+                if lock is not None or silence.is_over:
                     for request in waiting.values():
                         requests.withdraw(request)
                     return ended + (
@@ -92,7 +92,7 @@ def _ask_projector(
         requests.close()
 
 
-class _Patience:
+class _Silence:
     """For how long nothing has gone on."""
 
     def __init__(self) -> None:
@@ -130,31 +130,31 @@ def _rebuild_here(
     views: Sequence[str],
     redis_url: str,
     data_dir: Path,
-    hear: Hear,
+    report: Report,
     lock: Exclusive,
 ) -> list[Progress]:
     builds = [build for build in all_builds(redis_url, data_dir, log) if build.name in views]
     runner = Runner(log, Codec(EVENT_TYPES), builds, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
-    patience = _Patience()
+    silence = _Silence()
 
-    def tell(progress: Progress) -> None:
-        hear(progress)
+    def report_progress(progress: Progress) -> None:
+        report(progress)
         if progress.state != "waiting":
-            patience.renew()
+            silence.renew()
         if progress.is_over:
             ended.append(progress)
             if len(ended) == len(views):
                 runner.stop()
 
     def look_round() -> bool:
-        return lock.still_held() and not patience.is_over
+        return lock.still_held() and not silence.is_over
 
     for view in views:
-        runner.rebuild(view, tell)
+        runner.rebuild(view, report_progress)
     runner.run(look_round)
     left = [view for view in views if view not in {progress.view for progress in ended}]
-    if patience.is_over:
+    if silence.is_over:
         return ended + [_away(view) for view in left]
     lost = "another took the projector's lock meanwhile; ask again"
     return ended + [Progress("failed", view, reason=lost) for view in left]

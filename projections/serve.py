@@ -34,7 +34,7 @@ _LOCK_PAUSE_SECONDS = 0.5
 _COLLECT_AFTER = 100_000
 """New objects before the garbage collector runs: documents stay in memory for a while and have no cycles; to
 go through them every 700 objects is a quarter of the projector's work."""
-_TOLD_EVERY_SECONDS = 0.2
+_REPORT_SECONDS = 0.2
 
 logger = structlog.get_logger(__name__)
 
@@ -116,20 +116,20 @@ def _look_round(runner: Runner, requests: RedisRequests, lock: Exclusive) -> Cal
 
 
 def _teller(requests: RedisRequests, request: Request) -> Callable[[Progress], None]:
-    told_at, told = 0.0, ""
+    reported_at, reported = 0.0, ""
 
-    def tell(progress: Progress) -> None:
-        nonlocal told_at, told
+    def report(progress: Progress) -> None:
+        nonlocal reported_at, reported
         now = time.monotonic()
-        if progress.state == told and now - told_at < _TOLD_EVERY_SECONDS:
+        if progress.state == reported and now - reported_at < _REPORT_SECONDS:
             return
-        told_at, told = now, progress.state
+        reported_at, reported = now, progress.state
         try:
-            requests.tell(request, progress)
+            requests.report(request, progress)
         except TargetUnavailable as error:
             logger.warning("progress not told", view=progress.view, reason=str(error))
 
-    return tell
+    return report
 
 
 def _opened_log(url: str, stopping: threading.Event) -> PostgresLog | None:

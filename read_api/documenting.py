@@ -114,16 +114,16 @@ def problem_answers(*problems: ProblemType) -> dict[int | str, dict[str, Any]]:
     """One answer per status, naming the problem types it may have."""
     answers: dict[int | str, dict[str, Any]] = {}
     for kind in problems:
-        told = answers.setdefault(
+        answer = answers.setdefault(
             kind.status,
             {
                 "description": "",
                 "content": {MEDIA_TYPE: {"schema": {"$ref": _COMPONENTS.format(name="Problem")}}},
             },
         )
-        told["description"] = f"{told['description']} `/problems/{kind.slug}`: {kind.title}".strip()
+        answer["description"] = f"{answer['description']} `/problems/{kind.slug}`: {kind.title}".strip()
         if kind.status == 503:
-            told["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
+            answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
     return answers
 
 

@@ -42,8 +42,8 @@ async def ready(request: Request) -> Response | dict[str, Any]:
         if position is None or position < head:
             behind[view] = position
     if behind:
-        said = ", ".join(f"{view} at {position or 0}" for view, position in behind.items())
-        return problem(NOT_READY, f"Not yet at position {head}: {said}.", behind=behind)
+        listed = ", ".join(f"{view} at {position or 0}" for view, position in behind.items())
+        return problem(NOT_READY, f"Not yet at position {head}: {listed}.", behind=behind)
     return {"status": "ready", "position": min(position or 0 for position in positions.values())}
 
 

@@ -67,10 +67,10 @@ def typed(text: str) -> str:
     return spelt(text)
 
 
-def _digits(said: object) -> object:
-    if isinstance(said, str) and not re.fullmatch("[0-9]+", said):
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch("[0-9]+", value):
         raise ValueError("is no whole number in digits")
-    return said
+    return value
 
 
 WRITTEN_IN_DIGITS = BeforeValidator(_digits)

@@ -93,8 +93,8 @@ def leaves_nothing(order: Order, refund: Refund) -> bool:
     """Whether with this refund all money is back and no unit was or will be sent: the order ends canceled."""
     if order.placed is None or not order.units or order.units_fulfilled:
         return False
-    whole = order.refunded + refund.amount == order.placed.total
-    return whole and not _leaves_units_to_send(order, [refund])
+    remaining = order.refunded + refund.amount == order.placed.total
+    return remaining and not _leaves_units_to_send(order, [refund])
 
 
 def book_refund(
@@ -162,13 +162,13 @@ def _leaves_units_to_send(order: Order, refunds: Sequence[Refund]) -> bool:
 
 def _saying_what_is_withdrawn(refund: Refund, lines: Mapping[LineId, Line]) -> Refund:
     """The refund with the number of units that each of its parts withdraws from `lines`."""
-    said = []
+    parts = []
     for part in refund.lines:
         before = lines[part.line_id]
         after = copy(before)
         after.refund(part)
-        said.append(replace(part, withdrawn=after.withdrawn - before.withdrawn))
-    return replace(refund, lines=tuple(said))
+        parts.append(replace(part, withdrawn=after.withdrawn - before.withdrawn))
+    return replace(refund, lines=tuple(parts))
 
 
 def _of_lines(
@@ -180,15 +180,15 @@ def _of_lines(
     currency: str,
 ) -> Refund:
     worth = {line_id: _share(lines[line_id], quantity) for line_id, quantity in units.items()}
-    whole = Money(sum(worth.values()), currency)
+    remaining = Money(sum(worth.values()), currency)
     if amount is None:
         shares = [Money(part, currency) for part in worth.values()]
-    elif amount > whole:
-        raise Rejected(RefundTooLarge(order_id=order_id, asked=amount, remaining=whole))
+    elif amount > remaining:
+        raise Rejected(RefundTooLarge(order_id=order_id, asked=amount, remaining=remaining))
     else:
-        shares = allocate(amount, list(worth.values())) if whole.amount else []
+        shares = allocate(amount, list(worth.values())) if remaining.amount else []
     return Refund(
-        amount=whole if amount is None else amount,
+        amount=remaining if amount is None else amount,
         lines=tuple(
             RefundedLine(line_id=line_id, quantity=units[line_id], amount=share)
             for line_id, share in zip(worth, shares, strict=True)

@@ -43,9 +43,9 @@ def _country(code: str) -> str:
     return code
 
 
-def _email(said: str) -> str:
+def _email(text: str) -> str:
     try:
-        found = validate_email(said, check_deliverability=False, test_environment=True, strict=True)
+        found = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         raise ValueError(str(error)) from error
     if "." not in found.ascii_domain:  # `test` itself is let in with what lies beneath it

@@ -84,12 +84,13 @@ async def outcome(
     return answer
 
 
-def response_of(answer: Answer, **told: str) -> Response:
-    """201 where something was made, 200 else; the body with `id`, `version`, `position`, and what is told
-    this asker alone."""
-    body = {"id": answer.id, "version": answer.version, "position": answer.position, **answer.facts, **told}
+def response_of(answer: Answer, **secrets: str) -> Response:
+    """201 where something was made, 200 else; the body with `id`, `version`, `position`, and `secrets`, which
+    are stored nowhere."""
+    answered = {"id": answer.id, "version": answer.version, "position": answer.position}
+    body = {**answered, **answer.facts, **secrets}
     headers = {"Daybook-Position": str(answer.position)}
-    if told:
+    if secrets:
         headers["Cache-Control"] = "no-store"
     if answer.replayed:
         headers["Idempotency-Replayed"] = "true"

@@ -13,7 +13,7 @@ from aggregates.kernel import UnitPrice
 from commands.handlers.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute
-from commands.http.limits import within
+from commands.http.limits import check_limit
 from commands.http.problems import PRICE_MISMATCH
 from commands.http.requests import operator_only
 from commands.http.shapes import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText, a_text
@@ -31,13 +31,13 @@ Category = Annotated[
 AttributeName = Annotated[str, *a_text(text.line, text.LINE, characters_max=60)]
 
 
-def _each_once(said: object) -> object:
+def _each_once(attributes: object) -> object:
     """Names that are spelt alike are one name."""
-    if isinstance(said, dict):
-        names = [text.line(name) for name in said if isinstance(name, str)]
+    if isinstance(attributes, dict):
+        names = [text.line(name) for name in attributes if isinstance(name, str)]
         if len(set(names)) < len(names):
             raise ValueError("names an attribute twice")
-    return said
+    return attributes
 
 
 class ProductBody(Body):
@@ -99,7 +99,7 @@ async def delist_product(request: Request, sku: SkuPath, body: DelistBody | None
 
 
 def _price(request: Request, body: PriceBody) -> UnitPrice:
-    within(request, "price_minor_max", body.amount, "price")
+    check_limit(request, "price_minor_max", body.amount, "price")
     try:
         return body.unit_price()
     except ValueError as error:

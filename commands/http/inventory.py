@@ -12,7 +12,7 @@ from aggregates.kernel import MAIN
 from commands.handlers.inventory import AdjustStock, ReceiveStock
 from commands.http.answers import answered, documented
 from commands.http.json_bodies import JsonRoute
-from commands.http.limits import invalid, within
+from commands.http.limits import check_limit, invalid
 from commands.http.requests import operator_only
 from commands.http.shapes import INTEGRAL, QUANTITY_MAX, AnswerBody, Body, Quantity, Reason, SkuPath
 
@@ -47,7 +47,7 @@ class AdjustmentBody(Body):
 @router.post("/{sku}/receipts", summary="Book arrived units", **documented(AnswerBody, key="required"))
 async def receive_stock(request: Request, sku: SkuPath, body: ReceiptBody) -> Response:
     """Needs an Idempotency-Key: a delivery booked twice would sell what is not there."""
-    within(request, "stock_quantity_max", body.quantity, "quantity")
+    check_limit(request, "stock_quantity_max", body.quantity, "quantity")
     command = ReceiveStock(sku=sku, quantity=body.quantity, reason=body.reason, location=body.location)
     return await answered(request, command, keyed=True)
 
@@ -55,7 +55,7 @@ async def receive_stock(request: Request, sku: SkuPath, body: ReceiptBody) -> Re
 @router.post("/{sku}/adjustments", summary="Correct the stock", **documented(AnswerBody, key="required"))
 async def adjust_stock(request: Request, sku: SkuPath, body: AdjustmentBody) -> Response:
     """Down never below what is reserved. Needs an Idempotency-Key."""
-    within(request, "stock_quantity_max", abs(body.quantity), "quantity")
+    check_limit(request, "stock_quantity_max", abs(body.quantity), "quantity")
     if body.quantity == 0:
         invalid("quantity", "must not be 0")
     command = AdjustStock(sku=sku, delta=body.quantity, reason=body.reason, location=body.location)

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
 
-def within(request: Request, setting: str, value: int, field: str) -> None:
+def check_limit(request: Request, setting: str, value: int, field: str) -> None:
     """Refuses a value of the body over the limit that `setting` names."""
     limit: int = getattr(request.app.state.settings, setting)
     if value > limit:

@@ -15,7 +15,7 @@ from commands.handlers.refunds import RefundOrder
 from commands.http import order_secrets
 from commands.http.answers import answered, answered_after_step, documented, outcome, response_of
 from commands.http.json_bodies import JsonRoute
-from commands.http.limits import within
+from commands.http.limits import check_limit
 from commands.http.order_bodies import (
     CancelBody,
     CheckoutBody,
@@ -122,13 +122,13 @@ async def fulfil_order(request: Request, order_id: IdPath, body: FulfilmentBody 
 )
 async def return_lines(request: Request, order_id: IdPath, body: ReturnBody | None = None) -> Response:
     """Units that were sent came back. Paying for them is a refund. The answer's `id` is the return's."""
-    said = body or ReturnBody()
+    wanted = body or ReturnBody()
     command = ReturnLines(
         order_id=order_id,
         return_id=new_id(),
-        restock=said.restock,
-        reason=said.reason,
-        lines=said.units(),
+        restock=wanted.restock,
+        reason=wanted.reason,
+        lines=wanted.units(),
     )
     return await answered(request, command)
 
@@ -148,7 +148,7 @@ async def refund_order(request: Request, order_id: IdPath, body: RefundBody) -> 
     credit note's. Needs an Idempotency-Key.
     """
     if body.amount is not None:
-        within(request, "price_minor_max", body.amount.amount, "amount")
+        check_limit(request, "price_minor_max", body.amount.amount, "amount")
     command = RefundOrder(
         order_id=order_id,
         credit_note_id=new_id(),

@@ -46,14 +46,14 @@ def a_text(
 ) -> tuple[Any, ...]:
     """What makes a `str` a text in the shop's one spelling; the pattern is what `spell` takes."""
 
-    def spelt(said: str) -> str:
-        kept = spell(said)
+    def spelt(value: str) -> str:
+        kept = spell(value)
         if not characters_min <= len(kept) <= characters_max:
             raise ValueError(f"has {len(kept)} characters, not {characters_min} to {characters_max}")
         return kept
 
-    told: JsonDict = {"pattern": pattern, "minLength": characters_min, "maxLength": characters_max}
-    return AfterValidator(spelt), Field(json_schema_extra=told)
+    schema: JsonDict = {"pattern": pattern, "minLength": characters_min, "maxLength": characters_max}
+    return AfterValidator(spelt), Field(json_schema_extra=schema)
 
 
 SkuText = Annotated[str, Field(pattern=SKU, examples=["MUG-BLUE"])]

@@ -227,15 +227,15 @@ def _arguments(command: Any, command_id: UUID, keys: Mapping[str, bytes]) -> byt
     if not personal:
         summary = getattr(command, "journal_arguments", None)
         return _encode(summary() if summary else command)
-    said = {field.name: getattr(command, field.name) for field in fields(command)}
-    said |= dict.fromkeys(personal)
+    arguments = {field.name: getattr(command, field.name) for field in fields(command)}
+    arguments |= dict.fromkeys(personal)
     if len(keys) == 1:
         ((subject, key),) = keys.items()
         for name in personal:
             if (value := getattr(command, name)) is not None:
                 place = place_in_arguments(command_id, name)
-                said[name] = seal(_encode(value), subject=subject, key=key, place=place)
-    return _encode(said)
+                arguments[name] = seal(_encode(value), subject=subject, key=key, place=place)
+    return _encode(arguments)
 
 
 def _position(stands_at: int | tuple[UUID, int], appended: Mapping[UUID, Appended]) -> int:

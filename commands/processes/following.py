@@ -40,7 +40,7 @@ WORK_OPEN = Gauge("daybook_process_work_open", "Open work that is due within the
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long to pause before work that could not be done is tried again; in seconds."""
 
     pause_first: float = 0.2
@@ -72,7 +72,7 @@ class Following:
         handling: Handles,
         *,
         clock: Callable[[], datetime],
-        patience: Patience,
+        retry_policy: RetryPolicy,
         thread: ThreadPoolExecutor,
     ) -> None:
         self._kind = kind
@@ -80,7 +80,7 @@ class Following:
         self._codec = codec
         self._handling = handling
         self._clock = clock
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._thread = thread
         self._actor = Actor("process", kind.name)
         self._checkpoint = checkpoint_of(kind)
@@ -215,7 +215,7 @@ class Following:
             while done_at is not None and self._agenda.position < done_at:
                 await self._read_on.wait()
             if self._agenda.is_open(work):
-                await asyncio.sleep(self._patience.pause(tries))
+                await asyncio.sleep(self._retry_policy.pause(tries))
 
     async def _opening(self, work: OpenWork) -> RecordedEvent:
         """The event that opened it, from a log that may be away."""
@@ -226,7 +226,7 @@ class Following:
             try:
                 page: list[RecordedEvent] = await self._in_thread(read)
             except StoreUnavailable:
-                await asyncio.sleep(self._patience.pause(tries))
+                await asyncio.sleep(self._retry_policy.pause(tries))
             else:
                 return page[0]
 

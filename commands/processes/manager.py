@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 from prometheus_client import Gauge
 
-from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles, Patience
+from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles, RetryPolicy
 from commands.processes.kind import ProcessKind
 from commands.vital import Ended, end_this_process, error_of, has_failed
 from event_store.codec import Codec
@@ -54,13 +54,14 @@ class ProcessManagers:
         kinds: Sequence[ProcessKind],
         *,
         clock: Callable[[], datetime] = utc_now,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         failed: Ended = end_this_process,
     ) -> None:
+        retries = retry_policy or RetryPolicy()
         follow = partial(
-            Following, log=log, codec=codec, handling=handling, clock=clock, patience=patience or Patience()
+            Following, log=log, codec=codec, handling=handling, clock=clock, retry_policy=retries
         )
-        self._managers = [_Manager(kind, log, follow, patience or Patience()) for kind in kinds]
+        self._managers = [_Manager(kind, log, follow, retries) for kind in kinds]
         self._failed = failed
         self._tasks: dict[asyncio.Task[None], _Manager] = {}
         self._stopping = False
@@ -103,12 +104,12 @@ class _Manager:
     """Takes one kind's lock and does its work, again and again."""
 
     def __init__(
-        self, kind: ProcessKind, log: EventLog, follow: Callable[..., Following], patience: Patience
+        self, kind: ProcessKind, log: EventLog, follow: Callable[..., Following], retry_policy: RetryPolicy
     ) -> None:
         self.name = f"process manager {kind.name}"
         self._kind = kind
         self._log = log
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._thread = ThreadPoolExecutor(1, kind.name)
         self._follow = partial(follow, kind, thread=self._thread)
         self._taking: Future[Exclusive | None] | None = None
@@ -126,7 +127,7 @@ class _Manager:
             except StoreUnavailable as error:
                 tries += 1
                 log_lines.warning("log_away", process=self._kind.name, error=str(error))
-                await asyncio.sleep(self._patience.pause(tries))
+                await asyncio.sleep(self._retry_policy.pause(tries))
 
     async def let_go(self) -> None:
         """Waits for a lock that is still being taken, which is then given back; not for long."""

@@ -73,13 +73,13 @@ async def _read(receive: Receive) -> bytes | None:
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
     """What was read, for the application to receive in one piece."""
-    whole: Message | None = {"type": "http.request", "body": body, "more_body": False}
+    complete: Message | None = {"type": "http.request", "body": body, "more_body": False}
 
-    async def receive_whole() -> Message:
-        nonlocal whole
-        if whole is None:
+    async def receive_complete() -> Message:
+        nonlocal complete
+        if complete is None:
             return await receive()
-        message, whole = whole, None
+        message, complete = complete, None
         return message
 
-    return receive_whole
+    return receive_complete

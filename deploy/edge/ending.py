@@ -22,7 +22,7 @@ class Ending:
         """`begins` is called once; of an answer nothing may be taken for so many seconds."""
         self.is_closing = transport.is_closing
         self.begun = False
-        self.heard = False  # something came
+        self.received = False  # something came
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._head = b""  # what waits for the rest of its response
@@ -61,7 +61,7 @@ class Ending:
         self._listen()
 
     def _listen(self) -> None:
-        self.heard = False
+        self.received = False
         self._loop.call_later(LINGER_SECONDS, self._look)
 
     def _look(self) -> None:
@@ -69,7 +69,7 @@ class Ending:
         self._seconds = 0.0 if unread < self._unread_bytes else self._seconds + LINGER_SECONDS
         self._unread_bytes = unread
         seconds_max = self._unread_seconds_max if unread else LISTEN_SECONDS_MAX
-        if (self.heard or unread) and self._seconds <= seconds_max and not self._transport.is_closing():
+        if (self.received or unread) and self._seconds <= seconds_max and not self._transport.is_closing():
             self._listen()
         else:
             self._transport.abort()

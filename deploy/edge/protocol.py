@@ -90,10 +90,10 @@ class EdgeProtocol(HttpToolsProtocol):
             self._unread.cancel()
             self._unread = None
         if self.transport.is_closing():  # Nothing was read: what waits to be is thrown away.
-            self._tell_gone()
+            self._notify_disconnected()
         super().resume_writing()
 
-    def _tell_gone(self) -> None:
+    def _notify_disconnected(self) -> None:
         """Nobody waits for answers. uvicorn tells the last request alone, and others may come before it."""
         self.pipeline.clear()
         if self._answering is not None:
@@ -108,7 +108,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
-            self._ending.heard = True
+            self._ending.received = True
             return
         self._unset_keepalive_if_required()
         self._bytes += len(data)
@@ -120,14 +120,14 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         if self._fields_from is not None and self._bytes - self._fields_from > HEAD_BYTES_MAX:
             self._refuse(HEAD_TOO_LARGE)
-        elif self._deadline is None and (self._in_request or self._last_whole() is None):
+        elif self._deadline is None and (self._in_request or self._last_complete() is None):
             self._set_deadline(REQUEST_SECONDS_MAX)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more; True keeps the connection open for its answer."""
         if self._in_request and not self._deaf:
             self._refuse(MALFORMED_REQUEST)
-        last = self._last_whole()
+        last = self._last_complete()
         if last is None or (last.response_started and last.chunked_encoding):
             return False  # Nothing is owed; and whoever listened to an endless answer has gone.
         self._deaf = True
@@ -136,7 +136,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server stops: what was asked is answered, also what is on its way, and nothing after."""
-        last = self._last_whole()
+        last = self._last_complete()
         if last is not None:
             last.keep_alive = False
         elif not self._ending.begun:
@@ -189,7 +189,7 @@ class EdgeProtocol(HttpToolsProtocol):
             return  # It was the last.
         self._ending.flush()
         super().on_response_complete()
-        if self._refusal is not None and self._last_whole() is None:
+        if self._refusal is not None and self._last_complete() is None:
             self._answer(self._refusal)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -226,7 +226,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if half is not None:
             half.disconnected = True
             half.message_event.set()
-        if self._last_whole() is not None:
+        if self._last_complete() is not None:
             self._refusal = kind
         else:
             self._answer(kind)
@@ -236,7 +236,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.write(on_the_wire(kind))
             self._ending.close()
 
-    def _last_whole(self) -> RequestResponseCycle | None:
+    def _last_complete(self) -> RequestResponseCycle | None:
         """Of the requests that came whole and are not answered, the one to be answered last."""
         for cycle in (self.cycle, self._answering):
             if cycle is not None and not cycle.more_body and not cycle.response_complete:
@@ -267,7 +267,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def _make_room(self) -> None:
         """Closes a connection that nobody waits on; where there is none, this one."""
         for other in self.connections:
-            if isinstance(other, EdgeProtocol) and other is not self and other._last_whole() is None:
+            if isinstance(other, EdgeProtocol) and other is not self and other._last_complete() is None:
                 other.transport.abort()
                 return
         self._refuse(CROWDED)

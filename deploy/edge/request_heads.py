@@ -71,7 +71,7 @@ def combine(fields: list[tuple[bytes, bytes]]) -> None:
         values.setdefault(name, []).append(value)
     if any(len(values.get(name, ())) > 1 for name in ONCE):
         raise Refused(MALFORMED_REQUEST)
-    fields[:] = [(name, b", ".join(said)) for name, said in values.items()]
+    fields[:] = [(name, b", ".join(given)) for name, given in values.items()]
 
 
 def without_upgrade(method: bytes, target: bytes, version: str, fields: Fields) -> bytes:

@@ -21,7 +21,7 @@ class Display:
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def tell(self, event: str, *, process: str | None = None, level: str = "info") -> None:
+    def show(self, event: str, *, process: str | None = None, level: str = "info") -> None:
         if len(event) > EVENT_CHARACTERS_MAX:
             event = f"{event[:EVENT_CHARACTERS_MAX]} …"
         if self._for_a_person:

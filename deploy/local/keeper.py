@@ -117,8 +117,8 @@ class Keeper:
         if self._short_lives == SHORT_LIVES_MAX or self._unsteady_lives == UNSTEADY_LIVES_MAX:
             if self._may_give_up():
                 raise ServerFailed(f"{name} will not stay up, {reason} (log: {self.program.log})")
-            self._display.tell(f"will not stay up (log: {self.program.log})", process=name, level="error")
-        self._display.tell(f"{reason}; starting again in {self._pause:.1f} s", process=name, level="warning")
+            self._display.show(f"will not stay up (log: {self.program.log})", process=name, level="error")
+        self._display.show(f"{reason}; starting again in {self._pause:.1f} s", process=name, level="warning")
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, PAUSE_LONGEST_SECONDS)
 

@@ -57,7 +57,7 @@ class LogWatch:
         self._seen = log.stat().st_size if log.exists() else 0
         self._left = float(TROUBLES_AT_ONCE)
         self._looked_at = time.monotonic()
-        self._untold = 0
+        self._suppressed = 0
 
     def troubles(self) -> list[str]:
         """A few at once and then some a minute, with a line that counts those between."""
@@ -65,18 +65,18 @@ class LogWatch:
         self._left += (now - self._looked_at) * TROUBLES_A_MINUTE / 60
         self._left = min(self._left, TROUBLES_AT_ONCE)
         self._looked_at = now
-        told = []
+        shown = []
         for line in filter(is_trouble, self._fresh()):
             if self._left >= 1:
                 self._left -= 1
-                told.append(line)
+                shown.append(line)
             else:
-                self._untold += 1
-        if self._untold and self._left >= 1:
+                self._suppressed += 1
+        if self._suppressed and self._left >= 1:
             self._left -= 1
-            told.append(f"and {self._untold} more lines in {self._log}")
-            self._untold = 0
-        return told
+            shown.append(f"and {self._suppressed} more lines in {self._log}")
+            self._suppressed = 0
+        return shown
 
     def _fresh(self) -> list[str]:
         try:
@@ -90,10 +90,10 @@ class LogWatch:
                 fresh = file.read(_LOOK_BYTES_MAX)
         except OSError:
             return []
-        whole = fresh[: fresh.rfind(b"\n") + 1]
+        complete = fresh[: fresh.rfind(b"\n") + 1]
         # More without an end than is read at once is no line that anybody would want to see.
-        self._seen += len(whole) or (len(fresh) if len(fresh) == _LOOK_BYTES_MAX else 0)
-        return whole.decode(errors="replace").splitlines()
+        self._seen += len(complete) or (len(fresh) if len(fresh) == _LOOK_BYTES_MAX else 0)
+        return complete.decode(errors="replace").splitlines()
 
 
 def is_trouble(line: str) -> bool:

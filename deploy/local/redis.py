@@ -124,7 +124,7 @@ class RedisServer(Server):
         aside = self.folder.with_name(f"{self.folder.name}.damaged")
         shutil.rmtree(aside, ignore_errors=True)
         self.folder.rename(aside)
-        self.tell(
+        self.report(
             f"its files were damaged and lie in {aside}: the read models are drawn up from the log anew"
         )
 

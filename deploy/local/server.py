@@ -27,7 +27,7 @@ class Server(ABC):
         self._account = account
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self.tell: Progress = _silent
+        self.report: Progress = _silent
         """Hears what a person should know of it, from any thread."""
 
     @property
@@ -79,12 +79,12 @@ class Server(ABC):
     def wait_ready(self, process: subprocess.Popen[bytes], progress: Progress = _silent) -> None:
         """Wait until it answers: recovery may take as long as it takes while the server lives."""
         pauses = pause_growing(0.02, 0.5)
-        told = time.monotonic()
+        reported_at = time.monotonic()
         while process.poll() is None:
             if self._answers():
                 return
-            if time.monotonic() - told > 2:
-                told = time.monotonic()
+            if time.monotonic() - reported_at > 2:
+                reported_at = time.monotonic()
                 progress(self._starting(last_line(self._log)))
             pauses.sleep()
         raise self._failure(last_line(self._log))

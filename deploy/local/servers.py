@@ -102,8 +102,8 @@ class Servers:
                 self._socketless[keeper] = (process, now + SOCKET_SECONDS_MAX)
             elif now > until and process.poll() is None:
                 self._socketless[keeper] = (process, now + SOCKET_SECONDS_MAX)
-                told = f"its socket {server.socket} is gone: ended, to be started anew"
-                display.tell(told, process=keeper.program.name, level="warning")
+                message = f"its socket {server.socket} is gone: ended, to be started anew"
+                display.show(message, process=keeper.program.name, level="warning")
                 process.send_signal(keeper.program.stop_signals[0][0])
 
     def _prepared(self, server: Server) -> Callable[[], None]:
@@ -118,33 +118,33 @@ class Servers:
 
         loop = asyncio.get_running_loop()
 
-        def telling(name: str) -> Callable[[str], None]:
-            def tell(text: str) -> None:
-                loop.call_soon_threadsafe(functools.partial(display.tell, text, process=name))
+        def reporting(name: str) -> Callable[[str], None]:
+            def report(text: str) -> None:
+                loop.call_soon_threadsafe(functools.partial(display.show, text, process=name))
 
-            return tell
+            return report
 
         started = []
         if self._postgres is not None:
-            postgres, tell = self._postgres, telling("postgres")
-            display.tell("starting", process="postgres")
+            postgres, report = self._postgres, reporting("postgres")
+            display.show("starting", process="postgres")
             keeper = keepers.keep(postgres.program, prepare=self._prepared(postgres))
             self.keepers.append(keeper)
-            started.append(started_and(keeper, lambda process: postgres.wait_ready(process, tell)))
+            started.append(started_and(keeper, lambda process: postgres.wait_ready(process, report)))
         if self._redis is not None:
-            redis, tell_redis = self._redis, telling("redis")
-            redis.tell = tell_redis
-            display.tell("starting", process="redis")
+            redis, report_redis = self._redis, reporting("redis")
+            redis.report = report_redis
+            display.show("starting", process="redis")
             keeper = keepers.keep(redis.program, prepare=self._prepared(redis), is_vital=False)
             self.keepers.append(keeper)
-            check = functools.partial(redis.wait_ready, progress=tell_redis)
-            started.append(_started_or_told(keeper, check, display))
+            check = functools.partial(redis.wait_ready, progress=report_redis)
+            started.append(_started_or_reported(keeper, check, display))
         await asyncio.gather(*started)
         if self._postgres is not None:
             await asyncio.to_thread(make_database, self._postgres.url(), DATABASE)
 
 
-async def _started_or_told(
+async def _started_or_reported(
     keeper: Keeper, check: Callable[[subprocess.Popen[bytes]], None], display: Display
 ) -> None:
     """The writing side starts without it, too."""
@@ -155,8 +155,8 @@ async def _started_or_told(
         if checked.done():
             checked.result()
     except CannotRun as error:
-        told = f"{error}; everything else starts without it"
-        display.tell(told, process=keeper.program.name, level="error")
+        message = f"{error}; everything else starts without it"
+        display.show(message, process=keeper.program.name, level="error")
     finally:
         checked.cancel()
         unstartable.cancel()

@@ -41,13 +41,13 @@ class BestEffortWriter(io.RawIOBase):
 
     def write(self, data: Any, /) -> int:
         """Writes it or counts it as dropped; either way it is done with."""
-        whole = bytes(data)
+        line = bytes(data)
         with self._lock:
             if self.dropped and self._sent(self._lost()):
                 self.dropped = 0
-            if self.dropped or not self._sent(whole):
+            if self.dropped or not self._sent(line):
                 self.dropped += 1
-        return len(whole)
+        return len(line)
 
     def writable(self) -> bool:
         return True
@@ -81,8 +81,8 @@ class BestEffortWriter(io.RawIOBase):
             "event": event,
             "dropped": self.dropped,
         }
-        said = f"! {self.dropped} {event}" if self.isatty() else json.dumps(line)
-        return f"{chr(10) if self._torn else ''}{said}\n".encode()
+        text = f"! {self.dropped} {event}" if self.isatty() else json.dumps(line)
+        return f"{chr(10) if self._torn else ''}{text}\n".encode()
 
 
 def make_standard_error_best_effort() -> None:

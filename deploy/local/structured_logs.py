@@ -72,8 +72,8 @@ def _never_raising(level: int) -> Any:
             try:
                 return super()._proxy_to_logger(method_name, event, **facts)
             except Exception as error:  # Whatever it is, the caller has other things to do.
-                told = {"level": method_name, "event": _told(event), "cut": type(error).__name__}
-                sys.stderr.write(f"{json.dumps(told)}\n")
+                fallback = {"level": method_name, "event": _printable(event), "cut": type(error).__name__}
+                sys.stderr.write(f"{json.dumps(fallback)}\n")
                 return None
 
     return NeverRaising
@@ -103,10 +103,10 @@ def _encoded(line: MutableMapping[str, Any]) -> bytes:
     try:
         return msgspec.json.encode(line, enc_hook=repr)
     except Exception:  # A lone surrogate, a `repr` that raises, a circle.
-        return json.dumps({_told(name): _told(value) for name, value in line.items()}).encode()
+        return json.dumps({_printable(name): _printable(value) for name, value in line.items()}).encode()
 
 
-def _told(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     try:

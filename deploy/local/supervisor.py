@@ -60,7 +60,7 @@ async def _up(wanted: Wanted, settings: LocalSettings) -> None:
         record = ProcessRecord(held.data / "run")
         leftovers = await asyncio.to_thread(record.end_leftovers)
         if leftovers:
-            display.tell(f"ended {leftovers} processes that an earlier run had left", level="warning")
+            display.show(f"ended {leftovers} processes that an earlier run had left", level="warning")
         with (
             listen(settings.host, settings.commands_port, setting="DAYBOOK_COMMANDS_PORT") as for_commands,
             listen(settings.host, settings.read_port, setting="DAYBOOK_READ_PORT") as for_queries,
@@ -133,7 +133,7 @@ class System:
     async def _start(self) -> None:
         await self._servers.start(self.keepers, self._display)
         url = self._servers.postgres_url
-        self._display.tell("bringing the log's schema up to date", process="postgres")
+        self._display.show("bringing the log's schema up to date", process="postgres")
         await asyncio.to_thread(migrate, url)
         await asyncio.to_thread(grant, url)
         addresses = Addresses(
@@ -163,14 +163,14 @@ class System:
 
     async def _note(self, what: str, note: Callable[[], None]) -> None:
         """Write something down for others; where there is no room, again until there is."""
-        told = False
+        reported = False
         while True:
             try:
                 return note()
             except OSError as error:
-                if not told:
-                    self._display.tell(f"{what} cannot be noted yet: {error}", level="warning")
-                told = True
+                if not reported:
+                    self._display.show(f"{what} cannot be noted yet: {error}", level="warning")
+                reported = True
                 await asyncio.sleep(WATCH_SECONDS)
 
     async def _start_own(self, programs: OwnPrograms, addresses: Addresses) -> None:
@@ -179,20 +179,20 @@ class System:
         query = programs.query(self._for_queries)
         kept = {program.name: self.keepers.keep(program) for program in (*commands, query)}
         projector = self.keepers.keep(programs.projector(), is_vital=False)
-        self._display.tell("starting", process="commands")
-        self._display.tell("starting", process="projector")
-        self._display.tell("starting", process="query")
+        self._display.show("starting", process="commands")
+        self._display.show("starting", process="projector")
+        self._display.show("starting", process="query")
         live = [*((one, addresses.commands_url) for one in commands), (query, addresses.read_url)]
         checks = [
             started_and(kept[program.name], answering(program.name, f"{url}/health/live", program.log))
             for program, url in live
         ]
         await asyncio.gather(*checks, projector.started.wait())
-        self._display.tell("answering", process="commands")
-        self._display.tell("answering", process="query")
+        self._display.show("answering", process="commands")
+        self._display.show("answering", process="query")
 
     async def _fill(self, programs: OwnPrograms, marker: Path) -> None:
-        self._display.tell("filling the shop with its sample", process="demo")
+        self._display.show("filling the shop with its sample", process="demo")
         demo = self.keepers.keep(programs.demo("sample"), runs_once=True)
         assert demo.task is not None
         await asyncio.wait({demo.task})
@@ -200,30 +200,30 @@ class System:
         if demo.process.returncode != 0:
             raise ServerFailed(f"the sample shop: {last_line(demo.program.log)} (log: {demo.program.log})")
         await self._note("that the sample is in the shop", marker.touch)
-        self._display.tell("the sample is in the shop", process="demo")
+        self._display.show("the sample is in the shop", process="demo")
 
     async def _load(self, programs: OwnPrograms) -> None:
         """The real shop's books, while everything else is open to requests already."""
         demo = self.keepers.keep(programs.demo(self._wanted.demo), runs_once=True)
         name, log = demo.program.name, demo.program.log
-        self._display.tell(f"loading, as {log} tells", process=name)
+        self._display.show(f"loading, as {log} tells", process=name)
         assert demo.task is not None
         await asyncio.wait({demo.task})
         demo.task.result()
         if demo.process.returncode == 0:
-            self._display.tell("loaded", process=name)
+            self._display.show("loaded", process=name)
         else:
-            self._display.tell(f"not loaded: {last_line(log)}", process=name, level="error")
+            self._display.show(f"not loaded: {last_line(log)}", process=name, level="error")
 
     async def _ready(self, addresses: Addresses) -> None:
-        told = self._display.seconds
+        reported = self._display.seconds
         for url in (addresses.commands_url, addresses.read_url):
             while not await asyncio.to_thread(answers, f"{url}/health/ready"):
-                if self._display.seconds - told > 5:
-                    told = self._display.seconds
-                    self._display.tell(f"waiting for {url}/health/ready")
+                if self._display.seconds - reported > 5:
+                    reported = self._display.seconds
+                    self._display.show(f"waiting for {url}/health/ready")
                 await asyncio.sleep(0.1)
-        self._display.tell(f"ready after {self._display.seconds:.1f} s")
+        self._display.show(f"ready after {self._display.seconds:.1f} s")
         text = await asyncio.to_thread(welcome, addresses, token_is_set=self._token_is_set)
         print(text, flush=True)  # noqa: T201 - the command's answer
         self.keepers.starting = False
@@ -234,16 +234,16 @@ class System:
             for keeper in self.keepers.all:
                 log = keeper.program.log
                 for line in watches.setdefault(log, LogWatch(log)).troubles():
-                    self._display.tell(line, process=keeper.program.name, level="warning")
+                    self._display.show(line, process=keeper.program.name, level="warning")
             try:
                 await asyncio.to_thread(bound_all, self._places.logs)
             except OSError as error:
-                self._display.tell(f"the logs are not kept within bounds: {error}", level="warning")
+                self._display.show(f"the logs are not kept within bounds: {error}", level="warning")
             self._servers.end_unreachable(self._display)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _stop(self) -> None:
-        self._display.tell("stopping")
+        self._display.show("stopping")
         forget_addresses(self._places.data)
         for keeper in self.keepers.all:  # All at once: one waits for the other.
             if keeper.started.is_set():
@@ -253,4 +253,4 @@ class System:
             await self.keepers.stop(own)
             for server in reversed(self._servers.keepers):  # Redis, then PostgreSQL
                 await self.keepers.stop([server])
-        self._display.tell("stopped")
+        self._display.show("stopped")

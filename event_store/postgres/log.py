@@ -244,7 +244,7 @@ class PostgresLog(PostgresProgress):
         return writer
 
     def _new_writer(self) -> Writer:
-        return Writer(self._new_writer_connection, self._journal, self._waker.tell)
+        return Writer(self._new_writer_connection, self._journal, self._waker.notify)
 
     def _new_writer_connection(self) -> WriterConnection:
         self._check_open()

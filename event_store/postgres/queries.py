@@ -31,8 +31,8 @@ def suits(migration: str) -> tuple[int, int] | None:
 
     As the migration's text says; None where it does not: only by code that knows it.
     """
-    said = _SUITS.match(migration)
-    return None if said is None else (int(said[1]), int(said[2]))
+    match = _SUITS.match(migration)
+    return None if match is None else (int(match[1]), int(match[2]))
 
 
 def sql_file(name: str) -> str:

@@ -33,21 +33,21 @@ class Waker:
         self._schema = schema
         self._closing = closing
         self._head = 0
-        self._told = 0
+        self._notified = 0
         self._lost = False  # The next server may have less.
-        self._told_at = 0.0  # monotonic seconds
+        self._notified_at = 0.0  # monotonic seconds
         self._connection: StatementConnection | None = None
         self._sending = threading.Lock()
         self._left_over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def tell(self, head: int) -> None:
+    def notify(self, head: int) -> None:
         """At once, or a few milliseconds later."""
         if self._lost:
-            self._head = self._told = 0
+            self._head = self._notified = 0
             self._lost = False
         self._head = max(self._head, head)
-        if time.monotonic() - self._told_at >= PAUSE_SECONDS and self._sending.acquire(blocking=False):
+        if time.monotonic() - self._notified_at >= PAUSE_SECONDS and self._sending.acquire(blocking=False):
             try:
                 if self._send():
                     return
@@ -72,11 +72,11 @@ class Waker:
             if self._closing.is_set():
                 return
             self._left_over.clear()
-            time.sleep(max(0.0, self._told_at + PAUSE_SECONDS - time.monotonic()))
+            time.sleep(max(0.0, self._notified_at + PAUSE_SECONDS - time.monotonic()))
             with self._sending:
                 if self._connection is None:
                     self._connect()
-                unanswered = self._head > self._told and self._connection is not None and not self._send()
+                unanswered = self._head > self._notified and self._connection is not None and not self._send()
             if unanswered:
                 time.sleep(PAUSE_SECONDS)
                 self._left_over.set()
@@ -98,7 +98,7 @@ class Waker:
             return False
         try:
             if not self._connection.is_idle():
-                if time.monotonic() - self._told_at > STATEMENT_TIMEOUT_SECONDS:
+                if time.monotonic() - self._notified_at > STATEMENT_TIMEOUT_SECONDS:
                     raise psycopg.OperationalError("the server does not answer")
                 return False
             self._connection.send("tell", [self._schema.encode(), str(self._head).encode()])
@@ -106,7 +106,7 @@ class Waker:
         except psycopg.Error:
             self._drop()
             return False
-        self._told, self._told_at = self._head, time.monotonic()
+        self._notified, self._notified_at = self._head, time.monotonic()
         return True
 
     def _drop(self) -> None:

@@ -97,7 +97,7 @@ class IndexFiles:
             try:
                 stat = (self._folder / name).stat()
                 identity = stat.st_ino, stat.st_size, stat.st_mtime_ns
-                if self._sound.get(name) != identity and not _is_whole((self._folder / name).read_bytes()):
+                if self._sound.get(name) != identity and not _is_complete((self._folder / name).read_bytes()):
                     return f"{name} is not as it was written"
             except OSError as error:
                 if error.errno not in _LOST:
@@ -116,7 +116,7 @@ def _names(meta: _Meta) -> Iterator[str]:
             yield f"{own}.{segment.deletes.opstamp}.del"
 
 
-def _is_whole(data: bytes) -> bool:
+def _is_complete(data: bytes) -> bool:
     """The content, then a footer with its CRC-32 as JSON, the footer's length, and a magic number."""
     try:
         length, magic = struct.unpack("<II", data[-8:])

@@ -34,7 +34,7 @@ class Changes(NamedTuple):
     rankings: Sequence[RankingEntry] = ()
 
 
-class Told(NamedTuple):
+class Fact(NamedTuple):
     """One fact for one document."""
 
     key: str
@@ -53,23 +53,23 @@ class DocumentFold(Generic[Document]):
         self._view = view
         self._decoder = msgspec.json.Decoder(view.shape)
 
-    def tell(self, batch: Sequence[Decoded]) -> list[Told]:
+    def facts_of(self, batch: Sequence[Decoded]) -> list[Fact]:
         """The facts for each document, in the order of the log."""
         wanted, facts = self._view.events, self._view.facts
         return [
-            Told(key, fact, recorded)
+            Fact(key, fact, recorded)
             for recorded, event in batch
             if type(event) in wanted
             for key, fact in facts(event)
         ]
 
-    def fold(self, told: Sequence[Told], load: Load) -> Changes:
+    def fold(self, facts: Sequence[Fact], load: Load) -> Changes:
         """The documents after the facts; what is not above a document's position is counted in it."""
-        stored = load({key for key, _, _ in told})
+        stored = load({key for key, _, _ in facts})
         decode, evolve = self._decoder.decode, self._view.evolve
         documents: dict[str, Document] = {key: decode(value) for key, value in stored.items()}
         changed: dict[str, Document] = {}
-        for key, fact, recorded in told:
+        for key, fact, recorded in facts:
             document = documents.get(key)
             if document is None or recorded.position > document.position:
                 document = documents[key] = changed[key] = evolve(key, document, fact, recorded)
@@ -91,19 +91,19 @@ class EntriesFold:
     def __init__(self, view: EntriesView) -> None:
         self._view = view
 
-    def tell(self, batch: Sequence[Decoded]) -> list[Told]:
+    def facts_of(self, batch: Sequence[Decoded]) -> list[Fact]:
         """The entries, each for its key."""
-        told = []
+        facts = []
         for recorded, event in batch:
             if type(event) in self._view.events:
                 entry = self._view.entry(event, recorded)
                 if entry is not None:
-                    told.append(Told(entry.key, entry, recorded))
-        return told
+                    facts.append(Fact(entry.key, entry, recorded))
+        return facts
 
-    def fold(self, told: Sequence[Told], load: Load) -> Changes:
+    def fold(self, facts: Sequence[Fact], load: Load) -> Changes:
         """The entries as they are told."""
-        return Changes({}, entries=[fact for _, fact, _ in told])
+        return Changes({}, entries=[fact for _, fact, _ in facts])
 
 
 Fold = DocumentFold[Any] | EntriesFold

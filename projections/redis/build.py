@@ -13,7 +13,7 @@ import msgspec
 from event_store.records import START, Checkpoint
 from projections.documents.keys import Pointer, ViewKeys
 from projections.engine.build import Build, Comparison
-from projections.engine.folding import Told, fold_of
+from projections.engine.folding import Fact, fold_of
 from projections.engine.follower import (
     Decoded,
     TargetDamaged,
@@ -62,14 +62,14 @@ class RedisBuild(Build):
         return [checkpoint or START for checkpoint in self._checkpoints]
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
-        told = self._fold.tell(batch)
+        facts = self._fold.facts_of(batch)
         reached = checkpoint_of(batch, up_to)
         if not of_this_history(batch, self.checkpoints):
             raise TargetMoved(f"{self.name}: a shard has read another history")
         for shard, checkpoint in enumerate(self._checkpoints):
             if up_to > (checkpoint or START).position:
                 try:
-                    changes = self._fold.fold(self._new_to(shard, told), self._load)
+                    changes = self._fold.fold(self._new_to(shard, facts), self._load)
                 except msgspec.DecodeError as error:
                     raise TargetDamaged(f"{self.name}: a document cannot be read: {error}") from error
                 self._store.begin_write(
@@ -144,13 +144,13 @@ class RedisBuild(Build):
     def _delete_gone(self) -> None:
         delete_gone(self.name, self._store, self._versions)
 
-    def _new_to(self, shard: int, told: Sequence[Told]) -> list[Told]:
+    def _new_to(self, shard: int, facts: Sequence[Fact]) -> list[Fact]:
         counted = (self._checkpoints[shard] or START).position
         if self.shards == 1:
-            return [fact for fact in told if fact.recorded.position > counted]
+            return [fact for fact in facts if fact.recorded.position > counted]
         return [
             fact
-            for fact in told
+            for fact in facts
             if fact.recorded.position > counted and crc32(fact.key.encode()) % self.shards == shard
         ]
 

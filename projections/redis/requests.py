@@ -13,7 +13,7 @@ from redis.retry import Retry
 from projections.engine.rebuild import Progress
 from projections.redis.store import redis_at, wrapped
 
-Told = TypeVar("Told")
+Sent = TypeVar("Sent")
 
 _REQUESTS = "rebuild:requests"
 _PROGRESS_SECONDS_KEPT = 3_600
@@ -64,19 +64,19 @@ class RedisRequests:
                 raw = None
         return [request for text in raw or () if (request := _decoded(text, Request)) is not None]
 
-    def tell(self, request: Request, progress: Progress) -> None:
-        """Tells how it goes."""
+    def report(self, request: Request, progress: Progress) -> None:
+        """Says how it goes."""
         with wrapped():
             self._redis.set(_progress_key(request), msgspec.json.encode(progress), ex=_PROGRESS_SECONDS_KEPT)
 
-    def hear(self, request: Request) -> Progress | None:
-        """The last that was told; None before it was taken up."""
+    def last_progress(self, request: Request) -> Progress | None:
+        """The last that was reported; None before it was taken up."""
         with wrapped():
             raw = cast("bytes | None", self._redis.get(_progress_key(request)))
         return None if raw is None else _decoded(raw, Progress)
 
     def silent_seconds(self, request: Request) -> float | None:
-        """How long ago something was told, by the server's clock; None where nothing was yet."""
+        """How long ago something was reported, by the server's clock; None where nothing was yet."""
         with wrapped():
             left = self._redis.pttl(_progress_key(request))
         return None if left < 0 else _PROGRESS_SECONDS_KEPT - left / 1000
@@ -86,7 +86,7 @@ class RedisRequests:
         self._redis.close()
 
 
-def _decoded(raw: bytes, kind: type[Told]) -> Told | None:
+def _decoded(raw: bytes, kind: type[Sent]) -> Sent | None:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):

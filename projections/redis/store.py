@@ -97,8 +97,8 @@ class RedisStore:
     ) -> None:
         """Sends a shard's changes, for the checkpoint to go from `expected` (None: no checkpoint) on."""
         places = [keys.checkpoint(shard), keys.checkpoint_event(shard)]
-        arguments: list[str | int | bytes] = ["", ""] if expected is None else [*_said(expected)]
-        arguments += (*_said(checkpoint), len(changes.documents))
+        arguments: list[str | int | bytes] = ["", ""] if expected is None else [*_fields_of(expected)]
+        arguments += (*_fields_of(checkpoint), len(changes.documents))
         for key, document in changes.documents.items():
             places.append(keys.document(key))
             arguments.append(document)
@@ -228,7 +228,7 @@ def checkpoints_in(found: Sequence[bytes | None]) -> list[Checkpoint | None]:
     ]
 
 
-def _said(checkpoint: Checkpoint) -> tuple[int, str]:
+def _fields_of(checkpoint: Checkpoint) -> tuple[int, str]:
     return checkpoint.position, checkpoint.event
 
 

@@ -45,5 +45,5 @@ def evolve(payment: Payment, event: PaymentEvent) -> None:
         case _:
             assert_never(event)
     if payment.captured is not None and payment.refunded is not None:
-        whole = payment.refunded.amount >= payment.captured.amount
-        payment.status = "refunded" if whole else "partially_refunded"
+        everything = payment.refunded.amount >= payment.captured.amount
+        payment.status = "refunded" if everything else "partially_refunded"

@@ -22,7 +22,7 @@ from commands.handlers import cart, catalog, inventory, orders
 from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Answer, Context
 from commands.loop.handling import Handling
-from commands.processes.following import Patience, checkpoint_of
+from commands.processes.following import RetryPolicy, checkpoint_of
 from commands.processes.kind import AT_ONCE, ProcessKind
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
@@ -35,7 +35,7 @@ ORDER = "d" * 32
 TRACE = "ab" * 16
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEPT = timedelta(minutes=15)
-SHORT = Patience(pause_first=0.01, pause_max=0.05)
+SHORT = RetryPolicy(pause_first=0.01, pause_max=0.05)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Shop:
     def managers(
         self,
         gateway: Gateway | None = None,
-        patience: Patience = SHORT,
+        retry_policy: RetryPolicy = SHORT,
         clock: Callable[[], datetime] | None = None,
         kinds: Sequence[ProcessKind] | None = None,
     ) -> ProcessManagers:
@@ -71,7 +71,7 @@ class Shop:
             self.handling,
             all_kinds(gateway or self.gateway, clock=clock) if kinds is None else kinds,
             clock=clock,
-            patience=patience,
+            retry_policy=retry_policy,
             failed=lambda name, error: None,
         )
 

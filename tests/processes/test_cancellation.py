@@ -7,7 +7,7 @@ import pytest
 
 from commands.gateways.sandbox import SandboxGateway
 from commands.processes import following
-from commands.processes.following import Patience
+from commands.processes.following import RetryPolicy
 from commands.processes.manager import lock_of
 from commands.processes.payment import Payment
 from event_store.memory.log import MemoryLog
@@ -63,7 +63,7 @@ async def canceled_at(shop, number, task, *, when_done):
             assert "was dropped" in str(error)  # the piece of work, and nobody asked for that
         asyncio.get_running_loop().set_task_factory(None)
         await is_free(shop.log)
-        async with first.managers(patience=Patience(pause_first=0.01)):
+        async with first.managers(retry_policy=RetryPolicy(pause_first=0.01)):
             await first.until("confirmed", "authorized", order_id=order_id)
     return cancel.canceled is not None
 

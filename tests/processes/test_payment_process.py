@@ -10,7 +10,7 @@ from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import RecordGatewayOutcome
 from commands.handlers.refunds import RefundOrder
-from commands.processes.following import Patience
+from commands.processes.following import RetryPolicy
 from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway, RefusingGateway
 
 TOTAL = 2900
@@ -301,5 +301,5 @@ def test_a_call_the_gateway_refuses_ends_its_step_and_books_nothing(shop):
 
 
 def test_pauses_grow_up_to_the_most():
-    patience = Patience(pause_first=0.5, pause_max=3.0)
-    assert [patience.pause(tries) for tries in (1, 2, 3, 4, 10_000)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    retry_policy = RetryPolicy(pause_first=0.5, pause_max=3.0)
+    assert [retry_policy.pause(tries) for tries in (1, 2, 3, 4, 10_000)] == [0.5, 1.0, 2.0, 3.0, 3.0]

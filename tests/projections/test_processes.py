@@ -208,7 +208,7 @@ def test_a_rebuild_is_asked_for_again_where_its_projector_ended_and_another_runs
         answer = executor.submit(asking)
         by_one_that_ends = taken()
         by_the_next = taken()
-        requests.tell(by_the_next, Progress("done", "order", version=2))
+        requests.report(by_the_next, Progress("done", "order", version=2))
         assert [progress.state for progress in answer.result(30)] == ["done"]
     assert by_one_that_ends == by_the_next
     requests.close()
@@ -237,5 +237,5 @@ def test_a_strangers_request_is_passed_over(redis: Redis, place: Place, foreign:
     asked = requests.ask("order")
     assert requests.take() == [asked]
     redis.set(f"rebuild:{asked.id}", foreign)
-    assert requests.hear(asked) is None
+    assert requests.last_progress(asked) is None
     requests.close()

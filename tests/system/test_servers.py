@@ -219,7 +219,7 @@ def test_what_redis_cannot_load_is_put_aside_and_it_begins_empty(
     server.stop()
     damage(server.folder / "appendonly.aof")
     told: list[str] = []
-    server.tell = told.append
+    server.report = told.append
     server.start()
     try:
         with Redis.from_url(server.url) as client:

@@ -70,11 +70,11 @@ class Packed:
 
     def _pack_events(self, entry: Entry, origin: bytes) -> None:
         pieces: list[bytes] = []
-        added: dict[str, int] = {}
+        counted: dict[str, int] = {}
         reads = entry.reads
         for event in entry.events:
             stream = event.stream
-            added[stream] = adds = added.get(stream, 0) + 1
+            counted[stream] = adds = counted.get(stream, 0) + 1
             name = stream.encode()
             kind = _kind(event.type, event.schema_number)
             data = event.data
@@ -93,7 +93,7 @@ class Packed:
                 origin,
             )
         self.events = b"".join(pieces)
-        self.reads = [(stream, version, added.get(stream, 0)) for stream, version in reads.items()]
+        self.reads = [(stream, version, counted.get(stream, 0)) for stream, version in reads.items()]
 
 
 class CommandCall:

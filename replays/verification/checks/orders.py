@@ -161,10 +161,10 @@ class OrdersCheck:
     def _adds_up(self, recorded: RecordedEvent, total: Money, parts: Sequence[Money], currency: str) -> None:
         if any(part.currency != currency for part in (total, *parts)):
             self._report(at(recorded, "order", "amounts of several currencies"))
-        added = sum(part.amount for part in parts)
-        if added != total.amount:
+        summed = sum(part.amount for part in parts)
+        if summed != total.amount:
             self._report(
-                at(recorded, "order", f"its lines and charges make {added}, its total is {total.amount}")
+                at(recorded, "order", f"its lines and charges make {summed}, its total is {total.amount}")
             )
 
     def _move(
