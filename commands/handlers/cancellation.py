@@ -10,12 +10,12 @@ from aggregates.kernel import OrderId, Sku
 from aggregates.orders import cancellation, order
 from aggregates.orders.events import CancelCause
 from aggregates.orders.order import Line, Order
-from commands.loop.books import Books
 from commands.loop.decision import Decision
+from commands.loop.state_cache import StateCache
 
 
 def cancel(
-    books: Books,
+    cache: StateCache,
     decision: Decision,
     *,
     order_id: OrderId,
@@ -28,14 +28,14 @@ def cancel(
     What the gateway holds of it is the caller's to undo. `refunding`: a refund is under way there.
     """
     order_stream = order.stream(order_id)
-    sold: Order = books.state(order_stream)
+    sold: Order = cache.state(order_stream)
     placed = order.placed_order(sold, order_id)
     canceled = cancellation.cancel(sold, order_id=order_id, cause=cause, reason=reason, refunding=refunding)
     decision.add(order_stream, canceled)
     if not canceled:
         return False
     skus = dict.fromkeys(line.sku for line in placed.lines)
-    stocks = books.states(stock.stream(sku) for sku in skus)
+    stocks = cache.states(stock.stream(sku) for sku in skus)
     for sku in skus:
         decision.add(
             stock.stream(sku),
@@ -44,7 +44,9 @@ def cancel(
     return True
 
 
-def release_unsendable(books: Books, decision: Decision, order_id: OrderId, lines: Iterable[Line]) -> bool:
+def release_unsendable(
+    cache: StateCache, decision: Decision, order_id: OrderId, lines: Iterable[Line]
+) -> bool:
     """Puts on sale what is set aside for the order beyond what its `lines` can still send; False for none.
 
     So a refund gives back the units it withdrew; code of before did not, and left them set aside.
@@ -52,7 +54,7 @@ def release_unsendable(books: Books, decision: Decision, order_id: OrderId, line
     unsent: Counter[Sku] = Counter()
     for line in lines:
         unsent[line.ordered.sku] += line.unsent
-    stocks = books.states(stock.stream(sku) for sku in unsent)
+    stocks = cache.states(stock.stream(sku) for sku in unsent)
     before = len(decision.events)
     for sku, keeping in unsent.items():
         decision.add(

@@ -8,9 +8,9 @@ from typing import ClassVar
 from aggregates.cart import cart
 from aggregates.catalog import product
 from aggregates.kernel import CartId, Sku
-from commands.loop.books import Books
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +56,14 @@ class RemoveItem:
     sku: Sku
 
 
-def handle_open_cart(books: Books, command: OpenCart) -> Decision:
+def handle_open_cart(cache: StateCache, command: OpenCart) -> Decision:
     """Opens the cart."""
     stream = cart.stream(command.cart_id)
     decision = Decision(id=command.cart_id, stream=stream, created=True)
     decision.add(
         stream,
         cart.open_cart(
-            books.state(stream),
+            cache.state(stream),
             cart_id=command.cart_id,
             currency=command.currency,
             customer_id=command.customer_id,
@@ -72,10 +72,10 @@ def handle_open_cart(books: Books, command: OpenCart) -> Decision:
     return decision
 
 
-def handle_add_item(books: Books, command: AddItem) -> Decision:
+def handle_add_item(cache: StateCache, command: AddItem) -> Decision:
     """Adds the item at today's price; 201 where it is a new line."""
     stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
-    states = books.states((stream, product_stream))
+    states = cache.states((stream, product_stream))
     decision = Decision(id=command.cart_id, stream=stream)
     decision.created = command.sku not in states[stream].lines
     decision.add(
@@ -93,10 +93,10 @@ def handle_add_item(books: Books, command: AddItem) -> Decision:
     return decision
 
 
-def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
+def handle_set_quantity(cache: StateCache, command: SetQuantity) -> Decision:
     """Sets the line's quantity; a product that is not in the cart yet is added at today's price."""
     stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
-    states = books.states((stream, product_stream))
+    states = cache.states((stream, product_stream))
     decision = Decision(id=command.cart_id, stream=stream)
     decision.add(
         stream,
@@ -113,11 +113,11 @@ def handle_set_quantity(books: Books, command: SetQuantity) -> Decision:
     return decision
 
 
-def handle_remove_item(books: Books, command: RemoveItem) -> Decision:
+def handle_remove_item(cache: StateCache, command: RemoveItem) -> Decision:
     """Removes the line."""
     stream = cart.stream(command.cart_id)
     decision = Decision(id=command.cart_id, stream=stream)
-    decision.add(stream, cart.remove_item(books.state(stream), cart_id=command.cart_id, sku=command.sku))
+    decision.add(stream, cart.remove_item(cache.state(stream), cart_id=command.cart_id, sku=command.sku))
     return decision
 
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 from aggregates.catalog import product
 from aggregates.catalog.events import Variant
 from aggregates.kernel import Sku, UnitPrice
-from commands.loop.books import Books
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +45,10 @@ class DelistProduct:
     reason: str
 
 
-def handle_list_product(books: Books, command: ListProduct) -> Decision:
+def handle_list_product(cache: StateCache, command: ListProduct) -> Decision:
     """Lists the product with one variant, itself."""
     stream = product.stream(command.sku)
-    state = books.state(stream)
+    state = cache.state(stream)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(
         stream,
@@ -68,19 +68,19 @@ def handle_list_product(books: Books, command: ListProduct) -> Decision:
     return decision
 
 
-def handle_change_price(books: Books, command: ChangePrice) -> Decision:
+def handle_change_price(cache: StateCache, command: ChangePrice) -> Decision:
     """Changes the price, in the currency the product is listed in."""
     stream = product.stream(command.sku)
     decision = Decision(id=command.sku, stream=stream)
-    decision.add(stream, product.change_price(books.state(stream), sku=command.sku, price=command.price))
+    decision.add(stream, product.change_price(cache.state(stream), sku=command.sku, price=command.price))
     return decision
 
 
-def handle_delist_product(books: Books, command: DelistProduct) -> Decision:
+def handle_delist_product(cache: StateCache, command: DelistProduct) -> Decision:
     """Delists the product."""
     stream = product.stream(command.sku)
     decision = Decision(id=command.sku, stream=stream)
-    decision.add(stream, product.delist(books.state(stream), sku=command.sku, reason=command.reason))
+    decision.add(stream, product.delist(cache.state(stream), sku=command.sku, reason=command.reason))
     return decision
 
 

@@ -15,9 +15,9 @@ from aggregates.orders.order import Order
 from aggregates.payments import payment, process
 from commands.handlers.cancellation import release_unsendable
 from commands.handlers.refunds import refunds_under_way
-from commands.loop.books import Books
 from commands.loop.decision import AwaitedStep, Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,11 @@ class ReturnLines:
     lines: Mapping[LineId, int] | None = None
 
 
-def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
+def handle_fulfil_order(cache: StateCache, command: FulfilOrder) -> Decision:
     """Sends from what is reserved; the first fulfilment begins the capture, in full."""
     order_id = command.order_id
     order_stream, process_stream = order.stream(order_id), process.stream(order_id)
-    states = books.states((order_stream, process_stream, payment.stream(order_id)))
+    states = cache.states((order_stream, process_stream, payment.stream(order_id)))
     sold: Order = states[order_stream]
     decision = Decision(
         id=command.fulfilment_id, stream=order_stream, created=True, facts={"order_id": order_id}
@@ -60,9 +60,9 @@ def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
         under_way=refunds_under_way(states[process_stream]),
     )
     decision.add(order_stream, sent)
-    release_unsendable(books, decision, order_id, sold.lines.values())
+    release_unsendable(cache, decision, order_id, sold.lines.values())
     units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)
-    stocks = books.states(stock.stream(sku) for sku in units)
+    stocks = cache.states(stock.stream(sku) for sku in units)
     for sku, quantity in units.items():
         decision.add(
             stock.stream(sku),
@@ -77,12 +77,12 @@ def handle_fulfil_order(books: Books, command: FulfilOrder) -> Decision:
     return decision
 
 
-def handle_return_lines(books: Books, command: ReturnLines) -> Decision:
-    """Books the return, and the units back on the shelf where they are fit for sale."""
+def handle_return_lines(cache: StateCache, command: ReturnLines) -> Decision:
+    """StateCache the return, and the units back on the shelf where they are fit for sale."""
     order_id, order_stream = command.order_id, order.stream(command.order_id)
     decision = Decision(id=command.return_id, stream=order_stream, created=True, facts={"order_id": order_id})
     returned = fulfilment.return_lines(
-        books.state(order_stream),
+        cache.state(order_stream),
         order_id=order_id,
         return_id=command.return_id,
         lines=command.lines,
@@ -95,7 +95,7 @@ def handle_return_lines(books: Books, command: ReturnLines) -> Decision:
     units = _units_by_sku(
         part for event in returned if isinstance(event, LinesReturned) for part in event.lines
     )
-    stocks = books.states(stock.stream(sku) for sku in units)
+    stocks = cache.states(stock.stream(sku) for sku in units)
     for sku, quantity in units.items():
         decision.add(
             stock.stream(sku),

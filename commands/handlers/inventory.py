@@ -9,9 +9,9 @@ from aggregates.catalog import product
 from aggregates.catalog.product import Product
 from aggregates.inventory import stock
 from aggregates.kernel import MAIN, Rejected, Sku, UnknownProduct
-from commands.loop.books import Books
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,10 @@ class AdjustStock:
     location: str = MAIN
 
 
-def handle_receive_stock(books: Books, command: ReceiveStock) -> Decision:
+def handle_receive_stock(cache: StateCache, command: ReceiveStock) -> Decision:
     """Receives units of a product that was listed once."""
     stream = stock.stream(command.sku)
-    states = books.states((stream, product.stream(command.sku)))
+    states = cache.states((stream, product.stream(command.sku)))
     _known(states[product.stream(command.sku)], command.sku)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(
@@ -58,10 +58,10 @@ def handle_receive_stock(books: Books, command: ReceiveStock) -> Decision:
     return decision
 
 
-def handle_adjust_stock(books: Books, command: AdjustStock) -> Decision:
+def handle_adjust_stock(cache: StateCache, command: AdjustStock) -> Decision:
     """Adjusts the stock of a product that was listed once."""
     stream = stock.stream(command.sku)
-    states = books.states((stream, product.stream(command.sku)))
+    states = cache.states((stream, product.stream(command.sku)))
     _known(states[product.stream(command.sku)], command.sku)
     decision = Decision(id=command.sku, stream=stream)
     decision.add(

@@ -13,8 +13,8 @@ from itertools import count
 
 from aggregates.kernel import OrderId
 from aggregates.orders import number
-from commands.loop.books import Books
 from commands.loop.decision import Decision
+from commands.loop.state_cache import StateCache
 
 DIGITS = 11
 
@@ -44,22 +44,24 @@ def order_number_stream(borne: str) -> str:
     return number.order_stream(borne.replace("-", ""))
 
 
-def number_order(books: Books, decision: Decision, order_id: OrderId, numbers: Iterable[str]) -> str:
+def number_order(cache: StateCache, decision: Decision, order_id: OrderId, numbers: Iterable[str]) -> str:
     """Adds to `decision` that the order bears the first of `numbers` that is free, and answers it."""
     for candidate in numbers:
         stream = order_number_stream(candidate)
-        given = number.number_order(books.state(stream), order_id=order_id)
+        given = number.number_order(cache.state(stream), order_id=order_id)
         if given is not None:
             decision.add(stream, given)
             return candidate
     raise ValueError("no number is free")
 
 
-def number_credit_note(books: Books, decision: Decision, credit_note_id: str, numbers: Iterable[str]) -> str:
+def number_credit_note(
+    cache: StateCache, decision: Decision, credit_note_id: str, numbers: Iterable[str]
+) -> str:
     """As `number_order`, for a credit note."""
     for candidate in numbers:
         stream = number.credit_note_stream(candidate)
-        given = number.number_credit_note(books.state(stream), credit_note_id=credit_note_id)
+        given = number.number_credit_note(cache.state(stream), credit_note_id=credit_note_id)
         if given is not None:
             decision.add(stream, given)
             return candidate

@@ -22,9 +22,9 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
-from commands.loop.books import Books
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class CancelOrder:
     reason: str | None = None
 
 
-def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
+def handle_place_order(cache: StateCache, command: PlaceOrder) -> Decision:
     """One command over the cart, the order, every stock, the payment and its process."""
     cart_stream, order_stream = cart.stream(command.cart_id), order.stream(command.order_id)
     payment_stream, process_stream = payment.stream(command.order_id), process.stream(command.order_id)
-    held: Cart = books.state(cart_stream)
-    states = books.states(
+    held: Cart = cache.state(cart_stream)
+    states = cache.states(
         (
             order_stream,
             payment_stream,
@@ -91,7 +91,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
     placed = order.place(
         states[order_stream],
         order_id=command.order_id,
-        number=number_order(books, decision, command.order_id, drawn_numbers(command.order_id)),
+        number=number_order(cache, decision, command.order_id, drawn_numbers(command.order_id)),
         channel="web",
         currency=held.currency,
         lines=[
@@ -145,7 +145,7 @@ def handle_place_order(books: Books, command: PlaceOrder) -> Decision:
     return decision
 
 
-def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
+def handle_cancel_order(cache: StateCache, command: CancelOrder) -> Decision:
     """Cancels, puts the units back on sale, and undoes the payment; again where the gateway refused that.
 
     Of an order that was sent in part and has nothing left to send, what is still set aside goes back.
@@ -155,16 +155,16 @@ def handle_cancel_order(books: Books, command: CancelOrder) -> Decision:
         process.stream(command.order_id),
         payment.stream(command.order_id),
     )
-    states = books.states((order.stream(order_id), payment_stream, process_stream))
+    states = cache.states((order.stream(order_id), payment_stream, process_stream))
     sold: Order = states[order.stream(order_id)]
-    _require_hold(books.actor, sold)
+    _require_hold(cache.actor, sold)
     paid: Payment = states[payment_stream]
     steps: Process = states[process_stream]
     decision = Decision(id=order_id, stream=order.stream(order_id))
-    if sold.units_fulfilled and release_unsendable(books, decision, order_id, sold.lines.values()):
+    if sold.units_fulfilled and release_unsendable(cache, decision, order_id, sold.lines.values()):
         return decision
     cancel(
-        books,
+        cache,
         decision,
         order_id=order_id,
         cause="canceled",

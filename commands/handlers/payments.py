@@ -19,9 +19,9 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.handlers.cancellation import cancel
 from commands.handlers.refunds import book, note_for, refund_of
-from commands.loop.books import Books
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 GatewayOutcome = Literal[
     "authorized", "action_required", "declined", "captured", "voided", "refunded", "refused"
@@ -53,12 +53,12 @@ class ExpireOrder:
 class _Account:
     """What an order's money hangs on. Decisions follow each other here: each is seen by the next."""
 
-    def __init__(self, books: Books, order_id: OrderId) -> None:
-        self.books = books
+    def __init__(self, cache: StateCache, order_id: OrderId) -> None:
+        self.cache = cache
         self.order_id = order_id
         self._payment_stream, self._process_stream = payment.stream(order_id), process.stream(order_id)
         self.order_stream = order.stream(order_id)
-        self._states = books.states((self.order_stream, self._payment_stream, self._process_stream))
+        self._states = cache.states((self.order_stream, self._payment_stream, self._process_stream))
         self.order: Order = self._states[self.order_stream]
         self.decision = Decision(id=order_id, stream=self.order_stream)
 
@@ -86,21 +86,21 @@ class _Account:
         """The stocks of what was ordered, by SKU."""
         placed = order.placed_order(self.order, self.order_id)
         skus = dict.fromkeys(line.sku for line in placed.lines)
-        states = self.books.states(stock.stream(sku) for sku in skus)
+        states = self.cache.states(stock.stream(sku) for sku in skus)
         return {sku: states[stock.stream(sku)] for sku in skus}
 
     def give_up(self, cause: ReleaseCause) -> None:
         """Cancels the order and puts its units back on sale."""
-        cancel(self.books, self.decision, order_id=self.order_id, cause=cause)
+        cancel(self.cache, self.decision, order_id=self.order_id, cause=cause)
 
     def undo(self) -> None:
         """Gives up or gives back what the gateway holds of a canceled order."""
         self.stepped(process.undo(self.steps, self.payment, order_id=self.order_id))
 
 
-def handle_record_gateway_outcome(books: Books, command: RecordGatewayOutcome) -> Decision:
+def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutcome) -> Decision:
     """Ends the step and books its outcome; the same outcome twice decides nothing the second time."""
-    account = _Account(books, command.order_id)
+    account = _Account(cache, command.order_id)
     begun = account.steps.open_steps.get(command.step)
     account.stepped(
         process.end_step(account.steps, order_id=command.order_id, step=command.step, outcome=command.outcome)
@@ -141,9 +141,9 @@ def handle_record_gateway_outcome(books: Books, command: RecordGatewayOutcome) -
     return account.decision
 
 
-def handle_expire_order(books: Books, command: ExpireOrder) -> Decision:
+def handle_expire_order(cache: StateCache, command: ExpireOrder) -> Decision:
     """Cancels and releases, if the payment is still undecided and the units were kept long enough."""
-    account = _Account(books, command.order_id)
+    account = _Account(cache, command.order_id)
     if account.order.status != "placed":
         return account.decision
     held = [
@@ -184,7 +184,7 @@ def _refunded(account: _Account, begun: StepBegun, answered_on: date) -> None:
     )
     if planned is not None:
         book(
-            account.books,
+            account.cache,
             account.decision,
             order_id=account.order_id,
             credit_note_id=note,

@@ -18,9 +18,9 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.numbering import number_credit_note
-from commands.loop.books import Books
 from commands.loop.decision import AwaitedStep, Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +46,12 @@ class PartialRefundBeforeCapture(Reason):
     total: Money
 
 
-def handle_refund_order(books: Books, command: RefundOrder) -> Decision:
+def handle_refund_order(cache: StateCache, command: RefundOrder) -> Decision:
     """Begins the refund, or books it where no gateway has the money."""
     order_id = command.order_id
     order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
     process_stream = process.stream(order_id)
-    states = books.states((order_stream, payment_stream, process_stream))
+    states = cache.states((order_stream, payment_stream, process_stream))
     sold: Order = states[order_stream]
     paid: Payment = states[payment_stream]
     steps: Process = states[process_stream]
@@ -69,7 +69,7 @@ def handle_refund_order(books: Books, command: RefundOrder) -> Decision:
         total = order.placed_order(sold, order_id).total
         if planned.amount != total:
             raise Rejected(PartialRefundBeforeCapture(order_id, planned.amount, total))
-        cancel(books, decision, order_id=order_id, cause="canceled", reason=command.reason)
+        cancel(cache, decision, order_id=order_id, cause="canceled", reason=command.reason)
         decision.add(process_stream, process.undo(steps, paid, order_id=order_id))
         decision.awaited = AwaitedStep(process_stream, steps.last_step + 1)
     elif paid.source == "elsewhere":
@@ -79,7 +79,7 @@ def handle_refund_order(books: Books, command: RefundOrder) -> Decision:
             payment.refund(paid, order_id=order_id, amount=planned.amount, credit_note_id=note),
         )
         book(
-            books,
+            cache,
             decision,
             order_id=order_id,
             credit_note_id=note,
@@ -124,7 +124,7 @@ def note_for(sold: Order, planned: Refund, credit_note_id: str) -> str | None:
 
 
 def book(
-    books: Books,
+    cache: StateCache,
     decision: Decision,
     *,
     order_id: OrderId,
@@ -138,10 +138,10 @@ def book(
     Under no credit note (see `note_for`) it cancels the order.
     """
     if credit_note_id is None:
-        cancel(books, decision, order_id=order_id, cause="refunded", reason=reason)
+        cancel(cache, decision, order_id=order_id, cause="refunded", reason=reason)
         return
     order_stream, note_stream = order.stream(order_id), credit_note.stream(credit_note_id)
-    states: Mapping[str, Any] = books.states((order_stream, note_stream))
+    states: Mapping[str, Any] = cache.states((order_stream, note_stream))
     sold: Order = states[order_stream]
     placed = order.placed_order(sold, order_id)
     decision.add(
@@ -156,7 +156,7 @@ def book(
         credit_note.issue(
             states[note_stream],
             credit_note_id=credit_note_id,
-            number=number_credit_note(books, decision, credit_note_id, numbers),
+            number=number_credit_note(cache, decision, credit_note_id, numbers),
             currency=placed.currency,
             lines=refund.credited_lines(sold, planned),
             charges=refund.credited_charges(sold, planned, label="refund"),
@@ -165,7 +165,7 @@ def book(
             customer_id=placed.customer_id,
         ),
     )
-    release_unsendable(books, decision, order_id, order.with_refunds(sold, [planned]).values())
+    release_unsendable(cache, decision, order_id, order.with_refunds(sold, [planned]).values())
 
 
 def refunds_under_way(steps: Process) -> list[Refund]:

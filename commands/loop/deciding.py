@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import structlog
 
 from aggregates.kernel import Rejected
-from commands.loop.books import Books, Missing
 from commands.loop.decision import Context, Decision, TooLarge
 from commands.loop.entries import Decided, EntryWriter
 from commands.loop.snapshots import SnapshotDrawing, Snapshots
+from commands.loop.state_cache import Missing, StateCache
 from commands.loop.subject_keys import SubjectKeys
 from commands.loop.waiting import Waiting
 from event_store.codec import Codec
@@ -24,7 +24,7 @@ from event_store.records import EventLog
 log_lines = structlog.get_logger("commands")
 
 T = TypeVar("T")
-Handler = Callable[[Books, Any], Decision]
+Handler = Callable[[StateCache, Any], Decision]
 
 
 class Deciding:
@@ -33,7 +33,7 @@ class Deciding:
     def __init__(
         self, log: EventLog, codec: Codec, handlers: Mapping[type, Handler], *, streams_max: int
     ) -> None:
-        self.books = Books(codec, streams_max)
+        self.cache = StateCache(codec, streams_max)
         self.subject_keys = SubjectKeys()
         self.entries = EntryWriter(codec, self.subject_keys)
         self._log = log
@@ -55,7 +55,7 @@ class Deciding:
         """
         session = await self._log.session_async()
         if session != self._session:
-            self.books.clear()
+            self.cache.clear()
             self.subject_keys.forget_all()
             self._session = session
         self.subject_keys.trim()
@@ -79,24 +79,24 @@ class Deciding:
                 return None
             else:
                 for index, (stream, event) in enumerate(decided.events):
-                    self.books.evolve(stream, event, writer=waiting.context.command_id, index=index)
+                    self.cache.evolve(stream, event, writer=waiting.context.command_id, index=index)
                 return decided
 
     def _decide_on_loaded(self, waiting: Waiting) -> Decided:
         """Raises Missing; InvalidEntry for what the log would never take."""
         command, context = waiting.command, waiting.context
-        self.books.begin(context.actor)
+        self.cache.begin(context.actor)
         try:
             decided = self._decided(command, context)
         except Rejected as rejected:
-            decided = self.entries.refused(self.books, command, context, rejected)
+            decided = self.entries.refused(self.cache, command, context, rejected)
             check_entry(decided.entry)
         return decided
 
     def _decided(self, command: Any, context: Context) -> Decided:
         try:
-            decision = self._handlers[type(command)](self.books, command)
-            decided = self.entries.decided(self.books, command, context, decision)
+            decision = self._handlers[type(command)](self.cache, command)
+            decided = self.entries.decided(self.cache, command, context, decision)
             check_entry(decided.entry)
         except Missing as missing:
             check_names((*missing.streams, *missing.subjects))
@@ -138,7 +138,7 @@ class Deciding:
             except Exception:  # its own turn to be decided, and to fail, comes
                 continue
         if streams:
-            self.books.put(await self.in_thread(self._snapshots.load, list(streams)))
+            self.cache.put(await self.in_thread(self._snapshots.load, list(streams)))
         if subjects:
             found = await self.in_thread(self._log.subject_keys, list(subjects))
             self.subject_keys.learn(subjects, found)
@@ -147,9 +147,9 @@ class Deciding:
         """A batch is over: keeps its states the longest, and has their snapshots drawn up."""
         written: set[str] = set()
         for one in decided:
-            self.books.touch(one.entry.reads)
+            self.cache.touch(one.entry.reads)
             written.update(stream for stream, _ in one.events)
-        self._drawing.consider(self.books, written)
+        self._drawing.consider(self.cache, written)
 
     async def in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         """One blocking call at a time."""

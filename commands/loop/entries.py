@@ -12,8 +12,8 @@ import msgspec
 
 from aggregates.kernel import Reason, Rejected
 from aggregates.payments.events import StepEnded
-from commands.loop.books import Books, Missing
 from commands.loop.decision import Answer, AwaitedStep, Context, Decision
+from commands.loop.state_cache import Missing, StateCache
 from commands.loop.subject_keys import SubjectKeys
 from event_store.codec import Codec
 from event_store.keys import place_in_arguments, seal
@@ -72,19 +72,19 @@ class EntryWriter:
         self._codec = codec
         self._keys = keys
 
-    def refused(self, books: Books, command: Any, context: Context, rejected: Rejected) -> Decided:
+    def refused(self, cache: StateCache, command: Any, context: Context, rejected: Rejected) -> Decided:
         """The entry of a refusal: it names what was read, so that none stands on a stale state."""
         reason = rejected.reason
         answer = _encode({"reason": type(reason).__name__, "facts": reason})
-        entry = self._entry(books, command, context, "refused", answer=answer, keys={})
+        entry = self._entry(cache, command, context, "refused", answer=answer, keys={})
         return Decided(entry=entry, events=[], reason=reason)
 
-    def decided(self, books: Books, command: Any, context: Context, decision: Decision) -> Decided:
+    def decided(self, cache: StateCache, command: Any, context: Context, decision: Decision) -> Decided:
         """The entry of what was decided. Raises Missing for a stream or a key not in memory."""
         written = [stream for stream, _ in decision.events]
-        books.states(dict.fromkeys([*written, decision.stream]))
-        keys = self._keys_for(books, decision.events)
-        kept = books.get(decision.stream)
+        cache.states(dict.fromkeys([*written, decision.stream]))
+        keys = self._keys_for(cache, decision.events)
+        kept = cache.get(decision.stream)
         assert kept is not None  # `states` has just seen it
         version = kept.version + written.count(decision.stream)
         answer = StoredAnswer(
@@ -96,13 +96,13 @@ class EntryWriter:
             (decision.awaited.stream, decision.awaited.step) if decision.awaited else None,
         )
         entry = self._entry(
-            books,
+            cache,
             command,
             context,
             "accepted" if decision.events else "unchanged",
             answer=_encode(answer),
             keys=keys,
-            events=self._encoded(books, decision.events, keys),
+            events=self._encoded(cache, decision.events, keys),
         )
         return Decided(
             entry=entry,
@@ -112,39 +112,39 @@ class EntryWriter:
             stands_at=(kept.last_writer, kept.last_index) if kept.last_writer else kept.last_position,
         )
 
-    def settle(self, books: Books, decided: Decided, appended: Mapping[UUID, Appended]) -> None:
+    def settle(self, cache: StateCache, decided: Decided, appended: Mapping[UUID, Appended]) -> None:
         """Notes what an appended entry made lasting: positions of its streams, its subjects' keys.
 
         The key of what a stream began with is not asked for again by most commands: it is not kept.
         """
         entry = decided.entry
         for stream in entry.reads:
-            kept = books.get(stream)
+            kept = cache.get(stream)
             if kept is not None and kept.last_writer == entry.command_id:
                 kept.last_position = _position((entry.command_id, kept.last_index), appended)
                 kept.last_writer = None
         self._keys.note_saved(entry.new_subject_keys)
         self._keys.forget(subject for subject in entry.new_subject_keys if entry.reads.get(subject) == 0)
 
-    def _keys_for(self, books: Books, events: list[tuple[str, Any]]) -> dict[str, bytes]:
+    def _keys_for(self, cache: StateCache, events: list[tuple[str, Any]]) -> dict[str, bytes]:
         """The keys of everyone whose personal data the events hold."""
         subjects = {subject for _, event in events if (subject := self._codec.subject_of(event))}
         if not subjects:
             return {}
         missing = [subject for subject in subjects if subject not in self._keys]
         # A subject that is named like a stream of its own has no key before that stream begins, as a rule.
-        begun = [s for s in missing if books.reads.get(s) == 0 and not self._keys.is_in_doubt(s)]
+        begun = [s for s in missing if cache.reads.get(s) == 0 and not self._keys.is_in_doubt(s)]
         self._keys.learn(begun, {})
         if len(begun) < len(missing):
             raise Missing(subjects=[subject for subject in missing if subject not in begun])
         return {subject: self._keys[subject] for subject in subjects}
 
     def _encoded(
-        self, books: Books, events: list[tuple[str, Any]], keys: Mapping[str, bytes]
+        self, cache: StateCache, events: list[tuple[str, Any]], keys: Mapping[str, bytes]
     ) -> list[NewEvent]:
         if not keys:
             return [self._codec.encode(stream, event) for stream, event in events]
-        versions = Counter(books.reads)
+        versions = Counter(cache.reads)
         encoded = []
         for stream, event in events:
             versions[stream] += 1
@@ -153,7 +153,7 @@ class EntryWriter:
 
     def _entry(
         self,
-        books: Books,
+        cache: StateCache,
         command: Any,
         context: Context,
         verdict: Verdict,
@@ -164,15 +164,15 @@ class EntryWriter:
     ) -> Entry:
         writers = {
             kept.last_writer
-            for stream in books.reads
-            if (kept := books.get(stream)) is not None and kept.last_writer is not None
+            for stream in cache.reads
+            if (kept := cache.get(stream)) is not None and kept.last_writer is not None
         }
         brought, read = self._keys.split(keys)
         return Entry(
             command_id=context.command_id,
             name=command.name,
             verdict=verdict,
-            reads=books.reads,
+            reads=cache.reads,
             events=events or (),
             decided_on=tuple(writers),
             actor=str(context.actor),

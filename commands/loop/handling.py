@@ -68,7 +68,7 @@ class Handling:
         self._log = log
         self._deadline_seconds = deadline_seconds
         self._deciding = Deciding(log, codec, handlers, streams_max=streams_max)
-        self._books, self._entries = self._deciding.books, self._deciding.entries
+        self._cache, self._entries = self._deciding.cache, self._deciding.entries
         self._queue: deque[Waiting] = deque()
         self._queued = asyncio.Event()
         self._keys: dict[bytes, asyncio.Future[Answer]] = {}
@@ -200,14 +200,14 @@ class Handling:
             return await self._answer(decided, outcomes)
         except EventStoreError as error:
             for _, one in decided:
-                self._books.drop(one.entry.reads)
+                self._cache.drop(one.entry.reads)
                 # Saved, perhaps, and destroyed by the time it would be brought again.
                 self._deciding.subject_keys.forget(one.entry.new_subject_keys)
             _refuse(batch, error)
             if isinstance(error, AnotherLog):
                 raise  # Its keys and hashes are others: only a process begun anew is of use to it.
         except Exception as error:  # our mistake: nothing in memory is to be trusted any more
-            self._books.clear()
+            self._cache.clear()
             self._deciding.subject_keys.forget_all()
             _refuse(batch, error)
             log_lines.exception("batch_failed", commands=len(batch))
@@ -228,7 +228,7 @@ class Handling:
         written: list[tuple[Decided, Appended]] = []
         for (waiting, one), outcome in zip(decided, outcomes, strict=True):
             if isinstance(outcome, Appended):
-                self._entries.settle(self._books, one, appended)
+                self._entries.settle(self._cache, one, appended)
                 written.append((one, outcome))
                 self._step_ends.wrote(stream for stream, _ in one.events)
                 if one.reason is not None:
@@ -236,7 +236,7 @@ class Handling:
                 else:
                     waiting.answer(one.answer(appended))
                 continue
-            self._books.drop(one.entry.reads)
+            self._cache.drop(one.entry.reads)
             match outcome:
                 case Replayed(row=row):
                     await self._replay(waiting, row)

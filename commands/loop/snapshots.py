@@ -23,7 +23,7 @@ from prometheus_client import Counter
 
 import aggregates
 from aggregates.folds import KINDS, kind_of
-from commands.loop.books import Books, StreamState
+from commands.loop.state_cache import StateCache, StreamState
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog, Snapshot
@@ -85,35 +85,35 @@ class SnapshotDrawing:
         self._snapshots = snapshots
         self._task: asyncio.Task[None] | None = None
 
-    def consider(self, books: Books, streams: Iterable[str]) -> None:
+    def consider(self, cache: StateCache, streams: Iterable[str]) -> None:
         """Begins with the one of these that is furthest ahead of its snapshot, if that is far enough."""
         if self._task is not None and not self._task.done():
             return
         ahead, furthest = 0, ""
         for stream in streams:
-            kept = books.get(stream)
+            kept = cache.get(stream)
             if kept is not None and kept.version - kept.snapshot_version > ahead:
                 ahead, furthest = kept.version - kept.snapshot_version, stream
         if ahead >= EVENTS_MOST:
-            self._task = asyncio.create_task(self._draw(books, furthest), name=f"snapshot of {furthest}")
+            self._task = asyncio.create_task(self._draw(cache, furthest), name=f"snapshot of {furthest}")
 
     def stop(self) -> None:
         """Waits for nobody: a snapshot is either saved whole or not at all."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _draw(self, books: Books, stream: str) -> None:
+    async def _draw(self, cache: StateCache, stream: str) -> None:
         try:
             drawn = await asyncio.to_thread(self._snapshots.load, [stream])  # which draws it up
         except StoreUnavailable:
             return  # Nobody waits for it; the next batch asks again.
         except Exception:  # our mistake: commands go on, and it is tried again once the stream is longer
-            if (kept := books.get(stream)) is not None:
+            if (kept := cache.get(stream)) is not None:
                 kept.snapshot_version = kept.version
             FAILURES.inc()
             log_lines.exception("snapshot_failed", stream=stream)
             return
-        if (kept := books.get(stream)) is not None:
+        if (kept := cache.get(stream)) is not None:
             kept.snapshot_version = drawn[stream].snapshot_version
 
 

@@ -18,8 +18,8 @@ from commands.importing.online_retail.handlers import IMPORT_HANDLERS
 from commands.importing.online_retail.identity import Identity
 from commands.importing.online_retail.recording import ReceiveOpeningStock
 from commands.importing.submitting import Submitter
-from commands.loop.books import Books
 from commands.loop.handling import Handling
+from commands.loop.state_cache import StateCache
 from deploy.sample.orders import ORDERS, first_day_before, opening_stock, sample_orders
 from deploy.sample.planning import listing, number_of, record, undo
 from deploy.sample.products import SampleProduct, sample_products
@@ -74,22 +74,22 @@ def find_existing(
     log: EventReader, codec: Codec, identity: Identity, products: Sequence[SampleProduct]
 ) -> Existing:
     """Reads what the shop holds of the sample. Raises StoreUnavailable."""
-    books = Books(codec)
+    cache = StateCache(codec)
     ids = {number: identity.order(number) for number in map(number_of, range(1, ORDERS + 1))}
     streams = [order_stream(order_id) for order_id in ids.values()]
     for product in products:
         streams += [product_stream(product.sku), stock_stream(product.sku)]
     first_day, received = None, set()
     for stream, history in log.read_streams(streams).items():
-        books.load(stream, history)
+        cache.load(stream, history)
         for recorded in history:
             event = codec.decode(recorded)
             if isinstance(event, StockReceived) and event.source == OPENING:
                 received.add(event.sku)
                 first_day = recorded.valid_at.date() + timedelta(days=1)
     return Existing(
-        orders={number: books.state(order_stream(order_id)) for number, order_id in ids.items()},
-        listed={each.sku for each in products if books.state(product_stream(each.sku)).facts is not None},
+        orders={number: cache.state(order_stream(order_id)) for number, order_id in ids.items()},
+        listed={each.sku for each in products if cache.state(product_stream(each.sku)).facts is not None},
         received=received,
         first_day=first_day,
     )

@@ -13,9 +13,9 @@ from aggregates.orders.events import Charge, OrderPlaced
 from aggregates.orders.order import Purchase
 from aggregates.payments import payment
 from commands.handlers.numbering import given_numbers, number_order
-from commands.loop.books import Books
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 METHOD = "bank_transfer"
 
@@ -44,18 +44,18 @@ class RecordLapse:
     reason: str
 
 
-def handle_record_unpaid_order(books: Books, command: RecordUnpaidOrder) -> Decision:
+def handle_record_unpaid_order(cache: StateCache, command: RecordUnpaidOrder) -> Decision:
     """The order and the request for its payment, together."""
     order_id = command.order_id
     order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
-    states = books.states((order_stream, payment_stream))
+    states = cache.states((order_stream, payment_stream))
     decision = Decision(id=order_id, stream=order_stream)
     if states[order_stream].placed is not None:
         return decision
     placed = order.place(
         states[order_stream],
         order_id=order_id,
-        number=number_order(books, decision, order_id, given_numbers(command.number)),
+        number=number_order(cache, decision, order_id, given_numbers(command.number)),
         channel="import",
         currency=command.currency,
         lines=command.lines,
@@ -80,11 +80,11 @@ def handle_record_unpaid_order(books: Books, command: RecordUnpaidOrder) -> Deci
     return decision
 
 
-def handle_record_lapse(books: Books, command: RecordLapse) -> Decision:
+def handle_record_lapse(cache: StateCache, command: RecordLapse) -> Decision:
     """The order canceled, its payment declined."""
     order_id = command.order_id
     order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
-    states = books.states((order_stream, payment_stream))
+    states = cache.states((order_stream, payment_stream))
     decision = Decision(id=order_id, stream=order_stream)
     canceled = cancellation.cancel(
         states[order_stream], order_id=order_id, cause="declined", reason=command.reason

@@ -20,10 +20,10 @@ import uvloop
 from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
-from commands.loop.books import Books
 from commands.loop.decision import Actor, Context, Decision
 from commands.loop.handling import Handling
 from commands.loop.snapshots import Snapshots
+from commands.loop.state_cache import StateCache
 from deploy.local.structured_logs import configure_logs
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
@@ -66,13 +66,13 @@ class Reserve:
     order_id: str
 
 
-def handle_reserve(books: Books, command: Reserve) -> Decision:
+def handle_reserve(cache: StateCache, command: Reserve) -> Decision:
     """The inventory's own rule, as checkout applies it."""
     decision = Decision(id=command.order_id, stream=STREAM, created=True)
     decision.add(
         STREAM,
         stock.reserve(
-            books.state(STREAM), sku="mug", order_id=command.order_id, quantity=1, expires_at=LATER
+            cache.state(STREAM), sku="mug", order_id=command.order_id, quantity=1, expires_at=LATER
         ),
     )
     return decision

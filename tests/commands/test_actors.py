@@ -13,9 +13,9 @@ from commands.handlers.registry import HANDLERS
 from commands.importing.online_retail.handlers import IMPORT_HANDLERS
 from commands.importing.online_retail.recording import ReceiveOpeningStock
 from commands.importing.submitting import Submitter
-from commands.loop.books import Books
 from commands.loop.decision import ANONYMOUS, IMPORT_CHANNEL, Actor, Context, Decision
 from commands.loop.handling import Handler, Handlers, Handling
+from commands.loop.state_cache import StateCache
 from event_store.records import EventLog
 from tests.commands.shop import CODEC, open_shop
 
@@ -29,9 +29,9 @@ class SignFor:
     name: ClassVar = "sign_for"
 
 
-def handle_sign_for(books: Books, command: SignFor) -> Decision:
-    books.state("stock-MUG")
-    who = " ".join((str(books.actor), *sorted(books.actor.roles)))
+def handle_sign_for(cache: StateCache, command: SignFor) -> Decision:
+    cache.state("stock-MUG")
+    who = " ".join((str(cache.actor), *sorted(cache.actor.roles)))
     decision = Decision(id="MUG", stream="stock-MUG")
     decision.add("stock-MUG", [StockReceived(sku="MUG", location="main", quantity=1, reason=who)])
     return decision
@@ -62,9 +62,9 @@ def test_requests_processes_and_imports_are_each_seen_as_who_they_are(log: Event
     seen: dict[str, set[str]] = {}
 
     def noting(handler: Handler) -> Handler:
-        def handle(books: Books, command: Any) -> Decision:
-            seen.setdefault(command.name, set()).add(books.actor.kind)
-            return handler(books, command)
+        def handle(cache: StateCache, command: Any) -> Decision:
+            seen.setdefault(command.name, set()).add(cache.actor.kind)
+            return handler(cache, command)
 
         return handle
 

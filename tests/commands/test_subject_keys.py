@@ -14,9 +14,9 @@ import pytest
 
 from aggregates.folds import KINDS
 from aggregates.kernel import EventType, StreamKind
-from commands.loop.books import Books
 from commands.loop.decision import ANONYMOUS, Context, Decision
 from commands.loop.handling import Handling
+from commands.loop.state_cache import StateCache
 from commands.loop.subject_keys import SubjectKeys
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, StoreUnavailable
@@ -49,8 +49,8 @@ class TakeNote:
 CODEC = Codec([EventType("notes.noted", 1, Noted, personal=("text",), subject=lambda event: event.subject)])
 
 
-def take_note(books: Books, command: TakeNote) -> Decision:
-    books.state(command.stream)
+def take_note(cache: StateCache, command: TakeNote) -> Decision:
+    cache.state(command.stream)
     decision = Decision(id=command.subject, stream=command.stream)
     decision.add(command.stream, [Noted(command.subject, command.text)])
     return decision

@@ -13,9 +13,9 @@ import pytest
 from commands.handlers.cart import AddItem, OpenCart
 from commands.handlers.registry import HANDLERS
 from commands.loop import handling as handling_module
-from commands.loop.books import Books
 from commands.loop.decision import ANONYMOUS, Answer, Context, Decision
 from commands.loop.handling import Handling
+from commands.loop.state_cache import StateCache
 from event_store import limits as entries
 from event_store.errors import DecodingFailed, InvalidEntry
 from event_store.ids import new_id
@@ -69,8 +69,8 @@ class ReadMany:
     name: ClassVar = "read_many"
 
 
-def read_many(books: Books, command: ReadMany) -> Decision:
-    books.states(f"cart-{n}" for n in range(entries.STREAMS_MAX + 1))
+def read_many(cache: StateCache, command: ReadMany) -> Decision:
+    cache.states(f"cart-{n}" for n in range(entries.STREAMS_MAX + 1))
     return Decision(id="x", stream="cart-1")
 
 

@@ -18,23 +18,23 @@ from commands.importing.online_retail.recording import (
     RecordCancellation,
     StandAloneCredit,
 )
-from commands.loop.books import Books
 from commands.loop.decision import Decision
+from commands.loop.state_cache import StateCache
 
 UNMATCHED = "returned, no sale to match"
 
 
-def handle_record_cancellation(books: Books, command: RecordCancellation) -> Decision:
+def handle_record_cancellation(cache: StateCache, command: RecordCancellation) -> Decision:
     """One command over every credit note, order, payment and stock the cancellation touches."""
     first = credit_note.stream(command.first_credit_note_id)
     decision = Decision(id=command.number, stream=first)
-    if books.state(first).issued is not None:
+    if cache.state(first).issued is not None:
         return decision
-    books.states(_streams(command))
+    cache.states(_streams(command))
     for part in command.on_orders:
-        _credit_order(books, decision, command, part)
+        _credit_order(cache, decision, command, part)
     if command.alone is not None:
-        _credit_alone(books, decision, command, command.alone)
+        _credit_alone(cache, decision, command, command.alone)
     decision.created = True
     return decision
 
@@ -57,10 +57,12 @@ def _streams(command: RecordCancellation) -> list[str]:
     )
 
 
-def _credit_order(books: Books, decision: Decision, command: RecordCancellation, part: OrderCredit) -> None:
+def _credit_order(
+    cache: StateCache, decision: Decision, command: RecordCancellation, part: OrderCredit
+) -> None:
     order_id = part.order_id
     order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
-    sold = books.state(order_stream)
+    sold = cache.state(order_stream)
     decision.add(
         order_stream,
         fulfilment.return_lines(
@@ -85,13 +87,13 @@ def _credit_order(books: Books, decision: Decision, command: RecordCancellation,
         decision.add(
             payment_stream,
             payment.refund(
-                books.state(payment_stream),
+                cache.state(payment_stream),
                 order_id=order_id,
                 amount=amount,
                 credit_note_id=part.credit_note_id,
             ),
         )
-    _issue(books, decision, command, part, order_id=order_id)
+    _issue(cache, decision, command, part, order_id=order_id)
     units: Counter[Sku] = Counter()
     for line in part.lines:
         units[line.sku] += line.quantity
@@ -100,22 +102,22 @@ def _credit_order(books: Books, decision: Decision, command: RecordCancellation,
         decision.add(
             stream,
             stock.restock(
-                books.state(stream), sku=sku, order_id=order_id, return_id=part.return_id, quantity=quantity
+                cache.state(stream), sku=sku, order_id=order_id, return_id=part.return_id, quantity=quantity
             ),
         )
 
 
 def _credit_alone(
-    books: Books, decision: Decision, command: RecordCancellation, alone: StandAloneCredit
+    cache: StateCache, decision: Decision, command: RecordCancellation, alone: StandAloneCredit
 ) -> None:
-    _issue(books, decision, command, alone)
+    _issue(cache, decision, command, alone)
     for line in alone.lines:
         stream = stock.stream(line.sku)
         # A restock names its order; without one the goods that came back are a correction upwards.
         decision.add(
             stream,
             stock.adjust(
-                books.state(stream),
+                cache.state(stream),
                 sku=line.sku,
                 delta=line.quantity,
                 reason=UNMATCHED,
@@ -125,7 +127,7 @@ def _credit_alone(
 
 
 def _issue(
-    books: Books,
+    cache: StateCache,
     decision: Decision,
     command: RecordCancellation,
     part: OrderCredit | StandAloneCredit,
@@ -136,9 +138,9 @@ def _issue(
     decision.add(
         stream,
         credit_note.issue(
-            books.state(stream),
+            cache.state(stream),
             credit_note_id=part.credit_note_id,
-            number=number_credit_note(books, decision, part.credit_note_id, given_numbers(part.number)),
+            number=number_credit_note(cache, decision, part.credit_note_id, given_numbers(part.number)),
             currency=command.currency,
             lines=[_note_line(line) for line in part.lines],
             charges=part.charges if isinstance(part, StandAloneCredit) else (),

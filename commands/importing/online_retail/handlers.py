@@ -20,17 +20,17 @@ from commands.importing.online_retail.recording import (
     RecordCancellation,
     RecordSale,
 )
-from commands.loop.books import Books
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
 
 TOPPED_UP = "sold elsewhere; units missing from the books"
 
 
-def handle_list_if_new(books: Books, command: ListIfNew) -> Decision:
+def handle_list_if_new(cache: StateCache, command: ListIfNew) -> Decision:
     """Lists the product; what an operator made of it since stays as it is."""
     stream = product.stream(command.sku)
-    state = books.state(stream)
+    state = cache.state(stream)
     decision = Decision(id=command.sku, stream=stream)
     if state.facts is None:
         decision.add(
@@ -50,11 +50,11 @@ def handle_list_if_new(books: Books, command: ListIfNew) -> Decision:
     return decision
 
 
-def handle_receive_opening_stock(books: Books, command: ReceiveOpeningStock) -> Decision:
+def handle_receive_opening_stock(cache: StateCache, command: ReceiveOpeningStock) -> Decision:
     """Receives the units, once per source."""
     stream = stock.stream(command.sku)
     received = stock.receive(
-        books.state(stream),
+        cache.state(stream),
         sku=command.sku,
         quantity=command.quantity,
         reason=command.reason,
@@ -65,25 +65,25 @@ def handle_receive_opening_stock(books: Books, command: ReceiveOpeningStock) -> 
     return decision
 
 
-def handle_record_sale(books: Books, command: RecordSale) -> Decision:
+def handle_record_sale(cache: StateCache, command: RecordSale) -> Decision:
     """One command over the order, its payment and every stock it was sent from."""
     order_id = command.order_id
     order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
     decision = Decision(id=order_id, stream=order_stream)
-    if books.state(order_stream).placed is not None:
+    if cache.state(order_stream).placed is not None:
         return decision
     units: Counter[Sku] = Counter()
     for line in command.lines:
         units[line.sku] += line.quantity
     number_stream = order_number_stream(command.number)
-    states = books.states(
+    states = cache.states(
         (order_stream, payment_stream, number_stream, *(stock.stream(sku) for sku in units))
     )
     decision.created = True
     placed = order.place(
         states[order_stream],
         order_id=order_id,
-        number=number_order(books, decision, order_id, given_numbers(command.number)),
+        number=number_order(cache, decision, order_id, given_numbers(command.number)),
         channel="import",
         currency=command.currency,
         lines=command.lines,
@@ -113,9 +113,9 @@ def handle_record_sale(books: Books, command: RecordSale) -> Decision:
     return decision
 
 
-def handle_record_adjustments(books: Books, command: RecordAdjustments) -> Decision:
+def handle_record_adjustments(cache: StateCache, command: RecordAdjustments) -> Decision:
     """Adjusts each stock once per source, up or down."""
-    shelves: dict[str, Stock] = books.states(stock.stream(line.sku) for line in command.corrections)
+    shelves: dict[str, Stock] = cache.states(stock.stream(line.sku) for line in command.corrections)
     decision = Decision(id=command.number, stream=stock.stream(command.corrections[0].sku))
     for line in command.corrections:
         stream = stock.stream(line.sku)

@@ -29,8 +29,8 @@ from commands.importing.reading.reading import Outline, Reading
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
 from commands.importing.rejects import Rejects, listing, read_back
 from commands.importing.submitting import CHUNK_EVENTS, Submitter
-from commands.loop.books import Books
 from commands.loop.handling import Handling
+from commands.loop.state_cache import StateCache
 from event_store.codec import Codec
 from event_store.records import EventLog
 
@@ -184,10 +184,10 @@ class OnlineRetailImport:
         return result
 
     def _available(self, skus: list[str]) -> dict[str, int]:
-        books = Books(self._codec)
+        cache = StateCache(self._codec)
         for stream, history in self._log.read_streams([stock.stream(sku) for sku in skus]).items():
-            books.load(stream, history)
-        return {sku: books.state(stock.stream(sku)).available for sku in skus}
+            cache.load(stream, history)
+        return {sku: cache.state(stock.stream(sku)).available for sku in skus}
 
     async def _write(
         self, submitter: Submitter | DryRun, surveyed: Survey, before: Imported, rejects: Rejects

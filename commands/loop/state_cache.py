@@ -36,7 +36,7 @@ class StreamState:
 
 
 @dataclass(slots=True)
-class Books:
+class StateCache:
     """Stream states by name, and who asks. For handlers: `state`, `states`, `actor`.
 
     Reads are noted between `begin` and the next `begin`: the append checks every one of them.
