@@ -9,6 +9,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from aggregates.event_types import EVENT_TYPES
+from commands.critical_tasks import Vital
 from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
@@ -16,7 +17,6 @@ from commands.loop.handling import Handling
 from commands.processes.kinds import all_kinds
 from commands.processes.manager import ProcessManagers
 from commands.settings import Settings
-from commands.vital import Vital
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 

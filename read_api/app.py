@@ -33,8 +33,8 @@ from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
 from projections.documents.tantivy_reader import TantivyReader
 from read_api import bestsellers, cart, catalog, dashboards, health, inventory, orders
-from read_api.documenting import install_openapi
 from read_api.health import ReadyPosition
+from read_api.openapi import install_openapi
 from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
 from read_api.requests import refuse_unknown_parameters

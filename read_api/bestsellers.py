@@ -8,11 +8,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from read_api.answers import answer, listing, with_field
 from read_api.cursors import cursor_of_rank, rank_of_cursor
-from read_api.documenting import Bestseller, documented_list
 from read_api.freshness import read_fresh
+from read_api.openapi import Bestseller, documented_list
 from read_api.requests import Asked, Cursor, Limit
+from read_api.responses import answer, listing, with_field
 from read_api.stores import Stores, stores_of
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from projections.documents.shapes import CartDocument
-from read_api.answers import answer
-from read_api.documenting import documented
 from read_api.freshness import fresh_document
+from read_api.openapi import documented
 from read_api.problems import UNKNOWN_CART, unknown
 from read_api.requests import Asked, Identifier
+from read_api.responses import answer
 from read_api.stores import stores_of
 
 router = APIRouter(prefix="/api/v1/carts", tags=["carts"])

@@ -18,13 +18,13 @@ from projections.documents.search import (
 )
 from projections.documents.shapes import ProductDocument
 from projections.documents.spelling import is_blank
-from read_api.answers import answer, listing
 from read_api.cursors import cursor_of_place, place_of_cursor
-from read_api.documenting import documented, documented_list
 from read_api.freshness import Freshness, read_fresh
+from read_api.openapi import documented, documented_list
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT
 from read_api.product_page import product_response
 from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Asked, Cursor, Limit, Sku, typed
+from read_api.responses import answer, listing
 from read_api.stores import stores_of
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])

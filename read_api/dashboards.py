@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from projections.documents.shapes import Money, SalesDocument, SalesRow
 from read_api.access import operator_only
-from read_api.answers import answer
-from read_api.documenting import DashboardDay, documented_days
 from read_api.freshness import read_fresh
+from read_api.openapi import DashboardDay, documented_days
 from read_api.requests import Asked
+from read_api.responses import answer
 from read_api.stores import Stores, stores_of
 
 router = APIRouter(prefix="/api/v1/dashboards", tags=["dashboards"], dependencies=[Depends(operator_only)])

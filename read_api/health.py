@@ -12,7 +12,7 @@ from starlette.responses import Response
 from deploy.edge.problems import NOT_READY, problem
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.search import VIEW as SEARCH
-from read_api.documenting import problem_answers
+from read_api.openapi import problem_answers
 from read_api.stores import Stores, stores_of
 
 router = APIRouter(tags=["health"])

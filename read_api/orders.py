@@ -13,12 +13,12 @@ from deploy.edge.problems import ORDER_SECRET_REQUIRED, TOKEN_REQUIRED
 from deploy.edge.requests import order_secret_required
 from projections.documents.shapes import OrderDocument
 from read_api.access import may_see_order, operator_only, operator_or_secret
-from read_api.answers import answer, listing
 from read_api.cursors import cursor_of_rank, rank_of_cursor
-from read_api.documenting import documented, documented_list
 from read_api.freshness import fresh_document, read_fresh, refuse_behind
+from read_api.openapi import documented, documented_list
 from read_api.problems import UNKNOWN_ORDER, unknown
 from read_api.requests import Asked, Cursor, Identifier, Limit
+from read_api.responses import answer, listing
 from read_api.stores import Stores, stores_of
 
 router = APIRouter(prefix="/api/v1", tags=["orders"])

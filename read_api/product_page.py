@@ -13,9 +13,9 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from deploy.edge.requests import parameters_once
-from read_api.answers import answer
 from read_api.freshness import Freshness, asked_freshness, fresh_document
 from read_api.problems import UNKNOWN_PRODUCT, unknown
+from read_api.responses import answer
 from read_api.stores import stores_of
 
 _PREFIX = "/api/v1/products/"

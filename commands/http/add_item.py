@@ -16,9 +16,9 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from commands.handlers.cart import AddItem
-from commands.http.answers import answered
 from commands.http.json_bodies import parse_json
-from commands.http.shapes import ID, Body, Quantity, SkuText
+from commands.http.responses import answered
+from commands.http.schemas import ID, Body, Quantity, SkuText
 
 _PATH = re.compile(rf"/api/v1/carts/({ID.strip('^$')})/items")
 

@@ -15,7 +15,7 @@ from pydantic.config import JsonDict, JsonValue
 
 from aggregates import text
 from aggregates.orders.events import Address
-from commands.http.shapes import Body, Line, a_text
+from commands.http.schemas import Body, Line, a_text
 
 NO_ISO_CODE = frozenset({"AC", "TA", "XK", "ZZ"})
 """Google has addresses for these, ISO 3166-1 no codes: Ascension, Tristan da Cunha, Kosovo, nowhere."""

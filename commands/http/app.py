@@ -21,7 +21,7 @@ from aggregates.kernel import Rejected
 from commands.handlers.orders import OrderSecretRequired
 from commands.http import cart, catalog, health, inventory, orders
 from commands.http.add_item import AddItemRoute
-from commands.http.faults import invalid_request
+from commands.http.validation_errors import invalid_request
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
     BUSY,
@@ -32,6 +32,7 @@ from commands.http.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     reason_response,
 )
+from commands.http.validation_errors import invalid_request
 from commands.loop.decision import BusyError, KeyBusyError, KeyReusedError
 from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers

@@ -7,7 +7,7 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from commands.http.answers import PROBLEM
+from commands.http.responses import PROBLEM
 from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
 from deploy.edge.problems import NOT_READY, problem

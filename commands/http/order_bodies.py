@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from commands.http.addresses import AddressBody, Email
-from commands.http.shapes import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
+from commands.http.schemas import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
 
 Lines = Annotated[list[LineQuantityBody] | None, Field(min_length=1, max_length=1_000)]
 

@@ -13,7 +13,6 @@ from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder, PlaceOrder
 from commands.handlers.refunds import RefundOrder
 from commands.http import order_secrets
-from commands.http.answers import answered, answered_after_step, documented, outcome, response_of
 from commands.http.json_bodies import JsonRoute
 from commands.http.limits import check_limit
 from commands.http.order_bodies import (
@@ -29,7 +28,8 @@ from commands.http.requests import (
     operator_or_secret,
     wait_seconds,
 )
-from commands.http.shapes import (
+from commands.http.responses import answered, answered_after_step, documented, outcome, response_of
+from commands.http.schemas import (
     AnswerBody,
     IdPath,
     OrderPartAnswer,

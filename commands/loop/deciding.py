@@ -11,7 +11,7 @@ import structlog
 
 from aggregates.kernel import Rejected
 from commands.loop.decision import Context, Decision, TooLarge
-from commands.loop.entries import Decided, EntryWriter
+from commands.loop.entry_writer import Decided, EntryWriter
 from commands.loop.snapshots import SnapshotDrawing, Snapshots
 from commands.loop.state_cache import Missing, StateCache
 from commands.loop.subject_keys import SubjectKeys

@@ -17,13 +17,13 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from aggregates.kernel import Rejected
+from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.loop.deciding import Deciding, Handler
 from commands.loop.decision import Answer, AwaitedStep, BusyError, Context, KeyBusyError, KeyReusedError
-from commands.loop.entries import Decided, answer_of_row
+from commands.loop.entry_writer import Decided, answer_of_row
 from commands.loop.reporting import report
 from commands.loop.step_ends import StepEnds
 from commands.loop.waiting import Waiting
-from commands.vital import Ended, end_this_process, error_of, has_failed
 from event_store.codec import Codec
 from event_store.errors import AnotherLog, EventStoreError, StoreUnavailable
 from event_store.records import Appended, EventLog, KeyReused, Moved, Outcome, Replayed

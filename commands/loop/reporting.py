@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from prometheus_client import Counter
 
-from commands.loop.entries import Decided
+from commands.loop.entry_writer import Decided
 from event_store.records import Appended
 
 log_lines = structlog.get_logger("commands")

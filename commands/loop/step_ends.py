@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from commands.loop.decision import AwaitedStep
-from commands.loop.entries import step_end
+from commands.loop.entry_writer import step_end
 from event_store.codec import Codec
 from event_store.records import EventLog
 

@@ -15,9 +15,9 @@ from functools import partial
 import structlog
 from prometheus_client import Gauge
 
+from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles, RetryPolicy
 from commands.processes.kind import ProcessKind
-from commands.vital import Ended, end_this_process, error_of, has_failed
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog, Exclusive

@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from deploy.edge.ending import Ending
+from deploy.edge.lingering_close import Ending
 from deploy.edge.problems import (
     CROWDED,
     HEAD_TOO_LARGE,

@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from deploy.edge.doors import behind_the_edge
+from deploy.edge.middleware import behind_the_edge
 from deploy.edge.protocol import EdgeProtocol, EdgeState
 from deploy.edge.settings import EdgeSettings
 

@@ -37,7 +37,7 @@ def bare() -> Any:
 
 def page() -> Any:
     """The query process's, as it is served."""
-    from deploy.edge.doors import behind_the_edge
+    from deploy.edge.middleware import behind_the_edge
     from deploy.edge.settings import EdgeSettings
     from deploy.local.query_process import build_query_process_app
     from event_store.postgres.log import PostgresLog

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from commands.http.faults import FAULTS_MAX
+from commands.http.validation_errors import FAULTS_MAX
 from deploy.edge.problems import DETAIL_MAX, ECHO_MAX
 from event_store.memory.log import MemoryLog
 from tests.commands.shop import CHECKOUT, Shop, key, open_shop

@@ -17,7 +17,7 @@ from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
 from commands.settings import Settings
-from deploy.edge.doors import behind_the_edge
+from deploy.edge.middleware import behind_the_edge
 from deploy.edge.settings import EdgeSettings
 from event_store.codec import Codec
 from event_store.memory.log import MemoryLog

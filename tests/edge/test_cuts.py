@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from deploy.edge.bodies import Bodies
-from deploy.edge.doors import Heads
+from deploy.edge.middleware import Heads
 from deploy.edge.protocol import EdgeProtocol, EdgeState
 from tests.edge.wire import HOST
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from deploy.edge.doors import behind_the_edge
+from deploy.edge.middleware import behind_the_edge
 from deploy.edge.origins import EXPOSED
 from deploy.edge.settings import EdgeSettings
 from tests.edge.wire import get, port_of

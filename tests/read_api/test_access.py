@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from commands.importing.views import ViewsUnreachable, wait_for_views
-from deploy.edge.doors import behind_the_edge
+from deploy.edge.middleware import behind_the_edge
 from deploy.edge.settings import EdgeSettings
 from deploy.local.query_process import build_query_process_app
 from event_store.memory.log import MemoryLog

@@ -13,7 +13,7 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation, BaseSchema
 
 from aggregates.cart.cart import stream as cart_stream
-from deploy.edge.doors import behind_the_edge
+from deploy.edge.middleware import behind_the_edge
 from deploy.edge.settings import EdgeSettings
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
