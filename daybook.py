@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 LAZY_COMMANDS = {  # name: module and attribute
-    "demo": ("deploy.local.cli", "demo_command"),
-    "events": ("deploy.local.cli_events", "events_group"),
+    "demo": ("deploy.local.cli.up", "demo_command"),
+    "events": ("deploy.local.cli.events", "events_group"),
     "import": ("commands.importing.cli", "import_group"),
     "projections": ("projections.cli", "projections_group"),
     "replays": ("replays.cli", "replays_group"),
-    "serve": ("deploy.local.cli_serve", "serve_group"),
-    "up": ("deploy.local.cli", "up_command"),
+    "serve": ("deploy.local.cli.serve", "serve_group"),
+    "up": ("deploy.local.cli.up", "up_command"),
 }
 SUMMARIES = {  # so that `daybook --help` need not load them
     "demo": "Fill the running shop: sample, retail or retail-year.",
@@ -84,7 +84,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an expected failure is one line on standard error."""
-    from deploy.local.standard_error import make_standard_error_best_effort
+    from deploy.local.logs.standard_error import make_standard_error_best_effort
 
     make_standard_error_best_effort()
     if isinstance(sys.stdout, TextIOWrapper):

@@ -16,10 +16,10 @@ import structlog
 from psycopg import sql
 from redis import Redis
 
-from deploy.local.account import Account, server_account
-from deploy.local.binaries import Binaries, find_binaries
-from deploy.local.postgres import PostgresServer
-from deploy.local.redis import RedisServer
+from deploy.local.servers.account import Account, server_account
+from deploy.local.servers.binaries import Binaries, find_binaries
+from deploy.local.servers.postgres import PostgresServer
+from deploy.local.servers.redis import RedisServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

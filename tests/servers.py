@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import psutil
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 
 
 def kill(server: PostgresServer) -> None:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from deploy.local.data_folder import is_held
 from deploy.local.errors import NotRunning
-from deploy.local.places import is_held
 
 _FILE = Path("run") / "addresses.json"
 

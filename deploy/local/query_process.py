@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from aggregates.event_types import EVENT_TYPES
 from deploy.edge.serving import Server, server_of
-from deploy.local.ports import refuse_open_door
 from deploy.local.settings import QueryProcessSettings
+from deploy.local.supervision.ports import refuse_open_door
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.postgres.connections import FEED_ROLE

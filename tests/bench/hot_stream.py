@@ -24,7 +24,7 @@ from commands.loop.decision import Actor, Context, Decision
 from commands.loop.handling import Handling
 from commands.loop.snapshots import Snapshots
 from commands.loop.state_cache import StateCache
-from deploy.local.structured_logs import configure_logs
+from deploy.local.logs.structured_logs import configure_logs
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 from event_store.records import Entry

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psycopg
 
-from deploy.local.account import Account, server_account
-from deploy.local.binaries import find_binaries
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.account import Account, server_account
+from deploy.local.servers.binaries import find_binaries
+from deploy.local.servers.postgres import PostgresServer
 
 
 @dataclass(frozen=True)

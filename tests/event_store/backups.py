@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psycopg
 
-from deploy.local.account import Account
-from deploy.local.children import spawn
-from deploy.local.postgres import SOCKET_PORT, USER, PostgresServer
+from deploy.local.servers.account import Account
+from deploy.local.servers.postgres import SOCKET_PORT, USER, PostgresServer
+from deploy.local.supervision.child_processes import spawn
 
 
 @dataclass

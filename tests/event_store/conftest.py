@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from event_store.memory.log import MemoryLog, utc_now
 from event_store.postgres.connections import FEED_ROLE, READER_ROLE
 from event_store.postgres.log import PostgresLog

@@ -11,7 +11,7 @@ import psutil
 import psycopg
 import pytest
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, Replayed
 from tests.event_store.given import LoopDoor, adding, entry, keyed, positions

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from event_store.errors import StoreUnavailable
 from event_store.postgres import wakeup as postgres_wakeup
 from event_store.postgres.log import PostgresLog

@@ -17,7 +17,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from deploy.local.postgres import SOCKET_PORT
+from deploy.local.servers.postgres import SOCKET_PORT
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Replayed
 from tests.conftest import ServerPlace

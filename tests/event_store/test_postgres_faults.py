@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from event_store.errors import LogGap, SchemaMissing, SchemaTooNew, StoreUnavailable
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.migrations import migrate

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.local.postgres import SOCKET_PORT, USER
+from deploy.local.servers.postgres import SOCKET_PORT, USER
 from event_store.postgres.log import PostgresLog
 from replays.verification.findings import Finding
 from replays.verification.verify import verify

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from event_store.errors import StoreUnavailable
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, EventLog, NewEvent

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from deploy.local.postgres import SOCKET_PORT, PostgresServer
-from deploy.local.postgres_database import make_database
+from deploy.local.servers.postgres import SOCKET_PORT, PostgresServer
+from deploy.local.servers.postgres_database import make_database
 from tests.conftest import ServerPlace
 from tests.faults.doors import CuttingDoor
 from tests.faults.shop import Shop

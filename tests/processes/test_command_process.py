@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, NewEvent
 from tests.servers import kill

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from deploy.local.redis import RedisServer
+from deploy.local.servers.redis import RedisServer
 from tests.conftest import ServerPlace
 from tests.projections.running import new_runner, redis_builds, running, views_equal_a_rebuild, views_reach
 from tests.projections.shop import Shop

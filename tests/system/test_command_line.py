@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.addresses import find_addresses
-from deploy.local.places import HeldFolder
+from deploy.local.data_folder import HeldFolder
 from tests.system.running import daybook
 
 NOWHERE = {

@@ -16,12 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local import keeper as keeping
-from deploy.local.children import Program
-from deploy.local.display import Display
 from deploy.local.errors import FolderUnusable, ServerFailed
-from deploy.local.keeper import Keepers
-from deploy.local.leftovers import ProcessRecord
+from deploy.local.logs.display import Display
+from deploy.local.supervision import keeper as keeping
+from deploy.local.supervision.child_processes import Program
+from deploy.local.supervision.keeper import Keepers
+from deploy.local.supervision.orphans import ProcessRecord
 
 STAYS = "import time; time.sleep(60)"
 
@@ -271,7 +271,7 @@ def test_children_have_their_own_session_and_end_with_a_killed_supervisor(tmp_pa
     parent = f"""
 import time
 from pathlib import Path
-from deploy.local.children import Program, spawn
+from deploy.local.supervision.child_processes import Program, spawn
 import os, sys
 command = [sys.executable, "-c", {STAYS!r}]
 log = Path({str(tmp_path / "log")!r})

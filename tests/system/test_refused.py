@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.account import server_account
-from deploy.local.places import socket_folder
+from deploy.local.data_folder import socket_folder
+from deploy.local.servers.account import server_account
 from tests.system.running import daybook, refused
 
 

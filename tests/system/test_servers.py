@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from redis import Redis
 
-from deploy.local.account import Account
 from deploy.local.errors import FolderUnusable, ServerFailed
-from deploy.local.postgres import PostgresServer
-from deploy.local.redis import RedisServer
+from deploy.local.servers.account import Account
+from deploy.local.servers.postgres import PostgresServer
+from deploy.local.servers.redis import RedisServer
 from tests.conftest import ServerPlace
 from tests.servers import idle_backend, kill
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.standard_error import BestEffortWriter
+from deploy.local.logs.standard_error import BestEffortWriter
 
 PREAMBLE = """
 import logging, os, resource, sys
-from deploy.local.standard_error import make_standard_error_best_effort
+from deploy.local.logs.standard_error import make_standard_error_best_effort
 make_standard_error_best_effort()
-from deploy.local.structured_logs import configure_logs
+from deploy.local.logs.structured_logs import configure_logs
 configure_logs()
 import structlog
 log_lines = structlog.get_logger("tried")
@@ -110,7 +110,7 @@ log_lines.info("said", fact={fact})
 
 def test_a_fault_in_the_making_of_a_line_is_not_the_callers() -> None:
     code = """
-import deploy.local.structured_logs as logs
+import deploy.local.logs.structured_logs as logs
 structlog.configure(processors=[lambda *_: 1 / 0])
 structlog.get_logger("tried").info("said")
 """
@@ -140,7 +140,7 @@ except ValueError:
 def test_a_reader_that_has_stopped_holds_nobody_up(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deploy.local.standard_error.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("deploy.local.logs.standard_error.PATIENCE_SECONDS", 0.01)
     reading, writing = pipe
     writer = BestEffortWriter(writing)
     line = b"x" * 999 + b"\n"

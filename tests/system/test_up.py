@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from redis import Redis
 
-from deploy.local.children import lives
-from deploy.local.logs import LOGS_BYTES_MAX
+from deploy.local.logs.log_files import LOGS_BYTES_MAX
+from deploy.local.supervision.child_processes import lives
 from tests.system.running import RunningSystem, call, daybook, refused, tried, wait_until
 
 pytestmark = pytest.mark.slow

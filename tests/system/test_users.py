@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.account import Account
-from deploy.local.binaries import SHARED_FOLDER
+from deploy.local.servers.account import Account
+from deploy.local.servers.binaries import SHARED_FOLDER
 from tests.system.running import RunningSystem, call
 
 pytestmark = [

@@ -32,9 +32,9 @@ from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
 from commands.processes.following import RetryPolicy
-from deploy.local.account import server_account
-from deploy.local.binaries import find_binaries
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.account import server_account
+from deploy.local.servers.binaries import find_binaries
+from deploy.local.servers.postgres import PostgresServer
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.queries import migrations
 from tests.importing.given import SMALL

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 import click
 from starlette.types import ASGIApp
 
-from deploy.local.structured_logs import configure_logs
+from deploy.local.logs.structured_logs import configure_logs
 
 
 @click.group("serve")
@@ -32,7 +32,7 @@ def serve_commands_command(descriptor: int | None) -> None:
     from commands.serve import serve_commands
     from commands.settings import Settings
     from deploy.edge.serving import server_of
-    from deploy.local.ports import refuse_open_door
+    from deploy.local.supervision.ports import refuse_open_door
 
     settings = Settings()
     refuse_open_door(settings.host, settings.operator_token)

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import psutil
 
-from deploy.local.account import Account, our_account
+from deploy.local.servers.account import Account, our_account
 
 LAST_LINE_CHARACTERS_MAX = 500
 KILLED_SECONDS_MAX = 10.0

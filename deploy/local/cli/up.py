@@ -37,7 +37,7 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
     """
     from deploy.edge.serving import raise_descriptors
     from deploy.local.settings import LocalSettings
-    from deploy.local.supervisor import Wanted, up
+    from deploy.local.supervision.supervisor import Wanted, up
 
     if demo.startswith("retail") and not retail_file(demo).is_file():
         click.echo(f"daybook: {_missing(demo)}; the sample shop is taken instead", err=True)
@@ -69,7 +69,7 @@ def demo_command(ctx: click.Context, name: str) -> None:
 def retail_file(demo: str) -> Path:
     """Where the data set of that demo lies, if it is there."""
     given = os.environ.get("DAYBOOK_DATASETS")
-    datasets = Path(given) if given else Path(__file__).parents[2] / ".." / "shared" / "data"
+    datasets = Path(given) if given else Path(__file__).parents[3] / ".." / "shared" / "data"
     names = {"retail": "online_retail_2010-12-01.csv.gz", "retail-year": "online_retail.csv.gz"}
     return (datasets / "online_retail" / names[demo]).resolve()
 

@@ -10,21 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
-from deploy.local.children import last_line, wake
-from deploy.local.closing import answering_that_we_stop
-from deploy.local.display import Display
+from deploy.local.data_folder import HeldFolder, Places, clear_away, open_places
 from deploy.local.errors import ServerFailed
-from deploy.local.keeper import Keepers, started_and
-from deploy.local.leftovers import ProcessRecord
-from deploy.local.logs import LogWatch, bound_all
+from deploy.local.logs.display import Display
+from deploy.local.logs.log_files import LogWatch, bound_all
+from deploy.local.logs.standard_error import make_standard_output_best_effort
+from deploy.local.logs.welcome import welcome
 from deploy.local.migrating import grant, migrate
-from deploy.local.places import HeldFolder, Places, clear_away, open_places
-from deploy.local.ports import listen, refuse_open_door, root_url
-from deploy.local.programs import OwnPrograms, answering, answers
-from deploy.local.servers import Servers
+from deploy.local.servers.embedded import Servers
 from deploy.local.settings import LocalSettings
-from deploy.local.standard_error import make_standard_output_best_effort
-from deploy.local.welcome import welcome
+from deploy.local.supervision.child_processes import last_line, wake
+from deploy.local.supervision.keeper import Keepers, started_and
+from deploy.local.supervision.orphans import ProcessRecord
+from deploy.local.supervision.ports import listen, refuse_open_door, root_url
+from deploy.local.supervision.programs import OwnPrograms, answering, answers
+from deploy.local.supervision.stopping_port import answering_that_we_stop
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WATCH_SECONDS = 1.0

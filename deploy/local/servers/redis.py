@@ -15,10 +15,10 @@ import psutil
 from redis import Redis
 from redis.exceptions import RedisError
 
-from deploy.local.account import Account
-from deploy.local.children import Program, end_strangers, plain_environment
 from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed, StartsOver
-from deploy.local.server import Server
+from deploy.local.servers.account import Account
+from deploy.local.servers.server import Server
+from deploy.local.supervision.child_processes import Program, end_strangers, plain_environment
 
 SETTINGS = {
     "port": "0",

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from deploy.local.account import Account, our_account, server_account
-from deploy.local.binaries import shared_folder
 from deploy.local.errors import AlreadyRunning, FolderUnusable
+from deploy.local.servers.account import Account, our_account, server_account
+from deploy.local.servers.binaries import shared_folder
 
 PATH_BYTES_MAX = 900  # of the 1,024 that PostgreSQL has for the names of its files
 

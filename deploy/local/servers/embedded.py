@@ -8,16 +8,16 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from deploy.local.binaries import find_binaries
-from deploy.local.display import Display
+from deploy.local.data_folder import Places
 from deploy.local.errors import CannotRun
-from deploy.local.keeper import Keeper, Keepers, started_and
-from deploy.local.places import Places
-from deploy.local.postgres import PostgresServer
-from deploy.local.postgres_database import let_roles_in, make_database, only_reading
-from deploy.local.redis import RedisServer
-from deploy.local.server import Server
+from deploy.local.logs.display import Display
+from deploy.local.servers.binaries import find_binaries
+from deploy.local.servers.postgres import PostgresServer
+from deploy.local.servers.postgres_database import let_roles_in, make_database, only_reading
+from deploy.local.servers.redis import RedisServer
+from deploy.local.servers.server import Server
 from deploy.local.settings import LocalSettings
+from deploy.local.supervision.keeper import Keeper, Keepers, started_and
 from event_store.postgres.connections import FEED_ROLE
 from event_store.postgres.migrations import WRITER_ROLE
 

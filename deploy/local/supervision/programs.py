@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.local.addresses import Addresses
-from deploy.local.children import Program, last_line, pause_growing
 from deploy.local.errors import ServerFailed
+from deploy.local.supervision.child_processes import Program, last_line, pause_growing
 
 MARKER_VARIABLE = "DAYBOOK_DEMO_MARKER"
 

@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.local.account import Account
-from deploy.local.children import Program, last_line, pause_growing, spawn, stop
 from deploy.local.errors import CannotRun, StartsOver
+from deploy.local.servers.account import Account
+from deploy.local.supervision.child_processes import Program, last_line, pause_growing, spawn, stop
 
 Progress = Callable[[str], None]
 

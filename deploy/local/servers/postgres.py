@@ -15,10 +15,17 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from deploy.local.account import Account
-from deploy.local.children import Program, end_strangers, last_line, plain_environment, spawn, wake_family
 from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed
-from deploy.local.server import Server
+from deploy.local.servers.account import Account
+from deploy.local.servers.server import Server
+from deploy.local.supervision.child_processes import (
+    Program,
+    end_strangers,
+    last_line,
+    plain_environment,
+    spawn,
+    wake_family,
+)
 
 MAJOR_VERSION = "18"
 USER = "daybook"

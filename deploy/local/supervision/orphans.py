@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.children import end_strangers
+from deploy.local.supervision.child_processes import end_strangers
 
 
 class ProcessRecord:

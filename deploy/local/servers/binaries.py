@@ -10,8 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.account import Account
 from deploy.local.errors import CannotRun, FolderUnusable
+from deploy.local.servers.account import Account
 
 _POSTGRES = Path("pginstall") / "bin"
 _REDIS = Path("bin") / "redis-server"

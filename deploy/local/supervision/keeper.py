@@ -12,10 +12,10 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from deploy.local.children import Program, last_line, spawn, stop
-from deploy.local.display import Display
 from deploy.local.errors import CannotRun, ServerFailed, StartsOver
-from deploy.local.leftovers import ProcessRecord
+from deploy.local.logs.display import Display
+from deploy.local.supervision.child_processes import Program, last_line, spawn, stop
+from deploy.local.supervision.orphans import ProcessRecord
 
 PAUSE_FIRST_SECONDS = 0.2
 PAUSE_LONGEST_SECONDS = 10.0

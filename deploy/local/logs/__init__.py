@@ -1,0 +1,1 @@
+"""What the system writes for people: log files, standard error, the terminal. Metrics are not here."""

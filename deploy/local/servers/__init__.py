@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL and Redis: programs, folders, users, readiness. Restarting is `supervision`'s."""

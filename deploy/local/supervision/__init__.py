@@ -1,0 +1,1 @@
+"""Starting, restarting and stopping processes. What a process does is not known here."""
