@@ -100,7 +100,7 @@ class Truth:
 
     def views_equal_a_rebuild(self) -> None:
         """Every view, the index included, is byte for byte what the log makes of it."""
-        ended = rebuild_views(NAMES, **self._addresses, hear=lambda _: None)  # type: ignore[arg-type]
+        ended = rebuild_views(NAMES, **self._addresses, report=lambda _: None)  # type: ignore[arg-type]
         assert {progress.view: progress.state for progress in ended} == dict.fromkeys(NAMES, "done"), ended
         assert {progress.view: progress.differing_keys or [] for progress in ended} == {
             name: [] for name in NAMES

@@ -202,7 +202,7 @@ def test_a_rebuild_is_asked_for_again_where_its_projector_ended_and_another_runs
 
     def asking() -> list[Progress]:
         addresses = {"postgres_url": place.postgres_url, "redis_url": place.redis_url}
-        return operate.rebuild_views(["order"], **addresses, data_dir=place.data_dir, hear=heard.append)
+        return operate.rebuild_views(["order"], **addresses, data_dir=place.data_dir, report=heard.append)
 
     with ThreadPoolExecutor(1) as executor:
         answer = executor.submit(asking)

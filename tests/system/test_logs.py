@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.logs import log_files as logs
 from deploy.local.logs.log_files import TROUBLES_AT_ONCE, LogWatch, bound_all, is_trouble
-from deploy.local.logs.log_files import log_files as logs
 
 
 @pytest.mark.parametrize(
