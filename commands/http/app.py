@@ -21,7 +21,6 @@ from aggregates.kernel import Rejected
 from commands.handlers.orders import OrderSecretRequired
 from commands.http import cart, catalog, health, inventory, orders
 from commands.http.add_item import AddItemRoute
-from commands.http.validation_errors import invalid_request
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
     BUSY,

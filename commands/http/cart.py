@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from commands.handlers.cart import OpenCart, RemoveItem, SetQuantity
 from commands.http.add_item import ItemBody, add_to_cart
-from commands.http.responses import answered, documented
 from commands.http.json_bodies import JsonRoute
 from commands.http.problems import SKU_MISMATCH
 from commands.http.requests import operator_only
