@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
+
+import psycopg
 
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, NewEvent, Outcome
@@ -84,3 +87,19 @@ class LoopDoor:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def until_someone_waits(sql: psycopg.Connection) -> None:
+    """Until an append waits for a lock."""
+    waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 10
+    while sql.execute(waiting).fetchone() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        sql.execute("SELECT pg_stat_clear_snapshot()")  # What a transaction saw, it sees again.
+
+
+async def until_submitted() -> None:
+    """Until the loop's writer has sent, or queued, the calls of tasks that were just made."""
+    for _ in range(3):
+        await asyncio.sleep(0)

@@ -169,7 +169,6 @@ def test_what_was_decided_before_the_connection_was_lost_is_decided_anew(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             " AND application_name = 'daybook'"
         )
-        await asyncio.sleep(0.05)  # The loop hears of it.
         (stale,) = await postgres_log.append_async([entry({"cart-a": 1}, "cart-a")], session=before)
         assert stale == Moved(("cart-a",))
         after = await postgres_log.session_async()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import psycopg
 import pytest
@@ -12,7 +11,17 @@ import pytest
 from event_store.errors import InvalidEntry, StoreUnavailable
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Moved, Outcome, Replayed
-from tests.event_store.given import adding, command_ids, entry, event, keyed, positions, written
+from tests.event_store.given import (
+    adding,
+    command_ids,
+    entry,
+    event,
+    keyed,
+    positions,
+    until_someone_waits,
+    until_submitted,
+    written,
+)
 
 
 async def each_alone(log: EventLog, *entries: Entry) -> list[Outcome]:
@@ -143,11 +152,11 @@ def test_a_lost_connection_fails_what_was_under_way_and_the_next_call_works(
         with sql.transaction():
             sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || %s, 0))", [schema])
             lost = [asyncio.create_task(postgres_log.append_async([adding("cart-a")]))]
-            await asyncio.to_thread(_until_someone_waits, sql)
+            await asyncio.to_thread(until_someone_waits, sql)
             lost.append(asyncio.create_task(postgres_log.append_async([adding("cart-b")])))
-            await asyncio.sleep(0.05)
+            await until_submitted()
             waiting = asyncio.create_task(postgres_log.append_async([adding("cart-c")]))
-            await asyncio.sleep(0.05)
+            await until_submitted()
             sql.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                 " WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
@@ -158,7 +167,7 @@ def test_a_lost_connection_fails_what_was_under_way_and_the_next_call_works(
         sql.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'daybook'"
         )
-        await asyncio.sleep(0.05)  # Lost while nothing was under way: nobody needs to know.
+        # Lost while nothing was under way: nobody needs to know.
         assert positions(await postgres_log.append_async([adding("cart-a")])) == [3]
 
     asyncio.run(run())
@@ -186,7 +195,7 @@ def test_beside_another_writer_what_waits_travels_as_one_batch(
         with sql.transaction():
             sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || %s, 0))", [schema])
             delayed = asyncio.create_task(postgres_log.append_async([adding("cart-delayed")]))
-            await asyncio.to_thread(_until_someone_waits, sql)
+            await asyncio.to_thread(until_someone_waits, sql)
         await delayed
         await each_alone(postgres_log, *(adding(f"cart-{n}") for n in range(128)))
 
@@ -211,9 +220,3 @@ def test_who_only_reads_cannot_append(postgres_log: PostgresLog, postgres_url: s
         asyncio.run(reading.append_async([adding("cart-b")]))
     reading.close()
     assert postgres_log.head() == 0
-
-
-def _until_someone_waits(sql: psycopg.Connection) -> None:
-    waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
-    while sql.execute(waiting).fetchone() is None:
-        time.sleep(0.01)

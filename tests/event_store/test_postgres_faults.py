@@ -13,7 +13,7 @@ from event_store.errors import LogGap, SchemaMissing, SchemaTooNew, StoreUnavail
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.migrations import migrate
 from event_store.records import Appended, Entry
-from tests.event_store.given import adding, append, keyed, positions
+from tests.event_store.given import adding, append, keyed, positions, until_someone_waits
 from tests.suspended import suspended
 
 
@@ -64,7 +64,7 @@ def test_a_backend_killed_inside_the_append_leaves_no_hole(
         sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || %s, 0))", [schema])
         appending = threading.Thread(target=run)
         appending.start()
-        _until_someone_waits_for_a_lock(sql)
+        until_someone_waits(sql)
         sql.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
@@ -103,7 +103,7 @@ def test_every_caller_of_a_lost_batch_is_told_and_the_next_batch_works(
         threads = [threading.Thread(target=run, args=[adding(f"cart-{n}")]) for n in range(8)]
         for thread in threads:
             thread.start()
-        _until_someone_waits_for_a_lock(sql)
+        until_someone_waits(sql)
         sql.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
@@ -237,12 +237,3 @@ def _kill_all(sql: psycopg.Connection) -> None:
     sql.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'daybook'"
     )
-
-
-def _until_someone_waits_for_a_lock(sql: psycopg.Connection) -> None:
-    waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 5
-    while sql.execute(waiting).fetchone() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-        sql.execute("SELECT pg_stat_clear_snapshot()")  # What a transaction saw, it sees again.

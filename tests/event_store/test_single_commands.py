@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +13,16 @@ import pytest
 from event_store.postgres.append import rows
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Moved, Outcome, Replayed
-from tests.event_store.given import LoopDoor, adding, append, keyed, positions, written
+from tests.event_store.given import (
+    LoopDoor,
+    adding,
+    append,
+    keyed,
+    positions,
+    until_someone_waits,
+    until_submitted,
+    written,
+)
 
 
 @pytest.fixture(params=["threads", "loop"])
@@ -70,7 +78,7 @@ def test_a_lock_that_somebody_holds_is_waited_for(door: EventLog, sql: psycopg.C
     with sql.transaction():
         sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('append ' || current_schema(), 0))")
         sending.start()
-        time.sleep(0.2)
+        until_someone_waits(sql)
         assert outcomes == []
     sending.join()
     assert positions(outcomes) == [2]
@@ -86,10 +94,10 @@ def test_what_is_sent_while_it_is_under_way_takes_nothing_from_its_outcome(
         with sql.transaction():
             sql.execute("LOCK TABLE commands IN SHARE MODE")
             lone = asyncio.create_task(postgres_log.append_async([adding("cart-a", 1)]))
-            await asyncio.sleep(0.1)
+            await asyncio.to_thread(until_someone_waits, sql)
             again = adding("cart-a", 2, **keyed(b"k")), adding("cart-a", 3, **keyed(b"k", b"other"))
             judged = asyncio.create_task(postgres_log.append_async(again))
-            await asyncio.sleep(0.1)
+            await until_submitted()
         return [await lone, await judged]
 
     lone, judged = asyncio.run(run())
