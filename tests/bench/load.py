@@ -103,6 +103,8 @@ def put_load(
         options += ["-c", str(connections), "-z", f"{seconds:g}s", "--urls-from-file", str(addresses)]
         done = subprocess.run([_oha(), *options], capture_output=True, text=True, check=True)
     report = json.loads(done.stdout)
+    if report["errorDistribution"]:
+        raise SystemExit(f"not every request got a response: {report['errorDistribution']}")
     milliseconds = {name: value * 1000 for name, value in report["latencyPercentiles"].items()}
     return Responses(
         report["summary"]["requestsPerSec"],
