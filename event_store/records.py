@@ -266,7 +266,7 @@ class EventLog(EventReader, ProgressStore, Protocol):
         """32 random bytes made when the log was: the key of every HMAC that must outlive a process."""
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keeps it in place of the stream's older ones, where the log has the event it was drawn up from."""
+        """Keeps it in place of the stream's older ones, where the log has the event it was built from."""
 
     def checkpoint(self, name: str) -> int:
         """How far the named reader got (`tracking`); 0 at first, and where that was in another history."""

@@ -1,4 +1,4 @@
-"""Draws a view up in memory from the log, and compares it with what lies in Redis."""
+"""Builds a view in memory from the log, and compares it with what lies in Redis."""
 
 from __future__ import annotations
 

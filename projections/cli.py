@@ -1,4 +1,4 @@
-"""`daybook projections`: where the views stand, and drawing one up anew.
+"""`daybook projections`: where the views stand, and building one anew.
 
 The context object bears `postgres_url`, `redis_url` and `data_dir`.
 """
@@ -127,7 +127,7 @@ def _outcome(progress: Progress) -> str:
         return f"{progress.view}: not rebuilt: {progress.reason}"
     line = f"{progress.view}: version {progress.version} at position {progress.position}"
     if progress.documents is None:
-        return f"{line}, drawn up; there was none to compare it with"
+        return f"{line}, built; there was none to compare it with"
     differing = progress.differing_keys or []
     line += f", {progress.documents} documents compared, {len(differing)} differ from the version before"
     shown = ", ".join(differing[:_DIFFERENCES_SHOWN])

@@ -48,7 +48,7 @@ async def ready(request: Request) -> Response | dict[str, Any]:
 
 
 async def view_positions(stores: Stores) -> dict[str, int | None]:
-    """Where each view stands; None where it is being drawn up, or its store is away."""
+    """Where each view stands; None where it is being built, or its store is away."""
 
     async def position(view: str) -> int | None:
         try:

@@ -144,7 +144,7 @@ class Deciding:
             self.subject_keys.learn(subjects, found)
 
     def done(self, decided: Iterable[Decided]) -> None:
-        """A batch is over: keeps its states the longest, and has their snapshots drawn up."""
+        """A batch is over: keeps its states the longest, and has their snapshots built."""
         written: set[str] = set()
         for one in decided:
             self.cache.touch(one.entry.reads)

@@ -1,4 +1,4 @@
-"""Loading streams from their snapshots, and drawing snapshots up.
+"""Loading streams from their snapshots, and making new ones.
 
 No aggregate knows of them. Any state is kept as it is, under a shape: a fingerprint of the state's fields and
 of all rules of the shop, so that a changed field, fold, upcaster or rounding makes every snapshot of before
@@ -30,7 +30,7 @@ from event_store.records import EventLog, Snapshot
 
 log_lines = structlog.get_logger("commands")
 
-FAILURES = Counter("daybook_snapshot_failures_total", "Snapshots that could not be drawn up, by our mistake")
+FAILURES = Counter("daybook_snapshot_failures_total", "Snapshots that could not be built, by our mistake")
 
 EVENTS_MOST = 250
 """A stream that is so many events ahead of its snapshot gets a new one: folding them takes about 2 ms."""
@@ -76,7 +76,7 @@ class Snapshots:
 
 
 class SnapshotDrawing:
-    """Has snapshots drawn up beside the handling loop, one at a time.
+    """Has snapshots built beside the handling loop, one at a time.
 
     So a hot stream gets them as fast as they can be made and no faster.
     """
@@ -104,7 +104,7 @@ class SnapshotDrawing:
 
     async def _draw(self, cache: StateCache, stream: str) -> None:
         try:
-            drawn = await asyncio.to_thread(self._snapshots.load, [stream])  # which draws it up
+            made = await asyncio.to_thread(self._snapshots.load, [stream])  # which makes it
         except StoreUnavailable:
             return  # Nobody waits for it; the next batch asks again.
         except Exception:  # our mistake: commands go on, and it is tried again once the stream is longer
@@ -114,7 +114,7 @@ class SnapshotDrawing:
             log_lines.exception("snapshot_failed", stream=stream)
             return
         if (kept := cache.get(stream)) is not None:
-            kept.snapshot_version = drawn[stream].snapshot_version
+            kept.snapshot_version = made[stream].snapshot_version
 
 
 def rules_digest(folder: Path) -> str:

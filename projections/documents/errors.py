@@ -8,7 +8,7 @@ class ReadError(Exception):
 
 
 class ViewNotReady(ReadError):  # noqa: N818
-    """The view is being drawn up from the log for the first time, or anew after its store was emptied."""
+    """The view is being built from the log for the first time, or anew after its store was emptied."""
 
     def __init__(self, view: str) -> None:
         super().__init__(f"the view {view} is not ready yet")

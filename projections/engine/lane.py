@@ -99,7 +99,7 @@ class Lane:
             step()
         except TargetDamaged as error:
             reason = str(error)
-            logger.error("view is damaged: drawn up anew", view=self.follower.name, reason=reason)  # noqa: TRY400
+            logger.error("view is damaged: built anew", view=self.follower.name, reason=reason)  # noqa: TRY400
             self.has_moved = True
             self._away(0.0)
             if self.build is not None and not self.is_rebuild:
@@ -127,7 +127,7 @@ class Lane:
         if self.is_rebuild:
             raise TargetMoved(f"{build.name}: the log has another history than what was built")
         logger.error(
-            "view is of another history of the log, or does not say of which: drawn up anew beside",
+            "view is of another history of the log, or does not say of which: built anew beside",
             view=build.name,
             version=build.version,
             position=build.position,

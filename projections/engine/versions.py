@@ -1,6 +1,6 @@
 """Which versions of a view there are, and who may change that: a pointer and a record beside it.
 
-Readers read the version that the pointer names. The record says which version is being drawn up and which
+Readers read the version that the pointer names. The record says which version is being built and which
 are to be deleted, and bears an epoch. Both are only ever changed together, by compare-and-set, and whoever
 takes a view over raises the epoch first: who stalled meanwhile, between any two steps, is refused from then
 on. No number is given to two versions, so that what is deleted or written late hits nobody else's documents.
@@ -69,7 +69,7 @@ class Versions:
 
     @property
     def building(self) -> Pointer | None:
-        """The version that is being drawn up, beside the live one or before there is one."""
+        """The version that is being built, beside the live one or before there is one."""
         return self._record.building
 
     @property
@@ -101,7 +101,7 @@ class Versions:
         return stored == self._seen
 
     def begin(self, *, shards: int, model: int, past: bool = False) -> Pointer:
-        """A new version to be drawn up, in place of one that was begun before. Raises StoreUnavailable.
+        """A new version to be built, in place of one that was begun before. Raises StoreUnavailable.
 
         `past`: the live one is of another history than the log has now, which readers are told.
         """
@@ -122,9 +122,9 @@ class Versions:
             self._change(self._without_building(building=None), self._seen.pointer)
 
     def publish(self, begun: Pointer) -> None:
-        """Turns the pointer to what was drawn up; the live version is gone."""
+        """Turns the pointer to what was built; the live version is gone."""
         if self.building is None or self.building.version != begun.version:
-            raise TargetMoved(f"{self._view}: version {begun.version} is not what is being drawn up")
+            raise TargetMoved(f"{self._view}: version {begun.version} is not what is being built")
         pointer = msgspec.structs.replace(begun, epoch=self._record.epoch)
         gone = self.gone if self.live is None else (*self.gone, self.live)
         record = msgspec.structs.replace(self._record, building=None, gone=gone)

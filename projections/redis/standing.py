@@ -10,7 +10,7 @@ from projections.redis.store import RedisStore
 
 
 class Standing(NamedTuple):
-    """A view's live version and how far it is. `version` None: it is being drawn up, nobody reads it yet."""
+    """A view's live version and how far it is. `version` None: it is being built, nobody reads it yet."""
 
     view: str
     version: int | None

@@ -168,7 +168,7 @@ class TantivyBuild(Build):
                 if error.will_pass:
                     raise
                 damage = str(error)
-        logger.error("search index is damaged: drawn up anew", version=self.version, reason=damage)
+        logger.error("search index is damaged: built anew", version=self.version, reason=damage)
         return None
 
     def _anew(self) -> OpenedIndex:

@@ -1,4 +1,4 @@
-"""The view `search`: every SKU's product page as the index keeps it, from the fold that draws up the page."""
+"""The view `search`: every SKU's product page as the index keeps it, from the fold that builds the page."""
 
 from __future__ import annotations
 

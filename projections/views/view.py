@@ -44,7 +44,7 @@ class DocumentView(Generic[Document]):
 
     name: str
     model: int
-    """The read model's version: raised when its shape or its fold changes, so that it is drawn up anew."""
+    """The read model's version: raised when its shape or its fold changes, so that it is built anew."""
     shape: type[Document]
     events: frozenset[type[Any]]
     facts: Callable[[Any], Sequence[tuple[str, Any]]]

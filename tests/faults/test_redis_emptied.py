@@ -1,4 +1,4 @@
-"""Redis emptied: drawn up again without being told, and nobody sees a part of a view meanwhile."""
+"""Redis emptied: built again without being told, and nobody sees a part of a view meanwhile."""
 
 from __future__ import annotations
 

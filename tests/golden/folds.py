@@ -1,6 +1,6 @@
 """What every fold makes of fixed logs, as digests. `python -m tests.golden.folds` keeps those of today.
 
-A changed fold must not go unseen: a view whose model number stays the same would not be drawn up anew, and
+A changed fold must not go unseen: a view whose model number stays the same would not be built anew, and
 would show what no rebuild gives. So the command keeps no digest of a view that changed under its old number.
 """
 
@@ -79,7 +79,7 @@ def unnumbered(now: Digests, kept: Digests) -> list[str]:
         return []
     return [
         f"the view {name} folds to something else, and its model number is still {view['model']}: raise it"
-        f" (`model` of its VIEW, MODEL of search), so that it is drawn up anew, then run `{COMMAND}`"
+        f" (`model` of its VIEW, MODEL of search), so that it is built anew, then run `{COMMAND}`"
         for name, view in now["views"].items()
         if (before := kept["views"].get(name))
         and view["digest"] != before["digest"]

@@ -1,4 +1,4 @@
-"""Views drawn up in memory from a shop's log."""
+"""Views built in memory from a shop's log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.projections.books import decoded
 from tests.projections.shop import Shop
 
 
-def drawn_up(shop: Shop, view: View) -> MemoryView:
+def built(shop: Shop, view: View) -> MemoryView:
     shop.flush()
     drawn = MemoryView(view)
     drawn.apply(decoded(shop.log))
@@ -20,4 +20,4 @@ def drawn_up(shop: Shop, view: View) -> MemoryView:
 
 
 def document(shop: Shop, view: View, key: str) -> Any:
-    return msgspec.json.decode(drawn_up(shop, view).documents[key])
+    return msgspec.json.decode(built(shop, view).documents[key])

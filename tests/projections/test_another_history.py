@@ -1,4 +1,4 @@
-"""The log goes on with other events than a view has taken in: the view is drawn up anew, beside."""
+"""The log goes on with other events than a view has taken in: the view is built anew, beside."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def always_readable(redis: Redis) -> Iterator[None]:
 @pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("length", [SHORTER, AS_LONG, LONGER])
 @pytest.mark.parametrize("meanwhile", ["running", "stopped"])
-def test_views_of_another_history_are_drawn_up_anew_beside(
+def test_views_of_another_history_are_built_anew_beside(
     shop: Shop,
     redis: Redis,
     fresh_redis: str,
@@ -262,11 +262,11 @@ def test_the_metrics_tell_of_the_versions_that_are_written(
         eventually(lambda: told() == {"1": head}, "of the first")
         head = goes_on_otherwise(shop, LONGER)
         views_are_at(redis, shop, head)
-        eventually(lambda: told() == {"2": head}, "of the one drawn up anew, and of no other")
+        eventually(lambda: told() == {"2": head}, "of the one built anew, and of no other")
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["", "killed meanwhile"])
-def test_until_it_is_drawn_up_anew_a_view_of_another_history_stands_nowhere(
+def test_until_it_is_built_anew_a_view_of_another_history_stands_nowhere(
     shop: Shop, redis: Redis, fresh_redis: str, folder: Path, killed: bool
 ) -> None:
     """Else who asks for a position of this history is told that of the other, and misses what was written."""

@@ -1,4 +1,4 @@
-"""A Redis that holds what nobody of ours wrote counts as one that lost it: not read, and drawn up anew."""
+"""A Redis that holds what nobody of ours wrote counts as one that lost it: not read, and built anew."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def readable(url: str, view: str, key: str) -> bool:
 
 
 @pytest.mark.parametrize("damage", NOTICED)
-def test_damage_is_noticed_without_an_event_and_the_view_drawn_up_anew(
+def test_damage_is_noticed_without_an_event_and_the_view_built_anew(
     shop: Shop, redis: Redis, fresh_redis: str, damage: Damage
 ) -> None:
     shop.bustle(orders=5)
@@ -152,7 +152,7 @@ def test_damage_is_noticed_by_a_projector_that_starts(
 
 
 @pytest.mark.parametrize("content", [b"garbage", b"", b"{}", bytes(9), None], ids=repr)
-def test_a_damaged_document_is_not_served_and_the_view_drawn_up_anew_once_it_is_needed(
+def test_a_damaged_document_is_not_served_and_the_view_built_anew_once_it_is_needed(
     shop: Shop, redis: Redis, fresh_redis: str, content: bytes | None
 ) -> None:
     shop.lists("MUG")
@@ -171,16 +171,12 @@ def test_a_damaged_document_is_not_served_and_the_view_drawn_up_anew_once_it_is_
     with structlog.testing.capture_logs() as lines:
         run(runner(shop, catalog.VIEW, fresh_redis))
 
-    assert "view is damaged: drawn up anew" in [
-        line["event"] for line in lines if line["log_level"] == "error"
-    ]
+    assert "view is damaged: built anew" in [line["event"] for line in lines if line["log_level"] == "error"]
     assert readable(fresh_redis, "product", "MUG")
     assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
 
 
-def test_a_sorted_set_that_is_none_any_more_is_drawn_up_anew(
-    shop: Shop, redis: Redis, fresh_redis: str
-) -> None:
+def test_a_sorted_set_that_is_none_any_more_is_built_anew(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
     shop.flush()
     projector = runner(shop, customer_orders.VIEW, fresh_redis)

@@ -17,7 +17,7 @@ from projections.views import cart, catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.books import EMAIL, recorded
-from tests.projections.drawing import document, drawn_up
+from tests.projections.drawing import built, document
 from tests.projections.shop import Shop
 
 
@@ -97,7 +97,7 @@ def test_stock_follows_every_movement(shop: Shop) -> None:
 
 def test_a_cart_shows_its_lines_and_their_rounded_sum(shop: Shop) -> None:
     shop.bustle(orders=12, seed=3)
-    drawn = drawn_up(shop, cart.VIEW)
+    drawn = built(shop, cart.VIEW)
 
     carts = {
         stream.removeprefix("cart-"): state
@@ -119,7 +119,7 @@ def test_a_cart_shows_its_lines_and_their_rounded_sum(shop: Shop) -> None:
 def test_no_view_holds_personal_data(shop: Shop, view: View) -> None:
     shop.lists("MUG")
     shop.places("o1", {"MUG": 1}, email=EMAIL)
-    stored = b"".join(drawn_up(shop, view).documents.values())
+    stored = b"".join(built(shop, view).documents.values())
 
     for secret in (EMAIL, "Anna", "1 Road", "York", "sealed"):
         assert secret.encode() not in stored

@@ -179,7 +179,7 @@ def test_no_number_is_given_to_two_versions(
     """Not after a rebuild that was dropped, nor after a restart where one of the two has forgotten all."""
     seen: list[int] = []
 
-    def drawn_up() -> None:
+    def built() -> None:
         (build,) = [build for build in redis_builds(fresh_redis, shop.log) if build.name == "order"]
         build.open()
         if not build.is_published:
@@ -192,7 +192,7 @@ def test_no_number_is_given_to_two_versions(
         given_up.close()
 
     for _ in range(3):
-        drawn_up()
+        built()
         if forgets == "Redis":
             redis.flushall()
         else:

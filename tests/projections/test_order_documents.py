@@ -18,7 +18,7 @@ from projections.engine.follower import Decoded
 from projections.views import customer_orders, orders
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, decided
 from tests.projections.books import EMAIL, recorded
-from tests.projections.drawing import document, drawn_up
+from tests.projections.drawing import built, document
 from tests.projections.shop import Shop
 
 
@@ -146,7 +146,7 @@ def test_a_customers_orders_are_listed_by_placing_and_a_guests_nowhere(shop: Sho
     shop.places("o2", {"MUG": 1})
     shop.places("o3", {"MUG": 1}, customer_id="c-1")
 
-    entries = drawn_up(shop, customer_orders.VIEW).entries
+    entries = built(shop, customer_orders.VIEW).entries
 
     assert entries.keys() == {"c-1"}
     assert sorted(entries["c-1"], key=entries["c-1"].__getitem__) == ["o1", "o3"]

@@ -1,4 +1,4 @@
-"""A view is drawn up anew beside the live one, and readers never see half of it."""
+"""A view is built anew beside the live one, and readers never see half of it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_unknown_views_and_second_requests_are_refused(shop: Shop, fresh_redis: 
     assert [(each.state, each.view) for each in told] == [("failed", "nonsense"), ("failed", "order")]
 
 
-def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_drawn_up(
+def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_built(
     shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("projections.engine.runner._PAGE_EVENTS", 20)
@@ -154,7 +154,7 @@ def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_drawn_up(
     runner.rebuild("order", told.append)
     with running(runner):
         views_reach(fresh_redis, head)
-        eventually(lambda: _over(told), "drawn up")
+        eventually(lambda: _over(told), "built")
 
     assert (told[-1].state, told[-1].version, told[-1].documents) == ("done", 1, None)
 

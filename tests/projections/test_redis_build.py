@@ -207,7 +207,7 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
 
 
 @pytest.mark.parametrize("what_is_lost", ["all of it", "a checkpoint"])
-def test_what_is_drawn_up_anew_is_not_taken_for_what_was_live_before(
+def test_what_is_built_anew_is_not_taken_for_what_was_live_before(
     shop: Shop, redis: Redis, fresh_redis: str, what_is_lost: str
 ) -> None:
     """A reader may trust the pointer it read last for a while longer."""
@@ -231,7 +231,7 @@ def test_what_is_drawn_up_anew_is_not_taken_for_what_was_live_before(
     build.close()
 
 
-def test_a_view_half_drawn_up_anew_is_gone_on_with(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+def test_a_view_half_built_anew_is_gone_on_with(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
     build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
     build.open()

@@ -1,4 +1,4 @@
-"""What is read is never older than it claims, also while a view is switched or drawn up anew."""
+"""What is read is never older than it claims, also while a view is switched or built anew."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ask(url: str, asking: Asking) -> None:
     asyncio.run(run())
 
 
-def drawn_up(shop: Shop, view: View, url: str, *, shards: int = 1) -> Build:
+def built(shop: Shop, view: View, url: str, *, shards: int = 1) -> Build:
     """The view is published at the log's head."""
     head = shop.flush()
     build = RedisBuild(view, url, shop.log, shards=shards)
@@ -47,7 +47,7 @@ def drawn_up(shop: Shop, view: View, url: str, *, shards: int = 1) -> Build:
 
 def test_a_document_comes_with_the_position_it_stands_at(shop: Shop, fresh_redis: str) -> None:
     shop.lists("MUG")
-    drawn_up(shop, catalog.VIEW, fresh_redis).close()
+    built(shop, catalog.VIEW, fresh_redis).close()
 
     async def asking(reader: RedisReader) -> None:
         read = await reader.document("product", "MUG")
@@ -63,7 +63,7 @@ def test_a_document_comes_with_the_position_it_stands_at(shop: Shop, fresh_redis
 def test_documents_come_in_the_order_asked(shop: Shop, fresh_redis: str, shards: int) -> None:
     for sku in "ABCDE":
         shop.lists(sku)
-    drawn_up(shop, catalog.VIEW, fresh_redis, shards=shards).close()
+    built(shop, catalog.VIEW, fresh_redis, shards=shards).close()
 
     async def asking(reader: RedisReader) -> None:
         reads = await reader.documents("product", ["D", "nothing", "A", "E"])
@@ -85,7 +85,7 @@ def test_customers_orders_days_and_bestsellers_come_in_order(
         shop.places(f"o{number}", {"MUG": 2, "CUP": 1}, customer_id="c-1")
     shop.places("guest", {"POT": 20})
     for view in (customer_orders.VIEW, sales.VIEW, bestsellers.VIEW):
-        drawn_up(shop, view, fresh_redis, shards=shards).close()
+        built(shop, view, fresh_redis, shards=shards).close()
 
     async def asking(reader: RedisReader) -> None:
         newest = await reader.newest_entries("customer_orders", "c-1", limit=3)
@@ -117,7 +117,7 @@ def test_a_view_without_a_pointer_is_not_ready(fresh_redis: str) -> None:
 
 def test_an_emptied_store_is_not_ready_rather_than_empty(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.lists("MUG")
-    drawn_up(shop, catalog.VIEW, fresh_redis).close()
+    built(shop, catalog.VIEW, fresh_redis).close()
 
     async def asking(reader: RedisReader) -> None:
         await reader.document("product", "MUG")
@@ -130,7 +130,7 @@ def test_an_emptied_store_is_not_ready_rather_than_empty(shop: Shop, redis: Redi
 
 def test_a_switch_is_followed_by_readers_that_know_the_old_pointer(shop: Shop, fresh_redis: str) -> None:
     shop.lists("MUG")
-    live = drawn_up(shop, catalog.VIEW, fresh_redis)
+    live = built(shop, catalog.VIEW, fresh_redis)
 
     async def asking(reader: RedisReader) -> None:
         before = await reader.document("product", "MUG")
@@ -148,7 +148,7 @@ def test_a_switch_is_followed_by_readers_that_know_the_old_pointer(shop: Shop, f
 
 def test_waiting_ends_when_the_position_is_reached_or_the_time_is_over(shop: Shop, fresh_redis: str) -> None:
     shop.lists("MUG")
-    build = drawn_up(shop, orders.VIEW, fresh_redis)
+    build = built(shop, orders.VIEW, fresh_redis)
 
     async def asking(reader: RedisReader) -> None:
         started = time.monotonic()

@@ -105,9 +105,7 @@ def test_redis_emptied_under_writes(shop: Shop, redis: Redis, fresh_redis: str) 
     views_equal_a_rebuild(shop.log, fresh_redis)
 
 
-def test_another_read_model_is_drawn_up_beside_the_old_one(
-    shop: Shop, redis: Redis, fresh_redis: str
-) -> None:
+def test_another_read_model_is_built_beside_the_old_one(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=5)
     head = shop.flush()
     with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
@@ -133,7 +131,7 @@ def test_another_number_of_shards_is_a_rebuild(shop: Shop, redis: Redis, fresh_r
     views_equal_a_rebuild(shop.log, fresh_redis)
 
 
-def test_a_view_ahead_of_the_log_is_drawn_up_anew(shop: Shop, fresh_redis: str) -> None:
+def test_a_view_ahead_of_the_log_is_built_anew(shop: Shop, fresh_redis: str) -> None:
     shop.bustle(orders=5)
     with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_reach(fresh_redis, shop.flush())

@@ -14,7 +14,7 @@ from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import bestsellers, sales
 from tests.projections.books import FIRST_DAY, recorded
-from tests.projections.drawing import drawn_up
+from tests.projections.drawing import built
 from tests.projections.shop import Shop
 
 
@@ -39,7 +39,7 @@ def test_a_days_sales_are_its_placed_orders_less_the_canceled_and_the_credit_not
     shop.sends("o1", "f1")
     shop.takes_back("o1", "r1", {"1": 1})
 
-    drawn = drawn_up(shop, sales.VIEW)
+    drawn = built(shop, sales.VIEW)
 
     days = {day: msgspec.json.decode(value)["rows"] for day, value in drawn.documents.items()}
     assert days["2026-03-01"] == [
@@ -74,11 +74,11 @@ def test_bestsellers_count_ordered_units_and_forget_canceled_ones(shop: Shop) ->
     shop.lists("CUP")
     shop.places("o1", {"MUG": 2, "CUP": 1})
     shop.places("o2", {"MUG": 3})
-    assert drawn_up(shop, bestsellers.VIEW).ranking == {"MUG": 5, "CUP": 1}
+    assert built(shop, bestsellers.VIEW).ranking == {"MUG": 5, "CUP": 1}
 
     shop.cancels("o1", code="card_declined")
 
-    drawn = drawn_up(shop, bestsellers.VIEW)
+    drawn = built(shop, bestsellers.VIEW)
     assert drawn.ranking == {"MUG": 3}, "a SKU of which nothing is left ordered is in no ranking"
     assert msgspec.json.decode(drawn.documents["CUP"])["units"] == 0
 
@@ -89,7 +89,7 @@ def test_a_bestseller_that_leaves_the_shop_comes_back_with_its_units(shop: Shop)
     shop.places("o1", {"MUG": 5, "CUP": 1})
     stream = "product-MUG"
     shop.record((stream, product.delist(shop.state(stream), sku="MUG", reason="gone")))
-    assert drawn_up(shop, bestsellers.VIEW).ranking == {"CUP": 1}
+    assert built(shop, bestsellers.VIEW).ranking == {"CUP": 1}
     shop.places("o2", {"CUP": 1})
     shop.lists("MUG")
-    assert drawn_up(shop, bestsellers.VIEW).ranking == {"MUG": 5, "CUP": 2}
+    assert built(shop, bestsellers.VIEW).ranking == {"MUG": 5, "CUP": 2}

@@ -49,7 +49,7 @@ class Shop:
         return self.position
 
     def notices_losses(self) -> None:
-        """Checks every build as the projector does between events, and draws up what is lost."""
+        """Checks every build as the projector does between events, and builds what is lost."""
         for build in self.builds.values():
             try:
                 build.check()

@@ -34,7 +34,7 @@ def braces(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("damage", [lists_of_strangers, noise, braces])
-def test_damage_is_a_503_at_worst_and_over_when_the_views_are_drawn_up(
+def test_damage_is_a_503_at_worst_and_over_when_the_views_are_built(
     shop: Shop, api: httpx.Client, fresh_redis: str, damage: Callable[[Redis], None]
 ) -> None:
     redis = Redis.from_url(fresh_redis)

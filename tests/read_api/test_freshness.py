@@ -93,7 +93,7 @@ def test_before_the_first_publication_no_view_is_ready(shop: Shop, api: httpx.Cl
         assert answer.headers["Retry-After"] == "1"
 
 
-def test_an_emptied_store_is_not_ready_until_it_is_drawn_up_again(
+def test_an_emptied_store_is_not_ready_until_it_is_built_again(
     stocked: Shop, api: httpx.Client, fresh_redis: str
 ) -> None:
     before = api.get("/api/v1/products/MUG")
@@ -106,7 +106,7 @@ def test_an_emptied_store_is_not_ready_until_it_is_drawn_up_again(
     assert (again.content, again.headers["ETag"]) == (before.content, before.headers["ETag"])
 
 
-def test_a_deleted_index_is_not_ready_until_it_is_drawn_up_again(
+def test_a_deleted_index_is_not_ready_until_it_is_built_again(
     stocked: Shop, api: httpx.Client, tmp_path: Path
 ) -> None:
     before = api.get("/api/v1/products")

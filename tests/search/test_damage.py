@@ -1,4 +1,4 @@
-"""An index that is damaged counts as one that is missing: not read, and drawn up anew."""
+"""An index that is damaged counts as one that is missing: not read, and built anew."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def live(shop: SearchShop) -> Path:
     return shop.folder / f"search.v{shop.build.version}"
 
 
-def draw_up_anew(shop: SearchShop, build: TantivyBuild) -> None:
+def build_anew(shop: SearchShop, build: TantivyBuild) -> None:
     """Where only the pointer was lost, what it named is sound, and goes on where it stands."""
     position = build.open()
     assert (position in {0, 3}, build.is_published) == (True, False)
@@ -153,7 +153,7 @@ def draw_up_anew(shop: SearchShop, build: TantivyBuild) -> None:
 
 
 @pytest.mark.parametrize("damage", EVERY_DAMAGE)
-def test_a_damaged_index_is_noticed_while_it_is_open_and_drawn_up_anew(
+def test_a_damaged_index_is_noticed_while_it_is_open_and_built_anew(
     stocked: SearchShop, damage: Damage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.0)
@@ -165,13 +165,13 @@ def test_a_damaged_index_is_noticed_while_it_is_open_and_drawn_up_anew(
             stocked.reader.position()
         with pytest.raises(ViewNotReady):
             stocked.finds("mug")
-    draw_up_anew(stocked, stocked.build)
+    build_anew(stocked, stocked.build)
     assert stocked.finds("red") == ["A"]  # The same reader, without a restart.
     stocked.build.check()
 
 
 @pytest.mark.parametrize("damage", [*EVERY_DAMAGE, engines_own_list_broken])
-def test_a_damaged_index_is_noticed_when_it_is_opened_and_drawn_up_anew(
+def test_a_damaged_index_is_noticed_when_it_is_opened_and_built_anew(
     stocked: SearchShop, damage: Damage
 ) -> None:
     stocked.build.close()
@@ -180,7 +180,7 @@ def test_a_damaged_index_is_noticed_when_it_is_opened_and_drawn_up_anew(
     with pytest.raises(ViewNotReady):
         reader.position()
     build = TantivyBuild(stocked.folder, stocked.numbers)
-    draw_up_anew(stocked, build)
+    build_anew(stocked, build)
     assert reader.position() == 3
     assert len(list(stocked.folder.glob("search.v*"))) == 1
 
@@ -190,7 +190,7 @@ def test_damage_is_told(stocked: SearchShop) -> None:
     with structlog.testing.capture_logs() as lines:
         stocked.build.open()
     (line,) = [line for line in lines if line["log_level"] == "error"]
-    assert (line["event"], line["version"]) == ("search index is damaged: drawn up anew", 1)
+    assert (line["event"], line["version"]) == ("search index is damaged: built anew", 1)
     assert line["reason"].endswith(".store is not as it was written")
 
 

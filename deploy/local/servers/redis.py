@@ -1,6 +1,6 @@
 """The embedded Redis: the read models' home, on a unix socket only.
 
-What it holds can be drawn up again from the log, so a second's writes may be lost with the machine's power
+What it holds can be built again from the log, so a second's writes may be lost with the machine's power
 (append-only file, synced every second); a `kill -9` loses none, and a restart need not rebuild. Files that it
 cannot load are put aside, and it begins empty.
 """
@@ -124,9 +124,7 @@ class RedisServer(Server):
         aside = self.folder.with_name(f"{self.folder.name}.damaged")
         shutil.rmtree(aside, ignore_errors=True)
         self.folder.rename(aside)
-        self.report(
-            f"its files were damaged and lie in {aside}: the read models are drawn up from the log anew"
-        )
+        self.report(f"its files were damaged and lie in {aside}: the read models are built from the log anew")
 
     def _works_here(self, process: psutil.Process) -> bool:
         try:
