@@ -247,9 +247,13 @@ def test_a_hot_sku_folds_in_linear_time():
             yield reserved(f"{number:032x}", 1)
 
     def seconds(orders):
+        """The least of three: what else the machine does only adds to it."""
         history = list(events(orders))
-        started = process_time()  # What other processes do meanwhile does not count.
-        state_after(stock, *history)
-        return process_time() - started
+        found = []
+        for _ in range(3):
+            started = process_time()
+            state_after(stock, *history)
+            found.append(process_time() - started)
+        return min(found)
 
     assert seconds(100_000) < 50 * max(seconds(10_000), 0.01)  # quadratic would be 100 times
