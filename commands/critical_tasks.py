@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 Ended = Callable[[str, BaseException | None], None]
-"""Is told the name of what has ended by itself, and what ended it."""
+"""Gets the name of what has ended by itself, and what ended it."""
 
 
 def end_this_process(name: str, error: BaseException | None) -> None:
@@ -31,7 +31,7 @@ def error_of(task: asyncio.Task[Any]) -> BaseException | None:
     return None if task.cancelled() else task.exception()
 
 
-class Vital:
+class CriticalTasks:
     """Notes whether something has ended by itself."""
 
     def __init__(self) -> None:

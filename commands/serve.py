@@ -9,7 +9,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from aggregates.event_types import EVENT_TYPES
-from commands.critical_tasks import Vital
+from commands.critical_tasks import CriticalTasks
 from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
@@ -38,18 +38,20 @@ def serve_commands(settings: Settings, serve: Serve) -> None:
 
 async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     codec = Codec(EVENT_TYPES)
-    vital = Vital()
-    handling = Handling(log, codec, HANDLERS, deadline_seconds=settings.deadline_seconds, failed=vital.ended)
+    critical = CriticalTasks()
+    handling = Handling(
+        log, codec, HANDLERS, deadline_seconds=settings.deadline_seconds, failed=critical.ended
+    )
     gateway = SandboxGateway(settings.data_dir / "sandbox.sqlite")
-    processes = ProcessManagers(log, codec, handling, all_kinds(gateway), failed=vital.ended)
+    processes = ProcessManagers(log, codec, handling, all_kinds(gateway), failed=critical.ended)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        # The log is closed first of all that is given back, beneath whoever still waits for its server.
+        # The log is closed first of all that is given back, beneath what still waits for its server.
         with closing(gateway), closing(log):
             async with handling, processes:
                 yield
 
     app = build_command_app(settings, handling, log, processes=processes, running=running())
     await serve(app)
-    vital.require()
+    critical.require()

@@ -73,7 +73,7 @@ START = Checkpoint(0)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A stream's folded state at a version. Disposable: whoever has none folds the stream.
+    """A stream's folded state at a version. Disposable: without one the stream is folded.
 
     `shape` says what the state looks like and how it was folded; another shape's is never read.
     """

@@ -26,7 +26,7 @@ from projections.redis.requests import RedisRequests, Request
 from projections.settings import Settings
 
 LOCK = "projector"
-"""The session lock that whoever writes views holds."""
+"""The session lock of the views' writer."""
 
 _STOP_SECONDS_MAX = 12
 """After so long it ends by force: what a batch has left half done is found, and counts once."""

@@ -1,4 +1,4 @@
-"""Who may see what is not for everybody: the operator, and whoever holds an order's secret.
+"""Who may see what is not for everybody: the operator, and clients that hold an order's secret.
 
 Without an operator token everything is open. With one, nothing of an answer depends on what is there before
 the asker was let in: neither its status, nor its headers, nor how long it takes.

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from read_api.cursors import cursor_of_rank, rank_of_cursor
 from read_api.freshness import read_fresh
 from read_api.openapi import Bestseller, documented_list
-from read_api.requests import Asked, Cursor, Limit
+from read_api.requests import Cursor, Limit, WantedFreshness
 from read_api.responses import answer, listing, with_field
 from read_api.stores import Stores, stores_of
 
@@ -34,7 +34,9 @@ class _Ranked(msgspec.Struct, frozen=True):
 
 
 @router.get("/bestsellers", summary="What sells best", **documented_list(Bestseller))
-async def bestsellers(request: Request, asked: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
+async def bestsellers(
+    request: Request, wanted: WantedFreshness, cursor: Cursor = None, limit: Limit = 100
+) -> Response:
     """Products on sale by units ordered, canceled orders out."""
     stores = stores_of(request)
     start = rank_of_cursor(cursor, _QUERY)
@@ -46,7 +48,7 @@ async def bestsellers(request: Request, asked: Asked, cursor: Cursor = None, lim
         )
 
     ranked = await read_fresh(
-        lambda: _ranked(stores, start, limit), wait, asked, stores.settings.min_position_wait_seconds
+        lambda: _ranked(stores, start, limit), wait, wanted, stores.settings.min_position_wait_seconds
     )
     following = cursor_of_rank(None if ranked.is_last else start + limit, _QUERY)
     return answer(listing(ranked.items, following), ranked.position, request.headers)

@@ -9,7 +9,7 @@ from projections.documents.shapes import CartDocument
 from read_api.freshness import fresh_document
 from read_api.openapi import documented
 from read_api.problems import UNKNOWN_CART, unknown
-from read_api.requests import Asked, Identifier
+from read_api.requests import Identifier, WantedFreshness
 from read_api.responses import answer
 from read_api.stores import stores_of
 
@@ -17,9 +17,9 @@ router = APIRouter(prefix="/api/v1/carts", tags=["carts"])
 
 
 @router.get("/{cart_id}", summary="A cart", **documented(CartDocument, UNKNOWN_CART))
-async def cart(request: Request, cart_id: Identifier, asked: Asked) -> Response:
+async def cart(request: Request, cart_id: Identifier, wanted: WantedFreshness) -> Response:
     """What is in it and what it comes to. Who knows the id may see the cart."""
-    found = await fresh_document(stores_of(request), "cart", cart_id, asked)
+    found = await fresh_document(stores_of(request), "cart", cart_id, wanted)
     if found.document is None:
         raise unknown(UNKNOWN_CART, found.position, cart_id=cart_id)
     return answer(found.document, found.position, request.headers)

@@ -23,7 +23,7 @@ from read_api.freshness import Freshness, read_fresh
 from read_api.openapi import documented, documented_list
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT
 from read_api.product_page import product_response
-from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Asked, Cursor, Limit, Sku, typed
+from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
 from read_api.responses import answer, listing
 from read_api.stores import stores_of
 
@@ -69,15 +69,15 @@ SearchSort = Literal["relevance", "price_asc", "price_desc", "newest"]
 
 
 @router.get("/products/{sku}", summary="A product page", **documented(ProductDocument, UNKNOWN_PRODUCT))
-async def product(request: Request, sku: Sku, asked: Asked) -> Response:
+async def product(request: Request, sku: Sku, wanted: WantedFreshness) -> Response:
     """The product with its price and the units for sale now."""
-    return await product_response(request, sku, asked)
+    return await product_response(request, sku, wanted)
 
 
 @router.get("/products", summary="Products", **documented_list(ProductDocument, searched=True))
 async def products(
     request: Request,
-    asked: Asked,
+    wanted: WantedFreshness,
     category: Category = None,
     sort: ListingSort = "sku",
     cursor: Cursor = None,
@@ -85,13 +85,13 @@ async def products(
 ) -> Response:
     """Listed products, those of a category and below it where one is named."""
     query = ProductQuery(category=category, sort=sort)
-    return await _page(request, query, asked, cursor, limit)
+    return await _page(request, query, wanted, cursor, limit)
 
 
 @router.get("/search", summary="Search for products", **documented_list(ProductDocument, searched=True))
 async def search(
     request: Request,
-    asked: Asked,
+    wanted: WantedFreshness,
     q: Words = None,
     category: Category = None,
     price_min: Price = None,
@@ -111,11 +111,11 @@ async def search(
         in_stock=in_stock,
         sort="sku" if sort == "relevance" and not words else sort,
     )
-    return await _page(request, query, asked, cursor, limit)
+    return await _page(request, query, wanted, cursor, limit)
 
 
 async def _page(
-    request: Request, query: ProductQuery, asked: Freshness | None, cursor: str | None, limit: int
+    request: Request, query: ProductQuery, wanted: Freshness | None, cursor: str | None, limit: int
 ) -> Response:
     stores = stores_of(request)
     place = place_of_cursor(cursor, query, by_relevance=query.sort == "relevance")
@@ -124,7 +124,9 @@ async def _page(
         return await stores.search(query, limit=limit, place=place)
 
     try:
-        page = await read_fresh(read, stores.wait_for_index, asked, stores.settings.min_position_wait_seconds)
+        page = await read_fresh(
+            read, stores.wait_for_index, wanted, stores.settings.min_position_wait_seconds
+        )
     except PlaceExpiredError as error:
         raise ProblemError(CURSOR_EXPIRED) from error
     following = cursor_of_place(page.next, query)

@@ -15,7 +15,7 @@ from projections.documents.shapes import Money, SalesDocument, SalesRow
 from read_api.access import operator_only
 from read_api.freshness import read_fresh
 from read_api.openapi import DashboardDay, documented_days
-from read_api.requests import Asked
+from read_api.requests import WantedFreshness
 from read_api.responses import answer
 from read_api.stores import Stores, stores_of
 
@@ -49,7 +49,9 @@ Last = Annotated[Day | None, Query(alias="to", description="The last day, includ
 
 
 @router.get("/sales", summary="Sales by day and currency", **documented_days())
-async def sales(request: Request, asked: Asked, first: First = None, last: Last = None) -> Response:
+async def sales(
+    request: Request, wanted: WantedFreshness, first: First = None, last: Last = None
+) -> Response:
     """A row per day and currency that has data. A bound not given is open; of all days the last 30 are shown
     where neither is."""
     stores = stores_of(request)
@@ -58,7 +60,7 @@ async def sales(request: Request, asked: Asked, first: First = None, last: Last 
         return await stores.documents.wait_for("sales", None, position, seconds)
 
     found = await read_fresh(
-        lambda: _days(stores, first, last), wait, asked, stores.settings.min_position_wait_seconds
+        lambda: _days(stores, first, last), wait, wanted, stores.settings.min_position_wait_seconds
     )
     body = msgspec.json.encode({"days": found.days})
     return answer(body, found.position, request.headers, private=True)

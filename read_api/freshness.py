@@ -44,7 +44,7 @@ class Freshness:
     wait_seconds: int | None = None
 
 
-def asked_freshness(headers: Mapping[str, str]) -> Freshness | None:
+def freshness_of(headers: Mapping[str, str]) -> Freshness | None:
     """What the headers ask for; None is the usual case. Raises invalid-min-position."""
     text = headers.get(MIN_POSITION)
     if text is None:
@@ -56,7 +56,7 @@ def asked_freshness(headers: Mapping[str, str]) -> Freshness | None:
 
 
 async def read_fresh(
-    read: Callable[[], Awaitable[Found]], wait: Wait, asked: Freshness | None, wait_seconds: float
+    read: Callable[[], Awaitable[Found]], wait: Wait, wanted: Freshness | None, wait_seconds: float
 ) -> Found:
     """Reads, and where that is older than what was asked for, waits for the view and reads again.
 
@@ -65,36 +65,37 @@ async def read_fresh(
     than the past.
     """
     found = await read()
-    if asked is None or found.position >= asked.position:
+    if wanted is None or found.position >= wanted.position:
         return found
     await wait(
-        asked.position, wait_seconds if asked.wait_seconds is None else min(asked.wait_seconds, wait_seconds)
+        wanted.position,
+        wait_seconds if wanted.wait_seconds is None else min(wanted.wait_seconds, wait_seconds),
     )
     found = await read()
-    refuse_behind(found, asked)
+    refuse_behind(found, wanted)
     return found
 
 
-def refuse_behind(found: Positioned, asked: Freshness | None) -> None:
+def refuse_behind(found: Positioned, wanted: Freshness | None) -> None:
     """Raises view-behind where the asker would rather have nothing than this."""
-    if asked is not None and asked.strict and found.position < asked.position:
+    if wanted is not None and wanted.strict and found.position < wanted.position:
         raise ProblemError(
             VIEW_BEHIND,
-            f"The view stands at position {found.position}, not yet at {asked.position}.",
+            f"The view stands at position {found.position}, not yet at {wanted.position}.",
             headers={VIEW_POSITION: str(found.position), **RETRY_SOON},
             view_position=found.position,
-            min_position=asked.position,
+            min_position=wanted.position,
         )
 
 
-async def fresh_document(stores: Stores, view: str, key: str, asked: Freshness | None) -> Read:
+async def fresh_document(stores: Stores, view: str, key: str, wanted: Freshness | None) -> Read:
     """One document, as fresh as asked, or as it is when the time is over."""
-    if asked is None:
+    if wanted is None:
         return await stores.documents.document(view, key)
 
     async def wait(position: int, seconds: float) -> int:
         return await stores.documents.wait_for(view, key, position, seconds)
 
     return await read_fresh(
-        lambda: stores.documents.document(view, key), wait, asked, stores.settings.min_position_wait_seconds
+        lambda: stores.documents.document(view, key), wait, wanted, stores.settings.min_position_wait_seconds
     )

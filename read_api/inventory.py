@@ -9,7 +9,7 @@ from projections.documents.shapes import InventoryDocument
 from read_api.freshness import fresh_document
 from read_api.openapi import documented
 from read_api.problems import UNKNOWN_SKU, unknown
-from read_api.requests import Asked, Sku
+from read_api.requests import Sku, WantedFreshness
 from read_api.responses import answer
 from read_api.stores import stores_of
 
@@ -17,9 +17,9 @@ router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
 
 
 @router.get("/{sku}", summary="The stock of a SKU", **documented(InventoryDocument, UNKNOWN_SKU))
-async def inventory(request: Request, sku: Sku, asked: Asked) -> Response:
+async def inventory(request: Request, sku: Sku, wanted: WantedFreshness) -> Response:
     """Units on hand, those reserved of them, and what is left to sell."""
-    found = await fresh_document(stores_of(request), "inventory", sku, asked)
+    found = await fresh_document(stores_of(request), "inventory", sku, wanted)
     if found.document is None:
         raise unknown(UNKNOWN_SKU, found.position, sku=sku)
     return answer(found.document, found.position, request.headers)

@@ -17,7 +17,7 @@ from read_api.cursors import cursor_of_rank, rank_of_cursor
 from read_api.freshness import fresh_document, read_fresh, refuse_behind
 from read_api.openapi import documented, documented_list
 from read_api.problems import UNKNOWN_ORDER, unknown
-from read_api.requests import Asked, Cursor, Identifier, Limit
+from read_api.requests import Cursor, Identifier, Limit, WantedFreshness
 from read_api.responses import answer, listing
 from read_api.stores import Stores, stores_of
 
@@ -36,16 +36,16 @@ class _Orders(msgspec.Struct, frozen=True):
     dependencies=[Depends(operator_or_secret)],
     **documented(OrderDocument, ORDER_SECRET_REQUIRED, UNKNOWN_ORDER),
 )
-async def order(request: Request, order_id: Identifier, asked: Asked) -> Response:
+async def order(request: Request, order_id: Identifier, wanted: WantedFreshness) -> Response:
     """With its payment, what was sent, came back and was refunded.
 
-    Where an operator token is set, it is shown to the operator and to whoever holds its secret.
+    Where an operator token is set, it is shown to the operator and to clients that hold its secret.
     """
-    patient = None if asked is None else replace(asked, strict=False)
+    patient = None if wanted is None else replace(wanted, strict=False)
     found = await fresh_document(stores_of(request), "order", order_id, patient)
     if not may_see_order(request, found.document):
         raise order_secret_required()
-    refuse_behind(found, asked)
+    refuse_behind(found, wanted)
     if found.document is None:
         raise unknown(UNKNOWN_ORDER, found.position, order_id=order_id)
     return answer(found.document, found.position, request.headers, private=True)
@@ -60,7 +60,7 @@ async def order(request: Request, order_id: Identifier, asked: Asked) -> Respons
 async def orders_of_customer(
     request: Request,
     customer_id: Identifier,
-    asked: Asked,
+    wanted: WantedFreshness,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
@@ -78,7 +78,7 @@ async def orders_of_customer(
     found = await read_fresh(
         lambda: _orders(stores, customer_id, below, limit),
         wait,
-        asked,
+        wanted,
         stores.settings.min_position_wait_seconds,
     )
     body = listing(found.items, cursor_of_rank(found.next_below, query))

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from deploy.edge.requests import parameters_once
-from read_api.freshness import Freshness, asked_freshness, fresh_document
+from read_api.freshness import Freshness, fresh_document, freshness_of
 from read_api.problems import UNKNOWN_PRODUCT, unknown
 from read_api.responses import answer
 from read_api.stores import stores_of
@@ -40,7 +40,7 @@ class ProductPageRoute(BaseRoute):
         request = Request(scope)
         if scope["query_string"]:
             parameters_once(request, ())
-        freshness = asked_freshness(request.headers)
+        freshness = freshness_of(request.headers)
         response = await product_response(request, scope["path_params"]["sku"], freshness)
         await response(scope, receive, send)
 

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from deploy.edge.requests import parameters_once
 from projections.documents.spelling import controls, spelt
 from read_api.cursors import LENGTH_MAX
-from read_api.freshness import POSITION_MAX, Freshness, asked_freshness
+from read_api.freshness import POSITION_MAX, Freshness, freshness_of
 
 TEXT = r"[^\x00-\x1f\x7f-\x9f]"
 """A character that may stand in a path or a query: both servers refuse the others."""
@@ -45,7 +45,7 @@ def freshness(
     if_none_match: _IfNoneMatch = None,
 ) -> Freshness | None:
     """The headers as what is asked of the view; declared here so that OpenAPI tells of them."""
-    return asked_freshness(request.headers)
+    return freshness_of(request.headers)
 
 
 def refuse_unknown_parameters(request: Request) -> None:
@@ -77,7 +77,7 @@ WRITTEN_IN_DIGITS = BeforeValidator(_digits)
 """Of a number: pydantic alone would take `1_0`, `+1` and `1.0` as well. It stands behind the number's bounds,
 or the document would not tell them."""
 
-Asked = Annotated[Freshness | None, Depends(freshness)]
+WantedFreshness = Annotated[Freshness | None, Depends(freshness)]
 Limit = Annotated[int, Field(ge=1, le=1_000), WRITTEN_IN_DIGITS, Query(description="Items per page.")]
 Cursor = Annotated[
     str | None,

@@ -19,9 +19,9 @@ from event_store.codec import Codec
 from event_store.errors import AnotherHistory
 from event_store.postgres.log import PostgresLog
 from event_store.records import Checkpoint
-from replays.feed.asked import LIMIT_MAX, TYPE_NAMES
 from replays.feed.cloud_events import cloud_event
 from replays.feed.feed import BeyondHead, read_page
+from replays.feed.feed_request import LIMIT_MAX, TYPE_NAMES
 from replays.order.history import UnknownOrder, load_history
 from replays.order.moments import NOW, Cut, parse_time, recorded_by, up_to, valid_by
 from replays.order.report import NotYet, in_json, in_words

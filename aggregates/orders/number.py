@@ -1,6 +1,6 @@
 """A number that one order bears (`order_number-<digits>`) or one credit note (`credit_note_number-…`).
 
-Its stream begins with whoever bears it, so that the log itself keeps two from bearing the same.
+Its stream begins with its bearer, so that the log itself keeps two from bearing the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The port to whoever moves the money: four calls, their answers, and what can go wrong.
+"""The port to what moves the money: four calls, their answers, and what can go wrong.
 
 Every call carries a key. The gateway does a key's call once and answers it the same ever after, so a call
 whose answer was lost is simply made again. Calls block; the process manager makes them in threads.

@@ -47,7 +47,7 @@ class QuantityBody(Body):
 
 @router.post("", summary="Take a cart", **documented(AnswerBody, key="taken"))
 async def open_cart(request: Request, body: CartBody) -> Response:
-    """The answer's `id` is the cart's: whoever knows it may use the cart.
+    """The answer's `id` is the cart's: any client that knows it may use the cart.
 
     Where an operator token is set, only the operator says whose cart it is: nobody is taken at their word.
     """

@@ -1,4 +1,4 @@
-"""An order's secret: checkout answers it, and whoever sends it back holds the order.
+"""An order's secret: checkout answers it, and a client that sends it back holds the order.
 
 It follows from the installation's secret and the order's id, and is written down nowhere: the order's first
 event has its hash, by which the query side knows it.

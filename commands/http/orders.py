@@ -92,7 +92,7 @@ async def check_out(
 async def cancel_order(request: Request, order_id: IdPath, body: CancelBody | None = None) -> Response:
     """Possible until something was sent. Units go back on sale, and what was paid goes back.
 
-    Where an operator token is set, for the operator and whoever holds the order's secret.
+    Where an operator token is set, for the operator and clients that hold the order's secret.
     """
     command = CancelOrder(order_id=order_id, reason=(body or CancelBody()).reason)
     return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)

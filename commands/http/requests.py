@@ -26,15 +26,15 @@ WAIT_SECONDS_MAX = 30.0
 
 OPERATOR = Actor("operator", "token", frozenset({OPERATOR_ROLE}))
 ANYBODY = Actor(ANONYMOUS.kind, roles=OPERATOR.roles)
-"""Whoever asks where no token is set: they may do everything."""
+"""Every client where no token is set: it may do everything."""
 
 
 def actor_of(request: Request) -> Actor:
     """Who asks. The one place where a request becomes an actor.
 
     With an operator token set, its bearer is the operator, and who sends the secret of the order that the
-    path names is its shopper; without one, whoever reaches the loopback address may do everything, under
-    no name.
+    path names is its shopper; without one, every client that reaches the loopback address may do
+    everything, under no name.
     """
     token: str | None = request.app.state.settings.operator_token
     if not token:

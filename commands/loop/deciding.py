@@ -28,7 +28,7 @@ Handler = Callable[[StateCache, Any], Decision]
 
 
 class Deciding:
-    """The books, and the entries made of what was decided on them. For the handling loop alone."""
+    """The cached states, and the entries made of what was decided on them. For the handling loop alone."""
 
     def __init__(
         self, log: EventLog, codec: Codec, handlers: Mapping[type, Handler], *, streams_max: int

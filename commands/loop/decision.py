@@ -34,7 +34,7 @@ class Actor:
 OPERATOR_ROLE = "operator"
 ANONYMOUS = Actor("anonymous")
 SHOPPER = "shopper"
-"""The kind of whoever showed an order's secret; the order's id is theirs."""
+"""The kind of a client that showed an order's secret; its id is the order's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

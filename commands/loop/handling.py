@@ -52,7 +52,7 @@ class Handling:
     """Handles commands by `handlers` (one per command class) on a log.
 
     Use as an async context manager, or `start` and `stop` it. All calls from one event loop. Where the loop
-    ends by itself, whoever waits is told so, and `failed` is called.
+    ends by itself, its callers get an error, and `failed` is called.
     """
 
     def __init__(

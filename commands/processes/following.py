@@ -52,7 +52,7 @@ class RetryPolicy:
 
 
 class Handles(Protocol):
-    """Whoever decides and appends commands: `commands.loop.handling.Handling`."""
+    """What decides and appends commands: `commands.loop.handling.Handling`."""
 
     async def handle(self, command: Any, context: Context) -> Answer:
         """Returns once the outcome is durable."""

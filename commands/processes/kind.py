@@ -2,8 +2,8 @@
 close, and what it does about each piece of open work once that is due.
 
 Work is opened by an event and closed by an event, by nothing else. So what is open follows from the log
-alone, and whoever follows it next finds the same. A timer is work that is due later; a schedule, work whose
-end opens the next.
+alone, and the next process that follows it finds the same. A timer is work that is due later;
+a schedule, work whose end opens the next.
 """
 
 from __future__ import annotations

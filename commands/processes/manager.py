@@ -36,7 +36,7 @@ def utc_now() -> datetime:
 
 
 def lock_of(kind: ProcessKind) -> str:
-    """The name of the session lock that whoever does the kind's work holds."""
+    """The name of the session lock of the process that does the kind's work."""
     return f"process {kind.name}"
 
 
@@ -68,7 +68,7 @@ class ProcessManagers:
 
     @property
     def lives(self) -> bool:
-        """Whether every kind's work is done, here or by whoever holds its lock."""
+        """Whether every kind's work is done, here or by the process that holds its lock."""
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def __aenter__(self) -> ProcessManagers:

@@ -129,7 +129,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._refuse(MALFORMED_REQUEST)
         last = self._last_complete()
         if last is None or (last.response_started and last.chunked_encoding):
-            return False  # Nothing is owed; and whoever listened to an endless answer has gone.
+            return False  # Nothing is owed; and a client that received an endless answer has gone.
         self._deaf = True
         last.keep_alive = self._refusal is not None
         return True

@@ -23,7 +23,7 @@ ONCE = frozenset(
         b"origin",
     }
 )
-"""Fields that have one value. Of two, whoever passed the request on may have judged the other."""
+"""Fields that have one value. Of two, a proxy may have judged the other."""
 
 _HOST = re.compile(rb"(?:[\w.~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?", re.ASCII)
 

@@ -11,7 +11,7 @@ class EdgeSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
 
     operator_token: str | None = None
-    """Without one every route is open to whoever reaches it, so only this machine's own pages may."""
+    """Without one every route is open to every client, so only this machine's own pages may."""
     cors_origins: str | None = None
     """Origins of the shop's pages, separated by commas; `*` is all. Unset: all where a token is set."""
 

@@ -33,4 +33,4 @@ class QueryProcessSettings(BaseSettings):
     demo_marker: Path | None = None
     """While this file is missing, the demo shop is still being filled and `ready` says no."""
     event_listeners_max: Annotated[int, Field(ge=0)] = 1_000
-    """Event streams that may be open at once; whoever comes later is told to try again."""
+    """Event streams that may be open at once; later clients get a 503."""

@@ -175,7 +175,7 @@ class _Asked(NamedTuple):
 
 
 class Connections:
-    """A few connections, lent to whoever asks; the last one given back goes out first.
+    """A few connections, lent to callers; the last one returned goes out first.
 
     Once `closing` is set, calls under way and later ones fail.
     """

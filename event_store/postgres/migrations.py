@@ -113,7 +113,7 @@ def _migrating(url: str, schema: str) -> Iterator[psycopg.Connection[Any]]:
             connection.silence_seconds_max = math.inf  # What a migration does to a large log takes its time,
             with connection.transaction():
                 connection.execute("SET LOCAL statement_timeout = 0")
-                # Whoever comes second waits here, then finds everything done.
+                # The second comes to wait here, then finds everything done.
                 connection.execute("SET LOCAL lock_timeout = '60s'")
                 connection.execute(
                     "SELECT pg_advisory_xact_lock(hashtextextended('migrate ' || %s, 0))", [schema]

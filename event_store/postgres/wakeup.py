@@ -24,8 +24,8 @@ POLL_SECONDS = 0.25  # how often a listener looks by itself
 class Waker:
     """Notifies the log's channel of its head, at most every few milliseconds.
 
-    Whoever appended tells, and waits for nothing. A thread connects, and tells what came too soon after the
-    word before.
+    The appender notifies, and waits for nothing. A thread connects, and notifies of what came too soon after
+    the last notification.
     """
 
     def __init__(self, url: str, schema: str, *, closing: threading.Event) -> None:
@@ -165,7 +165,7 @@ class Listener:
             try:
                 self._listen()
             except psycopg.Error:
-                # Away: whoever asks for the head is told so by its own query; here we try again.
+                # Away: a caller that asks for the head learns it from its own query; here we try again.
                 self._closing.wait(POLL_SECONDS)
             except Exception as error:
                 with self._moved:

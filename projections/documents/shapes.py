@@ -193,7 +193,7 @@ class OrderDocument(msgspec.Struct):
     customer_id: str | None = None
     cart_id: str | None = None
     cancel_reason: str | None = None  # canceled, declined, expired, refunded; never what somebody wrote
-    secret_hash: str | None = None  # SHA-256, hex, of what checkout told whoever placed it
+    secret_hash: str | None = None  # SHA-256, hex, of what checkout answered
 
 
 class SalesRow(msgspec.Struct):

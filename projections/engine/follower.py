@@ -63,8 +63,8 @@ class Follower(Protocol):
     def open(self) -> int:
         """Drops everything held in memory, reads the checkpoint anew and gives its position, 0 without one.
 
-        Whoever wrote before is refused from now on. Whether the log still has the checkpoints' events is for
-        the caller to see.
+        An earlier writer is refused from now on. Whether the log still has the checkpoints' events is for the
+        caller to see.
         """
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:

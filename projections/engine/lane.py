@@ -22,7 +22,7 @@ class Lane:
     """Keeps a follower going: opens it again when its target moved, and after a pause when it is away."""
 
     def __init__(self, follower: Follower, log: EventReader, *, is_rebuild: bool = False) -> None:
-        """`is_rebuild`: it comes opened, and is published by whoever asked for it, once compared."""
+        """`is_rebuild`: it comes opened, and is published by its rebuild, once compared."""
         self.follower = follower
         self.build = follower if isinstance(follower, Build) else None
         self._log = log

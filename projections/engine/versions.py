@@ -1,9 +1,10 @@
 """Which versions of a view there are, and who may change that: a pointer and a record beside it.
 
 Readers read the version that the pointer names. The record says which version is being built and which
-are to be deleted, and bears an epoch. Both are only ever changed together, by compare-and-set, and whoever
-takes a view over raises the epoch first: who stalled meanwhile, between any two steps, is refused from then
-on. No number is given to two versions, so that what is deleted or written late hits nobody else's documents.
+are to be deleted, and bears an epoch. Both are only ever changed together, by compare-and-set, and a
+writer that takes a view over raises the epoch first: another that stalled, between any two steps, is refused
+from then on. No number is given to two versions, so that what is deleted or written late hits no other's
+documents.
 """
 
 from __future__ import annotations

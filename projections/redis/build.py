@@ -121,7 +121,7 @@ class RedisBuild(Build):
         return RedisBuild(self._view, self._url, self._numbers, shards=self.shards, beside=beside)
 
     def _write_missing_checkpoints(self) -> None:
-        # Before anything else is written, so that from their deletion on whoever still writes is refused.
+        # Before anything else is written, so that after their deletion an old writer is refused.
         missing = [shard for shard, checkpoint in enumerate(self._checkpoints) if checkpoint is None]
         nothing = self._fold.fold((), self._load)
         for shard in missing:

@@ -34,14 +34,14 @@ class RedisRequests:
         self._redis = redis_at(url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT_SECONDS)
 
     def ask(self, view: str) -> Request:
-        """Asks for a rebuild; whoever runs the projector takes it up within a second."""
+        """Asks for a rebuild; the running projector takes it up within a second."""
         request = Request(uuid4().hex, view)
         with wrapped():
             self._redis.rpush(_REQUESTS, msgspec.json.encode(request))
         return request
 
     def ask_again(self, request: Request) -> None:
-        """The same request once more: whoever took it up may have ended since."""
+        """The same request once more: the projector that took it up may have ended since."""
         message = msgspec.json.encode(request)
         with wrapped():
             pipeline = self._redis.pipeline(transaction=True)
@@ -59,7 +59,7 @@ class RedisRequests:
         with wrapped():
             try:
                 raw = cast("list[bytes] | None", self._redis.lpop(_REQUESTS, 100))
-            except ResponseError:  # It is no list: whoever made it something else asks for nothing.
+            except ResponseError:  # It is no list: what made it something else asks for nothing.
                 self._redis.unlink(_REQUESTS)
                 raw = None
         return [request for text in raw or () if (request := _decoded(text, Request)) is not None]

@@ -52,7 +52,7 @@ class DocumentView(Generic[Document]):
     mostly the event itself."""
     evolve: Callable[[str, Document | None, Any, RecordedEvent], Document]
     """The document under this key after the fact; may change it in place. None: its first one. The document's
-    `position` is set by whoever calls."""
+    `position` is set by the caller."""
     ranking: Ranking[Document] | None = None
 
 

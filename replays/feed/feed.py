@@ -17,7 +17,7 @@ WAIT_SECONDS = 1.0
 
 
 class BeyondHead(Exception):  # noqa: N818
-    """Whoever asks has read further than this log reaches: another one, or what it has lost since."""
+    """The client has read further than this log reaches: another one, or what it has lost since."""
 
     def __init__(self, after: int, head: int) -> None:
         super().__init__(f"The log ends at position {head}; there is nothing at {after}.")

@@ -27,10 +27,10 @@ from deploy.edge.requests import entity_tag, is_known, is_operator, token_requir
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader
-from replays.feed.asked import EVENT_STREAM, PARAMETERS, Asked, asked
 from replays.feed.broadcast import Broadcast, TooManySubscribers
 from replays.feed.cloud_events import CloudEvent, cloud_event
 from replays.feed.feed import BeyondHead, FeedPage, read_page
+from replays.feed.feed_request import EVENT_STREAM, PARAMETERS, FeedRequest, feed_request_of
 from replays.feed.problems import (
     ANOTHER_HISTORY,
     ANOTHER_LOG,
@@ -75,7 +75,7 @@ def events_router(
             try:
                 if not is_operator(request.headers, operator_token):
                     raise token_required()
-                wanted = asked(request)
+                wanted = feed_request_of(request)
                 if wanted.as_stream:
                     place.enter_context(broadcast.admitted())
                 loop = asyncio.get_running_loop()
@@ -99,7 +99,7 @@ def events_router(
     return router
 
 
-def _first_page(log: EventReader, wanted: Asked) -> tuple[str, FeedPage]:
+def _first_page(log: EventReader, wanted: FeedRequest) -> tuple[str, FeedPage]:
     """The log's id, and what was asked for. Raises ProblemError where the asker has read something else."""
     log_id = log.log_id()
     facts: dict[str, Any] = {"log": log_id, "head": log.head()}

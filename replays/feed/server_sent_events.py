@@ -14,10 +14,10 @@ from starlette.types import Message, Receive, Scope, Send
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader, RecordedEvent
-from replays.feed.asked import EVENT_STREAM, Asked
 from replays.feed.broadcast import EVERYTHING, Broadcast
 from replays.feed.cloud_events import cloud_event
 from replays.feed.feed import WAIT_SECONDS, BeyondHead, FeedPage, read_page
+from replays.feed.feed_request import EVENT_STREAM, FeedRequest
 
 RETRY_MILLISECONDS = 2_000
 """How long a browser waits before it takes a broken stream up again."""
@@ -27,7 +27,7 @@ MESSAGES_AT_ONCE = 100
 
 
 STALLED_SECONDS_MAX = 30.0
-"""How long one piece may take to be sent. Whoever takes longer is let go, and comes again if it lives."""
+"""How long one piece may take to be sent. A slower client is let go, and may come again."""
 
 
 class EventStream(StreamingResponse):
@@ -61,7 +61,7 @@ async def server_sent_events(
     threads: Executor,
     *,
     first: FeedPage,
-    wanted: Asked,
+    wanted: FeedRequest,
     heartbeat_seconds: float,
 ) -> AsyncGenerator[bytes, None]:
     """Messages whose `id` is a position, from which Last-Event-ID takes the stream up again.

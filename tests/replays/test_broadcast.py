@@ -15,9 +15,9 @@ from event_store.errors import StoreUnavailable
 from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
 from replays.feed import broadcast as broadcasting
-from replays.feed.asked import Asked
 from replays.feed.broadcast import EVERYTHING, Broadcast, TooManySubscribers
 from replays.feed.feed import read_page
+from replays.feed.feed_request import FeedRequest
 from replays.feed.server_sent_events import server_sent_events
 from tests.replays.served import EVENTS, Served
 from tests.replays.shop import CODEC, Shop
@@ -123,7 +123,7 @@ def test_a_stream_that_falls_behind_reads_for_itself_and_gives_everything_once(
         shop.receive()
         broadcast = Broadcast(log)
         threads = ThreadPoolExecutor(1)
-        wanted = Asked(after=0, types=frozenset(), limit=10, as_stream=True)
+        wanted = FeedRequest(after=0, types=frozenset(), limit=10, as_stream=True)
 
         def stream() -> AsyncIterator[bytes]:
             first = read_page(log, after=0, limit=wanted.limit)

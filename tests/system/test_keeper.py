@@ -119,14 +119,14 @@ def test_once_the_system_runs_nothing_is_given_up(tmp_path: Path, monkeypatch: p
     run(tmp_path, test)
 
 
-def test_what_is_not_vital_is_not_given_up_while_the_system_starts(
+def test_what_is_not_critical_is_not_given_up_while_the_system_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.01)
     monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
 
     async def test(keepers: Keepers) -> None:
-        keepers.keep(program(tmp_path, "print('started')"), is_vital=False)
+        keepers.keep(program(tmp_path, "print('started')"), is_critical=False)
         log = tmp_path / "tried.log"
         lives = keeping.SHORT_LIVES_MAX + 2
         await until(lambda: log.exists() and log.read_text().count("started") == lives)

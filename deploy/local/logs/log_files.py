@@ -15,7 +15,7 @@ TROUBLES_A_MINUTE = 10
 _LOOK_BYTES_MAX = 1_000_000
 
 _SERVER_TROUBLE = re.compile(r"\b(?:WARNING|ERROR|FATAL|PANIC): ")
-# Said to whoever asks too early or too late, ourselves above all.
+# Logged for connections that come too early or too late, ours above all.
 _SERVER_ROUTINE = re.compile(r"FATAL: +(?:the database system is|terminating .* due to administrator)")
 
 

@@ -135,7 +135,7 @@ class Servers:
             redis, report_redis = self._redis, reporting("redis")
             redis.report = report_redis
             display.show("starting", process="redis")
-            keeper = keepers.keep(redis.program, prepare=self._prepared(redis), is_vital=False)
+            keeper = keepers.keep(redis.program, prepare=self._prepared(redis), is_critical=False)
             self.keepers.append(keeper)
             check = functools.partial(redis.wait_ready, progress=report_redis)
             started.append(_started_or_reported(keeper, check, display))

@@ -19,7 +19,7 @@ def make_database(server_url: str, name: str) -> None:
 
 
 def let_roles_in(database_url: str) -> None:
-    """Let the log's roles connect by themselves: whoever comes as one cannot become more than that."""
+    """Let the log's roles connect by themselves: such a connection cannot become more than that."""
     with psycopg.connect(database_url) as connection:
         for role in (FEED_ROLE, READER_ROLE, WRITER_ROLE):
             connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(role)))

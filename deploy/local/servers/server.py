@@ -20,7 +20,7 @@ def _silent(_line: str) -> None:
 
 
 class Server(ABC):
-    """One server in one folder; whoever starts it is the one to stop it."""
+    """One server in one folder; its starter is the one to stop it."""
 
     def __init__(self, *, folder: Path, account: Account, log: Path) -> None:
         self.folder = folder

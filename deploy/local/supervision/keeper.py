@@ -130,7 +130,7 @@ class Keepers:
         self.all: list[Keeper] = []
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.starting = True
-        """While this is so, one that is vital and will not stay up is given up, and `failure` tells why."""
+        """While this is so, a critical one that will not stay up is given up; `failure` says why."""
         self._record = record
         self._display = display
 
@@ -140,16 +140,16 @@ class Keepers:
         *,
         prepare: Callable[[], None] = lambda: None,
         runs_once: bool = False,
-        is_vital: bool = True,
+        is_critical: bool = True,
     ) -> Keeper:
-        """Start it and look after it from now on; one that is not vital is never given up."""
+        """Start it and look after it from now on; one that is not critical is never given up."""
         keeper = Keeper(
             program,
             record=self._record,
             display=self._display,
             prepare=prepare,
             runs_once=runs_once,
-            may_give_up=lambda: self.starting and is_vital,
+            may_give_up=lambda: self.starting and is_critical,
         )
         self.all.append(keeper)
         keeper.task = asyncio.create_task(keeper.run(), name=program.name)

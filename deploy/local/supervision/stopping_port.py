@@ -1,4 +1,4 @@
-"""While the system stops, its ports are still asked: whoever comes is told to come back."""
+"""While the system stops, its ports are still asked: clients are answered 503, with Retry-After."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKLOG = 2048
 @asynccontextmanager
 async def answering_that_we_stop(*ports: socket.socket) -> AsyncIterator[None]:
     """Answers on these listening sockets, beside the processes that still serve them. In the end they are
-    closed, so that whoever comes later is refused at once."""
+    closed, so that later clients are refused at once."""
     answers: set[asyncio.Task[None]] = set()
 
     def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

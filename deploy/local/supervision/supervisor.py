@@ -51,7 +51,7 @@ async def _up(wanted: Wanted, settings: LocalSettings) -> None:
     asked_to_stop = asyncio.Event()
     for number in STOP_SIGNALS:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-            continue  # `nohup`: whoever started us wants us to outlive the terminal.
+            continue  # `nohup`: we are to outlive the terminal.
         loop.add_signal_handler(number, asked_to_stop.set)  # Stays: a second one changes nothing.
     display = Display()
     held = HeldFolder(wanted.data)
@@ -178,7 +178,7 @@ class System:
         commands = [programs.commands(self._for_commands, number=n + 1, of=many) for n in range(many)]
         query = programs.query(self._for_queries)
         kept = {program.name: self.keepers.keep(program) for program in (*commands, query)}
-        projector = self.keepers.keep(programs.projector(), is_vital=False)
+        projector = self.keepers.keep(programs.projector(), is_critical=False)
         self._display.show("starting", process="commands")
         self._display.show("starting", process="projector")
         self._display.show("starting", process="query")

@@ -69,7 +69,7 @@ PARAMETERS: list[dict[str, Any]] = [
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FeedRequest:
     """A valid request."""
 
     after: int
@@ -80,7 +80,7 @@ class Asked:
     event: str | None = None  # that stood at `after`
 
 
-def asked(request: Request) -> Asked:
+def feed_request_of(request: Request) -> FeedRequest:
     """What the request asks for; raises ProblemError for what this route does not know."""
     given = _once_each(request)
     as_stream = EVENT_STREAM in request.headers.get("accept", "").lower()
@@ -89,7 +89,7 @@ def asked(request: Request) -> Asked:
     after = _number(given, "after", least=0, most=POSITION_MAX, default=0)
     seen_last = _number(last_event_id, "Last-Event-ID", least=0, most=POSITION_MAX, default=after)
     taken_up = as_stream and bool(last_event_id)
-    return Asked(
+    return FeedRequest(
         after=seen_last if taken_up else after,
         types=_types(given.get("types", "")),
         limit=_number(given, "limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT),
