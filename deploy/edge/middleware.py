@@ -1,4 +1,4 @@
-"""What an application gets around it: everything that both doors, commands and queries, have in common."""
+"""What an application gets around it: everything that both servers, commands and queries, have in common."""
 
 from __future__ import annotations
 

@@ -239,12 +239,12 @@ class PostgresLog(PostgresProgress):
             self._check_open()
             for ended in [one for one in self._writers if one.is_closed()]:
                 self._writers.pop(ended).close()
-            writer = self._writers[loop] = self._new_writer()
+            writer = self._writers[loop] = self._new_writer(loop)
         self._of_thread.writer = writer
         return writer
 
-    def _new_writer(self) -> Writer:
-        return Writer(self._new_writer_connection, self._journal, self._waker.notify)
+    def _new_writer(self, loop: asyncio.AbstractEventLoop) -> Writer:
+        return Writer(self._new_writer_connection, self._journal, self._waker.notify, loop)
 
     def _new_writer_connection(self) -> WriterConnection:
         self._check_open()

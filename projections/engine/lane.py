@@ -92,28 +92,31 @@ class Lane:
         self.guard(lambda: self.follower.settle(may_hold_back=may_hold_back))
         if self.is_open:
             self.guard(self._publish_if_due)
+        if (
+            self.is_open
+        ):  # Not once it was opened: what fails with every batch must not be tried all the time.
+            self._pause_seconds = _PAUSE_SECONDS_FIRST
 
     def guard(self, step: Callable[[], None]) -> None:
         """Does the step; where the store moved or is away, the follower is closed until it is due again."""
         try:
             step()
         except TargetDamaged as error:
+            self.has_moved = True
+            if self.build is None:  # Nothing of ours can mend it: an operator has to.
+                self._rest("follower's target is damaged", error)
+                return
             reason = str(error)
             logger.error("view is damaged: built anew", view=self.follower.name, reason=reason)  # noqa: TRY400
-            self.has_moved = True
             self._away(0.0)
-            if self.build is not None and not self.is_rebuild:
+            if not self.is_rebuild:
                 self.guard(self.build.discard)
         except TargetMoved as error:
             logger.warning("view moved", view=self.follower.name, reason=str(error))
             self.has_moved = True
             self._away(0.0)
         except TargetUnavailable as error:
-            logger.warning("view's store is away", view=self.follower.name, reason=str(error))
-            self._away(self._pause_seconds)
-            self._pause_seconds = min(self._pause_seconds * 2, _PAUSE_SECONDS_MAX)
-        else:
-            self._pause_seconds = _PAUSE_SECONDS_FIRST
+            self._rest("view's store is away", error)
 
     def close(self) -> None:
         """Gives back what the follower holds."""
@@ -123,7 +126,7 @@ class Lane:
     def _redraw(self, head: int) -> None:
         build = self.build
         if build is None:
-            raise TargetUnavailable(f"{self.follower.name} has followed another history of the log")
+            raise TargetDamaged(f"{self.follower.name} has followed another history of the log")
         if self.is_rebuild:
             raise TargetMoved(f"{build.name}: the log has another history than what was built")
         logger.error(
@@ -144,6 +147,12 @@ class Lane:
             build.publish()
             self._publish_at = None
             logger.info("view published", view=build.name, version=build.version)
+
+    def _rest(self, what: str, error: Exception) -> None:
+        """Closed for a pause, which grows until a batch was settled."""
+        logger.warning(what, view=self.follower.name, reason=str(error), pause_seconds=self._pause_seconds)
+        self._away(self._pause_seconds)
+        self._pause_seconds = min(self._pause_seconds * 2, _PAUSE_SECONDS_MAX)
 
     def _away(self, seconds: float) -> None:
         self.is_open = False

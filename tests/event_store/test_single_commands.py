@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from event_store.errors import StoreUnavailable
 from event_store.postgres.append import rows
+from event_store.postgres.append.batch import CommandBatch
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Moved, Outcome, Replayed
 from tests.event_store.given import (
@@ -130,3 +132,26 @@ def test_an_entry_that_cannot_be_packed_fails_its_own_call_and_no_other(
     assert isinstance(calls.pop("cart-bad").exception(timeout=0), MemoryError)
     outcomes = [outcome for call in calls.values() for outcome in call.result(timeout=0)]
     assert len(positions(outcomes)) == 20
+
+
+def test_a_batch_that_cannot_be_packed_fails_its_calls_and_leaves_nobody_waiting(
+    door: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(door, adding("cart-a"))
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(8) as threads:
+        patched.setattr(CommandBatch, "parameters", broken)
+        calls = [threads.submit(append, door, adding(f"cart-{number}")) for number in range(8)]
+        assert {type(call.exception(timeout=10)) for call in calls} == {MemoryError}
+    assert positions(append(door, adding("cart-a", 1))) == [2]
+
+
+def test_a_log_may_be_closed_twice(postgres_log: PostgresLog) -> None:
+    append(postgres_log, adding("cart-a"))
+    postgres_log.close()
+    postgres_log.close()
+    with pytest.raises(StoreUnavailable):
+        append(postgres_log, adding("cart-a", 1))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 
 from event_store.records import START, Checkpoint
-from projections.engine.follower import Decoded, TargetMoved, TargetUnavailable, checkpoint_of
+from projections.engine.follower import Decoded, TargetDamaged, TargetMoved, TargetUnavailable, checkpoint_of
 from projections.engine.runner import Runner
 from tests.projections.running import eventually, new_runner, redis_builds, running, views_reach
 from tests.projections.shop import Shop
@@ -23,6 +24,8 @@ class FileFollower:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.refusals = 0  # calls of `apply` still to be refused
+        self.refusal: type[Exception] = TargetUnavailable
+        self.opened = 0  # times
         self._taken = START
         self._lines: list[bytes] = []
 
@@ -39,6 +42,7 @@ class FileFollower:
         return self._taken.position
 
     def open(self) -> int:
+        self.opened += 1
         lines = self.file.read_bytes().splitlines() if self.file.exists() else []
         self._taken = msgspec.json.decode(lines[-1], type=Checkpoint) if lines else START
         self._lines = []
@@ -47,7 +51,7 @@ class FileFollower:
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         if self.refusals:
             self.refusals -= 1
-            raise TargetUnavailable("the disk is away")
+            raise self.refusal("the disk will not")
         self._lines += [msgspec.json.encode(recorded.checkpoint) for recorded, _ in batch]
         self._taken = checkpoint_of(batch, up_to)
 
@@ -92,10 +96,11 @@ def test_a_follower_without_versions_is_driven_beside_the_views(
     assert follower.positions() == list(range(1, head + 1))
 
 
-def test_while_its_target_is_away_the_views_go_on_and_nothing_is_lost(
-    shop: Shop, fresh_redis: str, follower: FileFollower
+@pytest.mark.parametrize("refusal", [TargetUnavailable, TargetDamaged])
+def test_while_its_target_is_away_or_damaged_the_views_go_on_and_nothing_is_lost(
+    shop: Shop, fresh_redis: str, follower: FileFollower, refusal: type[Exception]
 ) -> None:
-    follower.refusals = 3
+    follower.refusals, follower.refusal = 3, refusal
     with running(runner_of(shop, fresh_redis, follower)):
         shop.bustle(orders=5)
         views_reach(fresh_redis, shop.flush())
@@ -120,3 +125,31 @@ def test_what_has_no_versions_cannot_be_rebuilt(shop: Shop, fresh_redis: str, fo
     runner = runner_of(shop, fresh_redis, follower)
     runner.rebuild("lines", lambda progress: reports.append(progress.reason))
     assert reports == ["there is no view lines"]
+
+
+@pytest.mark.parametrize("refusal", [TargetUnavailable, TargetDamaged])
+def test_what_fails_with_every_batch_is_tried_after_growing_pauses(
+    shop: Shop, follower: FileFollower, refusal: type[Exception]
+) -> None:
+    shop.bustle(orders=1)
+    shop.flush()
+    follower.refusals, follower.refusal = 4, refusal
+    with structlog.testing.capture_logs() as lines, running(new_runner(shop.log, [follower])):
+        eventually(lambda: len(follower.positions()) == shop.log.head(), "every event is written")
+    pauses = [line["pause_seconds"] for line in lines if "pause_seconds" in line]
+    assert pauses == [0.1, 0.2, 0.4, 0.8]
+
+
+def test_who_has_followed_another_history_writes_nothing_of_this_one(
+    shop: Shop, fresh_redis: str, follower: FileFollower
+) -> None:
+    of_another = msgspec.json.encode(Checkpoint(3, "0" * 32)) + b"\n"
+    follower.file.write_bytes(of_another)
+    shop.bustle(orders=5)
+    head = shop.flush()
+    with structlog.testing.capture_logs() as lines, running(runner_of(shop, fresh_redis, follower)):
+        views_reach(fresh_redis, head)
+        eventually(lambda: follower.opened > 1, "it is tried again")
+    assert follower.file.read_bytes() == of_another
+    said = [line["reason"] for line in lines if line["event"] == "follower's target is damaged"]
+    assert said and set(said) == {"lines has followed another history of the log"}

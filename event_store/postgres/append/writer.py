@@ -54,16 +54,20 @@ class _Flight:
 
 
 class Writer:
-    """Writes for the callers of the loop it was made in, and for other threads. See `WriterThread`."""
+    """Writes for the callers of its loop, and for other threads. See `WriterThread`."""
 
     def __init__(
-        self, connect: Callable[[], WriterConnection], journal: Journal, notify: Callable[[int], None]
+        self,
+        connect: Callable[[], WriterConnection],
+        journal: Journal,
+        notify: Callable[[int], None],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         """`notify` gets each new head; `connect` and `journal` may block, they are called in threads."""
         self._connect = connect
         self._journal = journal
         self._notify = notify
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop
         self._waiting: deque[tuple[Call, Future]] = deque()
         self._session = 0  # which connection this is, counted
         self._flying: deque[_Flight] = deque()
@@ -136,9 +140,15 @@ class Writer:
                 self._connect_once()
                 return
             calls, futures = self._take()
-            if calls:
+            if not calls:
+                continue
+            try:
                 batch = InsertBatch(calls) if isinstance(calls[0], InsertCall) else CommandBatch(calls)
                 self._send(_Flight(batch, futures, judged=not batch.consistent))
+            except (
+                Exception
+            ) as error:  # What cannot be packed was not sent: its callers must not wait for it.
+                _fail(futures, error)
 
     def _take(self) -> tuple[list[Any], list[Future]]:
         """As many as go together, from the head of the queue; all of one kind."""
@@ -161,22 +171,24 @@ class Writer:
         return False
 
     def _send(self, flight: _Flight) -> None:
+        """Packs the batch and puts it on its way. Raises where it cannot be packed; then nothing was sent."""
         connection = self._connection
         if connection is None:
             _fail(flight.futures, StoreUnavailable("the connection was lost"))
             return
-        batch = flight.batch
+        batch, types = flight.batch, connection.row_types
+        if flight.judged:
+            assert isinstance(batch, CommandBatch)
+            function, parameters = "append_each", batch.append_each_parameters(types)
+        else:
+            function, parameters = batch.function, batch.parameters(types)
         self._flying.append(flight)
         try:
             with unavailable_is_typed:
-                if flight.judged:
-                    assert isinstance(batch, CommandBatch)
-                    connection.send("append_each", batch.append_each_parameters(connection.row_types))
-                else:
-                    connection.send(batch.function, batch.parameters(connection.row_types))
+                connection.send(function, parameters)
                 connection.pgconn.pipeline_sync()
                 self._flush()
-        except StoreUnavailable as error:
+        except Exception as error:  # Part of it may be on its way: the connection is of no use any more.
             self._lose(error)
             return
         if len(self._flying) == 1:
@@ -331,30 +343,34 @@ class Writer:
 class WriterThread:
     """A writer in a loop and a thread of its own, for callers that have no loop."""
 
-    def __init__(self, make: Callable[[], Writer]) -> None:
-        """`make` is called in the loop."""
-        self._make = make
-        started = threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: uvloop.run(self._run(started)), name="log writer", daemon=True
-        )
-        self._thread.start()
-        started.wait()
+    def __init__(self, make: Callable[[asyncio.AbstractEventLoop], Writer]) -> None:
+        """`make` makes the writer of the loop. RuntimeError where there can be no further thread."""
+        self._loop = uvloop.new_event_loop()
+        self._writer = make(self._loop)
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
+        try:
+            self._thread.start()
+        except BaseException:
+            self._loop.close()
+            raise
 
     def call(self, call: Call) -> Any:
         """The call's results; blocks until they are there."""
         return self._writer.submit_threadsafe(call).result()
 
     def close(self) -> None:
-        """Calls under way fail."""
-        self._writer.close()
-        self._writer.loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        """Calls under way fail. Once closed, it stays so."""
+        if self._thread.is_alive():
+            self._writer.close()
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
 
-    async def _run(self, started: threading.Event) -> None:
-        self._stop = asyncio.Event()
-        self._writer = self._make()
-        started.set()
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._until_stopped())
+
+    async def _until_stopped(self) -> None:
         await self._stop.wait()
 
 
