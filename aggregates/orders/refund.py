@@ -93,8 +93,8 @@ def leaves_nothing(order: Order, refund: Refund) -> bool:
     """Whether with this refund all money is back and no unit was or will be sent: the order ends canceled."""
     if order.placed is None or not order.units or order.units_fulfilled:
         return False
-    remaining = order.refunded + refund.amount == order.placed.total
-    return remaining and not _leaves_units_to_send(order, [refund])
+    is_all = order.refunded + refund.amount == order.placed.total
+    return is_all and not _leaves_units_to_send(order, [refund])
 
 
 def book_refund(

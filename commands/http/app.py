@@ -93,15 +93,9 @@ def build_command_app(
     app.state.processes = processes
     app.state.log = log
     app.state.secret = log.installation_secret()
-    for router in (
-        catalog.router,
-        inventory.router,
-        cart.router,
-        orders.router,
-        health.router,
-        health_router,
-    ):
-        app.include_router(router)
+    for context in (catalog, inventory, cart, orders, health):
+        app.include_router(context.router)
+    app.include_router(health_router)
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
     traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)

@@ -33,9 +33,7 @@ BUSY = ProblemType("busy", 503, "Others kept changing what this command is about
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
-    value
-    for value in list(globals().values())
-    if isinstance(value, ProblemType) and value is not ORDER_SECRET_REQUIRED
+    value for value in list(globals().values()) if isinstance(value, ProblemType)
 )
 
 

@@ -1,15 +1,20 @@
-"""`daybook import`: a real shop's books, through the same rules as everything else.
-
-`ctx.obj` has `postgres_url`, the log's address; `postgres`, the same or None where no system is known;
-`data_dir`, the data folder; and `read`, the query side's root URL, or None.
-"""
+"""`daybook import`: a real shop's books, through the same rules as everything else."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import click
+
+
+class Addresses(Protocol):
+    """What the command line knows of the system (`ctx.obj`)."""
+
+    postgres_url: str  # asked for, it must be known
+    postgres: str | None  # the same, or None where no system is known
+    data_dir: Path
+    read: str | None  # the query side's root URL
 
 
 @click.group("import")
@@ -33,7 +38,7 @@ def import_group() -> None:
 )
 @click.pass_obj
 def online_retail_command(
-    addresses: Any, file: Path, dates: str | None, dry_run: bool, rejects: Path | None
+    addresses: Addresses, file: Path, dates: str | None, dry_run: bool, rejects: Path | None
 ) -> None:
     """Import FILE (.csv, .csv.gz or .xlsx) in the format of the data set "Online Retail" or its
     later edition "Online Retail II".

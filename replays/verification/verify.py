@@ -13,12 +13,17 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from aggregates.cart import cart
 from aggregates.cart.events import CartEvent
+from aggregates.catalog import product
 from aggregates.catalog.events import CatalogEvent
 from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory import stock
 from aggregates.inventory.events import InventoryEvent
+from aggregates.kernel import StreamKind
+from aggregates.orders import credit_note, order
 from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent
+from aggregates.payments import payment, process
 from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
@@ -49,16 +54,16 @@ class Verified(msgspec.Struct, frozen=True):
     seconds: float
 
 
-_STREAM_OF: dict[type, tuple[str, str]] = {
-    **dict.fromkeys(get_args(CatalogEvent), ("product-", "sku")),
-    **dict.fromkeys(get_args(InventoryEvent), ("stock-", "sku")),
-    **dict.fromkeys(get_args(CartEvent), ("cart-", "cart_id")),
-    **dict.fromkeys(get_args(OrderEvent), ("order-", "order_id")),
-    CreditNoteIssued: ("credit_note-", "credit_note_id"),
-    **dict.fromkeys(get_args(PaymentEvent), ("payment-", "order_id")),
-    **dict.fromkeys(get_args(ProcessEvent), ("checkout-", "order_id")),
+_STREAM_OF: dict[type, tuple[StreamKind, str]] = {
+    **dict.fromkeys(get_args(CatalogEvent), (product.stream, "sku")),
+    **dict.fromkeys(get_args(InventoryEvent), (stock.stream, "sku")),
+    **dict.fromkeys(get_args(CartEvent), (cart.stream, "cart_id")),
+    **dict.fromkeys(get_args(OrderEvent), (order.stream, "order_id")),
+    CreditNoteIssued: (credit_note.stream, "credit_note_id"),
+    **dict.fromkeys(get_args(PaymentEvent), (payment.stream, "order_id")),
+    **dict.fromkeys(get_args(ProcessEvent), (process.stream, "order_id")),
 }
-"""What an event's stream is called: a prefix, and the field that says the rest; a number's says it alone."""
+"""The kind of an event's stream, and the field that names it there; a number's event does not say it."""
 
 
 def verify(
@@ -136,9 +141,9 @@ class _Verification:
             if self._log_check.see(recorded):
                 self._commands.begin(recorded)
             event = self._codec.decode(recorded)
-            prefix, field, checks = self._rules[type(event)]
-            if prefix and recorded.stream != prefix + getattr(event, field):
-                self._report(at(recorded, "stream", f"it is about {prefix}{getattr(event, field)}"))
+            kind, field, checks = self._rules[type(event)]
+            if kind is not None and recorded.stream != (named := kind(getattr(event, field))):
+                self._report(at(recorded, "stream", f"it is about {named}"))
             for check in checks:
                 check(recorded, event)
         except (DecodingFailed, UnknownEvent) as error:
@@ -146,14 +151,13 @@ class _Verification:
         except (TypeError, AttributeError) as error:  # A column of another type, say.
             self._report(at(recorded, "decoding", f"its row has a value of another kind: {error}"))
 
-    def _rules_by_type(self) -> dict[type, tuple[str, str, tuple[Check, ...]]]:
+    def _rules_by_type(self) -> dict[type, tuple[StreamKind | None, str, tuple[Check, ...]]]:
         """By class of events: how its stream is named, and what else is checked of it."""
-        stock, orders = self._stock, self._orders
+        orders, command = self._orders, self._commands
         payments = PaymentsCheck(self._report, orders.total_of)
-        command = self._commands
         personal = self._personal.see
         checks: dict[type, tuple[Check, ...]] = {
-            **dict.fromkeys(get_args(InventoryEvent), (stock.see, command.see_stock)),
+            **dict.fromkeys(get_args(InventoryEvent), (self._stock.see, command.see_stock)),
             **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
             **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
@@ -162,7 +166,7 @@ class _Verification:
         }
         checks |= {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
         classes = [event_type.cls for event_type in EVENT_TYPES]
-        return {cls: (*_STREAM_OF.get(cls, ("", "")), checks.get(cls, ())) for cls in classes}
+        return {cls: (*_STREAM_OF.get(cls, (None, "")), checks.get(cls, ())) for cls in classes}
 
     def _check_set_aside(self) -> None:
         """At the head, what is set aside for an order is what it can still send."""

@@ -193,7 +193,18 @@ def _in_words(count: Count) -> str:
     return f"{count.lines:,} line{'' if count.lines == 1 else 's'} {pounds(count.pence)}"
 
 
-BOOKED = list(Kind)[: list(Kind).index(Kind.FEES)]
+BOOKED = (
+    Kind.SOLD,
+    Kind.FREE,
+    Kind.SHIPPING,
+    Kind.MANUAL,
+    Kind.DISCOUNT,
+    Kind.RETURNED,
+    Kind.SHIPPING_CREDITED,
+    Kind.MANUAL_CREDITED,
+    Kind.DISCOUNT_CREDITED,
+    Kind.ADJUSTMENT,
+)
 GOODS = {Kind.SOLD, Kind.FREE, Kind.ADJUSTMENT}
 
 
