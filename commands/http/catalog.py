@@ -12,11 +12,11 @@ from aggregates import text
 from aggregates.kernel import UnitPrice
 from commands.handlers.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.json_bodies import JsonRoute
-from commands.http.limits import check_limit
 from commands.http.problems import PRICE_MISMATCH
 from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
 from commands.http.schemas import AnswerBody, Body, Line, PriceBody, Reason, SkuPath, SkuText, a_text
+from commands.http.validation_errors import check_limit
 from deploy.edge.problems import ProblemError
 
 router = APIRouter(

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from aggregates.kernel import MAIN
 from commands.handlers.inventory import AdjustStock, ReceiveStock
 from commands.http.json_bodies import JsonRoute
-from commands.http.limits import check_limit, invalid
 from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
 from commands.http.schemas import INTEGRAL, QUANTITY_MAX, AnswerBody, Body, Quantity, Reason, SkuPath
+from commands.http.validation_errors import check_limit, invalid
 
 router = APIRouter(
     route_class=JsonRoute,

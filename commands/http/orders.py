@@ -14,7 +14,6 @@ from commands.handlers.orders import CancelOrder, PlaceOrder
 from commands.handlers.refunds import RefundOrder
 from commands.http import order_secrets
 from commands.http.json_bodies import JsonRoute
-from commands.http.limits import check_limit
 from commands.http.order_bodies import (
     CancelBody,
     CheckoutBody,
@@ -34,6 +33,7 @@ from commands.http.schemas import (
     IdPath,
     OrderPartAnswer,
 )
+from commands.http.validation_errors import check_limit
 from event_store.ids import new_id
 
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1", tags=["orders"])

@@ -1,10 +1,12 @@
-"""What is wrong with a request, field by field: so much of it as a reader has use for."""
+"""What is wrong with a request, field by field; and the limits that are settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Never
 
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
 from deploy.edge.problems import INVALID_REQUEST, cut, problem, sentence
@@ -27,3 +29,15 @@ def invalid_request(found: Sequence[Mapping[str, Any]]) -> Response:
     if len(found) > SPELT_OUT:
         detail += f"; and {len(found) - SPELT_OUT} more"
     return problem(INVALID_REQUEST, detail, errors=listed, more=len(found) - len(listed))
+
+
+def check_limit(request: Request, setting: str, value: int, field: str) -> None:
+    """Refuses a value of the body over the limit that `setting` names."""
+    limit: int = getattr(request.app.state.settings, setting)
+    if value > limit:
+        invalid(field, f"is over the limit of {limit}")
+
+
+def invalid(field: str, message: str) -> Never:
+    """Refuses a field of the body."""
+    raise RequestValidationError([{"type": "value_error", "loc": ("body", field), "msg": message}])

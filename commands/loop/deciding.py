@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 import structlog
 
 from aggregates.kernel import Rejected
-from commands.loop.decision import Context, Decision, TooLarge
+from commands.loop.decision import Context, Decision, TooLarge, Waiting
 from commands.loop.entry_writer import Decided, EntryWriter
 from commands.loop.snapshots import SnapshotDrawing, Snapshots
 from commands.loop.state_cache import Missing, StateCache
 from commands.loop.subject_keys import SubjectKeys
-from commands.loop.waiting import Waiting
 from event_store.codec import Codec
 from event_store.errors import EntryTooLarge, InvalidEntry, StoreUnavailable
 from event_store.limits import check_entry, check_names

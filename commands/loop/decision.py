@@ -1,7 +1,8 @@
-"""What travels through the handling loop: the context of a command, what was decided, what is answered."""
+"""What travels through the handling loop: a command with its context, what was decided, what is answered."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from aggregates.folds import kind_of
 from aggregates.kernel import Reason
+from event_store.errors import StoreUnavailable
 from event_store.ids import new_command_id
 
 State = TypeVar("State")
@@ -136,3 +138,28 @@ class KeyBusyError(Exception):
 
 class BusyError(Exception):
     """Other writers kept moving what the command reads until its deadline was over."""
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A command in the queue, and the caller of it. `deadline` is in the event loop's time."""
+
+    command: Any
+    context: Context
+    future: asyncio.Future[Answer]
+    deadline: float
+    moved: bool = False  # another process wrote what it was decided on
+
+    def answer(self, answer: Answer) -> None:
+        """Tells the caller, unless they have gone."""
+        if not self.future.done():
+            self.future.set_result(answer)
+
+    def refuse(self, error: BaseException) -> None:
+        """Raises it where the caller waits, unless they have gone."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def give_up(self) -> None:
+        """The deadline is over. Whether a batch under way is written is not known; a retry will be told."""
+        self.refuse(BusyError() if self.moved else StoreUnavailable("the log does not answer in time"))

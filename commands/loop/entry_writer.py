@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 
 from aggregates.kernel import Reason, Rejected
-from aggregates.payments.events import StepEnded
 from commands.loop.decision import Answer, AwaitedStep, Context, Decision
 from commands.loop.state_cache import Missing, StateCache
 from commands.loop.subject_keys import SubjectKeys
@@ -205,16 +204,6 @@ def answer_of_row(log: EventReader, row: JournalRow) -> Answer:
         awaited=AwaitedStep(*stored.awaited) if stored.awaited else None,
         replayed=True,
     )
-
-
-def step_end(log: EventReader, codec: Codec, step: AwaitedStep) -> int | None:
-    """The last position of the command that ended the step; None while it is open."""
-    for recorded in log.read_stream(step.stream):
-        event = codec.decode(recorded)
-        if isinstance(event, StepEnded) and event.step == step.step:
-            row = log.journal_row(recorded.command_id)
-            return row.last_position if row else recorded.position
-    return None
 
 
 def _arguments(command: Any, command_id: UUID, keys: Mapping[str, bytes]) -> bytes:

@@ -19,11 +19,17 @@ from prometheus_client import Counter, Histogram
 from aggregates.kernel import Rejected
 from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.loop.deciding import Deciding, Handler
-from commands.loop.decision import Answer, AwaitedStep, BusyError, Context, KeyBusyError, KeyReusedError
+from commands.loop.decision import (
+    Answer,
+    AwaitedStep,
+    BusyError,
+    Context,
+    KeyBusyError,
+    KeyReusedError,
+    Waiting,
+)
 from commands.loop.entry_writer import Decided, answer_of_row
-from commands.loop.reporting import report
 from commands.loop.step_ends import StepEnds
-from commands.loop.waiting import Waiting
 from event_store.codec import Codec
 from event_store.errors import AnotherLog, EventStoreError, StoreUnavailable
 from event_store.records import Appended, EventLog, KeyReused, Moved, Outcome, Replayed
@@ -42,6 +48,7 @@ STOP_SECONDS_MAX = 2.0
 BATCH_SIZE = Histogram(
     "daybook_batch_commands", "Commands per append call", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
 )
+COMMANDS = Counter("daybook_commands_total", "Commands by name and verdict", ["name", "verdict"])
 APPEND_SECONDS = Histogram("daybook_append_seconds", "Duration of append calls")
 CONFLICTS = Counter("daybook_conflicts_total", "Decisions taken again because another process wrote")
 
@@ -170,7 +177,7 @@ class Handling:
             if not self._queue:
                 self._queued.clear()
             for one, outcome in await self._settle(batch):
-                report(one, outcome)
+                _report(one, outcome)
 
     async def _settle(self, batch: list[Waiting]) -> list[tuple[Decided, Appended]]:
         """Decides, appends and answers a batch; what moved goes back to the head of the queue.
@@ -268,6 +275,19 @@ class Handling:
             waiting.refuse(error)
         else:
             waiting.answer(answer)
+
+
+def _report(one: Decided, outcome: Appended) -> None:
+    """Counts and logs a command whose outcome is durable."""
+    COMMANDS.labels(one.entry.name, one.entry.verdict).inc()
+    log_lines.info(
+        "command",
+        command=one.entry.name,
+        verdict=one.entry.verdict,
+        reason=type(one.reason).__name__ if one.reason else None,
+        position=outcome.last_position,
+        trace_id=one.entry.correlation,
+    )
 
 
 def _refuse(batch: Iterable[Waiting], error: Exception) -> None:

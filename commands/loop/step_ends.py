@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from aggregates.payments.events import StepEnded
 from commands.loop.decision import AwaitedStep
-from commands.loop.entry_writer import step_end
 from event_store.codec import Codec
-from event_store.records import EventLog
+from event_store.records import EventLog, EventReader
 
 WATCH_SECONDS = 0.1
 
@@ -31,7 +31,7 @@ class StepEnds:
                 written.clear()
                 try:
                     async with asyncio.timeout(max(deadline - loop.time(), WATCH_SECONDS)):
-                        position = await asyncio.to_thread(step_end, self._log, self._codec, step)
+                        position = await asyncio.to_thread(_step_end, self._log, self._codec, step)
                 except TimeoutError:
                     return None
                 left = deadline - loop.time()
@@ -66,3 +66,13 @@ class StepEnds:
             watching.discard(written)
             if not watching:
                 del self._watchers[stream]
+
+
+def _step_end(log: EventReader, codec: Codec, step: AwaitedStep) -> int | None:
+    """The last position of the command that ended the step; None while it is open."""
+    for recorded in log.read_stream(step.stream):
+        event = codec.decode(recorded)
+        if isinstance(event, StepEnded) and event.step == step.step:
+            row = log.journal_row(recorded.command_id)
+            return row.last_position if row else recorded.position
+    return None

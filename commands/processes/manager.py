@@ -16,8 +16,11 @@ import structlog
 from prometheus_client import Gauge
 
 from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
+from commands.gateways.gateway import Gateway
 from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles, RetryPolicy
 from commands.processes.kind import ProcessKind
+from commands.processes.payment import Payment
+from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog, Exclusive
@@ -33,6 +36,11 @@ LEADING = Gauge("daybook_processes_leading", "1 where this process does the work
 def utc_now() -> datetime:
     """This moment in UTC."""
     return datetime.now(UTC)
+
+
+def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> tuple[ProcessKind, ...]:
+    """Every kind of process there is; each has a file of its own."""
+    return (Payment(gateway, clock=clock), ReservationExpiry())
 
 
 def lock_of(kind: ProcessKind) -> str:

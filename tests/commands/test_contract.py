@@ -23,8 +23,7 @@ from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
-from commands.processes.kinds import all_kinds
-from commands.processes.manager import ProcessManagers
+from commands.processes.manager import ProcessManagers, all_kinds
 from commands.settings import Settings
 from event_store.memory.log import MemoryLog
 from tests.commands.shop import CHECKOUT, CODEC

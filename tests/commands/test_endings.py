@@ -13,7 +13,7 @@ from commands.handlers.cart import OpenCart
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
 from commands.loop import handling as handling_module
-from commands.loop import reporting, snapshots
+from commands.loop import snapshots
 from commands.loop.decision import Actor, AwaitedStep, BusyError, Context
 from commands.loop.handling import Handling
 from commands.settings import Settings
@@ -152,7 +152,7 @@ class Unwritable:
 def test_a_loop_that_breaks_answers_what_is_written_says_so_and_is_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reporting, "log_lines", Unwritable("command"))
+    monkeypatch.setattr(handling_module, "log_lines", Unwritable("command"))
     failed: list[tuple[str, str]] = []
 
     async def run() -> None:

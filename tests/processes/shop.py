@@ -24,8 +24,7 @@ from commands.loop.decision import Actor, Answer, Context
 from commands.loop.handling import Handling
 from commands.processes.following import RetryPolicy, checkpoint_of
 from commands.processes.kind import AT_ONCE, ProcessKind
-from commands.processes.kinds import all_kinds
-from commands.processes.manager import ProcessManagers
+from commands.processes.manager import ProcessManagers, all_kinds
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec

@@ -9,8 +9,7 @@ import pytest
 from aggregates.kernel import Money
 from aggregates.payments.events import ProcessStarted, StepBegun
 from commands.handlers.fulfilment import FulfilOrder
-from commands.processes.kinds import all_kinds
-from commands.processes.manager import ProcessManagers, lock_of
+from commands.processes.manager import ProcessManagers, all_kinds, lock_of
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.errors import DecodingFailed

@@ -18,8 +18,7 @@ from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
 from commands.loop.handling import Handling
 from commands.processes import following
-from commands.processes.kinds import all_kinds
-from commands.processes.manager import ProcessManagers
+from commands.processes.manager import ProcessManagers, all_kinds
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 
