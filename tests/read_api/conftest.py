@@ -15,13 +15,13 @@ from starlette.types import ASGIApp
 
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
-from tests.read_api.shop import Shop
+from tests.shop.views import ViewShop, all_views
 
 
 @pytest.fixture
-def shop(fresh_redis: str, tmp_path: Path) -> Iterator[Shop]:
+def shop(fresh_redis: str, tmp_path: Path) -> Iterator[ViewShop]:
     """Events go in, documents come out: nothing published yet."""
-    shop = Shop(fresh_redis, tmp_path / "index")
+    shop = all_views(fresh_redis, tmp_path / "index")
     yield shop
     shop.close()
 
@@ -34,7 +34,7 @@ def query_settings(fresh_redis: str, tmp_path: Path) -> QuerySettings:
 
 
 @pytest.fixture
-def api(shop: Shop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
+def api(shop: ViewShop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
     """The API as HTTP clients see it, on a real server."""
     app = build_query_app(query_settings, ready_position=lambda: shop.head_at_start)
     with running(app) as address, httpx.Client(base_url=address) as client:

@@ -16,7 +16,8 @@ from deploy.local.query_process import build_query_process_app
 from event_store.memory.log import MemoryLog
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
-from tests.read_api.shop import Shop, placed
+from tests.shop.facts import placed
+from tests.shop.views import ViewShop
 
 TOKEN = "sesame-sesame"
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
@@ -38,7 +39,7 @@ def showing(secret: str) -> dict[str, str]:
 
 
 @contextmanager
-def served(shop: Shop, settings: QuerySettings, token: str | None) -> Iterator[httpx.Client]:
+def served(shop: ViewShop, settings: QuerySettings, token: str | None) -> Iterator[httpx.Client]:
     """The whole query port over a shop with three orders, one from before there were secrets."""
     shop.lists("MUG")
     mine = hashlib.sha256(SECRET.encode()).hexdigest()
@@ -54,13 +55,13 @@ def served(shop: Shop, settings: QuerySettings, token: str | None) -> Iterator[h
 
 
 @pytest.fixture
-def guarded(shop: Shop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
+def guarded(shop: ViewShop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
     with served(shop, query_settings, TOKEN) as client:
         yield client
 
 
 @pytest.fixture
-def open_to_all(shop: Shop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
+def open_to_all(shop: ViewShop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
     with served(shop, query_settings, None) as client:
         yield client
 

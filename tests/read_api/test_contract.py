@@ -14,7 +14,7 @@ from read_api.app import build_query_app
 from read_api.problems import PROBLEM_TYPES
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
-from tests.read_api.shop import Shop
+from tests.shop.views import ViewShop
 
 
 class Feed(BaseModel):
@@ -47,7 +47,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
     ],
 )
 def test_a_value_out_of_form_names_its_parameter(
-    shop: Shop, api: httpx.Client, path: str, field: str
+    shop: ViewShop, api: httpx.Client, path: str, field: str
 ) -> None:
     answer = api.get(path)
     problem = answer.json()
@@ -70,7 +70,7 @@ def test_a_value_out_of_form_names_its_parameter(
         "/health/live?x=1",
     ],
 )
-def test_a_parameter_that_is_not_known_is_refused(shop: Shop, api: httpx.Client, path: str) -> None:
+def test_a_parameter_that_is_not_known_is_refused(shop: ViewShop, api: httpx.Client, path: str) -> None:
     answer = api.get(path)
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/unknown-parameter")
 
@@ -94,14 +94,14 @@ LONG = "x" * 30_000
     ],
     ids=lambda path: path[:24],
 )
-def test_no_answer_repeats_what_is_long(shop: Shop, api: httpx.Client, path: str) -> None:
+def test_no_answer_repeats_what_is_long(shop: ViewShop, api: httpx.Client, path: str) -> None:
     shop.lists("MUG")
     answer = api.get(path)
     assert answer.status_code in (400, 404, 422)
     assert len(answer.content) < 2_000
 
 
-def test_unknown_routes_and_methods_are_problems_too(shop: Shop, api: httpx.Client) -> None:
+def test_unknown_routes_and_methods_are_problems_too(shop: ViewShop, api: httpx.Client) -> None:
     for path in ("/", "/api/v1/nothing", "/api/v1/products/", "/api/v1/products/a/b"):
         answer = api.get(path)
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found"), path
@@ -111,7 +111,7 @@ def test_unknown_routes_and_methods_are_problems_too(shop: Shop, api: httpx.Clie
         assert answer.headers["Allow"] == "GET, HEAD"
 
 
-def test_the_trace_is_taken_from_the_asker_or_made(shop: Shop, query_settings: QuerySettings) -> None:
+def test_the_trace_is_taken_from_the_asker_or_made(shop: ViewShop, query_settings: QuerySettings) -> None:
     shop.lists("MUG")
     logged = query_settings.model_copy(update={"access_log": True})
     app = build_query_app(logged, ready_position=lambda: 0)
@@ -128,7 +128,7 @@ def test_the_trace_is_taken_from_the_asker_or_made(shop: Shop, query_settings: Q
     ]
 
 
-def test_answers_are_counted_by_route_and_status(shop: Shop, api: httpx.Client) -> None:
+def test_answers_are_counted_by_route_and_status(shop: ViewShop, api: httpx.Client) -> None:
     shop.lists("MUG")
 
     def counted(route: str, status: int) -> float:
@@ -144,7 +144,7 @@ def test_answers_are_counted_by_route_and_status(shop: Shop, api: httpx.Client) 
 
 
 def test_another_owners_routes_lie_beside_and_are_documented(
-    shop: Shop, query_settings: QuerySettings
+    shop: ViewShop, query_settings: QuerySettings
 ) -> None:
     router = APIRouter()
 
@@ -165,7 +165,7 @@ def test_every_problem_has_one_type_of_its_own() -> None:
     assert len({kind.slug for kind in PROBLEM_TYPES}) == len(PROBLEM_TYPES)
 
 
-def test_openapi_names_every_header_and_problem_of_a_list(shop: Shop, api: httpx.Client) -> None:
+def test_openapi_names_every_header_and_problem_of_a_list(shop: ViewShop, api: httpx.Client) -> None:
     document = api.get("/openapi.json").json()
     listing = document["paths"]["/api/v1/products"]["get"]
     assert {"Daybook-Min-Position", "Prefer", "If-None-Match", "category", "sort", "cursor", "limit"} == {

@@ -14,12 +14,13 @@ from projections.documents.redis_reader import CONNECTIONS_MAX, RedisReader
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
-from tests.read_api.shop import Shop, placed
+from tests.shop.facts import placed
+from tests.shop.views import ViewShop
 
 CROWD = 400
 
 
-def test_hundreds_of_reads_at_once_share_a_few_connections(shop: Shop, fresh_redis: str) -> None:
+def test_hundreds_of_reads_at_once_share_a_few_connections(shop: ViewShop, fresh_redis: str) -> None:
     shop.lists("MUG")
 
     def connections() -> int:
@@ -58,7 +59,7 @@ def test_a_wait_for_a_connection_ends(fresh_redis: str, monkeypatch: pytest.Monk
     asyncio.run(crowd())
 
 
-def test_every_route_answers_hundreds_at_once(shop: Shop, query_settings: QuerySettings) -> None:
+def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: QuerySettings) -> None:
     shop.lists("MUG", "CUP")
     shop.happens(placed("o1", "MUG", customer_id="c-1"))
     paths = (
@@ -86,7 +87,7 @@ def test_every_route_answers_hundreds_at_once(shop: Shop, query_settings: QueryS
 
 
 def test_those_who_wait_for_the_index_leave_threads_to_searches(
-    shop: Shop, query_settings: QuerySettings
+    shop: ViewShop, query_settings: QuerySettings
 ) -> None:
     shop.lists("MUG")
     settings = query_settings.model_copy(update={"min_position_wait_seconds": 1.0})

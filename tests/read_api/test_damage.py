@@ -8,7 +8,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.read_api.shop import Shop, placed
+from tests.shop.facts import placed
+from tests.shop.views import ViewShop
 
 PATHS = [
     *("/api/v1/products/MUG", "/api/v1/inventory/MUG", "/api/v1/bestsellers"),
@@ -35,11 +36,11 @@ def braces(redis: Redis) -> None:
 
 @pytest.mark.parametrize("damage", [lists_of_strangers, noise, braces])
 def test_damage_is_a_503_at_worst_and_over_when_the_views_are_built(
-    shop: Shop, api: httpx.Client, fresh_redis: str, damage: Callable[[Redis], None]
+    shop: ViewShop, api: httpx.Client, fresh_redis: str, damage: Callable[[Redis], None]
 ) -> None:
     redis = Redis.from_url(fresh_redis)
     shop.lists("MUG")
-    shop.happens(("order-o", placed("o", "MUG", customer_id="anna")[1]))
+    shop.happens(placed("o", "MUG", customer_id="anna"))
     before = [api.get(path).status_code for path in PATHS]
     damage(redis)
     for path in PATHS:

@@ -9,10 +9,11 @@ import pytest
 from redis import Redis
 
 from aggregates.catalog.events import ProductDelisted
-from tests.read_api.shop import Shop, added, opened, placed, received
+from tests.shop.facts import added, opened, placed, received
+from tests.shop.views import ViewShop
 
 
-def test_a_product_page_is_the_stored_bytes(shop: Shop, api: httpx.Client, fresh_redis: str) -> None:
+def test_a_product_page_is_the_stored_bytes(shop: ViewShop, api: httpx.Client, fresh_redis: str) -> None:
     shop.lists("MUG")
     with Redis.from_url(fresh_redis) as redis:
         stored = redis.get("{product.v1.0}:MUG")
@@ -24,23 +25,23 @@ def test_a_product_page_is_the_stored_bytes(shop: Shop, api: httpx.Client, fresh
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_a_delisted_product_keeps_its_page_for_those_who_bought_it(shop: Shop, api: httpx.Client) -> None:
+def test_a_delisted_product_keeps_its_page_for_those_who_bought_it(shop: ViewShop, api: httpx.Client) -> None:
     shop.lists("MUG")
-    shop.happens(("product-MUG", ProductDelisted(sku="MUG", reason="broken")))
+    shop.happens(ProductDelisted(sku="MUG", reason="broken"))
     page = api.get("/api/v1/products/MUG").json()
     assert (page["status"], page["available"], page["on_hand"]) == ("delisted", 0, 5)
 
 
-def test_stock_of_what_was_never_listed_is_no_product(shop: Shop, api: httpx.Client) -> None:
-    shop.happens(("stock-RAW", received("RAW", 3)))
+def test_stock_of_what_was_never_listed_is_no_product(shop: ViewShop, api: httpx.Client) -> None:
+    shop.happens(received("RAW", 3))
     assert api.get("/api/v1/products/RAW").json()["type"] == "/problems/unknown-product"
     assert api.get("/api/v1/inventory/RAW").json()["available"] == 3
 
 
-def test_a_cart_and_an_order_are_shown(shop: Shop, api: httpx.Client) -> None:
+def test_a_cart_and_an_order_are_shown(shop: ViewShop, api: httpx.Client) -> None:
     shop.lists("MUG")
     cart = "c" * 32
-    shop.happens((f"cart-{cart}", opened()), (f"cart-{cart}", added("MUG", 2)), placed("o1", "MUG", 3))
+    shop.happens(opened(cart), added("MUG", 2, cart), placed("o1", "MUG", 3))
     shown = api.get(f"/api/v1/carts/{cart}").json()
     assert (shown["status"], shown["version"]) == ("open", 2)
     assert shown["total"] == {"amount": 2598, "currency": "GBP"}
@@ -60,7 +61,7 @@ def test_a_cart_and_an_order_are_shown(shop: Shop, api: httpx.Client) -> None:
     ],
 )
 def test_what_is_not_there_is_named_by_its_problem(
-    shop: Shop, api: httpx.Client, path: str, slug: str
+    shop: ViewShop, api: httpx.Client, path: str, slug: str
 ) -> None:
     shop.lists("MUG")
     answer = api.get(path)
@@ -76,7 +77,7 @@ def test_what_is_not_there_is_named_by_its_problem(
 @pytest.mark.parametrize(
     "path", ["/api/v1/products/MUG", "/api/v1/inventory/MUG", "/api/v1/products", "/api/v1/dashboards/sales"]
 )
-def test_who_has_the_answer_is_not_sent_it_again(shop: Shop, api: httpx.Client, path: str) -> None:
+def test_who_has_the_answer_is_not_sent_it_again(shop: ViewShop, api: httpx.Client, path: str) -> None:
     shop.lists("MUG")
     first = api.get(path)
     tag = first.headers["ETag"]
@@ -87,15 +88,15 @@ def test_who_has_the_answer_is_not_sent_it_again(shop: Shop, api: httpx.Client, 
     assert api.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_another_state_has_another_tag(shop: Shop, api: httpx.Client) -> None:
+def test_another_state_has_another_tag(shop: ViewShop, api: httpx.Client) -> None:
     shop.lists("MUG")
     tag = api.get("/api/v1/products/MUG").headers["ETag"]
-    shop.happens(("stock-MUG", received("MUG", 1)))
+    shop.happens(received("MUG", 1))
     changed = api.get("/api/v1/products/MUG", headers={"If-None-Match": tag})
     assert (changed.status_code, changed.json()["available"]) == (200, 6)
 
 
-def test_many_at_once_each_get_their_own(shop: Shop, api: httpx.Client) -> None:
+def test_many_at_once_each_get_their_own(shop: ViewShop, api: httpx.Client) -> None:
     skus = [f"S{n}" for n in range(40)]
     shop.lists(*skus)
     with ThreadPoolExecutor(16) as pool:

@@ -15,7 +15,8 @@ from redis import Redis
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
-from tests.read_api.shop import Shop, placed, received
+from tests.shop.facts import placed, received
+from tests.shop.views import ViewShop
 
 ROUTES = [
     ("product", "/api/v1/products/MUG"),
@@ -32,7 +33,7 @@ ROUTES = [
 
 
 @pytest.fixture
-def stocked(shop: Shop) -> Shop:
+def stocked(shop: ViewShop) -> ViewShop:
     shop.lists("MUG")
     shop.happens(placed("o1", "MUG", customer_id="anna"))
     return shop
@@ -40,9 +41,9 @@ def stocked(shop: Shop) -> Shop:
 
 @pytest.mark.parametrize(("view", "path"), ROUTES)
 def test_a_view_that_is_behind_is_waited_for_and_then_told(
-    stocked: Shop, api: httpx.Client, view: str, path: str
+    stocked: ViewShop, api: httpx.Client, view: str, path: str
 ) -> None:
-    position = stocked.happens(("stock-MUG", received("MUG", 1)), but_not_in=(view,))
+    position = stocked.happens(received("MUG", 1), but_not_in=(view,))
     begun = time.monotonic()
     late = api.get(path, headers={"Daybook-Min-Position": str(position)})
     assert time.monotonic() - begun >= 0.15
@@ -56,12 +57,12 @@ def test_a_view_that_is_behind_is_waited_for_and_then_told(
 
 @pytest.mark.parametrize("path", dict.fromkeys(path for _, path in ROUTES))
 def test_a_view_that_arrives_while_one_waits_is_answered_from(
-    stocked: Shop, query_settings: QuerySettings, path: str
+    stocked: ViewShop, query_settings: QuerySettings, path: str
 ) -> None:
     position = stocked.position + 2
 
     def later() -> None:
-        stocked.happens(("stock-MUG", received("MUG", 1)), ("stock-MUG", received("MUG", 1)))
+        stocked.happens(received("MUG", 1), received("MUG", 1))
 
     patient = query_settings.model_copy(update={"min_position_wait_seconds": 10.0})
     timer = Timer(0.05, later)
@@ -73,20 +74,20 @@ def test_a_view_that_arrives_while_one_waits_is_answered_from(
     assert (answer.status_code, answer.headers["Daybook-View-Position"]) == (200, str(position))
 
 
-def test_what_was_written_is_read(stocked: Shop, api: httpx.Client) -> None:
-    position = stocked.happens(("stock-MUG", received("MUG", 4)))
+def test_what_was_written_is_read(stocked: ViewShop, api: httpx.Client) -> None:
+    position = stocked.happens(received("MUG", 4))
     answer = api.get("/api/v1/products/MUG", headers={"Daybook-Min-Position": str(position)})
     assert answer.json()["available"] == 9
 
 
 @pytest.mark.parametrize("path", ["/api/v1/products/MUG", "/api/v1/products"])
 @pytest.mark.parametrize("told", ["-1", "x", "1.5", "", "9" * 20, "1,2"])
-def test_what_is_no_position_is_refused(stocked: Shop, api: httpx.Client, path: str, told: str) -> None:
+def test_what_is_no_position_is_refused(stocked: ViewShop, api: httpx.Client, path: str, told: str) -> None:
     answer = api.get(path, headers={"Daybook-Min-Position": told})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-min-position")
 
 
-def test_before_the_first_publication_no_view_is_ready(shop: Shop, api: httpx.Client) -> None:
+def test_before_the_first_publication_no_view_is_ready(shop: ViewShop, api: httpx.Client) -> None:
     for path in ("/api/v1/products/MUG", "/api/v1/products", "/api/v1/bestsellers"):
         answer = api.get(path)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/view-not-ready")
@@ -94,7 +95,7 @@ def test_before_the_first_publication_no_view_is_ready(shop: Shop, api: httpx.Cl
 
 
 def test_an_emptied_store_is_not_ready_until_it_is_built_again(
-    stocked: Shop, api: httpx.Client, fresh_redis: str
+    stocked: ViewShop, api: httpx.Client, fresh_redis: str
 ) -> None:
     before = api.get("/api/v1/products/MUG")
     with Redis.from_url(fresh_redis) as redis:
@@ -107,7 +108,7 @@ def test_an_emptied_store_is_not_ready_until_it_is_built_again(
 
 
 def test_a_deleted_index_is_not_ready_until_it_is_built_again(
-    stocked: Shop, api: httpx.Client, tmp_path: Path
+    stocked: ViewShop, api: httpx.Client, tmp_path: Path
 ) -> None:
     before = api.get("/api/v1/products")
     shutil.rmtree(tmp_path / "index")
@@ -117,7 +118,7 @@ def test_a_deleted_index_is_not_ready_until_it_is_built_again(
     assert api.get("/api/v1/products").content == before.content
 
 
-def test_without_redis_documents_are_away_and_the_index_answers(stocked: Shop, tmp_path: Path) -> None:
+def test_without_redis_documents_are_away_and_the_index_answers(stocked: ViewShop, tmp_path: Path) -> None:
     settings = QuerySettings(redis_url=f"unix://{tmp_path}/none", data_dir=tmp_path, access_log=False)
     app = build_query_app(settings, ready_position=lambda: 0)
     with running(app) as address, httpx.Client(base_url=address) as client:
@@ -129,13 +130,15 @@ def test_without_redis_documents_are_away_and_the_index_answers(stocked: Shop, t
         assert client.get("/health/live").status_code == 200
 
 
-def test_ready_means_every_view_has_reached_the_head_of_the_start(stocked: Shop, api: httpx.Client) -> None:
+def test_ready_means_every_view_has_reached_the_head_of_the_start(
+    stocked: ViewShop, api: httpx.Client
+) -> None:
     assert api.get("/health/ready").json()["type"] == "/problems/not-ready"
     stocked.head_at_start = stocked.position + 1
-    stocked.happens(("stock-MUG", received("MUG", 1)), but_not_in=("sales",))
+    stocked.happens(received("MUG", 1), but_not_in=("sales",))
     waiting = api.get("/health/ready")
     assert (waiting.status_code, waiting.json()["behind"]) == (503, {"sales": 3})
-    stocked.happens(("stock-MUG", received("MUG", 1)))
+    stocked.happens(received("MUG", 1))
     assert api.get("/health/ready").status_code == 200
 
 
@@ -144,7 +147,7 @@ def test_ready_means_every_view_has_reached_the_head_of_the_start(stocked: Shop,
     ("prefer", "seconds"), [("", 7.0), ("handling=strict, wait=3", 3), ('Wait = "3"', 3), ("wait=60", 7.0)]
 )
 def test_two_views_are_waited_for_at_the_same_time_and_no_longer_than_asked(
-    shop: Shop, query_settings: QuerySettings, path: str, prefer: str, seconds: float
+    shop: ViewShop, query_settings: QuerySettings, path: str, prefer: str, seconds: float
 ) -> None:
     shop.lists("MUG")
     settings = query_settings.model_copy(update={"min_position_wait_seconds": 7.0})

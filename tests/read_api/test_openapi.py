@@ -12,13 +12,13 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation, BaseSchema
 
-from aggregates.cart.cart import stream as cart_stream
 from deploy.edge.middleware import behind_the_edge
 from deploy.edge.settings import EdgeSettings
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
-from tests.read_api.shop import Shop, added, opened, placed
+from tests.shop.facts import added, opened, placed
+from tests.shop.views import ViewShop
 
 # A cursor that fits the schema may be nobody's, a position that fits it may not be reached yet.
 EXPECTED = {"expected-statuses": ["2xx", "304", "400", "404", "410", "412"]}
@@ -34,11 +34,10 @@ def in_path(operation: APIOperation[Any, Any, Any, Any]) -> list[Any]:
 
 
 @pytest.fixture
-def document(shop: Shop, query_settings: QuerySettings) -> Iterator[BaseSchema]:
+def document(shop: ViewShop, query_settings: QuerySettings) -> Iterator[BaseSchema]:
     """The document as it is served, by an API over a shop that has something of everything."""
     shop.lists("MUG", "CUP")
-    cart = cart_stream(THERE["cart_id"])
-    shop.happens((cart, opened()), (cart, added("MUG", 1)), placed("o", "MUG", 2, customer_id="a"))
+    shop.happens(opened(), added("MUG", 1), placed("o", "MUG", 2, customer_id="a"))
     quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
     app = build_query_app(quick, ready_position=lambda: 0)
     with running(behind_the_edge(app, EdgeSettings(operator_token=None), methods=["GET", "HEAD"])) as address:

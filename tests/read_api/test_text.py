@@ -7,12 +7,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.read_api.shop import Shop, listed
+from tests.shop.facts import listed
+from tests.shop.views import ViewShop
 
 
 @pytest.fixture
-def cafe(shop: Shop) -> None:
-    shop.happens(("product-CUP", listed("CUP", category="Küche > Café")), ("product-MUG", listed("MUG")))
+def cafe(shop: ViewShop) -> None:
+    shop.happens(listed("CUP", category="Küche > Café"), listed("MUG"))
 
 
 def found(api: httpx.Client, path: str) -> list[str]:

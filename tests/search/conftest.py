@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.shop import SearchShop
+from tests.shop.views import SearchShop
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[SearchShop]:
     shop = SearchShop(tmp_path / "index")
     yield shop
-    shop.build.close()
+    shop.close()

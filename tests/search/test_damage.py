@@ -16,7 +16,8 @@ from projections.documents.errors import ViewNotReady
 from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.follower import TargetMoved
 from projections.tantivy.build import TantivyBuild
-from tests.search.shop import SearchShop, listed, received
+from tests.shop.facts import listed, received
+from tests.shop.views import SearchShop
 
 Damage = Callable[[Path], None]
 """Given the folder of the live version."""
@@ -144,11 +145,8 @@ def live(shop: SearchShop) -> Path:
 
 def build_anew(shop: SearchShop, build: TantivyBuild) -> None:
     """Where only the pointer was lost, what it named is sound, and goes on where it stands."""
-    position = build.open()
-    assert (position in {0, 3}, build.is_published) == (True, False)
-    shop.build, shop.position = build, position
-    events = [listed("A", "Red mug"), received("A", 5), listed("B", "Blue mug")]
-    shop.happens(*events[position:])
+    assert (build.open() in {0, 3}, build.is_published) == (True, False)
+    shop.taken_over_by(build)
     assert build.position == 3
 
 

@@ -14,7 +14,8 @@ from aggregates.inventory.events import StockAdjusted
 from aggregates.kernel import UnitPrice
 from projections.documents.search import ProductQuery
 from projections.documents.shapes import ProductDocument
-from tests.search.shop import SearchShop, listed, received
+from tests.shop.facts import listed, received
+from tests.shop.views import SearchShop
 
 
 def test_a_word_of_the_title_outranks_the_same_word_of_a_description(shop: SearchShop) -> None:
@@ -67,7 +68,7 @@ def test_attributes_and_categories_are_words_too(shop: SearchShop) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(typed=st.text(max_size=60))
 def test_whatever_is_typed_is_words(shop: SearchShop, typed: str) -> None:
-    shop.reader_ready()
+    shop.happens(listed("A", "Red mug"))
     shop.reader.search(ProductQuery(words=typed, sort="relevance"), limit=10)
 
 

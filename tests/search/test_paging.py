@@ -19,7 +19,8 @@ from projections.documents.search import (
     Sort,
     sku_numbers,
 )
-from tests.search.shop import SearchShop, listed, received, skus
+from tests.shop.facts import listed, received
+from tests.shop.views import SearchShop, skus
 
 SKU = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 ALIKE = "A-SKU-THAT-BEGINS-LIKE-MANY-OTHERS-"

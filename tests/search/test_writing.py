@@ -16,7 +16,8 @@ from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.follower import Decoded, TargetMoved, TargetUnavailable
 from projections.tantivy.build import TantivyBuild
-from tests.search.shop import SearchShop, listed, received, recorded
+from tests.shop.facts import listed, received, recorded
+from tests.shop.views import SearchShop
 
 _EVERYTHING = ProductQuery()
 _PENCE = UnitPrice.of(Money(9, "GBP"))
@@ -127,7 +128,7 @@ def test_a_deleted_folder_is_noticed_and_begun_anew(shop: SearchShop) -> None:
         shop.build.check()
     assert shop.build.open() == 0
     assert not shop.build.is_published
-    shop.position = 0
+    shop.begins_anew()
     shop.happens(listed("A"), listed("B"))
     assert shop.finds() == ["A", "B"]
 
@@ -161,6 +162,6 @@ def test_an_index_is_redrawn_beside_the_one_that_readers_read(shop: SearchShop) 
     shop.build.redraw()
     assert (shop.build.position, shop.build.is_published) == (0, False)
     assert (shop.reader.position(), shop.finds()) == (1, ["A"])
-    shop.position = 0
+    shop.begins_anew()
     shop.happens(listed("B"))
     assert (shop.reader.position(), shop.finds()) == (1, ["B"])

@@ -1,0 +1,152 @@
+"""Events of a small shop, each with what its test does not care about filled in."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from aggregates.cart import cart
+from aggregates.cart.events import CartOpened, ItemAdded
+from aggregates.catalog import product
+from aggregates.catalog.events import ProductListed, Variant
+from aggregates.event_types import EVENT_TYPES
+from aggregates.inventory import stock
+from aggregates.inventory.events import StockReceived
+from aggregates.kernel import MAIN, Money, StreamKind, UnitPrice
+from aggregates.orders import credit_note, order
+from aggregates.orders.events import Address, CreditNoteIssued, OrderLine, OrderPlaced
+from aggregates.payments import payment, process
+from aggregates.payments.events import ProcessStarted, StepBegun, StepEnded
+from event_store.codec import Codec
+from event_store.records import RecordedEvent
+
+CODEC = Codec(EVENT_TYPES)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = NOON.date()
+CART = "c" * 32
+EMAIL = "anna@example.org"
+ADDRESS = Address(name="Anna", line1="1 High St", city="Leeds", postal_code="LS1", country="GB")
+
+_NAMES = {event_type.cls: event_type.name for event_type in EVENT_TYPES}
+_KINDS: dict[str, tuple[StreamKind, str]] = {
+    "catalog": (product.stream, "sku"),
+    "inventory": (stock.stream, "sku"),
+    "cart": (cart.stream, "cart_id"),
+    "orders": (order.stream, "order_id"),
+    "payments": (payment.stream, "order_id"),
+}
+
+
+def kind_and_id(event: Any) -> tuple[StreamKind, str]:
+    """Whose stream the event belongs to; of all events only OrderNumbered and the like do not tell."""
+    if isinstance(event, CreditNoteIssued):
+        return credit_note.stream, event.credit_note_id
+    if isinstance(event, ProcessStarted | StepBegun | StepEnded):
+        return process.stream, event.order_id
+    kind, identity = _KINDS[type(event).__module__.split(".")[1]]
+    return kind, getattr(event, identity)
+
+
+def stream_of(event: Any) -> str:
+    """The name of the event's stream."""
+    kind, identity = kind_and_id(event)
+    return kind(identity)
+
+
+def recorded(position: int, event: Any = None, *, version: int = 1) -> RecordedEvent:
+    """The envelope of an event at this position; without one, of a stream and type that nobody knows."""
+    return RecordedEvent(
+        position=position,
+        stream="stream" if event is None else stream_of(event),
+        version=version,
+        type=_NAMES.get(type(event), "context.name"),
+        schema_number=1,
+        data=b"{}",
+        command_id=UUID(int=position),
+        correlation=None,
+        causation=None,
+        actor="system:test",
+        recorded_at=NOON,
+        valid_at=NOON,
+    )
+
+
+def listed(
+    sku: str,
+    title: str | None = None,
+    *,
+    price: str = "12.99",
+    category: str = "Kitchen > Mugs",
+    description: str = "",
+    **attributes: str,
+) -> ProductListed:
+    """A product goes on sale, for so many pounds; by default its title has its SKU."""
+    title = title or f"Mug {sku}"
+    return ProductListed(
+        sku=sku,
+        title=title,
+        description=description,
+        category=category,
+        attributes=attributes,
+        price=UnitPrice(Decimal(price), "GBP"),
+        seller="house",
+        variants=(Variant(sku=sku, title=title),),
+    )
+
+
+def received(sku: str, quantity: int) -> StockReceived:
+    """Units arrive."""
+    return StockReceived(sku=sku, location=MAIN, quantity=quantity, reason="delivery")
+
+
+def opened(cart_id: str = CART) -> CartOpened:
+    """A cart is taken."""
+    return CartOpened(cart_id=cart_id, currency="GBP")
+
+
+def added(sku: str, quantity: int, cart_id: str = CART) -> ItemAdded:
+    """Units of a product at 12.99 are put into the cart."""
+    return ItemAdded(
+        cart_id=cart_id,
+        line_id="1",
+        sku=sku,
+        title=f"Mug {sku}",
+        quantity=quantity,
+        unit_price=UnitPrice(Decimal("12.99"), "GBP"),
+    )
+
+
+def placed(
+    order_id: str,
+    sku: str,
+    quantity: int = 1,
+    *,
+    currency: str = "GBP",
+    placed_on: date = DAY,
+    **facts: Any,
+) -> OrderPlaced:
+    """An order of one line at 10.00 a unit."""
+    total = Money(1_000 * quantity, currency)
+    line = OrderLine(
+        line_id="1",
+        sku=sku,
+        title=f"Mug {sku}",
+        seller="house",
+        quantity=quantity,
+        unit_price=UnitPrice.of(Money(1_000, currency)),
+        line_total=total,
+    )
+    return OrderPlaced(
+        order_id=order_id,
+        number=f"N-{order_id}",
+        channel="web",
+        currency=currency,
+        lines=(line,),
+        charges=(),
+        total=total,
+        rounding="line_half_even",
+        placed_on=placed_on,
+        **facts,
+    )

@@ -1,0 +1,117 @@
+"""A shop's events, folded into views as the projector would."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from event_store.memory.log import MemoryLog
+from projections.documents.search import ProductQuery
+from projections.documents.tantivy_reader import TantivyReader
+from projections.engine.build import Build
+from projections.engine.follower import Decoded, TargetMoved
+from projections.redis.build import RedisBuild
+from projections.tantivy.build import TantivyBuild
+from projections.views.registry import VIEWS
+from tests.shop.facts import listed, received, recorded, stream_of
+
+
+class ViewShop:
+    """Events go in, documents come out: nothing is published before the first."""
+
+    def __init__(self, *builds: Build) -> None:
+        self.builds = {build.name: build for build in builds}
+        for build in builds:
+            build.open()
+        self.position = 0
+        self.head_at_start: int | None = None
+        self._versions: Counter[str] = Counter()
+        self._log: list[Decoded] = []
+
+    def happens(self, *events: Any, but_not_in: tuple[str, ...] = (), settled: bool = True) -> int:
+        """Events reach every view but the ones that lag, and are committed there. Gives the position."""
+        for event in events:
+            self.position += 1
+            self._versions[stream_of(event)] += 1
+            envelope = recorded(self.position, event, version=self._versions[stream_of(event)])
+            self._log.append(Decoded(envelope, event))
+        for name, build in self.builds.items():
+            if name not in but_not_in:
+                self._catch_up(build, settled=settled)
+        return self.position
+
+    def begins_anew(self) -> None:
+        """What happens from now on happens in an empty log."""
+        self.position = 0
+        self._versions.clear()
+        self._log.clear()
+
+    def notices_losses(self) -> None:
+        """Checks every build as the projector does between events, and builds what is lost."""
+        for build in self.builds.values():
+            try:
+                build.check()
+            except TargetMoved:
+                build.open()
+                self._catch_up(build)
+
+    def lists(self, *skus: str, price: str = "12.99", quantity: int = 5) -> int:
+        """Red products go on sale, and units of them arrive."""
+        events: list[Any] = []
+        for sku in skus:
+            events += [listed(sku, price=price, color="red"), received(sku, quantity)]
+        return self.happens(*events)
+
+    def close(self) -> None:
+        """Gives everything back."""
+        for build in self.builds.values():
+            build.close()
+
+    def _catch_up(self, build: Build, *, settled: bool = True) -> None:
+        build.apply(self._log[build.position :], up_to=self.position, tailing=True)
+        if settled:
+            build.settle(may_hold_back=False)
+            if not build.is_published:
+                build.publish()
+
+
+def all_views(redis_url: str, index_folder: Path) -> ViewShop:
+    """Every view that the query API reads."""
+    numbers = MemoryLog()
+    documents = (RedisBuild(view, redis_url, numbers) for view in VIEWS)
+    return ViewShop(*documents, TantivyBuild(index_folder, numbers))
+
+
+class SearchShop(ViewShop):
+    """The search index being written, and its reader."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers = MemoryLog()
+        self.build = TantivyBuild(folder, self.numbers)
+        self.reader = TantivyReader(folder)
+        super().__init__(self.build)
+
+    def taken_over_by(self, build: TantivyBuild) -> None:
+        """Another build of the index, opened already, goes on."""
+        self.build = self.builds["search"] = build
+        self.happens()
+
+    def finds(self, words: str | None = None, **filters: Any) -> list[str]:
+        """The SKUs found, in order."""
+        sort = filters.pop("sort", "relevance" if words else "sku")
+        page = self.reader.search(ProductQuery(words=words, sort=sort, **filters), limit=1_000)
+        return skus(page.items)
+
+    def facet(self, name: str, **filters: Any) -> dict[str, int]:
+        """A facet's counts."""
+        page = self.reader.search(ProductQuery(**filters), limit=1)
+        return {value.value: value.count for value in page.facets.get(name, [])}
+
+
+def skus(items: list[bytes]) -> list[str]:
+    """The SKUs of documents as they are served."""
+    return [msgspec.json.decode(item)["sku"] for item in items]
