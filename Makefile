@@ -6,6 +6,8 @@ ARGS ?= --demo sample
 WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/setup-stamp
+# A file's tests run in one process, in the order of tests/conftest.py.
+SHARED := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 CODE := aggregates commands deploy event_store projections read_api replays tests daybook.py
 
 .PHONY: setup run test coverage check bench proofs clean
@@ -26,7 +28,7 @@ run: setup
 	$(BIN)/daybook up $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q $(SHARED)
 
 # Of the rules and the write side, by branch; fails below what pyproject.toml demands.
 COVERED := tests/aggregates tests/commands tests/processes tests/importing tests/edge tests/golden \
@@ -34,7 +36,7 @@ COVERED := tests/aggregates tests/commands tests/processes tests/importing tests
 
 coverage: setup
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q --numprocesses $(WORKERS) --dist loadfile $(COVERED)
+	$(BIN)/coverage run -m pytest -q $(SHARED) $(COVERED)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -23,7 +23,12 @@ from deploy.local.servers.redis import RedisServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, one of those that bear the same name would never run."""
+    """Folders with the most slow tests first, each in one piece: processes that share the tests end at about
+    the same time, and each starts a folder's system once.
+
+    Of two tests that bear the same name, such processes would never run one."""
+    slow = Counter(item.path.parent for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path.parent])
     twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"more than one test is called {twice[0]}")
