@@ -71,7 +71,7 @@ def status(addresses: Addresses, as_json: bool) -> None:
 @click.argument("name", type=click.Choice([*NAMES, "all"]))
 @click.pass_obj
 def rebuild(addresses: Addresses, name: str) -> None:
-    """Draw a view up anew beside the live one, compare the two, and switch."""
+    """Build a view anew beside the live one, compare the two, and switch."""
     _quiet_logs()
     views = NAMES if name == "all" else (name,)
     bars = _Bars()
@@ -81,7 +81,7 @@ def rebuild(addresses: Addresses, name: str) -> None:
             postgres_url=addresses.postgres_url,
             redis_url=addresses.redis_url,
             data_dir=addresses.data_dir,
-            report=bars.hear,
+            report=bars.update,
         )
     except (EventStoreError, TargetUnavailable, EvictingStore) as error:
         raise click.ClickException(" ".join(str(error).split())) from error
@@ -99,7 +99,7 @@ class _Bars:
     def __init__(self) -> None:
         self._bars: dict[str, tqdm] = {}
 
-    def hear(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         bar = self._bars.get(progress.view)
         if bar is None:
             bar = tqdm(desc=progress.view, unit=" events", file=sys.stderr, position=len(self._bars))

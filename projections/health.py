@@ -1,4 +1,4 @@
-"""The projector's small door for who watches over it: `/health/live`, `/health/ready` and `/metrics`."""
+"""The projector's HTTP endpoints for monitoring: `/health/live`, `/health/ready` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def serve_health(host: str, port: int, why_not_ready: WhyNot) -> int:
         body = {"type": "/problems/not-found", "title": "Not found", "status": 404, "detail": "Not found"}
         return _answer(start_response, "404 Not Found", body)
 
-    server = make_server(host, port, application, ThreadingWSGIServer, _Silent)
+    server = make_server(host, port, application, ThreadingWSGIServer, _QuietHandler)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return int(server.server_port)
 
 
-class _Silent(WSGIRequestHandler):
+class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Who looks in every few seconds is not told of."""
+        """Logs nothing: probes come every few seconds."""
 
 
 def _answer(start_response: Any, status: str, body: dict[str, Any]) -> list[bytes]:

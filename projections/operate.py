@@ -1,4 +1,4 @@
-"""Rebuilding views from outside: asked of the running projector, or done here where none runs."""
+"""Rebuilding views from outside: requested of the running projector, or done here where none runs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from projections.redis.requests import RedisRequests, Request
 from projections.serve import LOCK
 
 _POLL_SECONDS = 0.2
-_SILENCE_SECONDS_MAX = 5.0  # of a projector, before somebody looks whether its lock is free
-_PATIENCE_SECONDS = 30.0  # with one that holds its lock and does nothing, or a view whose store is away
+_LOCK_CHECK_SECONDS = 5.0  # without progress, before the projector's lock is tried
+_NO_PROGRESS_SECONDS_MAX = 30.0  # then a projector that holds its lock, or a store, is given up
 
 Report = Callable[[Progress], None]
 
@@ -29,7 +29,7 @@ Report = Callable[[Progress], None]
 def rebuild_views(
     views: Sequence[str], *, postgres_url: str, redis_url: str, data_dir: Path, report: Report
 ) -> list[Progress]:
-    """Rebuilds the views and gives how each of them ended; `hear` is told on the way.
+    """Rebuilds the views and gives how each of them ended; `report` gets the progress.
 
     Raises StoreUnavailable, and TargetUnavailable when Redis is away.
     """
@@ -54,74 +54,76 @@ def rebuild_views(
 def _ask_projector(
     log: EventLog, redis_url: str, views: Sequence[str], report: Report
 ) -> tuple[list[Progress], Exclusive | None]:
-    """What the projector answered; with its lock where it ended before it had done everything."""
+    """How each rebuild ended, and the projector's lock where it ended before it had done them all."""
     requests = RedisRequests(redis_url)
     try:
-        waiting: dict[str, Request] = {view: requests.ask(view) for view in views}
+        waiting: dict[str, Request] = {view: requests.submit(view) for view in views}
         last: dict[str, Progress] = {}
         ended: list[Progress] = []
-        silence, asked = _Silence(), _Silence()
+        progressed, lock_checked = _Stopwatch(), _Stopwatch()
         while waiting:
             time.sleep(_POLL_SECONDS)
             for view, request in list(waiting.items()):
                 progress = requests.last_progress(request)
-                silent = requests.silent_seconds(request)
-                if progress is None or silent is None:
+                report_age = requests.seconds_since_report(request)
+                if progress is None or report_age is None:
                     continue
-                if progress.state != "waiting" and silent < _SILENCE_SECONDS_MAX:
-                    silence.renew()
+                if progress.state != "waiting" and report_age < _LOCK_CHECK_SECONDS:
+                    progressed.restart()
                 if progress != last.get(view):
                     last[view] = progress
                     report(progress)
                 if progress.is_over:
                     ended.append(progress)
                     del waiting[view]
-            if waiting and min(silence.lasted, asked.lasted) > _SILENCE_SECONDS_MAX:
-                asked.renew()
+            if waiting and min(progressed.seconds, lock_checked.seconds) > _LOCK_CHECK_SECONDS:
+                lock_checked.restart()
                 lock = log.try_exclusive(LOCK)
-                if lock is not None or silence.is_over:
+                if lock is not None or progressed.is_over:
                     for request in waiting.values():
                         requests.withdraw(request)
                     return ended + (
-                        [] if lock else [_unheard(view, last.get(view)) for view in waiting]
+                        [] if lock else [_no_progress(view, last.get(view)) for view in waiting]
                     ), lock
                 for request in waiting.values():
-                    requests.ask_again(request)  # Who took it up may have ended, and another has the lock.
+                    requests.resubmit(
+                        request
+                    )  # The projector that took it may have ended, and another has the lock.
         return ended, None
     finally:
         requests.close()
 
 
-class _Silence:
-    """For how long nothing has gone on."""
+class _Stopwatch:
+    """The time since something happened last."""
 
     def __init__(self) -> None:
-        self.renew()
+        self.restart()
 
-    def renew(self) -> None:
+    def restart(self) -> None:
         self._since = time.monotonic()
 
     @property
-    def lasted(self) -> float:
+    def seconds(self) -> float:
         return time.monotonic() - self._since
 
     @property
     def is_over(self) -> bool:
-        return self.lasted > _PATIENCE_SECONDS
+        return self.seconds > _NO_PROGRESS_SECONDS_MAX
 
 
-def _unheard(view: str, last: Progress | None) -> Progress:
+def _no_progress(view: str, last: Progress | None) -> Progress:
     if last is not None and last.state == "waiting":
         return _away(view)
     reason = (
-        f"the projector holds its lock and has said nothing for {_PATIENCE_SECONDS:.0f} s: it was stopped or "
-        "ends again and again, as its log tells; end it, and ask again"
+        f"the projector holds its lock and has said nothing for {_NO_PROGRESS_SECONDS_MAX:.0f} s: "
+        "it was stopped or ends again and again, as its log tells; end it, and ask again"
     )
     return Progress("failed", view, reason=reason)
 
 
 def _away(view: str) -> Progress:
-    reason = f"its store was away for {_PATIENCE_SECONDS:.0f} s; ask again once it is there"
+    reason = f"its store was away for {_NO_PROGRESS_SECONDS_MAX:.0f} s; ask again once it is there"
     return Progress("failed", view, reason=reason)
 
 
@@ -136,25 +138,25 @@ def _rebuild_here(
     builds = [build for build in all_builds(redis_url, data_dir, log) if build.name in views]
     runner = Runner(log, Codec(EVENT_TYPES), builds, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
-    silence = _Silence()
+    progressed = _Stopwatch()
 
     def report_progress(progress: Progress) -> None:
         report(progress)
         if progress.state != "waiting":
-            silence.renew()
+            progressed.restart()
         if progress.is_over:
             ended.append(progress)
             if len(ended) == len(views):
                 runner.stop()
 
-    def look_round() -> bool:
-        return lock.still_held() and not silence.is_over
+    def poll() -> bool:
+        return lock.still_held() and not progressed.is_over
 
     for view in views:
         runner.rebuild(view, report_progress)
-    runner.run(look_round)
+    runner.run(poll)
     left = [view for view in views if view not in {progress.view for progress in ended}]
-    if silence.is_over:
+    if progressed.is_over:
         return ended + [_away(view) for view in left]
     lost = "another took the projector's lock meanwhile; ask again"
     return ended + [Progress("failed", view, reason=lost) for view in left]

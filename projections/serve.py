@@ -86,7 +86,7 @@ def run_projector(settings: Settings) -> None:
                 runner.stop()
             requests = RedisRequests(settings.redis_url)
             try:
-                runner.run(_look_round(runner, requests, lock))
+                runner.run(_polling(runner, requests, lock))
             finally:
                 runners.clear()
                 requests.close()
@@ -95,27 +95,27 @@ def run_projector(settings: Settings) -> None:
             log.close()
 
 
-def _look_round(runner: Runner, requests: RedisRequests, lock: Exclusive) -> Callable[[], bool]:
-    taken: set[str] = set()
+def _polling(runner: Runner, requests: RedisRequests, lock: Exclusive) -> Callable[[], bool]:
+    seen_ids: set[str] = set()
 
-    def look_round() -> bool:
+    def poll() -> bool:
         try:
             for request in requests.take():
-                if request.id in taken:
-                    continue  # Who asked has heard nothing for a while, and asks again.
-                taken.add(request.id)
-                runner.rebuild(request.view, _teller(requests, request))
+                if request.id in seen_ids:
+                    continue  # Sent again by a client that saw no progress for a while.
+                seen_ids.add(request.id)
+                runner.rebuild(request.view, _reporter(requests, request))
         except TargetUnavailable:
-            pass  # The views in Redis are away too, and that is told; requests wait for its return.
+            pass  # The views in Redis are away too, and their lanes log it; requests wait for its return.
         held = lock.still_held()
         if not held:
             logger.warning("session lock lost", lock=LOCK)
         return held
 
-    return look_round
+    return poll
 
 
-def _teller(requests: RedisRequests, request: Request) -> Callable[[Progress], None]:
+def _reporter(requests: RedisRequests, request: Request) -> Callable[[Progress], None]:
     reported_at, reported = 0.0, ""
 
     def report(progress: Progress) -> None:
@@ -127,7 +127,7 @@ def _teller(requests: RedisRequests, request: Request) -> Callable[[Progress], N
         try:
             requests.report(request, progress)
         except TargetUnavailable as error:
-            logger.warning("progress not told", view=progress.view, reason=str(error))
+            logger.warning("progress not reported", view=progress.view, reason=str(error))
 
     return report
 

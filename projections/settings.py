@@ -1,4 +1,4 @@
-"""What the projector can be told: environment variables with the prefix `DAYBOOK_`."""
+"""The projector's settings: environment variables with the prefix `DAYBOOK_`."""
 
 from __future__ import annotations
 

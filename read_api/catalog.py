@@ -17,7 +17,7 @@ from projections.documents.search import (
     category_levels,
 )
 from projections.documents.shapes import ProductDocument
-from projections.documents.spelling import is_blank
+from projections.documents.text import is_blank
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.freshness import Freshness, read_fresh
 from read_api.openapi import documented, documented_list

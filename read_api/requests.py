@@ -11,7 +11,7 @@ from fastapi.params import Query as QueryParameter
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from deploy.edge.requests import parameters_once
-from projections.documents.spelling import controls, spelt
+from projections.documents.text import has_control_characters, normalized
 from read_api.cursors import LENGTH_MAX
 from read_api.freshness import POSITION_MAX, Freshness, freshness_of
 
@@ -62,9 +62,9 @@ def refuse_unknown_parameters(request: Request) -> None:
 
 def typed(text: str) -> str:
     """What somebody typed, as it is spelt where it is looked for. ValueError for a control character."""
-    if controls(text):
+    if has_control_characters(text):
         raise ValueError("has a control character")
-    return spelt(text)
+    return normalized(text)
 
 
 def _digits(value: object) -> object:

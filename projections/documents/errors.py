@@ -1,4 +1,4 @@
-"""What can go wrong when a read model is asked for."""
+"""What can go wrong when a read model is read."""
 
 from __future__ import annotations
 

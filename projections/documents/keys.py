@@ -20,7 +20,7 @@ class Pointer(msgspec.Struct, frozen=True):
 
     `model` is the version of the read model (its shape and its fold) that drew it up; each rebuild has a
     `version` of its own. `epoch` is that of the writer who published it. `past`: it is of another history of
-    the log than the log has now, read until it is built anew; where it stands says nothing of this one.
+    the log than the log has now, read until it is built anew; its position is not one of this history.
     """
 
     version: int

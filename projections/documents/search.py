@@ -1,4 +1,4 @@
-"""The search index as readers know it: its fields, what may be asked of it, and the answers.
+"""The search index as readers know it: its fields, queries and results.
 
 Nothing here knows which engine holds the index. The document key is the SKU; sort keys are one unsigned
 number and the SKU breaks ties, in the order of its UTF-8 bytes.
@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from projections.documents.spelling import spelt
+from projections.documents.text import normalized
 
 VIEW = "search"
 
@@ -20,7 +20,7 @@ DEPTH_MAX = 1_000
 """How deep pages by relevance go, where their list ends: design page, law 7."""
 
 FACET_VALUES_MAX = 100
-"""Values told per facet, the most frequent first."""
+"""Values returned per facet, the most frequent first."""
 
 CATEGORY_SEPARATOR = ">"
 
@@ -80,7 +80,7 @@ class PlaceExpiredError(Exception):
 
 def category_levels(category: str) -> list[str]:
     """The category and those above it: "Kitchen > Mugs" gives "Kitchen" and "Kitchen > Mugs"."""
-    names = [spelt(name) for name in category.split(CATEGORY_SEPARATOR)]
+    names = [normalized(name) for name in category.split(CATEGORY_SEPARATOR)]
     names = [name for name in names if name]
     joint = f" {CATEGORY_SEPARATOR} "
     return [joint.join(names[: depth + 1]) for depth in range(len(names))]

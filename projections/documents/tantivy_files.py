@@ -25,11 +25,11 @@ _PASSING = re.compile(r"LockBusy|No space|StorageFull|Too many open files|Cannot
 
 
 class EngineFailed(Exception):  # noqa: N818
-    """The engine could not do what it was asked for."""
+    """The engine could not do an operation."""
 
     @property
     def will_pass(self) -> bool:
-        """Whether it lacked something of the machine's: nothing is said about the index."""
+        """Whether the machine lacked something (memory, descriptors): the index itself may be intact."""
         return _PASSING.search(str(self)) is not None
 
 

@@ -93,13 +93,13 @@ def _by_sku(
         hits = _lowest_skus(searcher, wanted, limit)
     else:
         wanted = both(wanted, queries.sku_from(after_sku))
-        asked = limit + 1  # the one seen last is found again
+        requested = limit + 1  # the one seen last is found again
         while True:
-            found = _lowest_skus(searcher, wanted, asked)
+            found = _lowest_skus(searcher, wanted, requested)
             hits = [hit for hit in found if hit[0] > after_sku][:limit]
-            if len(hits) == limit or len(found) < asked:
+            if len(hits) == limit or len(found) < requested:
                 break
-            asked *= 4  # SKUs alike in their first 16 bytes, some of them seen before
+            requested *= 4  # SKUs alike in their first 16 bytes, some of them seen before
     return [Hit.of(searcher, key, address) for _, address in hits]
 
 

@@ -11,7 +11,7 @@ from projections.documents.tantivy_schema import PRODUCT, WORD_FIELDS, word_anal
 
 FilterName = Literal["category", "price", "in_stock"]
 
-_WORDS_MAX = 16  # what a shopper types beyond that tells nothing more
+_WORDS_MAX = 16  # more words do not narrow a search further
 _FUZZY_LETTERS_MIN = 4  # in shorter words one other letter makes another word: cup, cap
 _FUZZY_TWO_LETTERS_MIN = 8  # long enough to bear two slips
 _FUZZY_WEIGHT = 0.2  # a misspelt word ranks behind the word itself

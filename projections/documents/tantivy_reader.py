@@ -42,8 +42,8 @@ from projections.documents.tantivy_schema import (
     version_folder,
 )
 
-_KEPT_GENERATIONS = 64
-"""How many older commits are kept for who is paging by relevance: half a minute of a busy shop's, at 200 ms
+_RETAINED_GENERATIONS = 64
+"""How many older commits are kept for clients paging by relevance: half a minute of a busy shop's, at 200 ms
 a commit, and their files are shared."""
 
 _LOOK_SECONDS = 0.25
@@ -66,7 +66,7 @@ class TantivyReader:
         self._current: Generation | None = None
         self._files: IndexFiles | None = None
         self._looked_at = 0.0
-        self._kept: OrderedDict[str, Generation] = OrderedDict()
+        self._retained: OrderedDict[str, Generation] = OrderedDict()
 
     def position(self) -> int:
         """The position of the last event in the index. Raises ViewNotReady."""
@@ -97,7 +97,7 @@ class TantivyReader:
     def _by_relevance(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation, offset = self._generation(), 0
         if isinstance(place, Offset):
-            generation, offset = self._kept_generation(place.generation), place.offset
+            generation, offset = self._retained_generation(place.generation), place.offset
         limit = min(limit, DEPTH_MAX - offset)
         wanted = generation.queries.filtered(query)
         shown: list[Hit] = []
@@ -107,7 +107,7 @@ class TantivyReader:
         following = None
         total = generation.count(wanted)
         if shown and offset + len(shown) < min(total, DEPTH_MAX):
-            self._keep(generation)
+            self._retain(generation)
             following = Offset(offset + len(shown), generation.name)
         return self._page(generation, query, shown, total, following)
 
@@ -127,22 +127,22 @@ class TantivyReader:
             position=generation.position,
         )
 
-    def _keep(self, generation: Generation) -> None:
+    def _retain(self, generation: Generation) -> None:
         with self._lock:
-            self._kept[generation.name] = generation
-            self._kept.move_to_end(generation.name)
-            while len(self._kept) > _KEPT_GENERATIONS:
-                self._kept.popitem(last=False)
+            self._retained[generation.name] = generation
+            self._retained.move_to_end(generation.name)
+            while len(self._retained) > _RETAINED_GENERATIONS:
+                self._retained.popitem(last=False)
 
-    def _kept_generation(self, name: str) -> Generation:
+    def _retained_generation(self, name: str) -> Generation:
         current = self._generation()
         if current.name == name:
             return current
         with self._lock:
-            kept = self._kept.get(name)
-        if kept is None:
+            retained = self._retained.get(name)
+        if retained is None:
             raise PlaceExpiredError
-        return kept
+        return retained
 
     @contextmanager
     def _damage_is_not_ready(self) -> Iterator[None]:
@@ -183,7 +183,7 @@ class TantivyReader:
     def _forget(self) -> None:
         """Lets go of every file that is open: none of them may be trusted."""
         self._index = self._queries = self._current = self._seen = self._files = None
-        self._kept.clear()
+        self._retained.clear()
 
     def _newest(self) -> Generation:
         # The folder may be switched or deleted between any two of these steps: once more is enough, since
@@ -219,7 +219,7 @@ class TantivyReader:
 
 
 def committed_position(searcher: tantivy.Searcher, queries: ProductQueries) -> int:
-    """What the checkpoint says; 0 where there is none yet."""
+    """The checkpoint's position; 0 where there is none yet."""
     hits = searcher.search(queries.term("kind", CHECKPOINT), 1).hits
     return int(searcher.doc(hits[0][1]).get_first("position") or 0) if hits else 0
 
@@ -257,11 +257,11 @@ def _counts(
 ) -> dict[str, list[FacetValue]]:
     """The values of these fields with their counts, the most frequent first."""
     wanted = generation.queries.filtered(query, leave_out=leave_out)
-    asked = {
+    aggregations = {
         field: {"terms": {"field": field, "size": _BUCKETS_MAX.get(field, FACET_VALUES_MAX)}}
         for field in fields
     }
-    found: dict[str, Any] = generation.searcher.aggregate(wanted, asked)
+    found: dict[str, Any] = generation.searcher.aggregate(wanted, aggregations)
     return {field: _most_frequent(found[field]["buckets"]) for field in fields}
 
 

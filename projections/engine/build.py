@@ -123,8 +123,8 @@ class Build(ABC):
         self._pinned = None
         self._delete_gone()
 
-    def redraw(self, *, past: bool = False) -> None:
-        """Begins a new version at position 0; readers keep the published one until that one is, too.
+    def restart(self, *, past: bool = False) -> None:
+        """Starts a new version at position 0; readers keep the published one until the new one is published.
 
         `past`: the published one is of another history, and stands nowhere in the log's own: readers find its
         documents at position 0.
@@ -135,10 +135,10 @@ class Build(ABC):
         self._delete_gone()
 
     def discard(self) -> None:
-        """Takes the published version from readers, who would be served what is damaged, and redraws."""
+        """Withdraws the published version, which is damaged, from readers and starts a new one."""
         self._reset()
         self._versions.withdraw()
-        self.redraw()
+        self.restart()
 
     def beside(self) -> Self:
         """A new, empty, unpublished version next to this one, opened, at position 0."""
@@ -163,7 +163,7 @@ class Build(ABC):
 
     @abstractmethod
     def _reset(self) -> None:
-        """Forgets what is held in memory; what is asked of the store from now on is asked anew."""
+        """Forgets what is held in memory; from now on everything is read from the store again."""
 
     @abstractmethod
     def _open_version(self) -> None:

@@ -1,4 +1,4 @@
-"""Folds a batch of events into documents' bytes, wherever those are kept.
+"""Folds a batch of events into documents' bytes, wherever those are stored.
 
 A document is decoded once per batch and encoded once, so what is held between batches is exactly what is
 stored and served.
@@ -102,7 +102,7 @@ class EntriesFold:
         return facts
 
     def fold(self, facts: Sequence[Fact], load: Load) -> Changes:
-        """The entries as they are told."""
+        """Entries as the facts give them."""
         return Changes({}, entries=[fact for _, fact, _ in facts])
 
 

@@ -58,7 +58,7 @@ class Lane:
         def opened() -> None:
             self.follower.open()
             if not self.is_of_this_history():
-                self._redraw(head)
+                self._restart(head)
             self.is_open = True
             if self.build is None:
                 logger.info("follower opened", name=self.follower.name, position=self.follower.position)
@@ -79,11 +79,11 @@ class Lane:
         """Whether the log has every event that the follower's checkpoints name. Raises StoreUnavailable."""
         return all(has(self._log, checkpoint) for checkpoint in set(self.follower.checkpoints))
 
-    def doubt(self) -> None:
-        """What the follower has taken in may not be the log's: opened anew, it is looked at."""
+    def recheck_history(self) -> None:
+        """Opens the follower again, which checks that its events are those of the log's present history."""
         logger.warning("the log has another history than the view", view=self.follower.name)
         self.has_moved = True
-        self._away(0.0)
+        self._close_for(0.0)
 
     def settle(self, *, may_hold_back: bool) -> None:
         """Ends the writes under way; publishes a view that has reached the head it was to reach."""
@@ -104,26 +104,26 @@ class Lane:
         except TargetDamaged as error:
             self.has_moved = True
             if self.build is None:  # Nothing of ours can mend it: an operator has to.
-                self._rest("follower's target is damaged", error)
+                self._pause("follower's target is damaged", error)
                 return
             reason = str(error)
             logger.error("view is damaged: built anew", view=self.follower.name, reason=reason)  # noqa: TRY400
-            self._away(0.0)
+            self._close_for(0.0)
             if not self.is_rebuild:
                 self.guard(self.build.discard)
         except TargetMoved as error:
             logger.warning("view moved", view=self.follower.name, reason=str(error))
             self.has_moved = True
-            self._away(0.0)
+            self._close_for(0.0)
         except TargetUnavailable as error:
-            self._rest("view's store is away", error)
+            self._pause("view's store is away", error)
 
     def close(self) -> None:
         """Gives back what the follower holds."""
         self.is_open = False
         self.follower.close()
 
-    def _redraw(self, head: int) -> None:
+    def _restart(self, head: int) -> None:
         build = self.build
         if build is None:
             raise TargetDamaged(f"{self.follower.name} has followed another history of the log")
@@ -139,7 +139,7 @@ class Lane:
         self.has_moved = True
         # Where no event is noted it may well be of this history: code of before has left it.
         says_which = all(checkpoint.event for checkpoint in build.checkpoints if checkpoint.position)
-        build.redraw(past=says_which)
+        build.restart(past=says_which)
 
     def _publish_if_due(self) -> None:
         build = self.build
@@ -148,12 +148,12 @@ class Lane:
             self._publish_at = None
             logger.info("view published", view=build.name, version=build.version)
 
-    def _rest(self, what: str, error: Exception) -> None:
+    def _pause(self, what: str, error: Exception) -> None:
         """Closed for a pause, which grows until a batch was settled."""
         logger.warning(what, view=self.follower.name, reason=str(error), pause_seconds=self._pause_seconds)
-        self._away(self._pause_seconds)
+        self._close_for(self._pause_seconds)
         self._pause_seconds = min(self._pause_seconds * 2, _PAUSE_SECONDS_MAX)
 
-    def _away(self, seconds: float) -> None:
+    def _close_for(self, seconds: float) -> None:
         self.is_open = False
         self._retry_at = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""What the projector tells Prometheus."""
+"""The projector's Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class ProjectorMetrics:
             registry=registry,
         )
 
-    def stands(self, view: str, version: int, *, position: int, head: int) -> None:
-        """Where a version of a view is, and how far from the head."""
+    def set_position(self, view: str, version: int, *, position: int, head: int) -> None:
+        """Sets a version's position and its lag behind the head."""
         self._position.labels(view, str(version)).set(position)
         self._lag.labels(view, str(version)).set(max(head - position, 0))
 
-    def gone(self, view: str, version: int) -> None:
-        """A version that is written no more."""
+    def remove_version(self, view: str, version: int) -> None:
+        """Drops the series of a version that is no longer written."""
         self._position.remove(view, str(version))
         self._lag.remove(view, str(version))
 
-    def counted(self, events: int) -> None:
-        """A batch was folded."""
+    def count_events(self, events: int) -> None:
+        """Counts the events of a folded batch."""
         self._events.inc(events)
 
-    def written(self, batch: Sequence[Decoded]) -> None:
-        """A batch of new events became visible to readers just now."""
+    def observe_freshness(self, batch: Sequence[Decoded]) -> None:
+        """Observes how old the events of a batch are that became visible to readers just now."""
         now = datetime.now(UTC)
         for recorded, _ in batch:
             self._freshness.observe((now - recorded.recorded_at).total_seconds())

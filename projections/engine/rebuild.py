@@ -45,7 +45,7 @@ Report = Callable[[Progress], None]
 
 
 class Rebuild:
-    """One rebuild under way. The runner moves both lanes; `step` looks whether they have met."""
+    """One rebuild under way. The runner moves both lanes; `step` checks whether they are at one position."""
 
     def __init__(
         self, live: Lane, build: Build, log: EventReader, report: Report, metrics: ProjectorMetrics
@@ -57,7 +57,7 @@ class Rebuild:
         self._log = log
         self.new: Lane | None = None
         self.is_over = False
-        self._is_first = False  # Nothing was live when it was asked for: the lane itself builds the view.
+        self._is_first = False  # Nothing was live when it was requested: the lane itself builds the view.
         self._progress = report
         self._metrics = metrics
         self._comparing: Future[Comparison] | None = None
@@ -88,7 +88,7 @@ class Rebuild:
         if new is not None and build is not None:
             new.guard(build.drop)
             new.close()
-            self._metrics.gone(build.name, build.version)
+            self._metrics.remove_version(build.name, build.version)
         logger.warning("rebuild given up", view=self._live_build.name, reason=reason)
         self._report("failed", reason=reason)
 
@@ -129,7 +129,7 @@ class Rebuild:
         self.live.is_held = self.new.is_held = False
         if not is_of_this_history:
             for lane in (self.live, self.new):
-                lane.doubt()
+                lane.recheck_history()
             self.give_up("the log has another history than what was built")
             return
         try:
@@ -141,7 +141,7 @@ class Rebuild:
         self.is_over = True
         self.new.is_rebuild = False
         self.live.close()
-        self._metrics.gone(self._live_build.name, self._live_build.version)
+        self._metrics.remove_version(self._live_build.name, self._live_build.version)
         logger.info(
             "view rebuilt",
             view=self._new_build.name,

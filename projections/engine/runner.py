@@ -25,7 +25,7 @@ _PAGE_EVENTS = 5_000
 _PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for those that catch up,
 _PAGES_BESIDE = 2  # but those that catch up gain on current ones however much is written meanwhile.
 _IDLE_SECONDS = 0.1
-_LOOK_ROUND_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _ROUND_SECONDS_MAX = 60.0
 """A page and its writes take less, however slow the stores are: beyond it something hangs."""
 _PAUSE_SECONDS_FIRST = 0.1
@@ -55,7 +55,7 @@ class Runner:
         self._rebuilds: list[Rebuild] = []
         self._compare_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._stopping = threading.Event()
-        self._looked_round_at = 0.0
+        self._polled_at = 0.0
         self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
         self._shown: set[tuple[str, int]] = set()  # views and versions, in the metrics
         self._front_events = 0  # that the followers in front took in last
@@ -63,7 +63,7 @@ class Runner:
 
     @property
     def lives(self) -> bool:
-        """Whether its rounds go on; asked from any thread."""
+        """Whether its rounds go on; may be called from any thread."""
         began = self._round_began_at
         return began is not None and time.monotonic() - began < _ROUND_SECONDS_MAX
 
@@ -71,8 +71,8 @@ class Runner:
         """Lets the batch under way end; may be called from a signal handler or another thread."""
         self._stopping.set()
 
-    def run(self, look_round: Callable[[], bool] = lambda: True) -> None:
-        """Runs until `stop`, or until `look_round`, asked twice a second, says no.
+    def run(self, poll: Callable[[], bool] = lambda: True) -> None:
+        """Runs until `stop`, or until `poll`, called twice a second, returns False.
 
         PostgreSQL or a follower's target being away is waited out. Raises LogGap, UnknownEvent and
         DecodingFailed.
@@ -82,10 +82,10 @@ class Runner:
             while not self._stopping.is_set():
                 self._round_began_at = time.monotonic()
                 try:
-                    if self._is_time_to_look_round():
-                        if not look_round():
+                    if self._is_poll_due():
+                        if not poll():
                             return
-                        self._look_round()
+                        self._check()
                     self.step()
                 except StoreUnavailable as error:
                     if self._stopping.is_set():
@@ -120,32 +120,32 @@ class Runner:
         """
         for lane in self._lanes:
             lane.open_when_due()
-        places = self._places()
-        if not places:
+        checkpoints = self._checkpoints()
+        if not checkpoints:
             self._stopping.wait(_IDLE_SECONDS)
-        elif len(places) > 1:
+        elif len(checkpoints) > 1:
             limit = max(_PAGE_EVENTS_BESIDE, min(_PAGES_BESIDE * self._front_events, LIMIT_MAX))
-            self._advance(places[0], limit=limit, up_to=places[1].position)
-        front = self._places()[-1:]
+            self._advance(checkpoints[0], limit=limit, up_to=checkpoints[1].position)
+        front = self._checkpoints()[-1:]
         if front:
             self._front_events = self._advance(front[0], limit=_PAGE_EVENTS, up_to=None)
-            if self._front_events == 0 and len(places) == 1:
+            if self._front_events == 0 and len(checkpoints) == 1:
                 self._head = self._log.wait(after=front[0].position, timeout_seconds=_IDLE_SECONDS)
         self._settle_all()
         self._step_rebuilds()
 
-    def _places(self) -> list[Checkpoint]:
+    def _checkpoints(self) -> list[Checkpoint]:
         return sorted({lane.follower.checkpoint for lane in self._lanes if lane.is_moving})
 
-    def _advance(self, place: Checkpoint, *, limit: int, up_to: int | None) -> int:
+    def _advance(self, checkpoint: Checkpoint, *, limit: int, up_to: int | None) -> int:
         """Takes the followers at this place a page further; gives its number of events."""
         started = time.monotonic()
-        lanes = [lane for lane in self._lanes if lane.is_moving and lane.follower.checkpoint == place]
+        lanes = [lane for lane in self._lanes if lane.is_moving and lane.follower.checkpoint == checkpoint]
         try:
-            events = read_on(self._log, place, limit=limit, up_to=up_to)
+            events = read_on(self._log, checkpoint, limit=limit, up_to=up_to)
         except AnotherHistory:
             for lane in lanes:
-                lane.doubt()
+                lane.recheck_history()
             return 0
         if not events:
             return 0
@@ -156,9 +156,9 @@ class Runner:
             lane.guard(lambda one=lane.follower: one.apply(batch, up_to=last, tailing=tailing))  # type: ignore[misc]
         for lane in lanes:
             lane.settle(may_hold_back=tailing)
-        self._metrics.counted(len(batch))
+        self._metrics.count_events(len(batch))
         if tailing and any(lane.is_current_view for lane in lanes):
-            self._metrics.written(batch)
+            self._metrics.observe_freshness(batch)
         self._head = max(self._head, last)
         self._log_batch(batch, lanes, tailing=tailing, seconds=time.monotonic() - started)
         return len(batch)
@@ -175,34 +175,34 @@ class Runner:
             if rebuild.new is not None and not was_begun:
                 self._lanes.append(rebuild.new)
             if rebuild.is_over:
-                # Closed is the one that is no longer wanted: the old version, or the new one given up.
+                # Closed is the lane no longer needed: the old version, or the new one given up.
                 given_up = rebuild.new is not None and not rebuild.new.is_open
-                gone = rebuild.new if given_up else rebuild.live if rebuild.new is not None else None
-                self._lanes = [lane for lane in self._lanes if lane is not gone]
+                closed = rebuild.new if given_up else rebuild.live if rebuild.new is not None else None
+                self._lanes = [lane for lane in self._lanes if lane is not closed]
         self._rebuilds = [rebuild for rebuild in self._rebuilds if not rebuild.is_over]
 
-    def _is_time_to_look_round(self) -> bool:
+    def _is_poll_due(self) -> bool:
         now = time.monotonic()
-        # Nobody takes a view over without having looked whether that is still theirs to do.
-        is_soon = now - self._looked_round_at < _LOOK_ROUND_SECONDS
+        # `poll` checks the lock, which must be held still when a view is taken over.
+        is_soon = now - self._polled_at < _POLL_SECONDS
         if is_soon and not any(lane.is_due for lane in self._lanes):
             return False
-        self._looked_round_at = now
+        self._polled_at = now
         return True
 
-    def _look_round(self) -> None:
+    def _check(self) -> None:
         """Finds out what changed without an event: emptied stores, and how far the head has gone."""
         for lane in self._lanes:
             if lane.is_moving:
                 lane.guard(lane.follower.check)
             if lane.is_moving and len(set(lane.follower.checkpoints)) > 1 and not lane.is_of_this_history():
-                lane.doubt()  # Of shards that are ahead of the others, reading on says nothing.
+                lane.recheck_history()  # Shards ahead of the others are not checked by reading on.
         self._head = self._log.head()
         builds = {(one.name, one.version): one for lane in self._lanes if (one := lane.build) and one.version}
         for (name, version), build in builds.items():
-            self._metrics.stands(name, version, position=build.position, head=self._head)
+            self._metrics.set_position(name, version, position=build.position, head=self._head)
         for name, version in self._shown - builds.keys():
-            self._metrics.gone(name, version)
+            self._metrics.remove_version(name, version)
         self._shown = set(builds)
 
     def _log_batch(

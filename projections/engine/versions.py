@@ -19,7 +19,7 @@ from projections.engine.follower import TargetMoved
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept beside a view's pointer."""
+    """What is stored beside a view's pointer."""
 
     epoch: int = 0
     newest: int = 0  # version ever begun, as far as this record goes back
@@ -104,7 +104,7 @@ class Versions:
     def begin(self, *, shards: int, model: int, past: bool = False) -> Pointer:
         """A new version to be built, in place of one that was begun before. Raises StoreUnavailable.
 
-        `past`: the live one is of another history than the log has now, which readers are told.
+        `past`: the live one is of another history than the log has now, which the pointer shows readers.
         """
         # Each of the two that remember may forget: the store is emptied, the log is brought back.
         number = self._numbers.next_number(f"view {self._view}", above=self._record.newest)

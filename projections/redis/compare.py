@@ -11,7 +11,7 @@ from projections.views.view import EntriesView, View
 
 
 def compare_versions(store: RedisStore, view: View, one: ViewKeys, other: ViewKeys) -> Comparison:
-    """Every document key of either version; a ranking that differs is told by `ranking <name>`."""
+    """Every document key of either version; a ranking that differs is reported as `ranking <name>`."""
     seen: set[str] = set()
     differing: set[str] = set()
     for keys in (one, other):

@@ -1,4 +1,4 @@
-"""How an operator's command asks the running projector for a rebuild, and hears how it goes."""
+"""How an operator's command requests a rebuild from the running projector, and reads its progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One view to be rebuilt; progress is told under the id."""
+    """One view to be rebuilt; progress is reported under the id."""
 
     id: str
     view: str
@@ -33,14 +33,14 @@ class RedisRequests:
     def __init__(self, url: str) -> None:
         self._redis = redis_at(url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT_SECONDS)
 
-    def ask(self, view: str) -> Request:
-        """Asks for a rebuild; the running projector takes it up within a second."""
+    def submit(self, view: str) -> Request:
+        """Requests a rebuild; the running projector takes it up within a second."""
         request = Request(uuid4().hex, view)
         with wrapped():
             self._redis.rpush(_REQUESTS, msgspec.json.encode(request))
         return request
 
-    def ask_again(self, request: Request) -> None:
+    def resubmit(self, request: Request) -> None:
         """The same request once more: the projector that took it up may have ended since."""
         message = msgspec.json.encode(request)
         with wrapped():
@@ -59,13 +59,13 @@ class RedisRequests:
         with wrapped():
             try:
                 raw = cast("list[bytes] | None", self._redis.lpop(_REQUESTS, 100))
-            except ResponseError:  # It is no list: what made it something else asks for nothing.
+            except ResponseError:  # It is no list, so it holds no request of ours.
                 self._redis.unlink(_REQUESTS)
                 raw = None
         return [request for text in raw or () if (request := _decoded(text, Request)) is not None]
 
     def report(self, request: Request, progress: Progress) -> None:
-        """Says how it goes."""
+        """Stores the progress for the client to read."""
         with wrapped():
             self._redis.set(_progress_key(request), msgspec.json.encode(progress), ex=_PROGRESS_SECONDS_KEPT)
 
@@ -75,7 +75,7 @@ class RedisRequests:
             raw = cast("bytes | None", self._redis.get(_progress_key(request)))
         return None if raw is None else _decoded(raw, Progress)
 
-    def silent_seconds(self, request: Request) -> float | None:
+    def seconds_since_report(self, request: Request) -> float | None:
         """How long ago something was reported, by the server's clock; None where nothing was yet."""
         with wrapped():
             left = self._redis.pttl(_progress_key(request))
@@ -90,7 +90,7 @@ def _decoded(raw: bytes, kind: type[Sent]) -> Sent | None:
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None  # A stranger's, which nobody waits for.
+        return None  # Written by another program: no client of ours waits for it.
 
 
 def _progress_key(request: Request) -> str:

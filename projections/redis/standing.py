@@ -1,4 +1,4 @@
-"""Where the views in Redis stand, for those who look without writing."""
+"""Where the views in Redis stand, for those who only read."""
 
 from __future__ import annotations
 

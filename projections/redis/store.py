@@ -59,7 +59,7 @@ class RedisStore:
     before the next."""
 
     def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
-        # Never retried within a call: whether a write was done is told by its checkpoint alone.
+        # Never retried within a call: only its checkpoint shows whether a write was done.
         self._redis = redis_at(
             url,
             retry=Retry(NoBackoff(), 0),

@@ -41,7 +41,7 @@ _HELD_BACK_SECONDS_UNPUBLISHED = 10.0
 """While nobody reads: enough that a crash does not cost the whole work."""
 
 _CHANGED_MAX = 20_000
-"""Products changed and not committed; with more, a commit is due whatever the clock says."""
+"""Products changed and not committed; with more, a commit is due at once."""
 
 _REMEMBERED_MAX = 20_000
 """Products kept in memory; any other is read back from the index when an event names it."""
@@ -102,7 +102,7 @@ class TantivyBuild(Build):
             raise TargetMoved(f"the search index, version {self.version}: {damage}")
 
     def compare(self, other: TantivyBuild) -> Comparison:
-        """Every SKU that either index has heard of, on sale or not."""
+        """Every SKU that either index has, on sale or not."""
         with self._failing(), other._failing():
             ours, theirs = all_stored(self._in_use().searcher), all_stored(other._in_use().searcher)
         keys = ours.keys() | theirs.keys()
@@ -129,7 +129,7 @@ class TantivyBuild(Build):
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """What the engine cannot do is told by what lies on the disk: the index moved, or is away."""
+        """An engine's error becomes TargetMoved where the index on disk changed, else TargetUnavailable."""
         try:
             with engine_errors():
                 yield
@@ -149,12 +149,12 @@ class TantivyBuild(Build):
     def _open_version(self) -> None:
         try:
             with engine_errors():
-                self._opened = self._sound() or self._anew()
+                self._opened = self._open_intact() or self._open_new()
         except EngineFailed as error:
             raise TargetUnavailable(str(error)) from error
         self._taken = self._opened.checkpoint
 
-    def _sound(self) -> OpenedIndex | None:
+    def _open_intact(self) -> OpenedIndex | None:
         """The version that lies there; None where none does, or where it is not what was once committed."""
         folder = self._files.folder(self.version)
         if not folder.exists():
@@ -171,7 +171,7 @@ class TantivyBuild(Build):
         logger.error("search index is damaged: built anew", version=self.version, reason=damage)
         return None
 
-    def _anew(self) -> OpenedIndex:
+    def _open_new(self) -> OpenedIndex:
         """An empty index: the next version where this one is lost or damaged."""
         if self.is_published or self._files.folder(self.version).exists():
             self._versions.withdraw()

@@ -21,7 +21,7 @@ class OpenedIndex:
     def __init__(self, folder: Path) -> None:
         self.index = make_index(folder)
         self.files = IndexFiles(folder)
-        self.files.damage()  # What it sees first is what it holds later ones against.
+        self.files.damage()  # The first call records the files that later calls compare with.
         self.writer = self.index.writer(_HEAP_BYTES, 1)
         self.queries = ProductQueries(self.index.schema)
         self.searcher = self.index.searcher()

@@ -16,7 +16,7 @@ UNITS = "units"
 
 
 class Ordered(NamedTuple):
-    """What an order tells of one SKU: its title there, and by how many units it changes what is ordered."""
+    """What an order changes for one SKU: its title, and by how many units it changes what is ordered."""
 
     title: str | None
     units: int

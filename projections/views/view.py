@@ -48,7 +48,7 @@ class DocumentView(Generic[Document]):
     shape: type[Document]
     events: frozenset[type[Any]]
     facts: Callable[[Any], Sequence[tuple[str, Any]]]
-    """The keys of the documents that an event of `events` names, each once, and what it tells each of them:
+    """The keys of the documents that an event of `events` names, each once, and what it gives each of them:
     mostly the event itself."""
     evolve: Callable[[str, Document | None, Any, RecordedEvent], Document]
     """The document under this key after the fact; may change it in place. None: its first one. The document's

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregates import text
-from projections.documents import spelling
+from projections.documents import text as document_text
 
 SPACES = " \u00a0\u1680\u2000\u2007\u200a\u2028\u2029\u202f\u205f\u3000"
 BLANK = [
@@ -36,11 +36,16 @@ HALF = "a\ud83d"
 def test_a_space_is_a_space_and_none_is_kept_around_a_line(space: str) -> None:
     assert text.line(f"{space}Blue{space}mug{space}") == "Blue mug"
     assert text.category(f"{space}Kitchen{space}>{space}Mugs{space}") == "Kitchen > Mugs"
-    assert spelling.spelt(f"{space}Blue{space}mug{space}") == "Blue mug"
+    assert document_text.normalized(f"{space}Blue{space}mug{space}") == "Blue mug"
 
 
 def test_text_is_normalized() -> None:
-    assert text.line("Cafe\u0301") == text.prose("Cafe\u0301") == spelling.spelt("Cafe\u0301") == "Café"
+    assert (
+        text.line("Cafe\u0301")
+        == text.prose("Cafe\u0301")
+        == document_text.normalized("Cafe\u0301")
+        == "Café"
+    )
     assert text.category("Ku\u0308che > Cafe\u0301") == "Küche > Café"
 
 
@@ -50,7 +55,7 @@ def test_what_looks_blank_is_blank(blank: str) -> None:
         text.line(blank)
     with pytest.raises(ValueError, match=r"blank|levels"):
         text.category(f"Kitchen > {blank}")
-    assert spelling.is_blank(blank)
+    assert document_text.is_blank(blank)
 
 
 @pytest.mark.parametrize("said", [*CONTROLLED, HALF], ids=ascii)
@@ -71,7 +76,7 @@ def test_prose_has_lines_and_tabs_and_may_be_empty() -> None:
 @pytest.mark.parametrize("said", ["é", "日本", "☕", "❤️", "+", "½", "नी", "l\u200dm", "👩\u200d🍳"])
 def test_what_can_be_seen_is_kept_as_it_is(said: str) -> None:
     assert text.line(said) == said
-    assert not spelling.is_blank(said)
+    assert not document_text.is_blank(said)
 
 
 @given(st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), max_size=6))

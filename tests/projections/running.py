@@ -34,13 +34,13 @@ def new_runner(log: EventReader, followers: Sequence[Follower]) -> Runner:
 
 
 @contextmanager
-def running(runner: Runner, look_round: Callable[[], bool] = lambda: True) -> Iterator[None]:
+def running(runner: Runner, poll: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """The runner runs meanwhile; what it raised is raised at the end."""
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
-            runner.run(look_round)
+            runner.run(poll)
         except BaseException as error:
             raised.append(error)
 

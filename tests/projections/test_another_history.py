@@ -203,20 +203,20 @@ def test_a_rebuild_of_another_history_is_not_published(
     """The log is another one from the very moment that the two versions have met."""
     shop.bustle(orders=ORDERS)
     head = shop.flush()
-    told: list[Progress] = []
+    reported: list[Progress] = []
     runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
 
-    def tell(progress: Progress) -> None:
-        told.append(progress)
+    def report(progress: Progress) -> None:
+        reported.append(progress)
         if progress.state == "comparing":
             goes_on_otherwise(shop, length)
 
     with running(runner):
         views_reach(fresh_redis, head)
-        runner.rebuild("order", tell)
-        eventually(lambda: told != [] and told[-1].is_over, "over")
-        assert told[-1].state == "failed"
-        assert "another history" in str(told[-1].reason)
+        runner.rebuild("order", report)
+        eventually(lambda: reported != [] and reported[-1].is_over, "over")
+        assert reported[-1].state == "failed"
+        assert "another history" in str(reported[-1].reason)
         views_are_at(redis, shop, shop.log.head())
     views_equal_a_rebuild(shop.log, fresh_redis)
 
@@ -244,32 +244,30 @@ def test_an_empty_view_is_of_every_history(shop: Shop, fresh_redis: str) -> None
     build.close()
 
 
-def test_the_metrics_tell_of_the_versions_that_are_written(
-    shop: Shop, redis: Redis, fresh_redis: str
-) -> None:
+def test_the_metrics_show_the_versions_that_are_written(shop: Shop, redis: Redis, fresh_redis: str) -> None:
     shop.bustle(orders=2)
     head = shop.flush()
     registry = CollectorRegistry()
     runner = Runner(shop.log, CODEC, redis_builds(fresh_redis, shop.log), ProjectorMetrics(registry))
 
-    def told() -> dict[str, float]:
+    def positions_by_version() -> dict[str, float]:
         (positions,) = (metric for metric in registry.collect() if metric.name == "daybook_view_position")
         labels = [(one.labels, one.value) for one in positions.samples]
         return {each["version"]: value for each, value in labels if each["view"] == "order"}
 
     with running(runner):
         views_reach(fresh_redis, head)
-        eventually(lambda: told() == {"1": head}, "of the first")
+        eventually(lambda: positions_by_version() == {"1": head}, "of the first")
         head = goes_on_otherwise(shop, LONGER)
         views_are_at(redis, shop, head)
-        eventually(lambda: told() == {"2": head}, "of the one built anew, and of no other")
+        eventually(lambda: positions_by_version() == {"2": head}, "of the one built anew, and of no other")
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["", "killed meanwhile"])
 def test_until_it_is_built_anew_a_view_of_another_history_stands_nowhere(
     shop: Shop, redis: Redis, fresh_redis: str, folder: Path, killed: bool
 ) -> None:
-    """Else who asks for a position of this history is told that of the other, and misses what was written."""
+    """Else a reader who waits for a position of this history gets one of the other, and misses writes."""
     shop.bustle(orders=ORDERS)
     head = shop.flush()
     with running(

@@ -35,7 +35,7 @@ def test_any_split_into_batches_gives_the_same_bytes(view: View, cuts: set[int],
     ends = [*sorted(cuts), len(LOG)]
     start = 0
     for end in ends:
-        # Some events are told twice, as after a batch whose outcome was lost.
+        # Some events are given twice, as after a batch whose outcome was lost.
         split.apply(LOG[max(start - again, 0) : end])
         start = end
 

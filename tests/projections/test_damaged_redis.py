@@ -99,7 +99,7 @@ def run(runner: Runner, *, steps: int = 8) -> None:
     for _ in range(steps):
         for lane in runner._lanes:
             lane._retry_at = 0.0
-        runner._look_round()
+        runner._check()
         runner.step()
 
 

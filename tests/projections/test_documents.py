@@ -17,7 +17,7 @@ from projections.views import cart, catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.books import EMAIL, recorded
-from tests.projections.drawing import built, document
+from tests.projections.memory_views import built, document
 from tests.projections.shop import Shop
 
 

@@ -48,19 +48,19 @@ def catches_up(shop: Shop, fresh_redis: str, tmp_path: Path) -> Callable[..., li
         head = shop.flush()
         builds = [build for build in all_builds(fresh_redis, tmp_path, shop.log) if build.name == view]
         runner = new_runner(shop.log, builds)
-        told: list[Progress] = []
+        reported: list[Progress] = []
         if rebuilding:
-            runner.rebuild(view, told.append)
+            runner.rebuild(view, reported.append)
 
         def done() -> bool:
             (lane, *more) = runner._lanes
-            is_over = not rebuilding or (bool(told) and told[-1].is_over)
+            is_over = not rebuilding or (bool(reported) and reported[-1].is_over)
             is_there = is_over and not more and lane.is_open and lane.build.is_published
             return is_there and lane.build.checkpoints[0].position == head
 
         with running(runner):
             eventually(done, f"{view} at the head")
-        return told
+        return reported
 
     return caught_up
 
@@ -109,8 +109,8 @@ def test_a_rebuild_killed_at_any_step_leaves_nothing(
     live = json.loads(redis.get("view:order"))["version"]
     assert live == (2 if step in {"published", "deleting", "deleted"} else 1)
     assert versions_of(redis, "order") == {live}
-    (told,) = [each for each in catches_up("order", rebuilding=True) if each.is_over]
-    assert (told.state, told.version) == ("done", 3), "its number is not used again"
+    (reported,) = [each for each in catches_up("order", rebuilding=True) if each.is_over]
+    assert (reported.state, reported.version) == ("done", 3), "its number is not used again"
     assert versions_of(redis, "order") == {3}
     assert differences(shop.log, CODEC, fresh_redis, orders.VIEW) == []
 

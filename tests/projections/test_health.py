@@ -1,4 +1,4 @@
-"""Who watches over the projector is told whether its runner goes on."""
+"""The health endpoints show whether the projector's runner goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from projections.health import serve_health
 from tests.projections.running import eventually, new_runner, running
 
 
-def asked(port: int, path: str) -> tuple[int, str]:
+def get(port: int, path: str) -> tuple[int, str]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
@@ -27,14 +27,14 @@ def asked(port: int, path: str) -> tuple[int, str]:
 def test_it_answers_who_asks_and_says_why_it_is_not_ready() -> None:
     reasons: list[str | None] = [None]
     port = serve_health("127.0.0.1", 0, lambda: reasons[-1])
-    assert asked(port, "/health/live") == (200, '{"status": "live"}')
-    assert asked(port, "/health/ready") == (200, '{"status": "ready"}')
-    assert asked(port, "/metrics")[0] == 200
+    assert get(port, "/health/live") == (200, '{"status": "live"}')
+    assert get(port, "/health/ready") == (200, '{"status": "ready"}')
+    assert get(port, "/metrics")[0] == 200
     reasons.append("Its runner has ended.")
-    status, problem = asked(port, "/health/ready")
+    status, problem = get(port, "/health/ready")
     assert (status, json.loads(problem)["detail"]) == (503, "Its runner has ended.")
-    assert asked(port, "/health/live")[0] == 200
-    assert asked(port, "/elsewhere")[0] == 404
+    assert get(port, "/health/live")[0] == 200
+    assert get(port, "/elsewhere")[0] == 404
 
 
 def test_a_runner_lives_while_it_runs() -> None:

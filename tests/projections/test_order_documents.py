@@ -18,7 +18,7 @@ from projections.engine.follower import Decoded
 from projections.views import customer_orders, orders
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, decided
 from tests.projections.books import EMAIL, recorded
-from tests.projections.drawing import built, document
+from tests.projections.memory_views import built, document
 from tests.projections.shop import Shop
 
 

@@ -1,4 +1,4 @@
-"""The projector as a process: killed, asked for rebuilds, alone under its lock."""
+"""The projector as a process: killed, requested to rebuild, alone under its lock."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ PROJECTOR = (
 
 
 @dataclass(frozen=True)
-class Place:
-    """What the command line is told, too."""
+class Paths:
+    """The addresses of one system, as the command line has them."""
 
     postgres_url: str
     redis_url: str
@@ -45,21 +45,21 @@ class Place:
 
 
 @pytest.fixture
-def place(fresh_postgres: str, fresh_redis: str, tmp_path: Path) -> Place:
-    return Place(fresh_postgres, fresh_redis, tmp_path)
+def paths(fresh_postgres: str, fresh_redis: str, tmp_path: Path) -> Paths:
+    return Paths(fresh_postgres, fresh_redis, tmp_path)
 
 
 @pytest.fixture
-def kept(place: Place) -> Iterator[Shop]:
+def shop(paths: Paths) -> Iterator[Shop]:
     """A shop on a real log."""
-    log = PostgresLog.open(place.postgres_url)
+    log = PostgresLog.open(paths.postgres_url)
     yield Shop(log)
     log.close()
 
 
 @contextmanager
-def projector(place: Place) -> Iterator[subprocess.Popen[bytes]]:
-    process = started(place)
+def projector(paths: Paths) -> Iterator[subprocess.Popen[bytes]]:
+    process = started(paths)
     try:
         yield process
     finally:
@@ -67,116 +67,116 @@ def projector(place: Place) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(20)
 
 
-def started(place: Place) -> subprocess.Popen[bytes]:
+def started(paths: Paths) -> subprocess.Popen[bytes]:
     environment = os.environ | {
-        "DAYBOOK_POSTGRES_URL": place.postgres_url,
-        "DAYBOOK_REDIS_URL": place.redis_url,
-        "DAYBOOK_DATA_DIR": str(place.data_dir),
+        "DAYBOOK_POSTGRES_URL": paths.postgres_url,
+        "DAYBOOK_REDIS_URL": paths.redis_url,
+        "DAYBOOK_DATA_DIR": str(paths.data_dir),
     }
-    log = place.data_dir / "projector.log"
+    log = paths.data_dir / "projector.log"
     with log.open("ab") as out:
         return subprocess.Popen([sys.executable, "-c", PROJECTOR], env=environment, stdout=out, stderr=out)
 
 
-def index_reaches(place: Place, position: int) -> None:
+def index_reaches(paths: Paths, position: int) -> None:
     def reached() -> bool:
-        folder = place.data_dir / "index"
+        folder = paths.data_dir / "index"
         return (folder / "search.json").exists() and TantivyReader(folder).position() >= position
 
     eventually(reached, f"the index at {position}")
 
 
 @pytest.mark.slow
-def test_killed_under_load_its_views_equal_a_rebuild(kept: Shop, place: Place) -> None:
+def test_killed_under_load_its_views_equal_a_rebuild(shop: Shop, paths: Paths) -> None:
     for seed in range(4):
-        process = started(place)
+        process = started(paths)
         until = time.monotonic() + 1.5 + 0.3 * seed
         while time.monotonic() < until:
-            kept.bustle(orders=20, seed=seed)
-            head = kept.flush()
+            shop.bustle(orders=20, seed=seed)
+            head = shop.flush()
             time.sleep(0.05)  # A load that leaves something of the machine to the projector.
         process.send_signal(signal.SIGKILL)
         process.wait(10)
 
-    log = place.data_dir / "projector.log"
+    log = paths.data_dir / "projector.log"
     killed = log.read_text().count("projector runs")
-    with projector(place) as process:
+    with projector(paths) as process:
         # The killed ones may have done all the work, and SIGTERM may come before this one answers to it.
         eventually(lambda: log.read_text().count("projector runs") > killed, "it runs")
-        views_reach(place.redis_url, head)
-        index_reaches(place, head)
+        views_reach(paths.redis_url, head)
+        index_reaches(paths, head)
     assert process.returncode == 0, "SIGTERM is a clean stop"
-    views_equal_a_rebuild(kept.log, place.redis_url)
+    views_equal_a_rebuild(shop.log, paths.redis_url)
 
 
 @pytest.mark.slow
-def test_a_second_projector_waits_for_the_first(kept: Shop, place: Place) -> None:
-    kept.bustle(orders=5)
-    head = kept.flush()
-    with projector(place) as first:
-        views_reach(place.redis_url, head)  # So it is the first that has the lock.
-        with projector(place):
-            log = place.data_dir / "projector.log"
+def test_a_second_projector_waits_for_the_first(shop: Shop, paths: Paths) -> None:
+    shop.bustle(orders=5)
+    head = shop.flush()
+    with projector(paths) as first:
+        views_reach(paths.redis_url, head)  # So it is the first that has the lock.
+        with projector(paths):
+            log = paths.data_dir / "projector.log"
             eventually(lambda: "waiting for its lock" in log.read_text(), "the second waits")
             first.kill()
-            kept.bustle(orders=5)
-            views_reach(place.redis_url, kept.flush())
-    views_equal_a_rebuild(kept.log, place.redis_url)
+            shop.bustle(orders=5)
+            views_reach(paths.redis_url, shop.flush())
+    views_equal_a_rebuild(shop.log, paths.redis_url)
 
 
 @pytest.mark.slow
-def test_an_event_nobody_knows_ends_the_process_loudly(kept: Shop, place: Place) -> None:
-    kept.records_raw(NewEvent("mystery-1", "mystery.happened", 1, b"{}"))
-    kept.flush()
+def test_an_event_nobody_knows_ends_the_process_loudly(shop: Shop, paths: Paths) -> None:
+    shop.records_raw(NewEvent("mystery-1", "mystery.happened", 1, b"{}"))
+    shop.flush()
 
-    with projector(place) as process:
+    with projector(paths) as process:
         assert process.wait(20) != 0
-    assert "position 1, mystery.happened" in (place.data_dir / "projector.log").read_text()
+    assert "position 1, mystery.happened" in (paths.data_dir / "projector.log").read_text()
 
 
 @pytest.mark.slow
-def test_operators_see_where_views_stand_and_rebuild_them(kept: Shop, place: Place, redis: Redis) -> None:
-    kept.bustle(orders=30)
-    head = kept.flush()
+def test_operators_see_where_views_stand_and_rebuild_them(shop: Shop, paths: Paths, redis: Redis) -> None:
+    shop.bustle(orders=30)
+    head = shop.flush()
 
-    def said(*arguments: str) -> str:
-        result = CliRunner().invoke(projections_group, list(arguments), obj=place, catch_exceptions=False)
+    def command_output(*arguments: str) -> str:
+        result = CliRunner().invoke(projections_group, list(arguments), obj=paths, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    assert "not ready" in said("status")
-    with projector(place):
-        views_reach(place.redis_url, head)
-        index_reaches(place, head)
-        before = json.loads(said("status", "--json"))
+    assert "not ready" in command_output("status")
+    with projector(paths):
+        views_reach(paths.redis_url, head)
+        index_reaches(paths, head)
+        before = json.loads(command_output("status", "--json"))
         assert {each["view"] for each in before} == set(NAMES)
         assert {(each["version"], each["position"], each["lag"]) for each in before} == {(1, head, 0)}
 
-        asked = said("rebuild", "all")
+        printed = command_output("rebuild", "all")
 
-        assert asked.count(" 0 differ") == len(NAMES), asked
-        assert {each["version"] for each in json.loads(said("status", "--json"))} == {2}
-    assert "version 3" in said("rebuild", "order"), "no projector runs: the command does it itself"
-    assert "version 3" in said("rebuild", "search")
+        assert printed.count(" 0 differ") == len(NAMES), printed
+        assert {each["version"] for each in json.loads(command_output("status", "--json"))} == {2}
+    assert "version 3" in command_output("rebuild", "order"), "no projector runs: the command does it itself"
+    assert "version 3" in command_output("rebuild", "search")
     assert json.loads(redis.get("view:order"))["version"] == 3
     assert json.loads(redis.get("view:product"))["version"] == 2
-    views_equal_a_rebuild(kept.log, place.redis_url)
+    views_equal_a_rebuild(shop.log, paths.redis_url)
 
 
 @pytest.mark.slow
 def test_a_rebuild_does_not_wait_for_a_projector_that_stands_still(
-    kept: Shop, place: Place, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, paths: Paths, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operate, "_SILENCE_SECONDS_MAX", 0.5)
-    monkeypatch.setattr(operate, "_PATIENCE_SECONDS", 1.5)
-    kept.bustle(orders=5)
-    head = kept.flush()
+    monkeypatch.setattr(operate, "_LOCK_CHECK_SECONDS", 0.5)
+    monkeypatch.setattr(operate, "_NO_PROGRESS_SECONDS_MAX", 1.5)
+    shop.bustle(orders=5)
+    head = shop.flush()
 
     def rebuilt() -> Result:
-        return CliRunner().invoke(projections_group, ["rebuild", "order"], obj=place, catch_exceptions=False)
+        return CliRunner().invoke(projections_group, ["rebuild", "order"], obj=paths, catch_exceptions=False)
 
-    with projector(place) as process:
-        views_reach(place.redis_url, head)
+    with projector(paths) as process:
+        views_reach(paths.redis_url, head)
         process.send_signal(signal.SIGSTOP)
         try:
             stopped = rebuilt()
@@ -191,22 +191,22 @@ def test_a_rebuild_does_not_wait_for_a_projector_that_stands_still(
 
 
 def test_a_rebuild_is_asked_for_again_where_its_projector_ended_and_another_runs(
-    kept: Shop, place: Place, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operate, "_SILENCE_SECONDS_MAX", 0.3)
-    projectors_lock = kept.log.try_exclusive("projector")
+    monkeypatch.setattr(operate, "_LOCK_CHECK_SECONDS", 0.3)
+    projectors_lock = shop.log.try_exclusive("projector")
     assert projectors_lock is not None
-    requests = RedisRequests(place.redis_url)
+    requests = RedisRequests(paths.redis_url)
     heard: list[Progress] = []
 
     def taken() -> Request:
-        while not (asked := requests.take()):
+        while not (found := requests.take()):
             time.sleep(0.01)
-        return asked[0]
+        return found[0]
 
     def asking() -> list[Progress]:
-        addresses = {"postgres_url": place.postgres_url, "redis_url": place.redis_url}
-        return operate.rebuild_views(["order"], **addresses, data_dir=place.data_dir, report=heard.append)
+        addresses = {"postgres_url": paths.postgres_url, "redis_url": paths.redis_url}
+        return operate.rebuild_views(["order"], **addresses, data_dir=paths.data_dir, report=heard.append)
 
     with ThreadPoolExecutor(1) as executor:
         answer = executor.submit(asking)
@@ -221,25 +221,25 @@ def test_a_rebuild_is_asked_for_again_where_its_projector_ended_and_another_runs
 
 @pytest.mark.slow
 def test_a_rebuild_does_not_wait_for_a_store_that_stays_away(
-    kept: Shop, place: Place, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operate, "_PATIENCE_SECONDS", 1.5)
-    kept.bustle(orders=5)
-    kept.flush()
-    (place.data_dir / "no folder").write_text("")
-    nowhere = dataclasses.replace(place, data_dir=place.data_dir / "no folder")
+    monkeypatch.setattr(operate, "_NO_PROGRESS_SECONDS_MAX", 1.5)
+    shop.bustle(orders=5)
+    shop.flush()
+    (paths.data_dir / "no folder").write_text("")
+    nowhere = dataclasses.replace(paths, data_dir=paths.data_dir / "no folder")
     result = CliRunner().invoke(projections_group, ["rebuild", "search"], obj=nowhere, catch_exceptions=False)
     assert (result.exit_code, "search: not rebuilt: its store was away" in result.stdout) == (1, True)
 
 
 @pytest.mark.parametrize("foreign", [b"nonsense", b"{}"])
-def test_a_strangers_request_is_passed_over(redis: Redis, place: Place, foreign: bytes) -> None:
-    requests = RedisRequests(place.redis_url)
+def test_a_strangers_request_is_passed_over(redis: Redis, paths: Paths, foreign: bytes) -> None:
+    requests = RedisRequests(paths.redis_url)
     redis.set("rebuild:requests", foreign)
     assert requests.take() == []
     redis.rpush("rebuild:requests", foreign)
-    asked = requests.ask("order")
-    assert requests.take() == [asked]
-    redis.set(f"rebuild:{asked.id}", foreign)
-    assert requests.last_progress(asked) is None
+    request = requests.submit("order")
+    assert requests.take() == [request]
+    redis.set(f"rebuild:{request.id}", foreign)
+    assert requests.last_progress(request) is None
     requests.close()

@@ -29,23 +29,23 @@ def test_a_rebuild_goes_on_beside_the_live_view_under_writes(
 ) -> None:
     shop.bustle(orders=400)
     head = shop.flush()
-    told: list[Progress] = []
+    reported: list[Progress] = []
     runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
-    asked = threading.Event()
+    requested = threading.Event()
 
-    def look_round() -> bool:
-        if asked.is_set():
-            asked.clear()
+    def poll() -> bool:
+        if requested.is_set():
+            requested.clear()
             for view in ("product", "order", "customer_orders", "sales", "bestsellers"):
-                runner.rebuild(view, told.append)
+                runner.rebuild(view, reported.append)
         return True
 
     seen: list[int] = []
-    with running(runner, look_round):
+    with running(runner, poll):
         views_reach(fresh_redis, head)
-        asked.set()
+        requested.set()
         seed = 0
-        while sum(progress.is_over for progress in told) < 5:
+        while sum(progress.is_over for progress in reported) < 5:
             seed += 1
             assert seed < 500
             shop.bustle(orders=3, seed=seed)
@@ -58,7 +58,7 @@ def test_a_rebuild_goes_on_beside_the_live_view_under_writes(
 
     assert seen == sorted(seen), "readers never went back in time"
     assert len(set(seen)) > 1, "the view moved while it was looked at"
-    over = [progress for progress in told if progress.is_over]
+    over = [progress for progress in reported if progress.is_over]
     assert [progress.state for progress in over] == ["done"] * 5, over
     assert all(progress.version == 2 and progress.differing_keys == [] for progress in over), over
     assert all(progress.documents for progress in over)
@@ -72,7 +72,7 @@ def test_a_rebuild_tells_which_documents_differed_and_puts_them_right(
 ) -> None:
     shop.lists("MUG")
     shop.lists("CUP")
-    told: list[Progress] = []
+    reported: list[Progress] = []
     runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     head = shop.flush()
     with running(runner):
@@ -81,11 +81,11 @@ def test_a_rebuild_tells_which_documents_differed_and_puts_them_right(
     redis.set("{product.v1.0}:GHOST", b"{}")
 
     runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
-    runner.rebuild("product", told.append)
+    runner.rebuild("product", reported.append)
     with running(runner):
-        eventually(lambda: bool(told) and told[-1].is_over, "rebuilt")
+        eventually(lambda: bool(reported) and reported[-1].is_over, "rebuilt")
 
-    assert told[-1].differing_keys == ["GHOST", "MUG"]
+    assert reported[-1].differing_keys == ["GHOST", "MUG"]
     views_equal_a_rebuild(shop.log, fresh_redis)
 
 
@@ -101,15 +101,15 @@ def test_a_rebuild_whose_store_is_emptied_is_given_up_and_the_view_still_comes_b
     monkeypatch.setattr(Rebuild, "_compare", compare_what_was_emptied)
     shop.bustle(orders=20)
     head = shop.flush()
-    told: list[Progress] = []
+    reported: list[Progress] = []
     runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
     with running(runner):
         views_reach(fresh_redis, head)
-        runner.rebuild("order", told.append)
-        eventually(lambda: _over(told), "given up")
+        runner.rebuild("order", reported.append)
+        eventually(lambda: _over(reported), "given up")
         views_reach(fresh_redis, head)
 
-    assert [progress.state for progress in told if progress.is_over] == ["failed"]
+    assert [progress.state for progress in reported if progress.is_over] == ["failed"]
     views_equal_a_rebuild(shop.log, fresh_redis)
 
 
@@ -134,13 +134,13 @@ def test_what_a_killed_rebuild_left_is_cleared_away(shop: Shop, redis: Redis, fr
 
 
 def test_unknown_views_and_second_requests_are_refused(shop: Shop, fresh_redis: str) -> None:
-    told: list[Progress] = []
+    reported: list[Progress] = []
     runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
-    runner.rebuild("nonsense", told.append)
-    runner.rebuild("order", told.append)
-    runner.rebuild("order", told.append)
+    runner.rebuild("nonsense", reported.append)
+    runner.rebuild("order", reported.append)
+    runner.rebuild("order", reported.append)
 
-    assert [(each.state, each.view) for each in told] == [("failed", "nonsense"), ("failed", "order")]
+    assert [(each.state, each.view) for each in reported] == [("failed", "nonsense"), ("failed", "order")]
 
 
 def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_built(
@@ -149,15 +149,15 @@ def test_asked_to_rebuild_a_view_that_is_not_there_yet_it_is_built(
     monkeypatch.setattr("projections.engine.runner._PAGE_EVENTS", 20)
     shop.bustle(orders=5)
     head = shop.flush()
-    told: list[Progress] = []
+    reported: list[Progress] = []
     runner = new_runner(shop.log, redis_builds(fresh_redis, shop.log))
-    runner.rebuild("order", told.append)
+    runner.rebuild("order", reported.append)
     with running(runner):
         views_reach(fresh_redis, head)
-        eventually(lambda: _over(told), "built")
+        eventually(lambda: _over(reported), "built")
 
-    assert (told[-1].state, told[-1].version, told[-1].documents) == ("done", 1, None)
+    assert (reported[-1].state, reported[-1].version, reported[-1].documents) == ("done", 1, None)
 
 
-def _over(told: list[Progress]) -> bool:
-    return bool(told) and told[-1].is_over
+def _over(reported: list[Progress]) -> bool:
+    return bool(reported) and reported[-1].is_over

@@ -80,7 +80,7 @@ def test_a_batch_half_applied_over_the_shards_counts_once(shop: Shop, view, redi
     build.open()
     build.apply(batch[:50], up_to=50, tailing=False)
     build.settle(may_hold_back=False)
-    # Shard 2's checkpoint is lost between two writes, its documents are not: the batch is told again.
+    # Shard 2's checkpoint is lost between two writes, its documents are not: the batch is applied again.
     keys = ViewKeys(view.name, 1, 4)
     redis.mset({keys.checkpoint(2): 20, keys.checkpoint_event(2): batch[19].recorded.identity})
 
@@ -177,13 +177,13 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
     caught_up(live, shop)
     newer = live.beside()
     old = ViewKeys("product", 1, 1)
-    asked = [old.checkpoint(0), *(old.document(f"S{number}") for number in range(0, 3_000, 10))]
+    requested = [old.checkpoint(0), *(old.document(f"S{number}") for number in range(0, 3_000, 10))]
     complete, gone, halves = threading.Event(), threading.Event(), list[int]()
 
     def read() -> None:
         with Redis.from_url(fresh_redis) as reader:
             while not gone.is_set():
-                checkpoint, *documents = reader.mget(asked)
+                checkpoint, *documents = reader.mget(requested)
                 if checkpoint is None:
                     gone.set()
                 elif None in documents:

@@ -14,7 +14,7 @@ from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import bestsellers, sales
 from tests.projections.books import FIRST_DAY, recorded
-from tests.projections.drawing import built
+from tests.projections.memory_views import built
 from tests.projections.shop import Shop
 
 

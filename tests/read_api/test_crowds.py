@@ -50,11 +50,14 @@ def test_a_wait_for_a_connection_ends(fresh_redis: str, monkeypatch: pytest.Monk
         with Redis.from_url(fresh_redis) as client:
             # No answer comes, as from a server that was stopped.
             client.client_pause(1_000, all=True)
-        asked = await asyncio.gather(
+        requested = await asyncio.gather(
             *(reader.ping() for _ in range(CONNECTIONS_MAX + 5)), return_exceptions=True
         )
         await reader.close()
-        assert Counter(type(one) for one in asked) == {type(None): CONNECTIONS_MAX, ReadStoreUnavailable: 5}
+        assert Counter(type(one) for one in requested) == {
+            type(None): CONNECTIONS_MAX,
+            ReadStoreUnavailable: 5,
+        }
 
     asyncio.run(crowd())
 
@@ -77,9 +80,9 @@ def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: Qu
         limits = httpx.Limits(max_connections=CROWD, max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30) as client:
             headers = {"Daybook-Min-Position": str(shop.position)}
-            asked = [paths[at % len(paths)] for at in range(CROWD)]
-            answers = await asyncio.gather(*(client.get(path, headers=headers) for path in asked))
-        return Counter((path, answer.status_code) for path, answer in zip(asked, answers, strict=True))
+            requested = [paths[at % len(paths)] for at in range(CROWD)]
+            answers = await asyncio.gather(*(client.get(path, headers=headers) for path in requested))
+        return Counter((path, answer.status_code) for path, answer in zip(requested, answers, strict=True))
 
     with running(build_query_app(query_settings, ready_position=lambda: shop.head_at_start)) as address:
         found = asyncio.run(crowd(address))

@@ -26,12 +26,12 @@ SKU = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 ALIKE = "A-SKU-THAT-BEGINS-LIKE-MANY-OTHERS-"
 
 
-def walk(shop: SearchShop, sort: Sort, limit: int, **asked: object) -> list[str]:
+def walk(shop: SearchShop, sort: Sort, limit: int, **filters: object) -> list[str]:
     """Every page one after another."""
     found: list[str] = []
     place: Place | None = None
     while True:
-        page = shop.reader.search(ProductQuery(sort=sort, **asked), limit=limit, place=place)  # type: ignore[arg-type]
+        page = shop.reader.search(ProductQuery(sort=sort, **filters), limit=limit, place=place)  # type: ignore[arg-type]
         assert len(page.items) <= limit
         found += skus(page.items)
         place = page.next

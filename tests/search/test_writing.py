@@ -157,9 +157,9 @@ def test_products_long_forgotten_are_read_back(shop: SearchShop, monkeypatch: py
     assert shop.finds(in_stock=False) == [f"S{n}" for n in range(5)]
 
 
-def test_an_index_is_redrawn_beside_the_one_that_readers_read(shop: SearchShop) -> None:
+def test_an_index_is_restarted_beside_the_one_that_readers_read(shop: SearchShop) -> None:
     shop.happens(listed("A"))
-    shop.build.redraw()
+    shop.build.restart()
     assert (shop.build.position, shop.build.is_published) == (0, False)
     assert (shop.reader.position(), shop.finds()) == (1, ["A"])
     shop.begins_anew()

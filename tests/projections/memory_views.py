@@ -14,9 +14,9 @@ from tests.projections.shop import Shop
 
 def built(shop: Shop, view: View) -> MemoryView:
     shop.flush()
-    drawn = MemoryView(view)
-    drawn.apply(decoded(shop.log))
-    return drawn
+    view_built = MemoryView(view)
+    view_built.apply(decoded(shop.log))
+    return view_built
 
 
 def document(shop: Shop, view: View, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""How text is spelt where it is looked for, so that what looks alike is found."""
+"""Text normalized for lookups, so that what looks alike is found."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and signs of their own that show nothing
 
 
-def spelt(text: str) -> str:
+def normalized(text: str) -> str:
     """Normalized (NFC), every space a plain one, none around it."""
     if text.isascii():
         return text.strip(" ")
     return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
 
 
-def controls(text: str) -> bool:
-    """Whether it has a character that is no text."""
+def has_control_characters(text: str) -> bool:
+    """Whether it has a control character."""
     return _CONTROL.search(text) is not None
 
 
