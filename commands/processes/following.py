@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from event_store.errors import AnotherHistory, StoreUnavailable
 from event_store.history import checkpoint_at, read_types_on
 from event_store.progress import OpenWork
 from event_store.records import START, EventLog, Exclusive, RecordedEvent
+from event_store.retries import RetryPolicy
 
 log_lines = structlog.get_logger("commands.processes")
 
@@ -37,18 +37,6 @@ HORIZON = timedelta(hours=1)
 """How far ahead work is held in memory."""
 
 WORK_OPEN = Gauge("daybook_process_work_open", "Open work that is due within the hour", ["process"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How long to pause before work that could not be done is tried again; in seconds."""
-
-    pause_first: float = 0.2
-    pause_max: float = 30.0
-
-    def pause(self, tries: int) -> float:
-        """The pause after so many tries in vain: doubling, up to the most."""
-        return min(self.pause_max, self.pause_first * 2.0 ** min(tries - 1, 30))
 
 
 class Handles(Protocol):
@@ -205,7 +193,7 @@ class Following:
         It stays open, in the log and in the metrics, until it is done; one order that fails by our mistake
         must not keep every other order's money waiting.
         """
-        tries = 0
+        tries, pauses = 0, self._retry_policy.pauses()
         while self._agenda.is_open(work):
             tries += 1
             async with self._free:
@@ -215,18 +203,17 @@ class Following:
             while done_at is not None and self._agenda.position < done_at:
                 await self._read_on.wait()
             if self._agenda.is_open(work):
-                await asyncio.sleep(self._retry_policy.pause(tries))
+                await asyncio.sleep(next(pauses))
 
     async def _opening(self, work: OpenWork) -> RecordedEvent:
         """The event that opened it, from a log that may be away."""
-        tries = 0
+        read = partial(self._log.read_all, after=work.position - 1, limit=1, up_to=work.position)
+        pauses = self._retry_policy.pauses()
         while True:
-            tries += 1
-            read = partial(self._log.read_all, after=work.position - 1, limit=1, up_to=work.position)
             try:
                 page: list[RecordedEvent] = await self._in_thread(read)
             except StoreUnavailable:
-                await asyncio.sleep(self._retry_policy.pause(tries))
+                await asyncio.sleep(next(pauses))
             else:
                 return page[0]
 

@@ -17,18 +17,21 @@ from prometheus_client import Gauge
 
 from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.gateways.gateway import Gateway
-from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles, RetryPolicy
+from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles
 from commands.processes.kind import ProcessKind
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog, Exclusive
+from event_store.retries import RetryPolicy
 
 log_lines = structlog.get_logger("commands.processes")
 
 STOP_SECONDS_MAX = 2.0
 """How long a stop waits for what hears it at once, unless something is wrong."""
+
+RETRIES = RetryPolicy(pause_first=0.2, pause_max=30.0)
 
 LEADING = Gauge("daybook_processes_leading", "1 where this process does the work of the kind", ["process"])
 
@@ -62,14 +65,13 @@ class ProcessManagers:
         kinds: Sequence[ProcessKind],
         *,
         clock: Callable[[], datetime] = utc_now,
-        retry_policy: RetryPolicy | None = None,
+        retry_policy: RetryPolicy = RETRIES,
         failed: Ended = end_this_process,
     ) -> None:
-        retries = retry_policy or RetryPolicy()
         follow = partial(
-            Following, log=log, codec=codec, handling=handling, clock=clock, retry_policy=retries
+            Following, log=log, codec=codec, handling=handling, clock=clock, retry_policy=retry_policy
         )
-        self._managers = [_Manager(kind, log, follow, retries) for kind in kinds]
+        self._managers = [_Manager(kind, log, follow, retry_policy) for kind in kinds]
         self._failed = failed
         self._tasks: dict[asyncio.Task[None], _Manager] = {}
         self._stopping = False
@@ -124,18 +126,17 @@ class _Manager:
 
     async def run(self) -> None:
         """Until canceled; the lock is then free. Raises what following the log raises by our mistake."""
-        tries = 0
+        pauses = self._retry_policy.pauses()
         while True:
             try:
                 lock = await self._take_lock()
                 if lock is not None:
-                    tries = 0
+                    pauses = self._retry_policy.pauses()
                     await self._lead(lock)
                 await asyncio.sleep(WAIT_SECONDS_MAX)
             except StoreUnavailable as error:
-                tries += 1
                 log_lines.warning("log_away", process=self._kind.name, error=str(error))
-                await asyncio.sleep(self._retry_policy.pause(tries))
+                await asyncio.sleep(next(pauses))
 
     async def let_go(self) -> None:
         """Waits for a lock that is still being taken, which is then given back; not for long."""

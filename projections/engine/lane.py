@@ -9,11 +9,12 @@ import structlog
 
 from event_store.history import has
 from event_store.records import EventReader
+from event_store.retries import RetryPolicy
 from projections.engine.build import Build
 from projections.engine.follower import Follower, TargetDamaged, TargetMoved, TargetUnavailable
 
-_PAUSE_SECONDS_FIRST = 0.1
-_PAUSE_SECONDS_MAX = 5.0
+RETRIES = RetryPolicy(pause_first=0.1, pause_max=5.0)
+"""For what the projector waits out: the log, a follower's target."""
 
 logger = structlog.get_logger(__name__)
 
@@ -32,7 +33,7 @@ class Lane:
         self.has_moved = False
         self._publish_at: int | None = None
         self._retry_at = 0.0
-        self._pause_seconds = _PAUSE_SECONDS_FIRST
+        self._pauses = RETRIES.pauses()
 
     @property
     def is_moving(self) -> bool:
@@ -92,10 +93,8 @@ class Lane:
         self.guard(lambda: self.follower.settle(may_hold_back=may_hold_back))
         if self.is_open:
             self.guard(self._publish_if_due)
-        if (
-            self.is_open
-        ):  # Not once it was opened: what fails with every batch must not be tried all the time.
-            self._pause_seconds = _PAUSE_SECONDS_FIRST
+        if self.is_open:  # Not once it was opened: what fails with every batch is not tried all the time.
+            self._pauses = RETRIES.pauses()
 
     def guard(self, step: Callable[[], None]) -> None:
         """Does the step; where the store moved or is away, the follower is closed until it is due again."""
@@ -150,9 +149,9 @@ class Lane:
 
     def _pause(self, what: str, error: Exception) -> None:
         """Closed for a pause, which grows until a batch was settled."""
-        logger.warning(what, view=self.follower.name, reason=str(error), pause_seconds=self._pause_seconds)
-        self._close_for(self._pause_seconds)
-        self._pause_seconds = min(self._pause_seconds * 2, _PAUSE_SECONDS_MAX)
+        pause = next(self._pauses)
+        logger.warning(what, view=self.follower.name, reason=str(error), pause_seconds=pause)
+        self._close_for(pause)
 
     def _close_for(self, seconds: float) -> None:
         self.is_open = False

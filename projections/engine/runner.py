@@ -17,7 +17,7 @@ from event_store.errors import AnotherHistory, StoreUnavailable
 from event_store.history import LIMIT_MAX, read_on
 from event_store.records import Checkpoint, EventReader
 from projections.engine.follower import Decoded, Follower
-from projections.engine.lane import Lane
+from projections.engine.lane import RETRIES, Lane
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Progress, Rebuild, Report
 
@@ -28,8 +28,6 @@ _IDLE_SECONDS = 0.1
 _POLL_SECONDS = 0.5
 _ROUND_SECONDS_MAX = 60.0
 """A page and its writes take less, however slow the stores are: beyond it something hangs."""
-_PAUSE_SECONDS_FIRST = 0.1
-_PAUSE_SECONDS_MAX = 5.0
 _TRACES_LOGGED = 20
 
 logger = structlog.get_logger(__name__)
@@ -77,7 +75,7 @@ class Runner:
         PostgreSQL or a follower's target being away is waited out. Raises LogGap, UnknownEvent and
         DecodingFailed.
         """
-        pause = _PAUSE_SECONDS_FIRST
+        pauses = RETRIES.pauses()
         try:
             while not self._stopping.is_set():
                 self._round_began_at = time.monotonic()
@@ -90,12 +88,12 @@ class Runner:
                 except StoreUnavailable as error:
                     if self._stopping.is_set():
                         return
+                    pause = next(pauses)
                     logger.warning("the log is away", reason=str(error), pause_seconds=pause)
                     self._settle_all()
                     self._stopping.wait(pause)
-                    pause = min(pause * 2, _PAUSE_SECONDS_MAX)
                 else:
-                    pause = _PAUSE_SECONDS_FIRST
+                    pauses = RETRIES.pauses()
         finally:
             self._round_began_at = None
             self._compare_executor.shutdown()

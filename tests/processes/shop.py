@@ -22,13 +22,14 @@ from commands.handlers import cart, catalog, inventory, orders
 from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Answer, Context
 from commands.loop.handling import Handling
-from commands.processes.following import RetryPolicy, checkpoint_of
+from commands.processes.following import checkpoint_of
 from commands.processes.kind import AT_ONCE, ProcessKind
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec
 from event_store.records import EventLog
+from event_store.retries import RetryPolicy
 
 ORDER = "d" * 32
 TRACE = "ab" * 16

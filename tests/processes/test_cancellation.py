@@ -7,11 +7,11 @@ import pytest
 
 from commands.gateways.sandbox import SandboxGateway
 from commands.processes import following
-from commands.processes.following import RetryPolicy
 from commands.processes.manager import lock_of
 from commands.processes.payment import Payment
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
+from event_store.retries import RetryPolicy
 from tests.processes.shop import Deaf, Shop, eventually
 from tests.suspensions import CancelAt
 
@@ -63,7 +63,7 @@ async def canceled_at(shop, number, task, *, when_done):
             assert "was dropped" in str(error)  # the piece of work, and nobody asked for that
         asyncio.get_running_loop().set_task_factory(None)
         await is_free(shop.log)
-        async with first.managers(retry_policy=RetryPolicy(pause_first=0.01)):
+        async with first.managers(retry_policy=RetryPolicy(pause_first=0.01, pause_max=30.0)):
             await first.until("confirmed", "authorized", order_id=order_id)
     return cancel.canceled is not None
 

@@ -9,11 +9,11 @@ from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
-from commands.processes.following import RetryPolicy
 from event_store.memory.log import MemoryLog
+from event_store.retries import RetryPolicy
 from tests.processes.shop import NOON, ORDER, Deaf, DyingGateway, Shop, eventually
 
-LONG = RetryPolicy(pause_first=60.0)  # whoever lost a call is dead before it asks again
+LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # whoever lost a call is dead before it asks again
 
 
 def paid_and_refunded():

@@ -10,7 +10,6 @@ from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import RecordGatewayOutcome
 from commands.handlers.refunds import RefundOrder
-from commands.processes.following import RetryPolicy
 from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway, RefusingGateway
 
 TOTAL = 2900
@@ -298,8 +297,3 @@ def test_a_call_the_gateway_refuses_ends_its_step_and_books_nothing(shop):
             assert open_shop.state(f"checkout-{ORDER}").outcomes == {1: "authorized", 2: "refused"}
 
     asyncio.run(run())
-
-
-def test_pauses_grow_up_to_the_most():
-    retry_policy = RetryPolicy(pause_first=0.5, pause_max=3.0)
-    assert [retry_policy.pause(tries) for tries in (1, 2, 3, 4, 10_000)] == [0.5, 1.0, 2.0, 3.0, 3.0]

@@ -22,7 +22,9 @@ from deploy.local.supervision import keeper as keeping
 from deploy.local.supervision.child_processes import Program
 from deploy.local.supervision.keeper import Keepers
 from deploy.local.supervision.orphans import ProcessRecord
+from event_store.retries import RetryPolicy
 
+QUICK = RetryPolicy(pause_first=0.01, pause_max=0.01)
 STAYS = "import time; time.sleep(60)"
 
 
@@ -76,7 +78,7 @@ def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
 def test_what_will_not_stay_up_is_given_up_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.3)
+    monkeypatch.setattr(keeping, "RETRIES", RetryPolicy(pause_first=0.2, pause_max=0.3))
 
     async def test(keepers: Keepers) -> None:
         keepers.keep(
@@ -91,8 +93,7 @@ def test_what_will_not_stay_up_is_given_up_with_its_last_words(
 
 
 def test_once_the_system_runs_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.01)
-    monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "RETRIES", QUICK)
     room = tmp_path / "room"
     code = f"import os, sys; os.path.exists({str(room)!r}) or sys.exit('the disk is full'); {STAYS}"
 
@@ -122,8 +123,7 @@ def test_once_the_system_runs_nothing_is_given_up(tmp_path: Path, monkeypatch: p
 def test_what_is_not_critical_is_not_given_up_while_the_system_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.01)
-    monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "RETRIES", QUICK)
 
     async def test(keepers: Keepers) -> None:
         keepers.keep(program(tmp_path, "print('started')"), is_critical=False)
@@ -136,7 +136,7 @@ def test_what_is_not_critical_is_not_given_up_while_the_system_starts(
 
 
 def test_what_cannot_even_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "RETRIES", RetryPolicy(pause_first=0.01, pause_max=10.0))
     tries = []
 
     def prepare() -> None:
@@ -168,8 +168,7 @@ def test_notes_and_logs_that_cannot_be_written_keep_nobody_from_running(tmp_path
 def test_what_is_killed_now_and_then_is_never_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAUSE_LONGEST_SECONDS", 0.01)
-    monkeypatch.setattr(keeping, "PAUSE_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "RETRIES", QUICK)
     monkeypatch.setattr(keeping, "SHORT_SECONDS", 0.05)
 
     async def test(keepers: Keepers) -> None:

@@ -31,17 +31,17 @@ from commands.handlers import cart, catalog, inventory, orders
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
-from commands.processes.following import RetryPolicy
 from deploy.local.servers.account import server_account
 from deploy.local.servers.binaries import find_binaries
 from deploy.local.servers.postgres import PostgresServer
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.queries import migrations
+from event_store.retries import RetryPolicy
 from tests.importing.given import SMALL
 from tests.importing.given import run as import_invoices
 from tests.processes.shop import KEPT, NOON, DyingGateway, Shop, eventually
 
-LONG = RetryPolicy(pause_first=60.0)  # Whoever lost a call is dead before it asks again.
+LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # Whoever lost a call is dead before it asks again.
 STOCK_EVENTS = 300  # More than a stream has before a snapshot of it is drawn.
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from deploy.local.errors import CannotRun, StartsOver
 from deploy.local.servers.account import Account
-from deploy.local.supervision.child_processes import Program, last_line, pause_growing, spawn, stop
+from deploy.local.supervision.child_processes import Program, last_line, spawn, stop
+from event_store.retries import RetryPolicy
 
 Progress = Callable[[str], None]
 
@@ -78,7 +79,7 @@ class Server(ABC):
 
     def wait_ready(self, process: subprocess.Popen[bytes], progress: Progress = _silent) -> None:
         """Wait until it answers: recovery may take as long as it takes while the server lives."""
-        pauses = pause_growing(0.02, 0.5)
+        pauses = RetryPolicy(pause_first=0.02, pause_max=0.5).pauses()
         reported_at = time.monotonic()
         while process.poll() is None:
             if self._answers():
@@ -86,7 +87,7 @@ class Server(ABC):
             if time.monotonic() - reported_at > 2:
                 reported_at = time.monotonic()
                 progress(self._starting(last_line(self._log)))
-            pauses.sleep()
+            time.sleep(next(pauses))
         raise self._failure(last_line(self._log))
 
     @abstractmethod

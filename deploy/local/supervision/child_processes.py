@@ -165,19 +165,3 @@ def plain_environment() -> dict[str, str]:
     """What the servers get to see: nothing of ours that could change how they run (PGPORT, PGOPTIONS, …)."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return {"LC_ALL": "C", "TZ": "UTC", **kept}
-
-
-def pause_growing(first: float, longest: float) -> Pauses:
-    return Pauses(next_seconds=first, longest_seconds=longest)
-
-
-@dataclass
-class Pauses:
-    """Sleeps that double up to a limit: quick to see a server come up, quiet while it takes its time."""
-
-    next_seconds: float
-    longest_seconds: float
-
-    def sleep(self) -> None:
-        time.sleep(self.next_seconds)
-        self.next_seconds = min(self.next_seconds * 1.5, self.longest_seconds)

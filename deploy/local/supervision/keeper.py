@@ -16,9 +16,9 @@ from deploy.local.errors import CannotRun, ServerFailed, StartsOver
 from deploy.local.logs.display import Display
 from deploy.local.supervision.child_processes import Program, last_line, spawn, stop
 from deploy.local.supervision.orphans import ProcessRecord
+from event_store.retries import RetryPolicy
 
-PAUSE_FIRST_SECONDS = 0.2
-PAUSE_LONGEST_SECONDS = 10.0
+RETRIES = RetryPolicy(pause_first=0.2, pause_max=10.0)
 STEADY_SECONDS = 30.0  # up for this long, it counts as healthy again
 SHORT_SECONDS = 5.0  # a life shorter than this says that something is wrong with it
 SHORT_LIVES_MAX = 6  # in a row
@@ -49,7 +49,7 @@ class Keeper:
         self._process: subprocess.Popen[bytes] | None = None
         self._exited = asyncio.Event()
         self._stopping = False
-        self._pause = PAUSE_FIRST_SECONDS
+        self._pauses = RETRIES.pauses()
         self._short_lives = 0
         self._unsteady_lives = 0
         self.started = asyncio.Event()
@@ -111,16 +111,16 @@ class Keeper:
     async def _rest(self, reason: str, *, lasted: float) -> None:
         name = self.program.name
         if lasted >= STEADY_SECONDS:
-            self._pause = PAUSE_FIRST_SECONDS
+            self._pauses = RETRIES.pauses()
         self._short_lives = self._short_lives + 1 if lasted < SHORT_SECONDS else 0
         self._unsteady_lives = self._unsteady_lives + 1 if lasted < STEADY_SECONDS else 0
         if self._short_lives == SHORT_LIVES_MAX or self._unsteady_lives == UNSTEADY_LIVES_MAX:
             if self._may_give_up():
                 raise ServerFailed(f"{name} will not stay up, {reason} (log: {self.program.log})")
             self._display.show(f"will not stay up (log: {self.program.log})", process=name, level="error")
-        self._display.show(f"{reason}; starting again in {self._pause:.1f} s", process=name, level="warning")
-        await asyncio.sleep(self._pause)
-        self._pause = min(self._pause * 2, PAUSE_LONGEST_SECONDS)
+        pause = next(self._pauses)
+        self._display.show(f"{reason}; starting again in {pause:.1f} s", process=name, level="warning")
+        await asyncio.sleep(pause)
 
 
 class Keepers:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from deploy.local.addresses import Addresses
 from deploy.local.errors import ServerFailed
-from deploy.local.supervision.child_processes import Program, last_line, pause_growing
+from deploy.local.supervision.child_processes import Program, last_line
+from event_store.retries import RetryPolicy
 
 MARKER_VARIABLE = "DAYBOOK_DEMO_MARKER"
 
@@ -73,11 +75,11 @@ def answering(name: str, url: str, log: Path) -> Callable[[subprocess.Popen[byte
     """A check that blocks until `url` answers with 200. Raises ServerFailed when the process ends first."""
 
     def check(process: subprocess.Popen[bytes]) -> None:
-        pauses = pause_growing(0.05, 0.5)
+        pauses = RetryPolicy(pause_first=0.05, pause_max=0.5).pauses()
         while not answers(url):
             if process.poll() is not None:
                 raise ServerFailed(f"{name} ended while starting: {last_line(log)} (log: {log})")
-            pauses.sleep()
+            time.sleep(next(pauses))
 
     return check
 
