@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
+import weakref
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 from uuid import UUID
@@ -46,17 +48,23 @@ class PostgresLog(PostgresProgress):
         """Over a schema that is there and up to date: use `open`. Read-only, it comes as this role."""
         self._url = url
         self.schema = schema
+        self._read_only = read_only
+        self._role = role
+        self._log_id: str | None = None  # of the first writing connection
+        self._begin()
+        _logs.add(self)
+
+    def _begin(self) -> None:
+        """Without connections and threads: at first, and in a forked child, as its parent uses those."""
+        url, schema, read_only, role = self._url, self.schema, self._read_only, self._role
         self._closing = threading.Event()  # From then on nothing waits for the server any more.
         self._reading = Connections(url, schema, read_only=read_only, role=role, closing=self._closing)
         self.stored = StoredEvents(self._reading)
         self._listener = Listener(url, schema, read_only=read_only, role=role, closing=self._closing)
-        self._read_only = read_only
-        self._log_id: str | None = None  # of the first writing connection
         self._waker = Waker(url, schema, closing=self._closing)
         self._opening = threading.Lock()
         self._writer_thread: WriterThread | None = None
         self._writers: dict[asyncio.AbstractEventLoop, Writer] = {}
-        self._of_thread = threading.local()  # Finds the loop's writer again without asking whose loop it is.
 
     @classmethod
     def open(cls, url: str, *, schema: str = "daybook", read_only: bool = False) -> Self:
@@ -215,8 +223,8 @@ class PostgresLog(PostgresProgress):
         with self._opening:
             if self._writer_thread is not None:
                 self._writer_thread.close()
-        for writer in list(self._writers.values()):
-            writer.close()
+            for writer in self._writers.values():
+                writer.close()
         self._waker.close()
         self._reading.close()
 
@@ -230,17 +238,14 @@ class PostgresLog(PostgresProgress):
 
     def _writer(self) -> Writer:
         """The running loop's."""
-        mine: Writer | None = getattr(self._of_thread, "writer", None)
-        if mine is not None and mine.loop.is_running():  # A thread runs one loop at a time.
-            return mine
         loop = asyncio.get_running_loop()
         writer = self._writers.get(loop)
         if writer is None:
-            self._check_open()
-            for ended in [one for one in self._writers if one.is_closed()]:
-                self._writers.pop(ended).close()
-            writer = self._writers[loop] = self._new_writer(loop)
-        self._of_thread.writer = writer
+            with self._opening:
+                self._check_open()
+                for ended in [one for one in self._writers if one.is_closed()]:
+                    self._writers.pop(ended).close()
+                writer = self._writers[loop] = self._new_writer(loop)
         return writer
 
     def _new_writer(self, loop: asyncio.AbstractEventLoop) -> Writer:
@@ -285,3 +290,15 @@ class PostgresLog(PostgresProgress):
             row = self._reading.row("next_position", {"after": last})
             if row is not None and row[0] is not None and row[0] != last + 1:
                 raise LogGap(f"position {last + 1} is missing")
+
+
+_logs: weakref.WeakSet[PostgresLog] = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    for log in _logs:
+        if not log._closing.is_set():
+            log._begin()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

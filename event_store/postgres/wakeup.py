@@ -56,8 +56,9 @@ class Waker:
         if not self._left_over.is_set():  # Setting it takes longer than looking.
             self._left_over.set()
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name=f"waker {self._schema}", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=f"waker {self._schema}", daemon=True)
+            thread.start()
+            self._thread = thread  # Not before: `close` may come meanwhile.
 
     def close(self) -> None:
         self._closing.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -220,3 +221,42 @@ def test_who_only_reads_cannot_append(postgres_log: PostgresLog, postgres_url: s
         asyncio.run(reading.append_async([adding("cart-b")]))
     reading.close()
     assert postgres_log.head() == 0
+
+
+def test_a_loop_may_go_on_in_another_thread_while_its_first_has_another_loop(
+    postgres_log: PostgresLog,
+) -> None:
+    async def add(stream: str) -> list[Outcome]:
+        async with asyncio.timeout(10):
+            return await postgres_log.append_async([adding(stream)])
+
+    with asyncio.Runner() as moved, asyncio.Runner() as other:
+        moved.run(add("cart-a"))
+        loop = moved.get_loop()
+        elsewhere = threading.Thread(target=loop.run_forever)
+        elsewhere.start()
+        here = asyncio.run_coroutine_threadsafe(add("cart-b"), loop)
+        assert positions(here.result(10)) == [2]
+        assert positions(other.run(add("cart-c"))) == [3]
+        loop.call_soon_threadsafe(loop.stop)
+        elsewhere.join()
+        postgres_log.close()
+        for runner in (moved, other):  # Each lets its writer's connection go.
+            runner.run(asyncio.sleep(0))
+
+
+def test_callers_who_fill_the_loops_executor_do_not_keep_it_from_connecting(
+    postgres_log: PostgresLog,
+) -> None:
+    async def run() -> list[list[Outcome]]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(2))
+
+        def add(stream: str) -> list[Outcome]:
+            call = postgres_log.append_async([adding(stream)])
+            return asyncio.run_coroutine_threadsafe(call, loop).result(10)
+
+        return await asyncio.gather(*(asyncio.to_thread(add, f"cart-{n}") for n in range(2)))
+
+    first, second = asyncio.run(run())
+    assert sorted(position or 0 for position in positions(first + second)) == [1, 2]

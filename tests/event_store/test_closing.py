@@ -114,3 +114,18 @@ def test_what_others_say_on_the_channel_is_no_matter(
     assert postgres_log.wait(after=0, timeout_seconds=5) == 1
     append(postgres_log, adding("cart-b"))
     assert postgres_log.wait(after=1, timeout_seconds=5) == 2
+
+
+def test_a_log_is_closed_while_its_waker_begins(
+    postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waker = postgres_wakeup.Waker(postgres_url, schema, closing=threading.Event())
+    begin = threading.Thread.start
+
+    def close_and_begin(thread: threading.Thread) -> None:
+        waker.close()
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", close_and_begin)
+    waker.notify(1)
+    waker.close()

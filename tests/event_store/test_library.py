@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -226,6 +227,7 @@ UNFIT = (
     [StoredEvent("fit", 1, "topic", b"state"), StoredEvent("fit", 2**63, "topic", b"state")],
     [StoredEvent("n" * 2_001, 1, "topic", b"state")],
     [StoredEvent("fit", 1, "topic", "no bytes")],  # type: ignore[arg-type]
+    [StoredEvent("fit", 1, "topic", memoryview(array("i", [1])))],  # type: ignore[arg-type]
 )
 
 

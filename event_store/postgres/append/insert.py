@@ -53,6 +53,9 @@ def check_storable(events: Sequence[VersionedEvent], tracking: tuple[str, int] |
     for name in names:
         if len(name.encode()) > NAME_BYTES_MAX:
             raise InvalidEntry(f"a name of more than {NAME_BYTES_MAX} bytes: {name[:100]}")
+    for _, _, _, data in events:
+        if not isinstance(data, bytes | bytearray):
+            raise InvalidEntry(f"data that is {type(data).__name__}, not bytes")
     size_bytes = sum(len(data) for _, _, _, data in events)
     if size_bytes > ENTRY_BYTES_MAX:
         raise InvalidEntry(f"{size_bytes} bytes in one call, more than {ENTRY_BYTES_MAX}")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import uvloop
@@ -39,6 +39,7 @@ IN_FLIGHT_MOST = 2
 ALONE_AFTER = 16  # batches that nobody's lock delayed: then no other process is writing
 HALVES_FROM = 64  # calls; fewer are not worth a second commit
 
+T = TypeVar("T")
 Call = CommandCall | InsertCall
 Future = asyncio.Future[Any] | ThreadFuture[Any]
 
@@ -121,11 +122,11 @@ class Writer:
         """From any thread; what is under way or waits fails."""
         with self._closing:
             self._closed = True
-        if self.loop.is_closed():
+        try:
+            self.loop.call_soon_threadsafe(self._lose, StoreUnavailable("this log is closed"))
+        except RuntimeError:  # The loop is closed, and has no callers.
             if self._connection is not None:
                 self._connection.close()
-        else:
-            self.loop.call_soon_threadsafe(self._lose, StoreUnavailable("this log is closed"))
 
     @property
     def _in_flight_most(self) -> int:
@@ -266,7 +267,7 @@ class Writer:
     async def _read_judgement(self, flight: _Flight, answer: list[bytes | None]) -> None:
         assert isinstance(flight.batch, CommandBatch)
         try:
-            outcomes, head = await asyncio.to_thread(flight.batch.judged, answer, self._journal)
+            outcomes, head = await _in_thread(flight.batch.judged, answer, self._journal)
         except asyncio.CancelledError:
             _fail(flight.futures, StoreUnavailable("this log is closed"))
             raise
@@ -413,9 +414,25 @@ async def _connected(connect: Callable[[], WriterConnection]) -> WriterConnectio
             close_all()
 
     try:
-        await asyncio.to_thread(make)
+        await _in_thread(make)
     except asyncio.CancelledError:
         given_up.set()
         close_all()
         raise
     return made.pop()
+
+
+def _in_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+    """Calls it in a thread of its own: the loop's executor takes nothing once the program's main thread has
+    ended, and may be full of those who wait for us."""
+    future: ThreadFuture[T] = ThreadFuture()
+    future.set_running_or_notify_cancel()
+
+    def call() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:  # Whatever it is, it belongs to whom it is called for.
+            future.set_exception(error)
+
+    threading.Thread(target=call, name="log writer's call", daemon=True).start()
+    return asyncio.wrap_future(future)
