@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.local.data_folder import is_held
+from deploy.local.data_folder import is_locked
 from deploy.local.errors import NotRunning
 
 _FILE = Path("run") / "addresses.json"
@@ -64,10 +64,10 @@ def data_folder(given: Path | None) -> Path:
 
 def write_addresses(addresses: Addresses) -> None:
     target = addresses.data_dir / _FILE
-    aside = target.with_suffix(".new")
+    temporary = target.with_suffix(".new")
     text = json.dumps(asdict(addresses) | {"data_dir": str(addresses.data_dir)}, indent=2)
-    aside.write_text(text)
-    aside.replace(target)  # Whole or not at all: others read it at any moment.
+    temporary.write_text(text)
+    temporary.replace(target)  # Whole or not at all: others read it at any moment.
 
 
 def forget_addresses(data: Path) -> None:
@@ -86,7 +86,7 @@ def _noted(data: Path) -> dict[str, str]:
 def find_addresses(data: Path, environment: Mapping[str, str] = os.environ) -> Addresses:
     """Those of the system that runs on `data`; each address given in the environment replaces one."""
     data = data.resolve()
-    running = _noted(data) if is_held(data) else {}
+    running = _noted(data) if is_locked(data) else {}
     return Addresses(
         data_dir=data,
         postgres=environment.get("DAYBOOK_POSTGRES_URL") or running.get("postgres"),

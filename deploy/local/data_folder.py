@@ -29,8 +29,8 @@ _POINTER = "servers"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where one local system keeps its things."""
+class Paths:
+    """The folders of one local system."""
 
     data: Path
     servers: Path  # holds postgres/ and redis/
@@ -46,12 +46,12 @@ class Places:
         return self.data / "logs"
 
     def make_sockets(self) -> None:
-        """Once more, where somebody swept it away. Raises FolderUnusable."""
+        """Makes the sockets' folder again where it was removed. Raises FolderUnusable."""
         _made_socket_folder(self.data, self.account)
 
 
-class HeldFolder:
-    """A data folder that is ours alone until closed; made where it was missing."""
+class LockedFolder:
+    """A data folder, locked for us alone until closed; made where it was missing."""
 
     def __init__(self, data: Path) -> None:
         """Raises FolderUnusable or AlreadyRunning."""
@@ -64,7 +64,7 @@ class HeldFolder:
                 self._make(self.data / name)
             lock = (self.data / "run" / "lock").open("a+")
         except OSError as error:
-            self._unmake()
+            self._remove_made()
             raise FolderUnusable(f"cannot use the data folder {self.data}: {error.strerror}") from error
         # One that was given up meanwhile took its lock file away: a lock on that would keep nobody out.
         if not _locked(lock) or not _is_still(lock, self.data / "run" / "lock"):
@@ -77,10 +77,10 @@ class HeldFolder:
         return self.data in self._made
 
     def close(self, *, forget: bool = False) -> None:
-        """Let others have it; `forget` takes away what was made, where nothing else came to lie in it."""
+        """Unlock it; `forget` removes the folders that were made, where they are still empty."""
         if forget and self._made:
             (self.data / "run" / "lock").unlink(missing_ok=True)
-            self._unmake()
+            self._remove_made()
         self._lock.close()
 
     def _make(self, folder: Path) -> None:
@@ -95,7 +95,7 @@ class HeldFolder:
         if not folder.is_dir():
             raise FolderUnusable(f"cannot use the data folder: {folder} is not a folder")
 
-    def _unmake(self) -> None:
+    def _remove_made(self) -> None:
         for folder in reversed(self._made):
             try:
                 folder.rmdir()
@@ -114,7 +114,7 @@ def _refuse_unusable(data: Path) -> None:
 
 
 def _locked(lock: TextIO) -> bool:
-    # Someone who only looks whether the system runs holds the lock for a moment.
+    # A process that checks whether the system runs holds the lock for a moment.
     for _ in range(10):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,7 +132,7 @@ def _is_still(lock: TextIO, file: Path) -> bool:
         return False
 
 
-def is_held(data: Path) -> bool:
+def is_locked(data: Path) -> bool:
     """Whether an `up` runs on this data folder."""
     try:
         with (data / "run" / "lock").open() as lock:
@@ -146,21 +146,21 @@ def is_held(data: Path) -> bool:
     return False
 
 
-def open_places(data: Path) -> Places:
+def open_paths(data: Path) -> Paths:
     """Decide where the servers' files lie, and make their folders. `data` exists and is held by us."""
     servers = _pointed_at(data)
     if servers is None:
         own = server_account(data / "postgres")
         if (data / "postgres").exists() and not own.may_enter(data):
             raise FolderUnusable(f"{data}/postgres lies where its owner (user {own.uid}) can no longer enter")
-        servers = data if own.may_enter(data) else _place_elsewhere(data)
+        servers = data if own.may_enter(data) else _folder_elsewhere(data)
     account = server_account(servers / "postgres")
-    return Places(data=data, servers=servers, sockets=_made_socket_folder(data, account), account=account)
+    return Paths(data=data, servers=servers, sockets=_made_socket_folder(data, account), account=account)
 
 
-def clear_away(places: Places) -> None:
-    """Take away the sockets' folder: nothing of a system that runs no more stays outside its data."""
-    shutil.rmtree(places.sockets, ignore_errors=True)
+def remove_sockets(paths: Paths) -> None:
+    """Remove the sockets' folder: a stopped system leaves nothing outside its data folder."""
+    shutil.rmtree(paths.sockets, ignore_errors=True)
 
 
 def _pointed_at(data: Path) -> Path | None:
@@ -176,16 +176,16 @@ def _pointed_at(data: Path) -> Path | None:
     return folder
 
 
-def _place_elsewhere(data: Path) -> Path:
+def _folder_elsewhere(data: Path) -> Path:
     # A new name each time: a data folder that was deleted and made again must not find its old books.
     folder = shared_folder() / uuid.uuid4().hex
     folder.mkdir(mode=0o711)
     folder.chmod(0o711)
     (folder / "belongs-to").write_text(f"{data}\n")
-    descriptor, aside = tempfile.mkstemp(dir=data, prefix=f"{_POINTER}-")
+    descriptor, temporary = tempfile.mkstemp(dir=data, prefix=f"{_POINTER}-")
     with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor
         file.write(f"{folder}\n")
-    Path(aside).rename(data / _POINTER)
+    Path(temporary).rename(data / _POINTER)
     return folder
 
 

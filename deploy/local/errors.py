@@ -20,7 +20,7 @@ class PortInUse(CannotRun):
 
 
 class ServerFailed(CannotRun):
-    """A server or one of our processes ended, or would not start; says its log's last line."""
+    """A server or one of our processes ended, or would not start; the message has its log's last line."""
 
 
 class StartsOver(CannotRun):

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from aggregates.event_types import EVENT_TYPES
 from deploy.edge.serving import Server, server_of
 from deploy.local.settings import QueryProcessSettings
-from deploy.local.supervision.ports import refuse_open_door
+from deploy.local.supervision.ports import require_token_beyond_loopback
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.postgres.connections import FEED_ROLE
@@ -31,7 +31,7 @@ SCHEMA = "daybook"
 def serve_query_process(sockets: list[socket.socket] | None) -> None:
     """Serves until SIGTERM or SIGINT; on `sockets`, else on the settings' host and port. Raises CannotRun."""
     settings, own = QuerySettings(), QueryProcessSettings()
-    refuse_open_door(settings.host, settings.operator_token)
+    require_token_beyond_loopback(settings.host, settings.operator_token)
     # Not `open`: storefronts are served while the log is away, and this role could not migrate it anyway.
     log = PostgresLog(own.postgres_url, SCHEMA, read_only=True, role=FEED_ROLE)
     server: Server | None = None

@@ -1,4 +1,4 @@
-"""What `daybook up` can be told by the environment: variables with the prefix `DAYBOOK_`."""
+"""The settings of `daybook up`: environment variables with the prefix `DAYBOOK_`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class LocalSettings(BaseSettings):
 
 
 class QueryProcessSettings(BaseSettings):
-    """What the query process is told beside the read API's own settings: how to reach the log, to read it."""
+    """The query process's settings beside the read API's own: how to reach the log, to read it."""
 
     model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
 
     postgres_url: str
     demo_marker: Path | None = None
-    """While this file is missing, the demo shop is still being filled and `ready` says no."""
+    """While this file is missing, the demo shop is still being filled and `ready` answers 503."""
     event_listeners_max: Annotated[int, Field(ge=0)] = 1_000
     """Event streams that may be open at once; later clients get a 503."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.addresses import find_addresses
-from deploy.local.data_folder import HeldFolder
+from deploy.local.data_folder import LockedFolder
 from tests.system.running import daybook
 
 NOWHERE = {
@@ -58,7 +58,7 @@ def test_an_answer_that_cannot_be_written_is_a_failure_of_one_line(tmp_path: Pat
 
 @pytest.mark.parametrize("noted", ["", "[1]", '{"postgres": 7}', "\x00"])
 def test_addresses_that_nobody_of_ours_noted_are_none(tmp_path: Path, noted: str) -> None:
-    held = HeldFolder(tmp_path / "data")
+    held = LockedFolder(tmp_path / "data")
     (held.data / "run" / "addresses.json").write_text(noted)
     assert find_addresses(held.data, {}).postgres is None
     (held.data / "run" / "addresses.json").write_text(json.dumps({"postgres": "there"}))

@@ -32,10 +32,10 @@ def serve_commands_command(descriptor: int | None) -> None:
     from commands.serve import serve_commands
     from commands.settings import Settings
     from deploy.edge.serving import server_of
-    from deploy.local.supervision.ports import refuse_open_door
+    from deploy.local.supervision.ports import require_token_beyond_loopback
 
     settings = Settings()
-    refuse_open_door(settings.host, settings.operator_token)
+    require_token_beyond_loopback(settings.host, settings.operator_token)
 
     def serve(app: ASGIApp) -> Awaitable[None]:
         methods = ("GET", "HEAD", "POST", "PUT", "DELETE")

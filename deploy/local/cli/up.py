@@ -37,13 +37,13 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
     """
     from deploy.edge.serving import raise_descriptors
     from deploy.local.settings import LocalSettings
-    from deploy.local.supervision.supervisor import Wanted, up
+    from deploy.local.supervision.system import Options, up
 
     if demo.startswith("retail") and not retail_file(demo).is_file():
         click.echo(f"daybook: {_missing(demo)}; the sample shop is taken instead", err=True)
         demo = "sample"
     raise_descriptors()
-    up(Wanted(data=data_folder(data), demo=demo, commands=commands), LocalSettings())
+    up(Options(data=data_folder(data), demo=demo, commands=commands), LocalSettings())
 
 
 @click.command("demo")

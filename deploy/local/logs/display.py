@@ -1,4 +1,4 @@
-"""What `daybook up` tells: lines for a person at a terminal, JSON for anybody else. On standard error."""
+"""The progress and failures that `daybook up` prints on standard error: text at a terminal, else JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVENT_CHARACTERS_MAX = 500
 
 
 class Display:
-    """Tells how the start comes along, and later what goes wrong; whether anybody hears it or not."""
+    """Prints the progress of the start, and later failures."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

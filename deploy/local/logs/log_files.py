@@ -32,13 +32,13 @@ def bound(log: Path, bytes_max: int) -> None:
     """
     if log.stat().st_size <= bytes_max:
         return
-    aside = log.with_name(f"{log.name}.1")
+    rotated = log.with_name(f"{log.name}.1")
     try:
         with log.open("rb") as file:
             file.seek(-bytes_max, os.SEEK_END)  # It may have grown to any size between two looks.
-            aside.write_bytes(file.read(bytes_max))
+            rotated.write_bytes(file.read(bytes_max))
     except OSError:
-        aside.unlink(missing_ok=True)
+        rotated.unlink(missing_ok=True)
     os.truncate(log, 0)
 
 

@@ -1,7 +1,8 @@
 """Standard error that takes what can be written now, and never raises.
 
 A line is not worth a command: a full disk, a closed pipe and a terminal that is gone drop lines, and a
-reader that has stopped reading is waited for once. How many were dropped is said when one can be written.
+reader that has stopped reading is waited for once. The number of dropped lines is written as soon as a line
+can be written again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How our own processes write their logs: JSON lines on standard error, or words for a terminal.
 
-No line raises: what cannot be said as it is meant is said as well as can be. No line is long either.
+Logging never raises: what cannot be encoded is written as well as can be. Long lines are cut.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LINE_BYTES_MAX = 16_000
 
 
 def configure_logs() -> None:
-    """`DAYBOOK_LOG_LEVEL` (debug, info, warning, error) says from where on lines are written; else info.
+    """`DAYBOOK_LOG_LEVEL` (debug, info, warning, error) is the lowest level that is written; info by default.
 
     What libraries report through the standard `logging` takes the same way, from warnings on.
     """

@@ -20,11 +20,11 @@ from deploy.local.servers.account import Account
 from deploy.local.servers.server import Server
 from deploy.local.supervision.child_processes import (
     Program,
-    end_strangers,
+    end_processes,
     last_line,
     plain_environment,
+    resume_tree,
     spawn,
-    wake_family,
 )
 
 MAJOR_VERSION = "18"
@@ -99,7 +99,7 @@ class PostgresServer(Server):
     def prepare(self) -> None:
         self.check()
         if self.folder.exists():
-            self._end_leftovers()
+            self._end_orphans()
         else:
             self._initialize()
 
@@ -118,40 +118,40 @@ class PostgresServer(Server):
 
     def _initialize(self) -> None:
         # Made aside and renamed: a folder of that name is a whole cluster or was damaged later.
-        aside = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f"{self.folder.name}-making-"))
+        temporary = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f"{self.folder.name}-making-"))
         if not self._account.is_us:
-            shutil.chown(aside, self._account.uid, self._account.gid)
+            shutil.chown(temporary, self._account.uid, self._account.gid)
         options = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         initdb = Program(
             name="initdb",
             command=[
-                *(str(self._programs / "initdb"), "-D", str(aside), "-U", USER, "--auth-local=trust"),
+                *(str(self._programs / "initdb"), "-D", str(temporary), "-U", USER, "--auth-local=trust"),
                 *("--auth-host=reject", "--data-checksums", "--no-instructions", *options),
             ],
             log=self._log,
             environment=plain_environment(),
-            folder=aside,
+            folder=temporary,
             account=self._account,
         )
         try:
             if spawn(initdb).wait() != 0:
                 raise ServerFailed(f"PostgreSQL could not set up {self.folder}: {last_line(self._log)}")
-            aside.rename(self.folder)
+            temporary.rename(self.folder)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
-    def _end_leftovers(self) -> None:
+    def _end_orphans(self) -> None:
         """End a server that a killed supervisor left on this folder, down to its last process."""
         postmaster = self._recorded_postmaster()
         if postmaster is not None:
             with suppress(psutil.Error):
                 postmaster.send_signal(signal.SIGINT)
-                wake_family(postmaster)
+                resume_tree(postmaster)
                 postmaster.wait(timeout=60)
         # A killed postmaster's workers see it within moments, but for those that were stopped. Only then may
         # the two files with its number go: PostgreSQL itself would take any process that bears it by now, or
         # what nobody has taken note of yet, for a running server.
-        end_strangers(self._workers(), seconds=20, number=signal.SIGQUIT)
+        end_processes(self._workers(), seconds=20, number=signal.SIGQUIT)
         if self._workers():
             raise FolderUnusable(f"{self.folder} is still in use by a PostgreSQL that does not end")
         for named in (self.folder / "postmaster.pid", self.socket.with_name(f"{self.socket.name}.lock")):

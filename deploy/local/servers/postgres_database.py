@@ -18,7 +18,7 @@ def make_database(server_url: str, name: str) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def let_roles_in(database_url: str) -> None:
+def allow_roles(database_url: str) -> None:
     """Let the log's roles connect by themselves: such a connection cannot become more than that."""
     with psycopg.connect(database_url) as connection:
         for role in (FEED_ROLE, READER_ROLE, WRITER_ROLE):
@@ -28,6 +28,6 @@ def let_roles_in(database_url: str) -> None:
             connection.execute(only_reads.format(sql.Identifier(role)))
 
 
-def only_reading(url: str) -> str:
+def read_only_url(url: str) -> str:
     """The same address, in sessions whose transactions can only read."""
     return make_conninfo(url, options="-c default_transaction_read_only=on")

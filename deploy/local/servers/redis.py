@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed, StartsOver
 from deploy.local.servers.account import Account
 from deploy.local.servers.server import Server
-from deploy.local.supervision.child_processes import Program, end_strangers, plain_environment
+from deploy.local.supervision.child_processes import Program, end_processes, plain_environment
 
 SETTINGS = {
     "port": "0",
@@ -91,7 +91,7 @@ class RedisServer(Server):
             self.folder.mkdir(mode=0o700)
             if not self._account.is_us:
                 shutil.chown(self.folder, self._account.uid, self._account.gid)
-        end_strangers([process for process in psutil.process_iter() if self._works_here(process)], seconds=20)
+        end_processes([process for process in psutil.process_iter() if self._works_here(process)], seconds=20)
         self.socket.unlink(missing_ok=True)
 
     def _answers(self) -> bool:
@@ -121,10 +121,12 @@ class RedisServer(Server):
         return _LOADED not in life and _CANNOT_LOAD.search(life) is not None and any(self.folder.glob("*"))
 
     def _put_aside(self) -> None:
-        aside = self.folder.with_name(f"{self.folder.name}.damaged")
-        shutil.rmtree(aside, ignore_errors=True)
-        self.folder.rename(aside)
-        self.report(f"its files were damaged and lie in {aside}: the read models are built from the log anew")
+        damaged = self.folder.with_name(f"{self.folder.name}.damaged")
+        shutil.rmtree(damaged, ignore_errors=True)
+        self.folder.rename(damaged)
+        self.report(
+            f"its files were damaged and lie in {damaged}: the read models are built from the log anew"
+        )
 
     def _works_here(self, process: psutil.Process) -> bool:
         try:

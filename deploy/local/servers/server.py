@@ -17,7 +17,7 @@ Progress = Callable[[str], None]
 
 
 def _silent(_line: str) -> None:
-    """Tells nobody."""
+    """Reports nothing."""
 
 
 class Server(ABC):
@@ -96,7 +96,7 @@ class Server(ABC):
 
     @abstractmethod
     def _starting(self, last_words: str) -> str:
-        """What a person is told while it does not."""
+        """The progress shown while it does not."""
 
     @abstractmethod
     def _failure(self, last_words: str) -> CannotRun:

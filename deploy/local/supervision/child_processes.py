@@ -32,7 +32,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A process to be started: what, as whom, where its output goes and how it is told to end."""
+    """A process to be started: what, as which user, where its output goes and which signals stop it."""
 
     name: str
     command: Sequence[str]
@@ -91,7 +91,7 @@ def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             return
         process.send_signal(number)
-        wake(process)
+        resume(process)
         try:
             process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -99,14 +99,14 @@ def stop(program: Program, process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def wake(process: subprocess.Popen[bytes]) -> None:
-    """Lets it and all its children go on: one that was stopped obeys nothing but this and SIGKILL."""
+def resume(process: subprocess.Popen[bytes]) -> None:
+    """Sends SIGCONT to it and all its children: a stopped process handles no other signal but SIGKILL."""
     if process.poll() is None:
         with suppress(psutil.Error):
-            wake_family(psutil.Process(process.pid))
+            resume_tree(psutil.Process(process.pid))
 
 
-def wake_family(first: psutil.Process) -> None:
+def resume_tree(first: psutil.Process) -> None:
     """The same of a process that another started."""
     with suppress(psutil.Error):
         for one in (first, *first.children(recursive=True)):
@@ -114,17 +114,17 @@ def wake_family(first: psutil.Process) -> None:
                 one.resume()
 
 
-def end_strangers(
+def end_processes(
     processes: Collection[psutil.Process], seconds: float, number: signal.Signals = signal.SIGTERM
 ) -> None:
-    """End processes that others have left: asked by the signal, by SIGKILL where that is not obeyed in time.
+    """End processes that are not our children: by the signal, then by SIGKILL.
 
-    Returns when they are gone. Nobody may ever take note of their end, so what is a zombie is gone.
+    Returns when they are gone. A zombie counts as gone: its parent may never reap it.
     """
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(number)
-            wake_family(process)
+            resume_tree(process)
     if not _gone(processes, seconds):
         for process in processes:
             with suppress(psutil.Error):
@@ -142,7 +142,7 @@ def _gone(processes: Collection[psutil.Process], seconds: float) -> bool:
 
 
 def lives(process: psutil.Process) -> bool:
-    """Whether it still does something: nobody may have taken note of its end yet."""
+    """Whether it runs: a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -150,7 +150,7 @@ def lives(process: psutil.Process) -> bool:
 
 
 def last_line(log: Path) -> str:
-    """The last line that says something; what a person is shown when the process ended."""
+    """The last line that is not blank, shown to the operator when the process ended."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 8192))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.supervision.child_processes import end_strangers
+from deploy.local.supervision.child_processes import end_processes
 
 
 class ProcessRecord:
-    """Who was started on one data folder and has not been seen to end."""
+    """The processes started on one data folder that have not been seen to end."""
 
     def __init__(self, run: Path) -> None:
         self._file = run / "processes.json"
@@ -33,13 +33,13 @@ class ProcessRecord:
         if self._started.pop(pid, None) is not None:
             self._write()
 
-    def end_leftovers(self) -> int:
-        """End what the record names and is still there, politely first; returns how many that were."""
-        leftovers = [process for pid, time in self._read().items() if (process := _same(pid, time))]
-        end_strangers(leftovers, seconds=15)
+    def end_orphans(self) -> int:
+        """End the recorded processes that still run, by SIGTERM first; returns their number."""
+        orphans = [process for pid, time in self._read().items() if (process := _same(pid, time))]
+        end_processes(orphans, seconds=15)
         with suppress(OSError):
             self._file.unlink(missing_ok=True)
-        return len(leftovers)
+        return len(orphans)
 
     def _read(self) -> dict[int, float]:
         try:
@@ -48,11 +48,11 @@ class ProcessRecord:
             return {}  # None, or cut off by the crash: the kernel's signal to the children stands in for it.
 
     def _write(self) -> None:
-        aside = self._file.with_suffix(".new")
+        temporary = self._file.with_suffix(".new")
         # Where it cannot be noted, the kernel's signal to the children stands in for it.
         with suppress(OSError):
-            aside.write_text(json.dumps(self._started))
-            aside.replace(self._file)
+            temporary.write_text(json.dumps(self._started))
+            temporary.replace(self._file)
 
 
 def _same(pid: int, started_at: float) -> psutil.Process | None:

@@ -27,11 +27,11 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
 
 
 def _reason(error: OSError) -> str:
-    # The standard library adds "(while attempting to bind on address …)", which was said already.
+    # The standard library adds "(while attempting to bind on address …)", which the message has already.
     return (error.strerror or str(error)).partition(" (while")[0]
 
 
-def refuse_open_door(host: str, operator_token: str | None) -> None:
+def require_token_beyond_loopback(host: str, operator_token: str | None) -> None:
     """Without a token every operator route is open, so only this machine may reach it."""
     if operator_token:
         return

@@ -1,4 +1,4 @@
-"""Daybook's own processes: how each is called, what it is told, and how it shows that it works."""
+"""Daybook's own processes: each one's command, environment and readiness check."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class OwnPrograms:
         )
 
 
-def answering(name: str, url: str, log: Path) -> Callable[[subprocess.Popen[bytes]], None]:
+def wait_answering(name: str, url: str, log: Path) -> Callable[[subprocess.Popen[bytes]], None]:
     """A check that blocks until `url` answers with 200. Raises ServerFailed when the process ends first."""
 
     def check(process: subprocess.Popen[bytes]) -> None:

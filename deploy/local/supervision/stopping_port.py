@@ -1,4 +1,4 @@
-"""While the system stops, its ports are still asked: clients are answered 503, with Retry-After."""
+"""While the system stops, clients get 503 with Retry-After."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager, suppress
 from deploy.edge.problems import STOPPING, on_the_wire
 
 REQUEST_SECONDS_MAX = 1.0
-ACCEPTING_SECONDS = 0.1  # until who was let in last has an answer on its way
+ACCEPTING_SECONDS = 0.1  # for the last accepted clients' responses to be sent
 BACKLOG = 2048
 
 
 @asynccontextmanager
-async def answering_that_we_stop(*ports: socket.socket) -> AsyncIterator[None]:
+async def answering_503(*ports: socket.socket) -> AsyncIterator[None]:
     """Answers on these listening sockets, beside the processes that still serve them. In the end they are
     closed, so that later clients are refused at once."""
     answers: set[asyncio.Task[None]] = set()
@@ -32,7 +32,7 @@ async def answering_that_we_stop(*ports: socket.socket) -> AsyncIterator[None]:
         for server, port in zip(servers, ports, strict=True):
             server.close()
             late = list(_accept(port))
-            port.close()  # At once: who is in the queue then is reset.
+            port.close()  # At once: connections that enter the queue now are reset.
             for one in late:
                 answer(*await asyncio.open_connection(sock=one))
         await asyncio.sleep(ACCEPTING_SECONDS)
@@ -41,7 +41,7 @@ async def answering_that_we_stop(*ports: socket.socket) -> AsyncIterator[None]:
 
 
 def _accept(port: socket.socket) -> Iterator[socket.socket]:
-    """Everybody who waits."""
+    """Every connection in the queue."""
     port.setblocking(False)
     with suppress(BlockingIOError):
         while True:

@@ -1,4 +1,4 @@
-"""What a person reads once everything answers: the addresses, and three things to try."""
+"""Printed once the system is ready: the addresses, and three things to try."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_PRODUCT = ("MUG-1", "GBP")
 _TOKEN = ' -H "Authorization: Bearer $DAYBOOK_OPERATOR_TOKEN"'
 
 
-def welcome(addresses: Addresses, *, token_is_set: bool) -> str:
+def getting_started(addresses: Addresses, *, token_is_set: bool) -> str:
     """Lines that can be pasted into a shell as they stand; where an operator token is set, into one that
     has it in DAYBOOK_OPERATOR_TOKEN."""
     token = _TOKEN if token_is_set else ""

@@ -18,10 +18,10 @@ import pytest
 
 from deploy.local.errors import FolderUnusable, ServerFailed
 from deploy.local.logs.display import Display
-from deploy.local.supervision import keeper as keeping
+from deploy.local.supervision import supervisor as supervision
 from deploy.local.supervision.child_processes import Program
-from deploy.local.supervision.keeper import Keepers
 from deploy.local.supervision.orphans import ProcessRecord
+from deploy.local.supervision.supervisor import Supervisor
 from event_store.retries import RetryPolicy
 
 QUICK = RetryPolicy(pause_first=0.01, pause_max=0.01)
@@ -39,20 +39,20 @@ def program(folder: Path, code: str, *, seconds_to_obey: float = 5.0) -> Program
 
 
 @asynccontextmanager
-async def keeping_in(folder: Path) -> AsyncIterator[Keepers]:
-    keepers = Keepers(ProcessRecord(folder), Display())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, keepers.notice)
+async def supervising(folder: Path) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(ProcessRecord(folder), Display())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, supervisor.check_exit)
     try:
-        yield keepers
+        yield supervisor
     finally:
-        await keepers.stop(keepers.all)
+        await supervisor.stop(supervisor.all)
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
 
 
-def run(folder: Path, test: Callable[[Keepers], Awaitable[None]]) -> None:
+def run(folder: Path, test: Callable[[Supervisor], Awaitable[None]]) -> None:
     async def main() -> None:
-        async with keeping_in(folder) as keepers:
-            await asyncio.wait_for(test(keepers), timeout=30)
+        async with supervising(folder) as supervisor:
+            await asyncio.wait_for(test(supervisor), timeout=30)
 
     asyncio.run(main())
 
@@ -63,14 +63,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
-    async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, STAYS))
-        await kept.started.wait()
-        first = kept.process
+    async def test(supervisor: Supervisor) -> None:
+        process = supervisor.supervise(program(tmp_path, STAYS))
+        await process.started.wait()
+        first = process.process
         first.kill()
-        await until(lambda: kept.process is not first)
-        assert kept.process.poll() is None
-        assert not keepers.failure.done()
+        await until(lambda: process.process is not first)
+        assert process.process.poll() is None
+        assert not supervisor.failure.done()
 
     run(tmp_path, test)
 
@@ -78,44 +78,44 @@ def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
 def test_what_will_not_stay_up_is_given_up_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "RETRIES", RetryPolicy(pause_first=0.2, pause_max=0.3))
+    monkeypatch.setattr(supervision, "RETRIES", RetryPolicy(pause_first=0.2, pause_max=0.3))
 
-    async def test(keepers: Keepers) -> None:
-        keepers.keep(
+    async def test(supervisor: Supervisor) -> None:
+        supervisor.supervise(
             program(tmp_path, "import sys; print('started', flush=True); sys.exit('the disk is full')")
         )
         with pytest.raises(ServerFailed, match=r"will not stay up.*exit code 1: the disk is full"):
-            await keepers.failure
+            await supervisor.failure
 
     run(tmp_path, test)
     starts = (tmp_path / "tried.log").read_text().count("started")
-    assert starts == keeping.SHORT_LIVES_MAX
+    assert starts == supervision.SHORT_RUNS_MAX
 
 
 def test_once_the_system_runs_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "RETRIES", QUICK)
+    monkeypatch.setattr(supervision, "RETRIES", QUICK)
     room = tmp_path / "room"
     code = f"import os, sys; os.path.exists({str(room)!r}) or sys.exit('the disk is full'); {STAYS}"
 
-    async def test(keepers: Keepers) -> None:
-        keepers.starting = False
-        neighbor = keepers.keep(program(tmp_path, STAYS))
-        kept = keepers.keep(program(tmp_path, code))
-        lives = set()
+    async def test(supervisor: Supervisor) -> None:
+        supervisor.starting = False
+        neighbor = supervisor.supervise(program(tmp_path, STAYS))
+        process = supervisor.supervise(program(tmp_path, code))
+        runs = set()
 
         def tried(times: int) -> bool:
-            lives.add(kept.process.pid)
-            return len(lives) > times
+            runs.add(process.process.pid)
+            return len(runs) > times
 
-        await asyncio.gather(kept.started.wait(), neighbor.started.wait())
-        await until(lambda: tried(keeping.SHORT_LIVES_MAX + 1))
+        await asyncio.gather(process.started.wait(), neighbor.started.wait())
+        await until(lambda: tried(supervision.SHORT_RUNS_MAX + 1))
         room.touch()
-        steady = len(lives) + 1
+        steady = len(runs) + 1
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(until(lambda: tried(steady)), timeout=1)
-        assert kept.process.poll() is None
+        assert process.process.poll() is None
         assert neighbor.process.poll() is None
-        assert not keepers.failure.done()
+        assert not supervisor.failure.done()
 
     run(tmp_path, test)
 
@@ -123,20 +123,20 @@ def test_once_the_system_runs_nothing_is_given_up(tmp_path: Path, monkeypatch: p
 def test_what_is_not_critical_is_not_given_up_while_the_system_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "RETRIES", QUICK)
+    monkeypatch.setattr(supervision, "RETRIES", QUICK)
 
-    async def test(keepers: Keepers) -> None:
-        keepers.keep(program(tmp_path, "print('started')"), is_critical=False)
+    async def test(supervisor: Supervisor) -> None:
+        supervisor.supervise(program(tmp_path, "print('started')"), is_critical=False)
         log = tmp_path / "tried.log"
-        lives = keeping.SHORT_LIVES_MAX + 2
-        await until(lambda: log.exists() and log.read_text().count("started") == lives)
-        assert not keepers.failure.done()
+        runs = supervision.SHORT_RUNS_MAX + 2
+        await until(lambda: log.exists() and log.read_text().count("started") == runs)
+        assert not supervisor.failure.done()
 
     run(tmp_path, test)
 
 
 def test_what_cannot_even_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "RETRIES", RetryPolicy(pause_first=0.01, pause_max=10.0))
+    monkeypatch.setattr(supervision, "RETRIES", RetryPolicy(pause_first=0.01, pause_max=10.0))
     tries = []
 
     def prepare() -> None:
@@ -144,10 +144,10 @@ def test_what_cannot_even_be_started_is_tried_again(tmp_path: Path, monkeypatch:
         if len(tries) < 3:
             raise FolderUnusable("no room")
 
-    async def test(keepers: Keepers) -> None:
-        keepers.starting = False
-        kept = keepers.keep(program(tmp_path, STAYS), prepare=prepare)
-        await kept.started.wait()
+    async def test(supervisor: Supervisor) -> None:
+        supervisor.starting = False
+        process = supervisor.supervise(program(tmp_path, STAYS), prepare=prepare)
+        await process.started.wait()
         assert len(tries) == 3
 
     run(tmp_path, test)
@@ -157,10 +157,10 @@ def test_notes_and_logs_that_cannot_be_written_keep_nobody_from_running(tmp_path
     (tmp_path / "processes.new").symlink_to("/dev/full")
     (tmp_path / "tried.log").mkdir()  # A log that cannot be opened.
 
-    async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, STAYS))
-        await kept.started.wait()
-        assert kept.process.poll() is None
+    async def test(supervisor: Supervisor) -> None:
+        process = supervisor.supervise(program(tmp_path, STAYS))
+        await process.started.wait()
+        assert process.process.poll() is None
 
     run(tmp_path, test)
 
@@ -168,18 +168,18 @@ def test_notes_and_logs_that_cannot_be_written_keep_nobody_from_running(tmp_path
 def test_what_is_killed_now_and_then_is_never_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "RETRIES", QUICK)
-    monkeypatch.setattr(keeping, "SHORT_SECONDS", 0.05)
+    monkeypatch.setattr(supervision, "RETRIES", QUICK)
+    monkeypatch.setattr(supervision, "SHORT_SECONDS", 0.05)
 
-    async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, STAYS))
-        await kept.started.wait()
-        for _ in range(keeping.SHORT_LIVES_MAX + 2):
+    async def test(supervisor: Supervisor) -> None:
+        process = supervisor.supervise(program(tmp_path, STAYS))
+        await process.started.wait()
+        for _ in range(supervision.SHORT_RUNS_MAX + 2):
             await asyncio.sleep(0.1)
-            life = kept.process
-            life.kill()
-            await until(lambda life=life: kept.process is not life)  # type: ignore[misc]
-        assert not keepers.failure.done()
+            run_before = process.process
+            run_before.kill()
+            await until(lambda run_before=run_before: process.process is not run_before)  # type: ignore[misc]
+        assert not supervisor.failure.done()
 
     run(tmp_path, test)
 
@@ -187,8 +187,8 @@ def test_what_is_killed_now_and_then_is_never_given_up(
 def test_pauses_between_starts_grow(tmp_path: Path) -> None:
     code = "import time; print(time.time(), flush=True)"
 
-    async def test(keepers: Keepers) -> None:
-        keepers.keep(program(tmp_path, code))
+    async def test(supervisor: Supervisor) -> None:
+        supervisor.supervise(program(tmp_path, code))
         log = tmp_path / "tried.log"
         await until(lambda: log.exists() and log.read_text().count("\n") == 4)
 
@@ -202,11 +202,13 @@ def test_pauses_between_starts_grow(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_what_runs_once_is_done_when_it_ends_by_itself(tmp_path: Path, code: int) -> None:
-    async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, f"print('once'); raise SystemExit({code})"), runs_once=True)
-        assert kept.task is not None
-        await kept.task
-        assert kept.process.returncode == code
+    async def test(supervisor: Supervisor) -> None:
+        process = supervisor.supervise(
+            program(tmp_path, f"print('once'); raise SystemExit({code})"), runs_once=True
+        )
+        assert process.task is not None
+        await process.task
+        assert process.process.returncode == code
 
     run(tmp_path, test)
     assert (tmp_path / "tried.log").read_text() == "once\n"
@@ -215,29 +217,29 @@ def test_what_runs_once_is_done_when_it_ends_by_itself(tmp_path: Path, code: int
 def test_one_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
     code = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {STAYS}"
 
-    async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, code, seconds_to_obey=0.3))
+    async def test(supervisor: Supervisor) -> None:
+        process = supervisor.supervise(program(tmp_path, code, seconds_to_obey=0.3))
         await until(
             lambda: (tmp_path / "tried.log").exists() and "deaf" in (tmp_path / "tried.log").read_text()
         )
-        await kept.stop()
-        assert kept.process.returncode == -signal.SIGKILL
+        await process.stop()
+        assert process.process.returncode == -signal.SIGKILL
 
     run(tmp_path, test)
 
 
 def test_one_that_was_stopped_ends_in_order_all_the_same(tmp_path: Path) -> None:
-    async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, STAYS))
-        await kept.started.wait()
-        kept.process.send_signal(signal.SIGSTOP)
-        await kept.stop()
-        assert kept.process.returncode == -signal.SIGTERM
+    async def test(supervisor: Supervisor) -> None:
+        process = supervisor.supervise(program(tmp_path, STAYS))
+        await process.started.wait()
+        process.process.send_signal(signal.SIGSTOP)
+        await process.stop()
+        assert process.process.returncode == -signal.SIGTERM
 
     run(tmp_path, test)
 
 
-def test_a_leftover_that_was_stopped_is_ended_in_order(tmp_path: Path) -> None:
+def test_an_orphan_that_was_stopped_is_ended_in_order(tmp_path: Path) -> None:
     told = tmp_path / "told"
     code = f"""
 import pathlib, signal, sys, time
@@ -251,15 +253,15 @@ time.sleep(60)
         record = ProcessRecord(tmp_path)
         record.started(left.pid)
         left.send_signal(signal.SIGSTOP)
-        assert ProcessRecord(tmp_path).end_leftovers() == 1
+        assert ProcessRecord(tmp_path).end_orphans() == 1
     assert told.exists()
 
 
 def test_stopping_during_a_pause_starts_nothing_more(tmp_path: Path) -> None:
-    async def test(keepers: Keepers) -> None:
-        kept = keepers.keep(program(tmp_path, "print('started')"))
-        await until(lambda: kept.started.is_set() and kept.process.poll() is not None)
-        await kept.stop()
+    async def test(supervisor: Supervisor) -> None:
+        process = supervisor.supervise(program(tmp_path, "print('started')"))
+        await until(lambda: process.started.is_set() and process.process.poll() is not None)
+        await process.stop()
         await asyncio.sleep(0.5)
 
     run(tmp_path, test)
@@ -289,7 +291,7 @@ time.sleep(60)
     assert child_gone
 
 
-def test_a_leftover_is_known_again_after_the_clock_was_set(
+def test_an_orphan_is_known_again_after_the_clock_was_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", STAYS]) as left:
@@ -297,10 +299,10 @@ def test_a_leftover_is_known_again_after_the_clock_was_set(
         booted = psutil.boot_time()
         # The system reckons when it was started by the clock as it is set now.
         monkeypatch.setattr("psutil._psplatform.boot_time", lambda: booted + 3_600)
-        assert ProcessRecord(tmp_path).end_leftovers() == 1
+        assert ProcessRecord(tmp_path).end_orphans() == 1
 
 
-def test_leftovers_are_ended_by_number_and_start_time_only(tmp_path: Path) -> None:
+def test_orphans_are_ended_by_number_and_start_time_only(tmp_path: Path) -> None:
     with (
         subprocess.Popen([sys.executable, "-c", STAYS]) as left,
         subprocess.Popen([sys.executable, "-c", STAYS]) as stranger,
@@ -313,7 +315,7 @@ def test_leftovers_are_ended_by_number_and_start_time_only(tmp_path: Path) -> No
             recorded = json.loads(file.read_text())
             recorded[str(stranger.pid)] -= 5
             file.write_text(json.dumps(recorded))
-            assert ProcessRecord(tmp_path).end_leftovers() == 1
+            assert ProcessRecord(tmp_path).end_orphans() == 1
             left.wait(timeout=10)
             assert stranger.poll() is None
         finally:
