@@ -14,8 +14,9 @@ from replays.verification.findings import Finding
 from replays.verification.verify import verify
 from tests.event_store.backups import Archived, wait_promoted
 from tests.event_store.history import check_order, whole_log
-from tests.replays.shop import ANNA, BORIS, CODEC, MUG, Shop
 from tests.servers import kill
+from tests.shop.facts import CODEC
+from tests.shop.story import ANNA, BORIS, MUG, Story
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,7 @@ SUBJECTS = [f"order-{order_id}" for order_id in (ANNA, BORIS)]
 
 def test_a_log_is_brought_back_to_a_moment_after_its_last_backup(archived: Archived) -> None:
     log = PostgresLog.open(archived.server.url())
-    shop = Shop(log)
+    shop = Story(log)
     shop.whole_story()
     backup = archived.back_up("monday")
     in_backup = log.head()
@@ -69,7 +70,7 @@ def test_a_log_is_brought_back_to_a_moment_after_its_last_backup(archived: Archi
 
 def test_an_archive_without_keys_is_opened_by_the_keys_that_are_kept_apart(archived: Archived) -> None:
     log = PostgresLog.open(archived.server.url())
-    Shop(log).whole_story()
+    Story(log).whole_story()
     before, keys = whole_log(log), log.subject_keys(SUBJECTS)
     log.close()
     there = ("-h", str(archived.sockets), "-p", str(SOCKET_PORT), "-U", USER)

@@ -18,11 +18,12 @@ from replays.verification.findings import Finding
 from replays.verification.verify import verify
 from tests.event_store.backups import Archived, wait_promoted
 from tests.processes.shop import Shop, eventually
-from tests.projections.books import CODEC, decoded
 from tests.projections.running import views_equal_a_rebuild, views_reach
 from tests.projections.test_processes import Place, index_reaches, projector
 from tests.restored import RestoredLog
 from tests.servers import kill
+from tests.shop.facts import CODEC
+from tests.shop.log import decoded
 
 pytestmark = pytest.mark.slow
 

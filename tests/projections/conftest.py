@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from event_store.memory.log import MemoryLog
-from tests.projections.shop import Shop
+from tests.shop.log import Shop
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import msgspec
 
 from projections.check import MemoryView
 from projections.views.view import View
-from tests.projections.books import decoded
-from tests.projections.shop import Shop
+from tests.shop.log import Shop, decoded
 
 
 def built(shop: Shop, view: View) -> MemoryView:

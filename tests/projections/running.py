@@ -20,7 +20,7 @@ from projections.redis.build import RedisBuild
 from projections.redis.standing import standing
 from projections.redis.store import RedisStore
 from projections.views.registry import VIEWS
-from tests.projections.books import CODEC
+from tests.shop.facts import CODEC
 
 PATIENCE_SECONDS = 20.0
 

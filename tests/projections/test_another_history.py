@@ -29,7 +29,6 @@ from projections.tantivy.build import TantivyBuild
 from projections.tantivy.documents import stored_checkpoint
 from projections.views import catalog
 from projections.views.registry import VIEWS
-from tests.projections.books import CODEC, decoded
 from tests.projections.running import (
     eventually,
     new_runner,
@@ -38,8 +37,9 @@ from tests.projections.running import (
     views_equal_a_rebuild,
     views_reach,
 )
-from tests.projections.shop import Shop
 from tests.restored import RestoredLog
+from tests.shop.facts import CODEC
+from tests.shop.log import Shop, decoded
 
 ORDERS = 12
 SHORTER, AS_LONG, LONGER = "shorter", "as long", "longer"
@@ -60,7 +60,7 @@ def goes_on_otherwise(shop: Shop, length: str) -> int:
     head = shop.log.head()
     shop.log.lose(head // 3)
     other = Shop(shop.log)
-    other._keys = shop._keys
+    other.keys = shop.keys
     if length != SHORTER:
         other.bustle(orders=ORDERS, seed=2)
         other.flush()

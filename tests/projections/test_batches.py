@@ -11,8 +11,7 @@ from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views.registry import VIEWS
 from projections.views.view import View
-from tests.projections.books import decoded
-from tests.projections.shop import Shop
+from tests.shop.log import Shop, decoded
 
 
 def log_of_a_shop() -> list[Decoded]:

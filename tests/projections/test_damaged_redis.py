@@ -20,8 +20,8 @@ from projections.engine.runner import Runner
 from projections.redis.build import RedisBuild
 from projections.views import catalog, customer_orders, orders
 from projections.views.view import View
-from tests.projections.books import CODEC
-from tests.projections.shop import Shop
+from tests.shop.facts import CODEC
+from tests.shop.log import Shop
 
 Damage = Callable[[Redis, str, bytes], None]
 """Given the client, the view's name, and what its live version's keys begin with."""
@@ -165,8 +165,7 @@ def test_a_damaged_document_is_not_served_and_the_view_built_anew_once_it_is_nee
         assert not readable(fresh_redis, "product", "MUG")
     assert readable(fresh_redis, "product", "CUP")
 
-    received = stock.receive(shop.state("stock-MUG"), sku="MUG", quantity=3, reason="delivery")
-    shop.record(("stock-MUG", received))
+    shop.record(shop.decide(stock.receive, sku="MUG", quantity=3, reason="delivery"))
     shop.flush()
     with structlog.testing.capture_logs() as lines:
         run(runner(shop, catalog.VIEW, fresh_redis))

@@ -16,9 +16,9 @@ from projections.engine.follower import Decoded
 from projections.views import cart, catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View
-from tests.projections.books import EMAIL, recorded
 from tests.projections.memory_views import built, document
-from tests.projections.shop import Shop
+from tests.shop.facts import ADDRESS, EMAIL, recorded
+from tests.shop.log import Shop
 
 
 def test_a_product_shows_its_listing_and_what_can_be_bought_now(shop: Shop) -> None:
@@ -46,12 +46,10 @@ def test_a_price_finer_than_a_penny_is_shown_rounded_and_exactly(shop: Shop) -> 
 
 def test_a_delisted_product_keeps_its_page_and_is_listed_again_with_its_stock(shop: Shop) -> None:
     shop.lists("MUG", units=10)
-    stream = "product-MUG"
-    shop.record((stream, product.delist(shop.state(stream), sku="MUG", reason="gone")))
+    shop.record(shop.decide(product.delist, sku="MUG", reason="gone"))
     page = document(shop, catalog.VIEW, "MUG")
     assert (page["status"], page["on_hand"], page["available"]) == ("delisted", 10, 0)
-    received = stock.receive(shop.state("stock-MUG"), sku="MUG", quantity=1, reason="delivery")
-    shop.record(("stock-MUG", received))
+    shop.record(shop.decide(stock.receive, sku="MUG", quantity=1, reason="delivery"))
     assert document(shop, catalog.VIEW, "MUG")["available"] == 0
 
     shop.lists("MUG", price="1.00", units=5)
@@ -61,8 +59,7 @@ def test_a_delisted_product_keeps_its_page_and_is_listed_again_with_its_stock(sh
 
 
 def test_a_sku_that_has_stock_and_was_never_listed_is_unlisted(shop: Shop) -> None:
-    received = stock.receive(shop.state("stock-X"), sku="X", quantity=4, reason="delivery")
-    shop.record(("stock-X", received))
+    shop.record(shop.decide(stock.receive, sku="X", quantity=4, reason="delivery"))
 
     page = document(shop, catalog.VIEW, "X")
 
@@ -73,8 +70,7 @@ def test_a_sku_that_has_stock_and_was_never_listed_is_unlisted(shop: Shop) -> No
 
 def test_stock_follows_every_movement(shop: Shop) -> None:
     shop.lists("MUG", units=10)
-    adjusted = stock.adjust(shop.state("stock-MUG"), sku="MUG", delta=-2, reason="broken")
-    shop.record(("stock-MUG", adjusted))
+    shop.record(shop.decide(stock.adjust, sku="MUG", delta=-2, reason="broken"))
     shop.places("o1", {"MUG": 3})
     shop.confirms("o1")
     assert document(shop, inventory.VIEW, "MUG") | {"position": 0} == {
@@ -121,7 +117,7 @@ def test_no_view_holds_personal_data(shop: Shop, view: View) -> None:
     shop.places("o1", {"MUG": 1}, email=EMAIL)
     stored = b"".join(built(shop, view).documents.values())
 
-    for secret in (EMAIL, "Anna", "1 Road", "York", "sealed"):
+    for secret in (EMAIL, ADDRESS.name, ADDRESS.line1, ADDRESS.city, ADDRESS.postal_code, "sealed"):
         assert secret.encode() not in stored
 
 

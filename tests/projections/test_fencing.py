@@ -18,11 +18,11 @@ from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.rebuild import Progress
 from projections.tantivy.build import TantivyBuild
 from projections.views import orders
-from tests.projections.books import CODEC, decoded
 from tests.projections.running import eventually, new_runner, redis_builds, running
-from tests.projections.shop import Shop
 from tests.projections.stopping import stopped_at, wake
 from tests.restored import RestoredLog
+from tests.shop.facts import CODEC
+from tests.shop.log import Shop, decoded
 
 CatchesUp = Callable[..., list[Progress]]
 

@@ -13,7 +13,7 @@ from event_store.records import START, Checkpoint
 from projections.engine.follower import Decoded, TargetDamaged, TargetMoved, TargetUnavailable, checkpoint_of
 from projections.engine.runner import Runner
 from tests.projections.running import eventually, new_runner, redis_builds, running, views_reach
-from tests.projections.shop import Shop
+from tests.shop.log import Shop
 
 
 class FileFollower:

@@ -17,9 +17,9 @@ from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import customer_orders, orders
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, decided
-from tests.projections.books import EMAIL, recorded
 from tests.projections.memory_views import built, document
-from tests.projections.shop import Shop
+from tests.shop.facts import EMAIL, recorded
+from tests.shop.log import Shop
 
 
 def test_an_order_shows_its_lines_charges_and_story(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from redis import Redis
 from deploy.local.servers.redis import RedisServer
 from tests.conftest import ServerPlace
 from tests.projections.running import new_runner, redis_builds, running, views_equal_a_rebuild, views_reach
-from tests.projections.shop import Shop
+from tests.shop.log import Shop
 
 
 @pytest.fixture

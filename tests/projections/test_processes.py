@@ -27,7 +27,7 @@ from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.rebuild import Progress
 from projections.redis.requests import RedisRequests, Request
 from tests.projections.running import eventually, views_equal_a_rebuild, views_reach
-from tests.projections.shop import Shop
+from tests.shop.log import Shop
 
 PROJECTOR = (
     "from projections.serve import run_projector; from projections.settings import Settings;"

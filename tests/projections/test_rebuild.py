@@ -21,7 +21,7 @@ from tests.projections.running import (
     views_equal_a_rebuild,
     views_reach,
 )
-from tests.projections.shop import Shop
+from tests.shop.log import Shop
 
 
 def test_a_rebuild_goes_on_beside_the_live_view_under_writes(

@@ -15,8 +15,8 @@ from projections.redis.build import RedisBuild
 from projections.redis.store import EvictingStore
 from projections.views import catalog, customer_orders
 from projections.views.registry import VIEWS
-from tests.projections.books import CODEC, decoded
-from tests.projections.shop import Shop
+from tests.shop.facts import CODEC
+from tests.shop.log import Shop, decoded
 
 
 def caught_up(build: RedisBuild, shop: Shop) -> None:

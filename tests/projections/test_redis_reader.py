@@ -16,8 +16,7 @@ from projections.engine.build import Build
 from projections.redis.build import RedisBuild
 from projections.views import bestsellers, catalog, customer_orders, orders, sales
 from projections.views.view import View
-from tests.projections.books import decoded
-from tests.projections.shop import Shop
+from tests.shop.log import Shop, decoded
 
 Asking = Callable[[RedisReader], Awaitable[None]]
 

@@ -23,7 +23,7 @@ from tests.projections.running import (
     views_equal_a_rebuild,
     views_reach,
 )
-from tests.projections.shop import Shop
+from tests.shop.log import Shop
 
 
 def test_an_empty_shop_has_its_pointers_at_once(shop: Shop, redis: Redis, fresh_redis: str) -> None:

@@ -13,9 +13,9 @@ from aggregates.orders.events import CreditNoteIssued
 from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import bestsellers, sales
-from tests.projections.books import FIRST_DAY, recorded
 from tests.projections.memory_views import built
-from tests.projections.shop import Shop
+from tests.shop.facts import recorded
+from tests.shop.log import FIRST_DAY, Shop
 
 
 def row(day: str, currency: str, **numbers: int) -> dict[str, Any]:
@@ -87,8 +87,7 @@ def test_a_bestseller_that_leaves_the_shop_comes_back_with_its_units(shop: Shop)
     shop.lists("MUG")
     shop.lists("CUP")
     shop.places("o1", {"MUG": 5, "CUP": 1})
-    stream = "product-MUG"
-    shop.record((stream, product.delist(shop.state(stream), sku="MUG", reason="gone")))
+    shop.record(shop.decide(product.delist, sku="MUG", reason="gone"))
     assert built(shop, bestsellers.VIEW).ranking == {"CUP": 1}
     shop.places("o2", {"CUP": 1})
     shop.lists("MUG")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from event_store.postgres.log import PostgresLog
-from tests.replays.shop import Shop
+from tests.shop.story import Story
 
 
 @pytest.fixture
@@ -18,5 +18,5 @@ def postgres_log(fresh_postgres: str) -> Iterator[PostgresLog]:
 
 
 @pytest.fixture
-def postgres_shop(postgres_log: PostgresLog) -> Shop:
-    return Shop(postgres_log)
+def postgres_shop(postgres_log: PostgresLog) -> Story:
+    return Story(postgres_log)

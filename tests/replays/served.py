@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from event_store.records import EventReader
 from replays.feed.broadcast import Broadcast
 from replays.feed.http import events_router
-from tests.replays.shop import CODEC
+from tests.shop.facts import CODEC
 
 EVENTS = "/api/v1/events"
 

@@ -8,31 +8,31 @@ from uuid import uuid4
 import pytest
 
 from tests.replays.served import Served
-from tests.replays.shop import Shop
 from tests.restored import RestoredLog
+from tests.shop.story import Story
 
 
 @pytest.fixture
-def shop() -> Shop:
-    shop = Shop(RestoredLog())
+def shop() -> Story:
+    shop = Story(RestoredLog())
     shop.whole_story()
     return shop
 
 
 @pytest.fixture
-def feed(shop: Shop) -> Iterator[Served]:
+def feed(shop: Story) -> Iterator[Served]:
     with Served(shop.log, heartbeat_seconds=0.1) as served:
         yield served
 
 
-def goes_on_otherwise(shop: Shop, *, lost: int, added: int) -> None:
+def goes_on_otherwise(shop: Story, *, lost: int, added: int) -> None:
     """Another history: the last events were lost, and as many or more or fewer others came."""
     shop.log.lose(lost)
     for _ in range(added):
-        Shop(shop.log).receive(sku=uuid4().hex)
+        Story(shop.log).receive(sku=uuid4().hex)
 
 
-def test_a_position_beyond_the_head_is_a_problem_that_names_log_and_head(shop: Shop, feed: Served) -> None:
+def test_a_position_beyond_the_head_is_a_problem_that_names_log_and_head(shop: Story, feed: Served) -> None:
     head = shop.log.head()
 
     at_head, beyond = feed.get(f"?after={head}"), feed.get(f"?after={head + 1}")
@@ -44,7 +44,7 @@ def test_a_position_beyond_the_head_is_a_problem_that_names_log_and_head(shop: S
     assert (problem["head"], problem["log"]) == (head, shop.log.log_id())
 
 
-def test_an_answer_names_its_log_and_who_has_read_another_is_told(shop: Shop, feed: Served) -> None:
+def test_an_answer_names_its_log_and_who_has_read_another_is_told(shop: Story, feed: Served) -> None:
     named = feed.get("?limit=1").headers["daybook-log"]
     assert named == shop.log.log_id()
 
@@ -57,7 +57,7 @@ def test_an_answer_names_its_log_and_who_has_read_another_is_told(shop: Shop, fe
 
 @pytest.mark.parametrize("added", [2, 5], ids=["as long", "longer"])
 def test_who_names_the_event_last_seen_learns_of_another_history(
-    shop: Shop, feed: Served, added: int
+    shop: Story, feed: Served, added: int
 ) -> None:
     first = feed.get("?limit=1000")
     seen = f"?after={first.json()['next']}&event={first.headers['daybook-event']}"
@@ -77,7 +77,7 @@ def test_a_last_event_id_that_is_no_position_is_refused(feed: Served, accept: st
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-parameter"), garbage
 
 
-def test_a_stream_is_not_taken_up_beyond_the_head(shop: Shop, feed: Served) -> None:
+def test_a_stream_is_not_taken_up_beyond_the_head(shop: Story, feed: Served) -> None:
     beyond = str(shop.log.head() + 1)
     with feed.stream(**{"Last-Event-ID": beyond}) as answer:
         answer.read()
@@ -88,7 +88,7 @@ def test_a_stream_is_not_taken_up_beyond_the_head(shop: Shop, feed: Served) -> N
     ("lost", "added", "types"), [(3, 0, ""), (3, 3, "&types=inventory.stock_received"), (3, 6, "")]
 )
 def test_an_open_stream_ends_with_a_word_when_the_log_goes_on_otherwise(
-    shop: Shop, feed: Served, lost: int, added: int, types: str
+    shop: Story, feed: Served, lost: int, added: int, types: str
 ) -> None:
     with feed.stream(f"?after={shop.log.head() - 1}{types}") as answer:
         lines = answer.iter_lines()

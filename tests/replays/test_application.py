@@ -10,11 +10,12 @@ from eventsourcing.application import AggregateNotFoundError
 from aggregates.orders import order
 from event_store.records import RecordedEvent
 from replays.application import DaybookHistory, Fact
-from tests.replays.shop import ANNA, BORIS, CART, CODEC, MUG, Shop
+from tests.shop.facts import CART, CODEC
+from tests.shop.story import ANNA, BORIS, MUG, Story
 
 
 @pytest.fixture
-def history(fresh_postgres: str, postgres_shop: Shop) -> Iterator[DaybookHistory]:
+def history(fresh_postgres: str, postgres_shop: Story) -> Iterator[DaybookHistory]:
     postgres_shop.whole_story()
     application = DaybookHistory({"DAYBOOK_POSTGRES_URL": fresh_postgres})
     yield application
@@ -33,7 +34,7 @@ def test_a_stream_stands_as_it_did_at_any_version(history: DaybookHistory) -> No
 
 
 def test_the_state_is_the_aggregate_s_own_fold_of_the_log(
-    history: DaybookHistory, postgres_shop: Shop
+    history: DaybookHistory, postgres_shop: Story
 ) -> None:
     folded = order.initial()
     for recorded in postgres_shop.log.read_stream(f"order-{ANNA}"):
@@ -48,7 +49,7 @@ def test_a_stream_without_events_is_not_found(history: DaybookHistory) -> None:
 
 
 def test_the_library_s_notification_log_pages_through_our_positions(
-    history: DaybookHistory, postgres_shop: Shop
+    history: DaybookHistory, postgres_shop: Story
 ) -> None:
     page = history.notification_log.select(start=1, limit=10)
 
@@ -63,7 +64,7 @@ def topic(event: RecordedEvent) -> str:
     return event.type if event.schema_number == 1 else f"{event.type}@{event.schema_number}"
 
 
-def test_history_is_not_written(history: DaybookHistory, postgres_shop: Shop) -> None:
+def test_history_is_not_written(history: DaybookHistory, postgres_shop: Story) -> None:
     head = postgres_shop.log.head()
 
     with pytest.raises(TypeError, match="only read"):

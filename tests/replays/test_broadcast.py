@@ -20,7 +20,8 @@ from replays.feed.feed import read_page
 from replays.feed.feed_request import FeedRequest
 from replays.feed.server_sent_events import server_sent_events
 from tests.replays.served import EVENTS, Served
-from tests.replays.shop import CODEC, Shop
+from tests.shop.facts import CODEC
+from tests.shop.story import Story
 
 CROWD = 300
 TIMEOUT = 20
@@ -78,7 +79,7 @@ async def ids(messages: AsyncIterator[bytes], count: int) -> list[int]:
 def test_however_many_subscribe_the_log_is_read_once() -> None:
     async def scenario() -> None:
         log = CountedLog()
-        shop = Shop(log)
+        shop = Story(log)
         shop.receive()
         broadcast = Broadcast(log)
         crowd = [
@@ -97,7 +98,7 @@ def test_however_many_subscribe_the_log_is_read_once() -> None:
 def test_a_subscriber_receives_its_topics_alone() -> None:
     async def scenario() -> None:
         log = MemoryLog()
-        Shop(log).whole_story()
+        Story(log).whole_story()
         events = log.read_all(after=0, limit=1_000)
         stock = next(one.stream for one in events if one.type == "inventory.stock_received")
         broadcast = Broadcast(log)
@@ -119,7 +120,7 @@ def test_a_stream_that_falls_behind_reads_for_itself_and_gives_everything_once(
 
     async def scenario() -> None:
         log = MemoryLog()
-        shop = Shop(log)
+        shop = Story(log)
         shop.receive()
         broadcast = Broadcast(log)
         threads = ThreadPoolExecutor(1)
@@ -154,7 +155,7 @@ def test_a_subscriber_that_fell_behind_says_where_it_was(monkeypatch: pytest.Mon
 
     async def scenario() -> None:
         log = MemoryLog()
-        shop = Shop(log)
+        shop = Story(log)
         broadcast = Broadcast(log)
         with broadcast.admitted(), broadcast.subscribe({EVERYTHING}, after=0) as subscriber:
             receiving = aiter(subscriber)
@@ -177,7 +178,7 @@ def test_a_subscriber_that_fell_behind_says_where_it_was(monkeypatch: pytest.Mon
 def test_a_subscriber_ahead_of_the_reader_receives_nothing_twice() -> None:
     async def scenario() -> None:
         log = MemoryLog()
-        shop = Shop(log)
+        shop = Story(log)
         broadcast = Broadcast(log)
         for _ in range(5):
             shop.receive()
@@ -194,7 +195,7 @@ def test_a_subscriber_ahead_of_the_reader_receives_nothing_twice() -> None:
 def test_nothing_is_lost_while_the_store_is_away() -> None:
     async def scenario() -> None:
         log = CountedLog()
-        shop = Shop(log)
+        shop = Story(log)
         broadcast = Broadcast(log)
         receiving = asyncio.create_task(receive(broadcast, {EVERYTHING}, after=0, count=2))
         await asyncio.sleep(0)
@@ -212,7 +213,7 @@ def test_nothing_is_lost_while_the_store_is_away() -> None:
 def test_the_log_is_read_while_there_are_subscribers_and_no_longer() -> None:
     async def scenario() -> None:
         log = CountedLog()
-        shop = Shop(log)
+        shop = Story(log)
         broadcast = Broadcast(log)
         for position in (1, 2):
             receiving = asyncio.create_task(receive(broadcast, {EVERYTHING}, after=position - 1, count=1))
@@ -239,7 +240,7 @@ def test_there_is_a_limit_on_subscribers() -> None:
 
 def test_a_stream_beyond_the_limit_is_asked_to_come_again() -> None:
     log = MemoryLog()
-    Shop(log).receive()
+    Story(log).receive()
 
     async def scenario(address: str) -> None:
         listening = {"Accept": "text/event-stream"}
@@ -266,7 +267,7 @@ def test_a_stream_beyond_the_limit_is_asked_to_come_again() -> None:
 
 def test_hundreds_of_streams_receive_everything_once() -> None:
     log = CountedLog()
-    shop = Shop(log)
+    shop = Story(log)
     for _ in range(5):
         shop.receive()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from aggregates.inventory.events import ReservationReleased
 from aggregates.kernel import MAIN, Money
+from aggregates.orders import number, order
 from aggregates.orders.events import (
     Charge,
     LineQuantity,
@@ -16,15 +18,16 @@ from aggregates.orders.events import (
     OrderCanceled,
     OrderConfirmed,
     OrderNumbered,
+    OrderPlaced,
     OrderRefunded,
     RefundedLine,
 )
 from aggregates.payments.events import PaymentNotNeeded
 from event_store.memory.log import MemoryLog
 from replays.verification.verify import verify
-from tests.replays.shop import ANNA, BORIS, CODEC, DAY, MUG, Shop, order_placed, total_of
+from tests.shop.facts import CODEC, DAY
+from tests.shop.story import ANNA, BORIS, MUG, Story
 
-ORDER, SHELF = f"order-{ANNA}", f"stock-{MUG}"
 BOTH = (LineQuantity(line_id="1", sku=MUG, quantity=2),)
 
 
@@ -40,7 +43,7 @@ def canceled(*, credited: int = 0) -> OrderCanceled:
         cause="canceled",
         placed_on=DAY,
         currency="GBP",
-        total=total_of(2),
+        total=Money(2998, "GBP"),
         credited=Money(credited, "GBP"),
         lines=BOTH,
     )
@@ -50,41 +53,45 @@ def released(units: int) -> ReservationReleased:
     return ReservationReleased(sku=MUG, location=MAIN, order_id=ANNA, quantity=units, cause="refunded")
 
 
-def refunded_and_sent(shop: Shop) -> None:
-    shop.write("refund_order", (ORDER, refunded(1, withdrawn=1)), (SHELF, released(1)))
-    shop.write("fulfil", (ORDER, LinesFulfilled(order_id=ANNA, fulfilment_id="f", lines=BOTH)))
+def refunded_and_sent(shop: Story) -> None:
+    shop.write("refund_order", refunded(1, withdrawn=1), released(1))
+    shop.write("fulfil", LinesFulfilled(order_id=ANNA, fulfilment_id="f", lines=BOTH))
 
 
-def withdrawn_and_kept_aside(shop: Shop) -> None:
-    shop.write("refund_order", (ORDER, refunded(1, withdrawn=1)))
+def withdrawn_and_kept_aside(shop: Story) -> None:
+    shop.write("refund_order", refunded(1, withdrawn=1))
 
 
-def canceled_and_kept_aside(shop: Shop) -> None:
-    shop.write("cancel_order", (ORDER, canceled()))
+def canceled_and_kept_aside(shop: Story) -> None:
+    shop.write("cancel_order", canceled())
 
 
-def credited_by_nothing(shop: Shop) -> None:
-    shop.write("cancel_order", (ORDER, canceled(credited=100)), (SHELF, released(2)))
+def credited_by_nothing(shop: Story) -> None:
+    shop.write("cancel_order", canceled(credited=100), released(2))
 
 
-def more_for_lines_than_in_all(shop: Shop) -> None:
+def more_for_lines_than_in_all(shop: Story) -> None:
     more = replace(refunded(2, withdrawn=2), amount=Money(2597, "GBP"))
-    shop.write("refund_order", (ORDER, more), (SHELF, released(2)))
+    shop.write("refund_order", more, released(2))
 
 
-def borne_twice(shop: Shop) -> None:
-    twin = replace(order_placed(BORIS, cart_id=None), number=order_placed(ANNA).number)
-    shop.write("place", (f"order-{BORIS}", replace(twin, email=None, shipping_address=None)))
+def twin(shop: Story, **facts: Any) -> OrderPlaced:
+    """An order of Boris like Anna's."""
+    placed = shop.state(order.stream(ANNA)).placed
+    return replace(placed, order_id=BORIS, cart_id=None, email=None, shipping_address=None, **facts)
 
 
-def numbered_otherwise(shop: Shop) -> None:
-    twin = replace(order_placed(BORIS, cart_id=None), email=None, shipping_address=None)
-    numbered = OrderNumbered(order_id=BORIS)
-    shop.write("place", ("order_number-7", numbered), (f"order-{BORIS}", twin))
+def borne_twice(shop: Story) -> None:
+    shop.write("place", twin(shop))
 
 
-def costs_and_needs_no_payment(shop: Shop) -> None:
-    shop.write("place", (f"payment-{ANNA}", PaymentNotNeeded(order_id=ANNA)))
+def numbered_otherwise(shop: Story) -> None:
+    given = {number.order_stream("7"): OrderNumbered(order_id=BORIS)}
+    shop.write("place", twin(shop, number="N-8"), elsewhere=given)
+
+
+def costs_and_needs_no_payment(shop: Story) -> None:
+    shop.write("place", PaymentNotNeeded(order_id=ANNA))
 
 
 @pytest.mark.parametrize(
@@ -100,8 +107,8 @@ def costs_and_needs_no_payment(shop: Shop) -> None:
         (costs_and_needs_no_payment, "not needed, for an order of"),
     ],
 )
-def test_what_contradicts_is_found(happens: Callable[[Shop], None], words: str) -> None:
-    shop = Shop(MemoryLog())
+def test_what_contradicts_is_found(happens: Callable[[Story], None], words: str) -> None:
+    shop = Story(MemoryLog())
     shop.receive()
     shop.check_out()
     shop.authorize()
@@ -111,29 +118,29 @@ def test_what_contradicts_is_found(happens: Callable[[Shop], None], words: str) 
 
 
 def test_a_refund_of_before_that_says_nothing_of_units_contradicts_nothing() -> None:
-    shop = Shop(MemoryLog())
+    shop = Story(MemoryLog())
     shop.receive()
     shop.check_out()
     shop.authorize()
-    shop.write("refund_order", (ORDER, refunded(2, withdrawn=None)))
+    shop.write("refund_order", refunded(2, withdrawn=None))
     assert [finding for finding in findings(shop) if "set aside" in finding or "sent" in finding] == []
 
 
 def test_lines_bear_more_than_a_refund_only_where_a_discount_or_an_earlier_refund_says_why() -> None:
-    shop = Shop(MemoryLog())
+    shop = Story(MemoryLog())
     welcome = Charge(kind="discount", label="Welcome", amount=Money(-260, "GBP"))
-    placed = replace(order_placed(ANNA, cart_id=None), email=None, shipping_address=None)
+    (placed,) = shop.ordered(ANNA, {MUG: 2})
     discounted = replace(placed, charges=(welcome,), total=Money(2338, "GBP"))
-    shop.write("place", (ORDER, discounted), (ORDER, OrderConfirmed(order_id=ANNA)))
+    shop.write("place", discounted, OrderConfirmed(order_id=ANNA))
     part = RefundedLine(line_id="1", quantity=2, amount=Money(2598, "GBP"), withdrawn=0)
     beside = OrderRefunded(order_id=ANNA, credit_note_id="n1", amount=Money(100, "GBP"), lines=())
     rest = replace(beside, credit_note_id="n2", amount=Money(2238, "GBP"), lines=(part,))
-    shop.write("refund_order", (ORDER, beside))
-    shop.write("refund_order", (ORDER, rest))
+    shop.write("refund_order", beside)
+    shop.write("refund_order", rest)
     assert [finding for finding in findings(shop) if "for lines" in finding] == []
 
 
-def findings(shop: Shop) -> list[str]:
+def findings(shop: Story) -> list[str]:
     found: list[str] = []
     verify(shop.log, CODEC, report=lambda finding: found.append(finding.wrong))
     return found

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from event_store.errors import LogUnreadable
 from event_store.postgres.log import PostgresLog
 from replays.cli import replays_group
-from tests.replays.shop import Shop
 from tests.replays.test_tampering import Tampered
+from tests.shop.story import Story
 
 EVERY_DAMAGE = {
     "TRUNCATE events": ("journal", 1, "the log ends at 0"),
@@ -35,7 +35,7 @@ EVERY_DAMAGE = {
 
 
 @pytest.fixture
-def tampered(fresh_postgres: str, postgres_shop: Shop) -> Iterator[Tampered]:
+def tampered(fresh_postgres: str, postgres_shop: Story) -> Iterator[Tampered]:
     postgres_shop.whole_story()
     assert isinstance(postgres_shop.log, PostgresLog)
     somebody = Tampered(fresh_postgres, postgres_shop.log)

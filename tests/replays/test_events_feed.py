@@ -12,21 +12,22 @@ from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from replays.feed.feed import LOOKED_AT_MAX, read_page
 from tests.replays.served import EVENTS, Served
-from tests.replays.shop import ANNA, EMAIL, Shop
+from tests.shop.facts import EMAIL
+from tests.shop.story import ANNA, Story
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop(MemoryLog())
+def shop() -> Story:
+    return Story(MemoryLog())
 
 
 @pytest.fixture
-def feed(shop: Shop) -> Iterator[Served]:
+def feed(shop: Story) -> Iterator[Served]:
     with Served(shop.log) as served:
         yield served
 
 
-def test_pages_follow_each_other_until_nothing_is_new(shop: Shop, feed: Served) -> None:
+def test_pages_follow_each_other_until_nothing_is_new(shop: Story, feed: Served) -> None:
     shop.whole_story()
     seen, after = [], 0
     while True:
@@ -40,7 +41,7 @@ def test_pages_follow_each_other_until_nothing_is_new(shop: Shop, feed: Served) 
     assert page["events"] == []
 
 
-def test_an_event_is_a_cloud_event_without_personal_data(shop: Shop, feed: Served) -> None:
+def test_an_event_is_a_cloud_event_without_personal_data(shop: Story, feed: Served) -> None:
     shop.whole_story()
 
     answer = feed.get("?types=orders.order_placed&limit=1")
@@ -68,7 +69,7 @@ def test_an_event_is_a_cloud_event_without_personal_data(shop: Shop, feed: Serve
     assert EMAIL not in answer.text
 
 
-def test_by_types_next_is_the_last_position_looked_at(shop: Shop, feed: Served) -> None:
+def test_by_types_next_is_the_last_position_looked_at(shop: Story, feed: Served) -> None:
     shop.whole_story()
 
     page = feed.get("?types=cart.cart_opened,inventory.stock_received").json()
@@ -82,7 +83,7 @@ def test_by_types_next_is_the_last_position_looked_at(shop: Shop, feed: Served) 
 
 
 def test_a_rare_type_does_not_make_one_request_read_the_whole_log(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.whole_story()
     monkeypatch.setattr("replays.feed.feed.LOOKED_AT_MAX", 5)
@@ -117,7 +118,7 @@ def test_what_the_route_does_not_know_is_a_400_problem(feed: Served, query: str,
     assert answer.json()["type"] == f"/problems/{problem}"
 
 
-def test_an_answer_says_where_the_log_stands_and_is_not_sent_twice(shop: Shop, feed: Served) -> None:
+def test_an_answer_says_where_the_log_stands_and_is_not_sent_twice(shop: Story, feed: Served) -> None:
     shop.whole_story()
 
     first = feed.get()
@@ -129,7 +130,7 @@ def test_an_answer_says_where_the_log_stands_and_is_not_sent_twice(shop: Shop, f
     assert feed.get(If_None_Match=first.headers["etag"]).status_code == 200
 
 
-def test_with_an_operator_token_set_only_its_bearer_reads_history(shop: Shop) -> None:
+def test_with_an_operator_token_set_only_its_bearer_reads_history(shop: Story) -> None:
     with Served(shop.log, operator_token="sesame") as feed:
         refused = feed.get()
         wrong = feed.get(Authorization="Bearer sésame".encode())
@@ -153,7 +154,7 @@ def test_a_store_that_is_away_is_a_503_problem(fresh_postgres: str) -> None:
 
 
 def test_the_feed_reads_postgres_as_a_role_that_can_only_read(
-    fresh_postgres: str, postgres_shop: Shop
+    fresh_postgres: str, postgres_shop: Story
 ) -> None:
     postgres_shop.whole_story()
     log = PostgresLog.open(fresh_postgres, read_only=True)
@@ -184,7 +185,7 @@ def test_the_openapi_document_tells_the_route(feed: Served) -> None:
 
 def test_hundreds_of_pages_at_once_wait_for_their_turn(fresh_postgres: str) -> None:
     log = PostgresLog.open(fresh_postgres)
-    Shop(log).whole_story()
+    Story(log).whole_story()
 
     async def crowd(address: str) -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)

@@ -10,12 +10,12 @@ import pytest
 
 from event_store.memory.log import MemoryLog
 from tests.replays.served import Served
-from tests.replays.shop import Shop
+from tests.shop.story import Story
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return Shop(MemoryLog())
+def shop() -> Story:
+    return Story(MemoryLog())
 
 
 def messages(lines: Iterator[str], count: int) -> list[tuple[int, dict[str, Any]]]:
@@ -33,7 +33,7 @@ def messages(lines: Iterator[str], count: int) -> list[tuple[int, dict[str, Any]
     return read
 
 
-def test_a_stream_tells_what_was_and_then_what_comes(shop: Shop) -> None:
+def test_a_stream_tells_what_was_and_then_what_comes(shop: Story) -> None:
     shop.whole_story()
     head = shop.log.head()
     with Served(shop.log) as served, served.stream(f"?after={head - 2}") as answer:
@@ -48,7 +48,7 @@ def test_a_stream_tells_what_was_and_then_what_comes(shop: Shop) -> None:
     assert event["type"] == "inventory.stock_received"
 
 
-def test_a_stream_is_taken_up_after_the_last_event_seen(shop: Shop) -> None:
+def test_a_stream_is_taken_up_after_the_last_event_seen(shop: Story) -> None:
     shop.whole_story()
     last = str(shop.log.head() - 1)
     with Served(shop.log) as served, served.stream("?after=3", **{"Last-Event-ID": last}) as answer:
@@ -57,7 +57,7 @@ def test_a_stream_is_taken_up_after_the_last_event_seen(shop: Shop) -> None:
     assert position == shop.log.head()
 
 
-def test_a_quiet_stream_is_kept_alive_and_tells_how_far_it_looked(shop: Shop) -> None:
+def test_a_quiet_stream_is_kept_alive_and_tells_how_far_it_looked(shop: Story) -> None:
     shop.whole_story()
     with (
         Served(shop.log, heartbeat_seconds=0.1) as served,
@@ -71,7 +71,7 @@ def test_a_quiet_stream_is_kept_alive_and_tells_how_far_it_looked(shop: Shop) ->
     assert ": still here" in received
 
 
-def test_a_stream_ends_when_the_server_stops(shop: Shop) -> None:
+def test_a_stream_ends_when_the_server_stops(shop: Story) -> None:
     shop.receive()
     with Served(shop.log) as served, served.stream() as answer:
         lines = answer.iter_lines()

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aggregates.inventory.events import StockDispatched
-from aggregates.kernel import MAIN
+from aggregates.kernel import MAIN, Money
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderConfirmed
 from aggregates.payments.events import PaymentCaptured
 from event_store.postgres.log import PostgresLog
@@ -20,7 +20,8 @@ from projections.views.orders import VIEW
 from replays.cli import replays_group
 from replays.order.history import HistoryEvent, UnknownOrder, load_history
 from replays.order.report import order_document
-from tests.replays.shop import ANNA, BORIS, CODEC, EMAIL, MUG, Shop, order_placed, total_of
+from tests.shop.facts import CODEC, EMAIL
+from tests.shop.story import ANNA, BORIS, MUG, Story
 
 
 def replay(url: str, *arguments: str) -> Result:
@@ -37,7 +38,7 @@ def state(url: str, *arguments: str) -> dict[str, Any]:
 
 
 def test_the_history_is_every_event_of_every_stream_about_the_order_and_no_other(
-    postgres_shop: Shop,
+    postgres_shop: Story,
 ) -> None:
     postgres_shop.whole_story()
 
@@ -70,7 +71,7 @@ def test_the_history_is_every_event_of_every_stream_about_the_order_and_no_other
     assert all(BORIS not in str(moment.event) for moment in history)
 
 
-def test_the_events_of_a_hot_sku_are_not_read_to_find_the_order_s_few(postgres_shop: Shop) -> None:
+def test_the_events_of_a_hot_sku_are_not_read_to_find_the_order_s_few(postgres_shop: Story) -> None:
     postgres_shop.whole_story()
     read: list[str] = []
     log = postgres_shop.log
@@ -91,7 +92,7 @@ def test_the_events_of_a_hot_sku_are_not_read_to_find_the_order_s_few(postgres_s
     assert read.count("inventory.stock_reserved") == 1
 
 
-def test_an_order_nobody_placed_is_unknown(postgres_shop: Shop) -> None:
+def test_an_order_nobody_placed_is_unknown(postgres_shop: Story) -> None:
     postgres_shop.whole_story()
 
     with pytest.raises(UnknownOrder):
@@ -99,7 +100,7 @@ def test_an_order_nobody_placed_is_unknown(postgres_shop: Shop) -> None:
 
 
 def test_the_auditor_reads_personal_data_until_its_key_is_gone(
-    fresh_postgres: str, postgres_shop: Shop
+    fresh_postgres: str, postgres_shop: Story
 ) -> None:
     postgres_shop.whole_story()
     placed = load_history(postgres_shop.log, CODEC, ANNA)[3]
@@ -113,33 +114,33 @@ def test_the_auditor_reads_personal_data_until_its_key_is_gone(
     assert erased.event.total == placed.event.total
 
 
-def test_the_story_is_told_in_words(fresh_postgres: str, postgres_shop: Shop) -> None:
+def test_the_story_is_told_in_words(fresh_postgres: str, postgres_shop: Story) -> None:
     postgres_shop.whole_story()
 
     result = replay(fresh_postgres, "order", ANNA)
 
     assert result.exit_code == 0, result.output
     for words in (
-        f"Order 100-2000-aaaa ({ANNA}), now",
+        f"Order N-{ANNA} ({ANNA}), now",
         "status partially_returned, payment partially_refunded",
-        "1. 2 × Mug (MUG-1) = 25.98 GBP: 2 of 2 sent, 1 returned",
+        "1. 2 × Mug MUG-1 (MUG-1) = 25.98 GBP: 2 of 2 sent, 1 returned",
         "total 29.98 GBP",
         "refunded 12.99 GBP",
         "place order, by anonymous, channel web",
         "fulfil order, by operator token, channel api",
-        "cart         2 units of Mug (MUG-1) put in, at 12.99 GBP each.",
-        "order        Order 100-2000-aaaa was placed by a guest: 29.98 GBP in all.",
+        "cart         2 units of Mug MUG-1 (MUG-1) put in, at 12.99 GBP each.",
+        f"order        Order N-{ANNA} was placed by a guest: 29.98 GBP in all.",
         "to be told at anna@example.org",
         "to be sent to Anna, 1 High St, LS1 Leeds, GB",
-        "stock        2 units of Mug (MUG-1) set aside until 2026-03-01T12:00:00Z.",
+        "stock        2 units of Mug MUG-1 (MUG-1) set aside until 2026-03-01T12:15:00Z.",
         "payment      29.98 GBP authorized by the bank (reference pi_1).",
-        "credit note  Credit note C-n1 over 12.99 GBP was issued",
+        "credit note  Credit note n1 over 12.99 GBP was issued",
     ):
         assert words in result.stdout, result.stdout
 
 
 def test_the_state_at_a_position_is_what_had_happened_by_then(
-    fresh_postgres: str, postgres_shop: Shop
+    fresh_postgres: str, postgres_shop: Story
 ) -> None:
     postgres_shop.whole_story()
     positions = {
@@ -158,7 +159,7 @@ def test_the_state_at_a_position_is_what_had_happened_by_then(
     assert at("payments.payment_refunded") == ("partially_returned", "partially_refunded")
 
 
-def test_the_state_now_is_the_read_model_s_document(postgres_shop: Shop) -> None:
+def test_the_state_now_is_the_read_model_s_document(postgres_shop: Story) -> None:
     postgres_shop.whole_story()
     document = None
     for recorded in postgres_shop.log.read_all(after=0, limit=1_000):
@@ -173,7 +174,7 @@ def test_the_state_now_is_the_read_model_s_document(postgres_shop: Shop) -> None
 
 
 def test_json_has_the_events_with_who_and_when_and_personal_data_open(
-    fresh_postgres: str, postgres_shop: Shop
+    fresh_postgres: str, postgres_shop: Story
 ) -> None:
     postgres_shop.whole_story()
 
@@ -189,30 +190,26 @@ def test_json_has_the_events_with_who_and_when_and_personal_data_open(
     assert event["correlation"] == "0af7651916cd43dd8448eb211c80319c"
 
 
-def imported_late(shop: Shop) -> None:
+def imported_late(shop: Story) -> None:
     """Sold, sent and paid in 2010; written down today; a return of 2011 written down before it was known."""
     sold, returned = datetime(2010, 12, 1, 8, 26, tzinfo=UTC), datetime(2011, 1, 5, tzinfo=UTC)
     shop.receive()
     lines = (LineQuantity(line_id="1", sku=MUG, quantity=2),)
     shop.write(
         "import_sale",
-        (f"order-{ANNA}", order_placed(ANNA, cart_id=None)),
-        (f"order-{ANNA}", OrderConfirmed(order_id=ANNA)),
-        (f"payment-{ANNA}", PaymentCaptured(order_id=ANNA, amount=total_of(2), source="elsewhere")),
-        (f"order-{ANNA}", LinesFulfilled(order_id=ANNA, fulfilment_id="f1", lines=lines)),
-        (
-            f"stock-{MUG}",
-            StockDispatched(sku=MUG, location=MAIN, order_id=ANNA, quantity=2, from_reservation=0),
-        ),
+        shop.ordered(ANNA, {MUG: 2}, charges=(400,), email=EMAIL),
+        OrderConfirmed(order_id=ANNA),
+        PaymentCaptured(order_id=ANNA, amount=Money(2998, "GBP"), source="elsewhere"),
+        LinesFulfilled(order_id=ANNA, fulfilment_id="f1", lines=lines),
+        StockDispatched(sku=MUG, location=MAIN, order_id=ANNA, quantity=2, from_reservation=0),
         channel="import",
         valid_at=sold,
-        keys={f"order-{ANNA}": bytes(32)},
     )
     back = LinesReturned(order_id=ANNA, return_id="r1", lines=lines, restock=False)
-    shop.write("import_return", (f"order-{ANNA}", back), channel="import", valid_at=returned)
+    shop.write("import_return", back, channel="import", valid_at=returned)
 
 
-def test_valid_time_and_recorded_time_are_two_questions(fresh_postgres: str, postgres_shop: Shop) -> None:
+def test_valid_time_and_recorded_time_are_two_questions(fresh_postgres: str, postgres_shop: Story) -> None:
     imported_late(postgres_shop)
     now = datetime.now(UTC)
 
@@ -224,7 +221,7 @@ def test_valid_time_and_recorded_time_are_two_questions(fresh_postgres: str, pos
     assert state(fresh_postgres, "--at", later)["order"]["status"] == "returned"
 
 
-def test_recorded_time_counts_to_the_microsecond(fresh_postgres: str, postgres_shop: Shop) -> None:
+def test_recorded_time_counts_to_the_microsecond(fresh_postgres: str, postgres_shop: Story) -> None:
     imported_late(postgres_shop)
     recorded_at = load_history(postgres_shop.log, CODEC, ANNA)[-1].recorded.recorded_at
 
@@ -246,7 +243,7 @@ def test_recorded_time_counts_to_the_microsecond(fresh_postgres: str, postgres_s
     ],
 )
 def test_what_cannot_be_answered_is_one_line(
-    fresh_postgres: str, postgres_shop: Shop, arguments: tuple[str, ...], exit_code: int, words: str
+    fresh_postgres: str, postgres_shop: Story, arguments: tuple[str, ...], exit_code: int, words: str
 ) -> None:
     postgres_shop.whole_story()
 
@@ -257,7 +254,7 @@ def test_what_cannot_be_answered_is_one_line(
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_verify_says_what_it_looked_at(fresh_postgres: str, postgres_shop: Shop) -> None:
+def test_verify_says_what_it_looked_at(fresh_postgres: str, postgres_shop: Story) -> None:
     postgres_shop.whole_story()
 
     result, read = replay(fresh_postgres, "verify"), replay(fresh_postgres, "verify", "--json")
@@ -268,11 +265,10 @@ def test_verify_says_what_it_looked_at(fresh_postgres: str, postgres_shop: Shop)
     assert json.loads(read.stdout)["events"] == postgres_shop.log.head()
 
 
-def test_verify_exits_1_with_each_finding(fresh_postgres: str, postgres_shop: Shop) -> None:
+def test_verify_exits_1_with_each_finding(fresh_postgres: str, postgres_shop: Story) -> None:
     postgres_shop.whole_story()
-    over = total_of(2)
-    captured = PaymentCaptured(order_id=ANNA, amount=over, source="elsewhere")
-    postgres_shop.write("pay_twice", (f"payment-{ANNA}", captured))
+    captured = PaymentCaptured(order_id=ANNA, amount=Money(2998, "GBP"), source="elsewhere")
+    postgres_shop.write("pay_twice", captured)
 
     result, read = replay(fresh_postgres, "verify"), replay(fresh_postgres, "verify", "--json")
 

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from click.testing import CliRunner, Result
 
 from replays.cli import events_tail
-from tests.replays.shop import EMAIL, Shop
+from tests.shop.facts import EMAIL
+from tests.shop.story import Story
 
 
 def tail(url: str, *arguments: str) -> Result:
@@ -20,7 +21,7 @@ def tail(url: str, *arguments: str) -> Result:
     return CliRunner().invoke(events_tail, arguments, obj=SimpleNamespace(postgres_url=url))
 
 
-def test_without_following_it_tells_all_there_is_and_ends(fresh_postgres: str, postgres_shop: Shop) -> None:
+def test_without_following_it_tells_all_there_is_and_ends(fresh_postgres: str, postgres_shop: Story) -> None:
     postgres_shop.whole_story()
 
     result = tail(fresh_postgres, "--no-follow")
@@ -32,7 +33,7 @@ def test_without_following_it_tells_all_there_is_and_ends(fresh_postgres: str, p
 
 
 def test_it_begins_after_a_position_and_keeps_the_types_asked_for(
-    fresh_postgres: str, postgres_shop: Shop
+    fresh_postgres: str, postgres_shop: Story
 ) -> None:
     postgres_shop.whole_story()
 
@@ -44,14 +45,14 @@ def test_it_begins_after_a_position_and_keeps_the_types_asked_for(
     assert [event["type"] for event in events] == ["cart.item_added", "cart.cart_opened", "cart.item_added"]
 
 
-def test_an_unknown_type_is_one_line(fresh_postgres: str, postgres_shop: Shop) -> None:
+def test_an_unknown_type_is_one_line(fresh_postgres: str, postgres_shop: Story) -> None:
     result = tail(fresh_postgres, "--types", "cart.eaten")
 
     assert (result.exit_code, result.stderr.strip()) == (2, "Error: there is no event type cart.eaten")
 
 
 def test_it_follows_the_log_as_it_grows_and_ends_quietly_when_interrupted(
-    fresh_postgres: str, postgres_shop: Shop
+    fresh_postgres: str, postgres_shop: Story
 ) -> None:
     postgres_shop.receive()
     follower = subprocess.Popen(

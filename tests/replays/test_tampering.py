@@ -12,7 +12,8 @@ import pytest
 from event_store.postgres.log import PostgresLog
 from replays.verification.findings import Finding
 from replays.verification.verify import verify
-from tests.replays.shop import ANNA, CODEC, MUG, Shop
+from tests.shop.facts import CODEC
+from tests.shop.story import ANNA, MUG, Story
 
 
 class Tampered:
@@ -60,7 +61,7 @@ class Tampered:
 
 
 @pytest.fixture
-def tampered(fresh_postgres: str, postgres_shop: Shop) -> Iterator[Tampered]:
+def tampered(fresh_postgres: str, postgres_shop: Story) -> Iterator[Tampered]:
     postgres_shop.whole_story()
     assert isinstance(postgres_shop.log, PostgresLog)
     somebody = Tampered(fresh_postgres, postgres_shop.log)
