@@ -17,7 +17,8 @@ from commands.loop.decision import ANONYMOUS, IMPORT_CHANNEL, Actor, Context, De
 from commands.loop.handling import Handler, Handlers, Handling
 from commands.loop.state_cache import StateCache
 from event_store.records import EventLog
-from tests.commands.shop import CODEC, open_shop
+from tests.shop.facts import CODEC
+from tests.shop.http import open_shop
 
 CLERK = Actor("operator", "clerk", frozenset({"operator", "buyer"}))
 

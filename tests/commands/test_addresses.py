@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from commands.http.addresses import NEEDED, AddressBody
 from event_store.memory.log import MemoryLog
-from tests.commands.shop import CHECKOUT, key, open_shop
+from tests.shop.http import CHECKOUT, key, open_shop
 
 PLACE = {"name": "Mia", "line1": "1 High St"}
 

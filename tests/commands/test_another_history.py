@@ -14,7 +14,7 @@ from commands.handlers.registry import HANDLERS
 from commands.loop.handling import Handling
 from event_store.errors import AnotherLog, StoreUnavailable
 from event_store.postgres.log import PostgresLog
-from tests.processes.shop import Shop
+from tests.shop.commands import Shop
 
 FIRST, BEFORE, AFTER = ("1" * 32, "2" * 32, "3" * 32)
 

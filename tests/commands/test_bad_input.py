@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from event_store.memory.log import MemoryLog
-from tests.commands.shop import CHECKOUT, Shop, key, open_shop
+from tests.shop.http import CHECKOUT, Shop, key, open_shop
 
 PRODUCT = {
     "sku": "NEW",

@@ -10,8 +10,8 @@ from typing import Any
 from commands.http.validation_errors import FAULTS_MAX
 from deploy.edge.problems import DETAIL_MAX, ECHO_MAX
 from event_store.memory.log import MemoryLog
-from tests.commands.shop import CHECKOUT, Shop, key, open_shop
 from tests.commands.test_bad_input import PRODUCT, refused
+from tests.shop.http import CHECKOUT, Shop, key, open_shop
 
 JSON = {"Content-Type": "application/json"}
 ROUTES: dict[str, dict[str, Any]] = {

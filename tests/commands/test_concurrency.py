@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from event_store.records import EventLog
-from tests.commands.shop import key, open_shop
+from tests.shop.http import key, open_shop
 
 
 def test_two_hundred_buyers_of_one_unit(log: EventLog, tmp_path: Path) -> None:

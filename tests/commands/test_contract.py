@@ -26,7 +26,8 @@ from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.settings import Settings
 from event_store.memory.log import MemoryLog
-from tests.commands.shop import CHECKOUT, CODEC
+from tests.shop.facts import CODEC
+from tests.shop.http import CHECKOUT
 
 TOLD = Settings(postgres_url="postgresql:///not-used")
 _LOG = MemoryLog()

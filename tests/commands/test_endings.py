@@ -20,7 +20,8 @@ from commands.settings import Settings
 from event_store.errors import StoreUnavailable
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
-from tests.commands.shop import CODEC, open_shop
+from tests.shop.facts import CODEC
+from tests.shop.http import open_shop
 from tests.suspensions import CancelAt
 
 MOMENTS = pytest.mark.parametrize("when_done", [False, True], ids=["waiting", "answered"])

@@ -12,7 +12,8 @@ import httpx
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from replays.verification.verify import verify
-from tests.commands.shop import CHECKOUT, CODEC, Shop, key, open_shop
+from tests.shop.facts import CODEC
+from tests.shop.http import CHECKOUT, Shop, key, open_shop
 
 UNPAID = {name: said for name, said in CHECKOUT.items() if name != "payment"}
 

@@ -13,8 +13,9 @@ from aggregates.orders.events import OrderNumbered
 from commands.handlers import numbering
 from commands.handlers.numbering import drawn_numbers, given_numbers
 from event_store.records import EventLog
-from tests.commands.shop import CODEC, key, open_shop
 from tests.event_store.given import entry
+from tests.shop.facts import CODEC
+from tests.shop.http import key, open_shop
 
 
 def test_a_number_is_drawn_from_the_id_alone_and_has_more_digits_than_those_of_before() -> None:

@@ -19,7 +19,8 @@ from aggregates.orders.events import OrderPlaced
 from commands.http.order_secrets import order_secret
 from event_store.memory.log import MemoryLog
 from event_store.records import Entry, EventLog
-from tests.commands.shop import CODEC, Shop, open_shop
+from tests.shop.facts import CODEC
+from tests.shop.http import Shop, open_shop
 
 TOKEN = "sesame-sesame"
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from event_store.records import EventLog
-from tests.commands.shop import key, open_shop
+from tests.shop.http import key, open_shop
 
 
 def names(events: list[object]) -> list[str]:

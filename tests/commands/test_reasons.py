@@ -11,7 +11,8 @@ import msgspec
 
 from event_store.records import EventLog
 from projections.views.orders import VIEW
-from tests.commands.shop import CODEC, Shop, key, open_shop
+from tests.shop.facts import CODEC
+from tests.shop.http import Shop, key, open_shop
 
 SAID = "Mia Ann rang from 020 7946 0018"
 ONE = {"lines": [{"line_id": "1", "quantity": 1}]}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from event_store.memory.log import MemoryLog
-from tests.commands.shop import CHECKOUT, key, open_shop
 from tests.commands.test_bad_input import PRODUCT
 from tests.commands.test_bodies import path_of
+from tests.shop.http import CHECKOUT, key, open_shop
 
 ATTRIBUTES = {**PRODUCT, "attributes": {"color": "blue"}, "seller": "house", "description": "Holds tea"}
 TEXTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [

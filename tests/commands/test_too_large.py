@@ -21,7 +21,8 @@ from event_store.errors import DecodingFailed, InvalidEntry
 from event_store.ids import new_id
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
-from tests.commands.shop import CODEC, key, open_shop
+from tests.shop.facts import CODEC
+from tests.shop.http import key, open_shop
 
 LIMIT = 20_000
 LINES = 12

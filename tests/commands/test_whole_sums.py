@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from event_store.memory.log import MemoryLog
-from tests.commands.shop import Shop, key, open_shop
+from tests.shop.http import Shop, key, open_shop
 
 ONE = {"line_id": "1", "quantity": 1}
 PENNY = {"amount": 1, "currency": "GBP"}

@@ -17,11 +17,11 @@ from projections.tantivy.build import TantivyBuild
 from replays.verification.findings import Finding
 from replays.verification.verify import verify
 from tests.event_store.backups import Archived, wait_promoted
-from tests.processes.shop import Shop, eventually
 from tests.projections.running import views_equal_a_rebuild, views_reach
 from tests.projections.test_processes import Place, index_reaches, projector
 from tests.restored import RestoredLog
 from tests.servers import kill
+from tests.shop.commands import Shop, eventually
 from tests.shop.facts import CODEC
 from tests.shop.log import decoded
 

@@ -4,7 +4,7 @@ import pytest
 
 from commands.gateways.sandbox import SandboxGateway
 from event_store.memory.log import MemoryLog
-from tests.processes.shop import Shop
+from tests.shop.commands import Shop
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.processes.shop import Shop, eventually
 from tests.restored import RestoredLog
+from tests.shop.commands import Shop, eventually
 
 BEFORE, AFTER = "1" * 32, "2" * 32
 

@@ -12,7 +12,7 @@ from commands.processes.payment import Payment
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.retries import RetryPolicy
-from tests.processes.shop import Deaf, Shop, eventually
+from tests.shop.commands import Deaf, Shop, eventually
 from tests.suspensions import CancelAt
 
 MOMENTS = pytest.mark.parametrize("when_done", [False, True], ids=["waiting", "answered"])

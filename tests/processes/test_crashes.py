@@ -11,7 +11,9 @@ from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
 from event_store.memory.log import MemoryLog
 from event_store.retries import RetryPolicy
-from tests.processes.shop import NOON, ORDER, Deaf, DyingGateway, Shop, eventually
+from tests.shop.commands import ORDER, Deaf, Shop, eventually
+from tests.shop.facts import NOON
+from tests.shop.gateways import DyingGateway
 
 LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # whoever lost a call is dead before it asks again
 

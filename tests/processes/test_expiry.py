@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED
 from commands.handlers.payments import ExpireOrder
-from tests.processes.shop import KEPT, NOON, ORDER, AwayGateway
+from tests.shop.commands import KEPT, ORDER
+from tests.shop.facts import NOON
+from tests.shop.gateways import AwayGateway
 
 
 def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not_before(shop):

@@ -8,7 +8,8 @@ from aggregates.orders.events import OrderConfirmed
 from commands.handlers.inventory import ReceiveStock
 from commands.processes.kind import Closed, NotYet, Opened
 from commands.processes.payment import Payment
-from tests.processes.shop import NOON, eventually
+from tests.shop.commands import eventually
+from tests.shop.facts import NOON
 
 DAY = timedelta(days=1)
 

@@ -15,7 +15,9 @@ from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.errors import DecodingFailed
 from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, NewEvent
-from tests.processes.shop import NOON, ORDER, CountedGateway, Shop, eventually
+from tests.shop.commands import ORDER, Shop, eventually
+from tests.shop.facts import NOON
+from tests.shop.gateways import CountedGateway
 
 STRAY = "e" * 32
 

@@ -10,7 +10,7 @@ from commands.processes.kind import AT_ONCE, Closed, Opened
 from commands.processes.open_work import Agenda
 from event_store.memory.log import MemoryLog
 from event_store.progress import OpenWork
-from tests.processes.shop import NOON
+from tests.shop.facts import NOON
 
 NAME = "process test"
 

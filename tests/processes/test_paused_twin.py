@@ -16,29 +16,25 @@ import pytest
 from commands.gateways.sandbox import SandboxGateway
 from event_store.postgres.log import PostgresLog
 from replays.verification.verify import verify
-from tests.processes.shop import ORDER, Shop, eventually
+from tests.shop.commands import ORDER, Shop, eventually
+from tests.shop.gateways import WatchedGateway
 
 pytestmark = pytest.mark.slow
 
 AWAKE_SECONDS = 1.5  # Longer than a lost lock goes unnoticed.
 
 
-class StallingGateway:
-    """The real gateway; once it has answered, the whole process stands still."""
+class StallingGateway(WatchedGateway):
+    """Once it has answered, the whole process stands still."""
 
-    def __init__(self, gateway: SandboxGateway) -> None:
-        self._gateway = gateway
-        self.has_answered = False
+    has_answered = False
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**arguments: Any) -> Any:
-            answer = getattr(self._gateway, name)(**arguments)
-            if not self.has_answered:
-                self.has_answered = True
-                os.kill(os.getpid(), signal.SIGSTOP)
-            return answer
-
-        return call
+    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+        answer = do()
+        if not self.has_answered:
+            self.has_answered = True
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return answer
 
 
 def twin(url: str, ledger: Path) -> None:

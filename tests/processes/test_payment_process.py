@@ -10,7 +10,9 @@ from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import RecordGatewayOutcome
 from commands.handlers.refunds import RefundOrder
-from tests.processes.shop import NOON, ORDER, TRACE, AwayGateway, RefusingGateway
+from tests.shop.commands import ORDER, TRACE
+from tests.shop.facts import NOON
+from tests.shop.gateways import AwayGateway, RefusingGateway
 
 TOTAL = 2900
 

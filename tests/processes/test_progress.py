@@ -20,7 +20,9 @@ from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from tests.event_store.given import entry
-from tests.processes.shop import NOON, ORDER, CountedGateway, Shop, eventually
+from tests.shop.commands import ORDER, Shop, eventually
+from tests.shop.facts import NOON
+from tests.shop.gateways import CountedGateway
 
 MONTH = timedelta(days=30)
 

@@ -19,7 +19,9 @@ from commands.handlers.refunds import RefundOrder
 from projections.views.sales import VIEW as SALES
 from replays.verification.verify import verify
 from tests.event_store.given import entry
-from tests.processes.shop import NOON, ORDER, RefusingGateway
+from tests.shop.commands import ORDER
+from tests.shop.facts import NOON
+from tests.shop.gateways import RefusingGateway
 
 TOTAL = 2900  # two mugs at 4.50, line 1, and a pan at 20.00, line 2
 

@@ -39,26 +39,25 @@ from event_store.postgres.queries import migrations
 from event_store.retries import RetryPolicy
 from tests.importing.given import SMALL
 from tests.importing.given import run as import_invoices
-from tests.processes.shop import KEPT, NOON, DyingGateway, Shop, eventually
+from tests.shop.commands import KEPT, Shop, eventually
+from tests.shop.facts import NOON
+from tests.shop.gateways import DyingGateway, WatchedGateway
 
 LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # Whoever lost a call is dead before it asks again.
 STOCK_EVENTS = 300  # More than a stream has before a snapshot of it is drawn.
 
 
-class GatewayOfOne:
+class GatewayOfOne(WatchedGateway):
     """The gateway for one order, and away for every other."""
 
     def __init__(self, gateway: Gateway, order_id: str) -> None:
-        self._gateway = gateway
+        super().__init__(gateway)
         self._order_id = order_id
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**arguments: Any) -> Any:
-            if not arguments["key"].startswith(f"checkout-{self._order_id}/"):
-                raise GatewayUnavailable("away")
-            return getattr(self._gateway, name)(**arguments)
-
-        return call
+    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+        if not key.startswith(f"checkout-{self._order_id}/"):
+            raise GatewayUnavailable("away")
+        return do()
 
 
 class Recording:

@@ -1,4 +1,4 @@
-"""A small shop for the process tests: the real handling loop, log and sandbox ledger, a clock set by hand."""
+"""A shop whose commands are handled: the real loop, log and sandbox ledger, and a clock set by hand."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.folds import kind_of
-from aggregates.inventory.stock import Stock
+from aggregates.inventory import stock
 from aggregates.kernel import UnitPrice
-from aggregates.orders.events import Address
-from commands.gateways.gateway import Gateway, GatewayRefusal, GatewayTimeout, GatewayUnavailable
+from aggregates.orders import order
+from aggregates.payments import payment, process
+from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox import VISA, SandboxGateway
 from commands.handlers import cart, catalog, inventory, orders
 from commands.handlers.registry import HANDLERS
@@ -30,10 +30,11 @@ from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec
 from event_store.records import EventLog
 from event_store.retries import RetryPolicy
+from tests.shop.facts import ADDRESS, CODEC, EMAIL, NOON
+from tests.shop.log import decoded
 
 ORDER = "d" * 32
 TRACE = "ab" * 16
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEPT = timedelta(minutes=15)
 SHORT = RetryPolicy(pause_first=0.01, pause_max=0.05)
 
@@ -44,14 +45,14 @@ class Shop:
 
     log: EventLog
     gateway: SandboxGateway
-    codec: Codec = field(default_factory=lambda: Codec(EVENT_TYPES))
+    codec: Codec = CODEC
     now: datetime = NOON
     handling: Handling = field(init=False)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Shop]:
         """A command process's handling loop; another `open` on the same log is another process."""
-        shop = Shop(self.log, self.gateway, self.codec, self.now)
+        shop = Shop(self.log, self.gateway, now=self.now)
         shop.handling = Handling(self.log, self.codec, HANDLERS)
         async with shop.handling:
             yield shop
@@ -80,7 +81,7 @@ class Shop:
         return self.log.tracked(checkpoint_of(Payment)), self.log.tracked(checkpoint_of(ReservationExpiry))
 
     def open_work(self) -> list[tuple[str, int]]:
-        """What is kept for whoever follows next."""
+        """What is stored for the process that follows next."""
         return [
             (work.queue, work.number)
             for kind in (Payment, ReservationExpiry)
@@ -125,10 +126,8 @@ class Shop:
             orders.PlaceOrder(
                 cart_id=order_id,
                 order_id=order_id,
-                email="anna@example.org",
-                shipping_address=Address(
-                    name="Anna", line1="1 High St", city="York", postal_code="YO1", country="GB"
-                ),
+                email=EMAIL,
+                shipping_address=ADDRESS,
                 payment_method=method,
                 capture=capture,
                 placed_on=self.now.date(),
@@ -138,26 +137,23 @@ class Shop:
 
     def state(self, stream: str) -> Any:
         """The stream's state as the log has it."""
-        _, initial, evolve = kind_of(stream)
-        state = initial()
-        for recorded in self.log.read_stream(stream):
-            state = evolve(state, self.codec.decode(recorded))
-        return state
+        kind = kind_of(stream)
+        return kind.fold(kind.initial(), map(self.codec.decode, self.log.read_stream(stream)))
 
     def statuses(self, order_id: str = ORDER) -> tuple[str, str]:
         """Of the order and of its payment."""
-        return self.state(f"order-{order_id}").status, self.state(f"payment-{order_id}").status
+        return self.state(order.stream(order_id)).status, self.state(payment.stream(order_id)).status
 
     def stock(self, sku: str = "MUG") -> tuple[int, int]:
         """On hand and reserved."""
-        stock: Stock = self.state(f"stock-{sku}")
-        return stock.on_hand, stock.reserved
+        state: stock.Stock = self.state(stock.stream(sku))
+        return state.on_hand, state.reserved
 
     def story(self) -> dict[str, list[Any]]:
         """Every stream's events."""
         events: dict[str, list[Any]] = {}
-        for recorded in self.log.read_all(after=0, limit=10_000):
-            events.setdefault(recorded.stream, []).append(self.codec.decode(recorded))
+        for recorded, event in decoded(self.log):
+            events.setdefault(recorded.stream, []).append(event)
         return events
 
     def names(self, *, after: int = 0) -> list[str]:
@@ -183,7 +179,7 @@ class Shop:
 
     def open_steps(self, order_id: str = ORDER) -> Any:
         """Calls without an answer."""
-        return self.state(f"checkout-{order_id}").open_steps
+        return self.state(process.stream(order_id)).open_steps
 
 
 async def eventually(holds: Callable[[], bool], seen: Callable[[], Any], *, seconds: int = 10) -> None:
@@ -205,75 +201,3 @@ class Deaf:
         self.told.set()
         await asyncio.Event().wait()
         raise AssertionError("nobody is answered")
-
-
-class DyingGateway:
-    """The real gateway until the call `at`: there the process loses it, before or after it is done."""
-
-    def __init__(self, gateway: Gateway, *, at: str, done: bool) -> None:
-        self._gateway = gateway
-        self._at = at
-        self._done = done
-        self.dead = threading.Event()
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**arguments: Any) -> Any:
-            if name != self._at:
-                return getattr(self._gateway, name)(**arguments)
-            if self._done:
-                getattr(self._gateway, name)(**arguments)
-            self.dead.set()
-            raise GatewayTimeout("the process dies here")
-
-        return call
-
-
-class AwayGateway:
-    """The real gateway after `times` calls in vain, of which every other one was done all the same."""
-
-    def __init__(self, gateway: Gateway, times: int) -> None:
-        self._gateway = gateway
-        self.left = times
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**arguments: Any) -> Any:
-            if self.left == 0:
-                return getattr(self._gateway, name)(**arguments)
-            self.left -= 1
-            if self.left % 2:
-                raise GatewayUnavailable("connection refused")
-            getattr(self._gateway, name)(**arguments)
-            raise GatewayTimeout("no answer")
-
-        return call
-
-
-class RefusingGateway:
-    """The real gateway, which will never do the call `refusing`."""
-
-    def __init__(self, gateway: Gateway, *, refusing: str) -> None:
-        self._gateway = gateway
-        self.refusing: str | None = refusing
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**arguments: Any) -> Any:
-            if name == self.refusing:
-                raise GatewayRefusal("not_possible")
-            return getattr(self._gateway, name)(**arguments)
-
-        return call
-
-
-class CountedGateway:
-    """The real gateway, noting the key of every call."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self.keys: list[str] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(**arguments: Any) -> Any:
-            self.keys.append(arguments["key"])
-            return getattr(self._gateway, name)(**arguments)
-
-        return call

@@ -1,4 +1,4 @@
-"""A shop on a log: the command API in this process, and short words for what its customers do."""
+"""The command API over a log, in this process, and what its customers ask of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 
-from aggregates.event_types import EVENT_TYPES
 from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
@@ -19,10 +18,10 @@ from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.settings import Settings
 from deploy.edge.bodies import Bodies
-from event_store.codec import Codec
 from event_store.records import EventLog
+from tests.shop import log as shop_log
+from tests.shop.facts import CODEC
 
-CODEC = Codec(EVENT_TYPES)
 CHECKOUT = {
     "email": "anna@example.com",
     "shipping_address": {
@@ -68,9 +67,7 @@ class Shop:
         )
         assert listed.status_code == 201, listed.text
         if units:
-            received = await self.client.post(
-                f"/api/v1/inventory/{sku}/receipts", json={"quantity": units}, headers=key()
-            )
+            received = await self.post(f"/inventory/{sku}/receipts", {"quantity": units}, **key())
             assert received.status_code == 201, received.text
 
     async def cart(self, **items: int) -> str:
@@ -89,27 +86,22 @@ class Shop:
         self, cart_id: str, *, method: str = "pm_card_visa", wait: bool = True, **headers: str
     ) -> httpx.Response:
         """Checks the cart out, by default waiting for the payment."""
-        said = {**key(), **{name.replace("_", "-"): value for name, value in headers.items()}}
-        if wait:
-            said["Prefer"] = "wait=10"
-        return await self.client.post(
-            f"/api/v1/carts/{cart_id}/checkout",
-            json={**CHECKOUT, "payment": {"method": method}},
-            headers=said,
-        )
+        prefer = {"Prefer": "wait=10"} if wait else {}
+        body = {**CHECKOUT, "payment": {"method": method}}
+        return await self.post(f"/carts/{cart_id}/checkout", body, **{**key(), **prefer, **headers})
 
     def events(self, *types: str) -> list[Any]:
         """Every event of the log, decoded; of these stored names only, where there are any."""
-        return [CODEC.decode(one) for one in self.log.read_all(after=0, limit=10_000, types=types)]
+        return shop_log.events(self.log, *types)
 
 
 @asynccontextmanager
 async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterator[Shop]:
     """A shop on `log`, with the sandbox gateway's ledger in `folder`."""
-    told = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **settings)
-    handling = Handling(log, CODEC, HANDLERS, deadline_seconds=told.deadline_seconds)
+    configured = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **settings)
+    handling = Handling(log, CODEC, HANDLERS, deadline_seconds=configured.deadline_seconds)
     gateway = SandboxGateway(folder / "sandbox.sqlite")
-    app = Bodies(build_command_app(told, handling, log))
+    app = Bodies(build_command_app(configured, handling, log))
     async with (
         handling,
         ProcessManagers(log, CODEC, handling, all_kinds(gateway)),
