@@ -78,8 +78,9 @@ def test_a_stop_that_is_canceled_at_any_await_leaves_no_loop(log: EventLog, when
         await asyncio.wait((stopping, *waiting), timeout=5)
         assert stopping.done()
         assert all(one.done() for one in waiting)
-        await asyncio.sleep(0.01)
-        assert "handling" not in {task.get_name() for task in asyncio.all_tasks()}
+        async with asyncio.timeout(10):
+            while "handling" in {task.get_name() for task in asyncio.all_tasks()}:
+                await asyncio.sleep(0)
         assert await told(handling, 100 * at + 5) == "BusyError"
         return cancel.canceled is not None
 
@@ -90,7 +91,12 @@ def test_a_stop_that_is_canceled_at_any_await_leaves_no_loop(log: EventLog, when
 class Silent(MemoryLog):
     """A server that takes a batch and never answers."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_taken = asyncio.Event()
+
     async def append_async(self, entries: Any, **_: Any) -> Any:
+        self.has_taken.set()
         await asyncio.Event().wait()
 
 
@@ -98,11 +104,12 @@ def test_a_stop_does_not_wait_for_a_batch_that_never_ends(monkeypatch: pytest.Mo
     monkeypatch.setattr(handling_module, "STOP_SECONDS_MAX", 0.05)
 
     async def run() -> None:
-        handling = Handling(Silent(), CODEC, HANDLERS)
+        log = Silent()
+        handling = Handling(log, CODEC, HANDLERS)
         handling.start()
         waiting = asyncio.create_task(told(handling, 1))
-        await asyncio.sleep(0.05)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
+            await log.has_taken.wait()
             await handling.stop()
         assert await waiting == "StoreUnavailable"
 
@@ -214,8 +221,9 @@ def test_a_snapshot_that_fails_by_our_mistake_is_counted_and_commands_go_on(
         log = Full()
         async with Handling(log, CODEC, HANDLERS) as handling:
             await handling.handle(opening(1), context())
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(10):
+                while snapshots.FAILURES._value.get() == before:
+                    await asyncio.sleep(0.01)
             assert await told(handling, 2) == "answered"
 
     asyncio.run(run())
-    assert snapshots.FAILURES._value.get() > before

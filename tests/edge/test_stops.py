@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from tests.edge.serving import served
@@ -30,11 +31,13 @@ def own_system() -> Iterator[RunningSystem]:
 
 def test_what_is_under_way_is_answered_and_then_the_connection_ends() -> None:
     with served() as server, wire(server.port) as asked, wire(server.port) as late:
+        process = psutil.Process(server.process.pid)
         asked.send(b"GET /1 HTTP/1.1\r\n", HOST, b"\r\n")
         late.send(b"GET / HTTP/1.1\r\n", HOST)
-        time.sleep(0.2)
+        asked.until_read()
+        late.until_read()
         server.process.terminate()
-        time.sleep(0.1)
+        wait_until(lambda: all(one.status != psutil.CONN_LISTEN for one in process.net_connections()))
         late.send(b"\r\n")
         for line in (late, asked):
             answer = line.answer()
@@ -53,7 +56,8 @@ def test_a_connection_at_rest_or_half_way_through_a_request_is_closed_not_reset(
         resting.send(b"GET / HTTP/1.1\r\n", HOST, b"\r\n")
         assert resting.answer().status == 200
         half.send(b"GET / HTTP/1.1\r\n")
-        time.sleep(0.2)
+        half.until_read()
+        silent.until_read()
         server.process.terminate()
         assert half.answer().problem == (503, "server-stopping")
         for line in (resting, silent, half):
@@ -64,7 +68,7 @@ def test_a_connection_at_rest_or_half_way_through_a_request_is_closed_not_reset(
 def test_what_takes_too_long_is_told_that_the_server_stops() -> None:
     with served(grace_seconds=1) as server, wire(server.port) as asked:
         asked.send(b"GET /60 HTTP/1.1\r\n", HOST, b"\r\n")
-        time.sleep(0.2)
+        asked.until_read()
         server.process.terminate()
         assert asked.answer().problem == (503, "server-stopping")
         server.process.wait(timeout=30)
@@ -73,7 +77,7 @@ def test_what_takes_too_long_is_told_that_the_server_stops() -> None:
 def test_a_server_that_hangs_ends_all_the_same() -> None:
     with served(stop_seconds=1) as server, wire(server.port) as asked:
         asked.send(b"GET /never HTTP/1.1\r\n", HOST, b"\r\n")
-        time.sleep(0.2)
+        asked.until_read()
         server.process.terminate()
         assert server.process.wait(timeout=30) == -signal.SIGALRM
 
@@ -84,7 +88,7 @@ def test_who_comes_while_nobody_serves_waits_for_the_next_process() -> None:
         server.process.wait(timeout=30)
         with wire(server.port) as early:
             early.send(LIVE)
-            early.socket.settimeout(0.2)
+            early.socket.settimeout(0.2)  # Absence: no answer comes.
             with pytest.raises(TimeoutError):
                 early.socket.recv(1)
 
@@ -105,7 +109,12 @@ class Visitors:
             except (OSError, EOFError) as error:
                 outcome = type(error).__name__
             self.outcomes[outcome] += 1
-            time.sleep(0.01)
+            time.sleep(0.01)  # A pace, so that the load leaves room for what is replaced.
+
+    def until_served(self) -> None:
+        """Waits until some more were answered with 200."""
+        enough = self.outcomes["200"] + 8
+        wait_until(lambda: self.outcomes["200"] >= enough)
 
     @contextmanager
     def coming(self) -> Iterator[None]:
@@ -124,11 +133,10 @@ def test_a_process_that_is_replaced_under_load_resets_nobody(own_system: Running
         visitors = Visitors(port_of(own_system.addresses[side]))
         (old,) = own_system.children()[name]
         with visitors.coming():
-            time.sleep(0.3)
+            visitors.until_served()
             old.terminate()
             old.wait(timeout=30)
-            before = visitors.outcomes["200"]
-            wait_until(lambda before=before, outcomes=visitors.outcomes: outcomes["200"] > before)
+            visitors.until_served()
         assert set(visitors.outcomes) == {"200"}, visitors.outcomes
 
 
@@ -138,7 +146,8 @@ def test_a_system_that_stops_answers_until_it_has_gone_though_its_database_is_su
     """The last of its tests."""
     both = [Visitors(port_of(own_system.addresses[side])) for side in ("commands", "read")]
     with both[0].coming(), both[1].coming():
-        time.sleep(0.3)
+        for visitors in both:
+            visitors.until_served()
         (postmaster,) = own_system.children()["postgres"]
         with suspended(postmaster.pid):
             assert own_system.stop() == 0

@@ -105,11 +105,11 @@ def test_every_process_may_open_as_many_files_as_it_is_let(system: RunningSystem
 
 @pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
 def test_an_answer_that_is_read_slowly_is_given_whole(connection: bytes) -> None:
-    with served(unread_seconds=1) as server, wire(server.port) as line:
+    with served(unread_seconds=2) as server, wire(server.port) as line:
         line.send(b"GET /large HTTP/1.1\r\nConnection: %s\r\n" % connection, HOST, b"\r\n")
         read = 0
         while read < LARGE_BYTES:
-            time.sleep(0.1)
+            time.sleep(0.1)  # The slowness: in all longer than the server waits for one part.
             more = len(line.socket.recv(2_000_000))
             assert more, read
             read += more
@@ -118,7 +118,7 @@ def test_an_answer_that_is_read_slowly_is_given_whole(connection: bytes) -> None
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
     with served(unread_seconds=1) as server, wire(server.port) as line:
         line.send(b"GET /large HTTP/1.1\r\n", HOST, b"\r\n")
-        time.sleep(1.5)
+        line.until_ended()
         with pytest.raises((IncompleteRead, ConnectionResetError)):
             line.answer()
 

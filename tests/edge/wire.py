@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any
+
+from tests.system.running import wait_until
 
 HOST = b"Host: localhost\r\n"
 SECONDS_MAX = 30.0
@@ -50,6 +53,24 @@ class Wire:
         response.begin()
         body = response.read()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+    def until_read(self) -> None:
+        """Waits until the server has accepted the connection and read all that was sent."""
+        wait_until(lambda: self._server_end()[1:] == ("00000000", True))
+
+    def until_ended(self) -> None:
+        """Waits until the server holds the connection open no more."""
+        wait_until(lambda: self._server_end()[0] != "01")
+
+    def _server_end(self) -> tuple[str, str, bool]:
+        """What the kernel notes of the connection's other end: its state, the bytes that wait to be read, and
+        whether a process has accepted it."""
+        ours, theirs = (f":{name[1]:04X}" for name in (self.socket.getsockname(), self.socket.getpeername()))
+        for line in Path("/proc/net/tcp").read_text().splitlines():
+            _, local, remote, state, queues, *_ = line.split()
+            if local.endswith(theirs) and remote.endswith(ours):
+                return state, queues.partition(":")[2], line.split()[9] != "0"
+        return "gone", "", False
 
     def half_close(self) -> None:
         self.socket.shutdown(socket.SHUT_WR)

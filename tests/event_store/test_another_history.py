@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -179,14 +180,32 @@ def test_what_was_decided_before_the_connection_was_lost_is_decided_anew(
     asyncio.run(run())
 
 
+class Counted:
+    """The same function, and how often it was called."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+        self.count = 0
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.count += 1
+        return self._call(*arguments, **named)
+
+
 def test_a_subscription_of_the_library_ends_where_the_log_goes_on_otherwise(
-    postgres_log: PostgresLog, lose: Callable[[int], None]
+    postgres_log: PostgresLog, lose: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for version in (1, 2):
         postgres_log.insert_events([("library-1", version, "things.moved", b"{}")])
+    waits = Counted(postgres_log.wait)
+    monkeypatch.setattr(postgres_log, "wait", waits)
+    monkeypatch.setattr("event_store.library.subscription._LOOK_SECONDS", 0.05)
     with LogApplicationRecorder(postgres_log, str).subscribe(gt=0) as subscription:
         assert [next(subscription).id for _ in range(2)] == [1, 2]
-        time.sleep(0.5)  # It has looked since.
+        so_far, deadline = waits.count, time.monotonic() + 10
+        while waits.count < so_far + 2:  # By the second it has noted what stands at the head.
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         lose(1)
         postgres_log.insert_events([("library-2", 1, "things.moved", b"{}")])
         with pytest.raises(AnotherHistory):

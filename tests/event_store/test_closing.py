@@ -43,7 +43,7 @@ def test_a_log_is_closed_beneath_whoever_waits_for_its_server(
     with silent(postgres_server):
         looking = threading.Thread(target=look)
         looking.start()
-        time.sleep(0.2)
+        time.sleep(0.2)  # Absence: no answer comes.
         assert looking.is_alive()
         log.close()
         looking.join(10)
@@ -62,7 +62,7 @@ def test_a_lock_is_given_back_beneath_whoever_looks_at_it(
     with silent(postgres_server):
         looking = threading.Thread(target=lambda: seen.append(held.still_held()))
         looking.start()
-        time.sleep(0.2)
+        time.sleep(0.2)  # Absence: no answer comes.
         held.release()
         looking.join(10)
         assert not looking.is_alive()

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +41,7 @@ class Door:
     def __init__(self, folder: Path, server: Path) -> None:
         self._server = server
         self.lets_through: int | None = None  # so many bytes more, then it swallows what is sent: None, all
+        self.swallowed = threading.Event()  # something of what was sent
         self.deaf = False  # swallows what the server answers
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -92,6 +92,8 @@ class Door:
             return data
         passed = data[: self.lets_through]
         self.lets_through -= len(passed)
+        if len(passed) < len(data):
+            self.swallowed.set()
         return passed
 
     def _back(self, data: bytes) -> bytes:
@@ -135,7 +137,7 @@ def test_cut_before_the_whole_call_was_sent(
     door.lets_through = bytes_sent
     sending = threading.Thread(target=history.append, args=[behind_the_door, sent])
     sending.start()
-    time.sleep(0.1)
+    door.swallowed.wait(20)
     door.cut()
     sending.join()
     assert history.lost == 1

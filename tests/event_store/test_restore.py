@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import psycopg
@@ -35,7 +34,6 @@ def test_a_log_is_brought_back_to_a_moment_after_its_last_backup(archived: Archi
     with psycopg.connect(archived.server.url(), autocommit=True) as sql:
         before = whole_log(log)
         (moment,) = sql.execute("SELECT clock_timestamp()").fetchone() or ()
-        time.sleep(0.05)
         # Then somebody with the owner's rights loses half of the books, and the shop goes on for a while.
         sql.execute("SET search_path = daybook")
         sql.execute("DELETE FROM events WHERE stream LIKE 'order-%'")

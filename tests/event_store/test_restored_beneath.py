@@ -69,7 +69,6 @@ def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
             backup = await asyncio.to_thread(archived.back_up, "monday")
             with psycopg.connect(url, autocommit=True) as sql:
                 (moment,) = sql.execute("SELECT clock_timestamp()").fetchone() or ()
-            await asyncio.sleep(0.05)
             kept = log.head()
             await sells(shop, LOST)
             await all_is_seen(shop, place)

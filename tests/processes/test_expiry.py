@@ -10,13 +10,15 @@ from tests.shop.facts import NOON
 from tests.shop.gateways import AwayGateway
 
 
-def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not_before(shop):
+def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not_before(shop, monkeypatch):
+    monkeypatch.setattr("commands.processes.following.WAIT_SECONDS_MAX", 0.05)
+
     async def run():
         async with shop.open() as open_shop, open_shop.managers():
             await open_shop.sell(method=AUTHENTICATION_REQUIRED)
             await open_shop.until("placed", "action_required")
             open_shop.now = NOON + KEPT - timedelta(milliseconds=1)
-            await asyncio.sleep(1.2)  # longer than the managers ever wait
+            await asyncio.sleep(0.3)  # Absence: several rounds do nothing.
             assert open_shop.statuses() == ("placed", "action_required")
             open_shop.now = NOON + KEPT
             await open_shop.until("canceled", "voided")

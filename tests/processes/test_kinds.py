@@ -95,7 +95,7 @@ def test_work_that_cannot_be_done_yet_or_fails_is_tried_until_an_event_closes_it
             await open_shop.sell("1" * 32)
             async with open_shop.managers(kinds=[Payment(shop.gateway, clock=lambda: NOON)]):
                 await eventually(lambda: received(shop) == ["1" * 32], lambda: received(shop))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # Absence: it is not tried again.
 
     asyncio.run(run())
     assert kind.asked == [f"{'1' * 32}/0"] * 5
@@ -112,7 +112,7 @@ def test_a_schedule_is_work_whose_end_opens_the_next(shop):
                     await eventually(
                         lambda expected=expected: received(shop) == expected, lambda: received(shop)
                     )
-                    await asyncio.sleep(0.1)
+                    await asyncio.sleep(0.1)  # Absence: no other day is done.
                     assert received(shop) == expected
 
     asyncio.run(run())

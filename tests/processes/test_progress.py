@@ -174,7 +174,7 @@ def test_a_timer_set_before_a_restart_fires_after_it_and_not_before_its_time(sho
             async with shop.open() as another:
                 another.now = NOON + timedelta(days=days)
                 async with another.managers():
-                    await asyncio.sleep(0.3)
+                    await asyncio.sleep(0.3)  # Absence: it does not fire.
                     assert another.statuses() == ("placed", "action_required")
         async with shop.open() as last:
             last.now = NOON + MONTH
@@ -192,7 +192,7 @@ def test_a_timer_fires_in_the_process_that_set_it_however_far_ahead_it_is(shop):
             await only.until("placed", "action_required")
             for days in range(1, 30, 7):
                 only.now = NOON + timedelta(days=days)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # Absence: it does not fire.
                 assert only.statuses() == ("placed", "action_required")
             only.now = NOON + MONTH
             await only.until("canceled", "voided")

@@ -145,7 +145,7 @@ def test_a_ledger_that_another_process_is_just_making_is_waited_for(tmp_path):
     other.execute("BEGIN IMMEDIATE")
     with ThreadPoolExecutor(1) as thread:
         opening = thread.submit(SandboxGateway, path)
-        time.sleep(0.2)
+        time.sleep(0.2)  # Absence: it is not made.
         assert not opening.done()
         other.execute("ROLLBACK")
         gateway = opening.result()

@@ -155,7 +155,7 @@ def test_waiting_ends_when_the_position_is_reached_or_the_time_is_over(shop: Sho
         assert 0.15 <= time.monotonic() - started < 1
         waiting = [asyncio.create_task(reader.wait_for("order", key, 3, 5)) for key in ("o1", "o2", None)]
         waiting[1].cancel()
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # Absence: it is not reached yet.
         assert not waiting[0].done()
         build.apply((), up_to=3, tailing=True)
         build.settle(may_hold_back=False)

@@ -34,16 +34,20 @@ class CountedLog(MemoryLog):
         super().__init__()
         self.calls: Counter[str] = Counter()
         self.is_away = False
+        self.refused = 0
 
     def head(self) -> int:
-        if self.is_away:
-            raise StoreUnavailable("away")
+        self._refuse_if_away()
         return super().head()
+
+    def _refuse_if_away(self) -> None:
+        if self.is_away:
+            self.refused += 1
+            raise StoreUnavailable("away")
 
     def wait(self, *, after: int, timeout_seconds: float) -> int:
         self.calls["wait"] += 1
-        if self.is_away:
-            raise StoreUnavailable("away")
+        self._refuse_if_away()
         return super().wait(after=after, timeout_seconds=timeout_seconds)
 
     def read_all(
@@ -136,9 +140,10 @@ def test_a_stream_that_falls_behind_reads_for_itself_and_gives_everything_once(
             slow, quick = stream(), stream()
             assert await ids(slow, 1) == [1]
             seen = asyncio.create_task(ids(quick, 61))
-            await asyncio.sleep(0.05)
-            slow_next = asyncio.create_task(ids(slow, 1))  # Listens now.
-            await asyncio.sleep(0.05)
+            slow_next = asyncio.create_task(ids(slow, 1))
+            async with asyncio.timeout(TIMEOUT):
+                while len(broadcast._subscribed_to(EVERYTHING)) < 2:
+                    await asyncio.sleep(0.01)
             for _ in range(60):
                 await asyncio.to_thread(shop.receive)
             assert await asyncio.wait_for(seen, TIMEOUT) == list(range(1, 62))
@@ -163,8 +168,9 @@ def test_a_subscriber_that_fell_behind_says_where_it_was(monkeypatch: pytest.Mon
             (first,) = await anext(receiving)
             for _ in range(10):
                 await asyncio.to_thread(shop.receive)
-            while broadcast.position < 11:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(TIMEOUT):
+                while broadcast.position < 11:
+                    await asyncio.sleep(0.01)
             with pytest.raises(StopAsyncIteration):
                 await anext(receiving)
             assert (first.event.position, subscriber.position) == (1, 1)
@@ -201,7 +207,9 @@ def test_nothing_is_lost_while_the_store_is_away() -> None:
         await asyncio.sleep(0)
         await asyncio.to_thread(shop.receive)
         log.is_away = True
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(TIMEOUT):
+            while not log.refused:
+                await asyncio.sleep(0.01)
         assert not receiving.done()
         log.is_away = False
         await asyncio.to_thread(shop.receive)
@@ -220,8 +228,9 @@ def test_the_log_is_read_while_there_are_subscribers_and_no_longer() -> None:
             await asyncio.sleep(0)
             await asyncio.to_thread(shop.receive)
             assert await asyncio.wait_for(receiving, TIMEOUT) == [position]
-            await asyncio.sleep(0.01)
-            assert broadcast.can_subscribe(after=0), "nobody reads"
+            async with asyncio.timeout(TIMEOUT):
+                while not broadcast.can_subscribe(after=0):  # until nobody reads
+                    await asyncio.sleep(0.01)
 
     asyncio.run(scenario())
 
@@ -282,7 +291,7 @@ def test_hundreds_of_streams_receive_everything_once() -> None:
             crowd = [asyncio.create_task(one(client, address, after=at % 5)) for at in range(CROWD)]
             for _ in range(20):
                 await asyncio.to_thread(shop.receive)
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02)  # A pace: some streams join in the midst of it.
             return await asyncio.gather(*crowd)
 
     with Served(log) as served:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,8 +205,7 @@ def test_a_reader_looks_at_files_again_after_a_while(
     stocked: SearchShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_bit_turned(live(stocked))
-    monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.05)
-    time.sleep(0.06)
+    monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.0)
     with pytest.raises(ViewNotReady):
         stocked.reader.position()
 

@@ -58,13 +58,17 @@ def test_events_of_no_product_move_the_position(shop: SearchShop) -> None:
     assert (shop.reader.position(), TantivyReader(shop.folder).position()) == (50, 50)
 
 
-def test_commits_are_held_back_only_for_a_moment(shop: SearchShop) -> None:
+def test_commits_are_held_back_only_for_a_moment(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    held_back = "projections.tantivy.build._HELD_BACK_SECONDS"
+    monkeypatch.setattr(held_back, 60.0)
     shop.happens(listed("A"))
     shop.happens(listed("B"), settled=False)
     shop.build.settle(may_hold_back=True)
     assert shop.finds() == ["A"]
-    time.sleep(0.25)
-    shop.build.settle(may_hold_back=True)
+    monkeypatch.setattr(held_back, 0.01)
+    deadline = time.monotonic() + 10
+    while shop.finds() == ["A"] and time.monotonic() < deadline:
+        shop.build.settle(may_hold_back=True)
     assert shop.finds() == ["A", "B"]
 
 
