@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from event_store.records import EventReader
 from projections.builds import INDEX_FOLDER
 from projections.documents.errors import ViewNotReady
+from projections.documents.keys import ViewKeys, pointer_in, pointer_key
 from projections.documents.search import VIEW as SEARCH
 from projections.documents.tantivy_reader import TantivyReader
 from projections.documents.tantivy_schema import read_pointer
-from projections.redis.standing import Standing, standing
 from projections.redis.store import RedisStore
 from projections.views.registry import VIEWS
+
+
+class Standing(NamedTuple):
+    """A view's live version and how far it is. `version` None: it is being built, nobody reads it yet."""
+
+    view: str
+    version: int | None
+    shards: int
+    position: int
 
 
 class ViewStatus(msgspec.Struct, frozen=True):
@@ -46,6 +56,28 @@ def view_statuses(log: EventReader, redis_url: str, data_dir: Path) -> list[View
         )
         for each in standings
     ]
+
+
+def live_keys(store: RedisStore, view: str) -> ViewKeys:
+    """The keys of the version that readers read. Raises ViewNotReady."""
+    (raw,) = store.get_all([pointer_key(view)])
+    pointer = pointer_in(raw)
+    if pointer is None:
+        raise ViewNotReady(view)
+    return ViewKeys(view, pointer.version, pointer.shards, pointer.past)
+
+
+def standing(store: RedisStore, view: str) -> Standing:
+    """Where the view stands: the least of its shards' checkpoints; at 0 where that is in another history."""
+    try:
+        keys = live_keys(store, view)
+    except ViewNotReady:
+        return Standing(view, None, 0, 0)
+    checkpoints = [checkpoint for checkpoint in store.checkpoints(keys) if checkpoint is not None]
+    if len(checkpoints) < keys.shards:
+        return Standing(view, None, 0, 0)
+    position = 0 if keys.past else min(checkpoints).position
+    return Standing(view, keys.version, keys.shards, position)
 
 
 def _index_standing(index_folder: Path) -> Standing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
 import msgspec
 import structlog
@@ -91,26 +91,22 @@ def build_query_app(
     app.include_router(health_router, dependencies=[Depends(refuse_unknown_parameters)])
     _answer_errors(app)
     install_openapi(app)
-    traced = partial(Tracing, measure=_Measures(), access_log=settings.access_log, logger=log_lines)
+    traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     app.add_middleware(traced)
     app.middleware_stack = FirstRoute(app, ProductPageRoute(), traced)
     return app
 
 
-class _Measures:
-    """Counts a request; the metrics of a route and status are looked up once, then kept."""
+@cache
+def _metrics(route: str | None, status: int) -> tuple[Counter, Histogram]:
+    name = route or "unmatched"
+    return REQUESTS.labels(name, str(status)), SECONDS.labels(name)
 
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str | None, int], tuple[Counter, Histogram]] = {}
 
-    def __call__(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        kept = self._kept.get((route, status))
-        if kept is None:
-            name = route or "unmatched"
-            kept = self._kept[route, status] = REQUESTS.labels(name, str(status)), SECONDS.labels(name)
-        count, duration = kept
-        count.inc()
-        duration.observe(seconds)
+def _measure(method: str, route: str | None, status: int, seconds: float) -> None:
+    count, duration = _metrics(route, status)
+    count.inc()
+    duration.observe(seconds)
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -165,6 +165,9 @@ class PostgresLog(PostgresProgress):
 
     def wait(self, *, after: int, timeout_seconds: float) -> int:
         until = time.monotonic() + timeout_seconds
+        if (head := self._listener.head) > after:
+            self._check_open()
+            return head
         head = self.head()
         if head > after or timeout_seconds <= 0:
             return head

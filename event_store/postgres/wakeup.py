@@ -131,7 +131,7 @@ class Listener:
         self._read_only = read_only
         self._role = role
         self._closing = closing
-        self._head = 0
+        self.head = 0  # as last heard of; 0 before the first wait
         self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None  # Our mistake: then nobody looks any more.
@@ -145,14 +145,14 @@ class Listener:
                 )
                 self._thread.start()
             self._moved.wait_for(
-                lambda: self._head > after or self._closing.is_set() or self._failure is not None,
+                lambda: self.head > after or self._closing.is_set() or self._failure is not None,
                 timeout=until - time.monotonic(),
             )
             if self._failure is not None:
                 raise self._failure
             if self._closing.is_set():
                 raise StoreUnavailable("this log is closed")
-            return self._head
+            return self.head
 
     def close(self) -> None:
         with self._moved:
@@ -194,9 +194,9 @@ class Listener:
         )
 
     def _hear(self, head: int, *, or_less: bool = False) -> None:
-        if head > self._head or (or_less and head < self._head):
+        if head > self.head or (or_less and head < self.head):
             with self._moved:
-                self._head = head
+                self.head = head
                 self._moved.notify_all()
 
 

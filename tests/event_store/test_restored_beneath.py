@@ -18,7 +18,7 @@ from replays.verification.findings import Finding
 from replays.verification.verify import verify
 from tests.event_store.backups import Archived, wait_promoted
 from tests.projections.running import views_equal_a_rebuild, views_reach
-from tests.projections.test_processes import Place, index_reaches, projector
+from tests.projections.test_processes import Paths, index_reaches, projector
 from tests.restored import RestoredLog
 from tests.servers import kill
 from tests.shop.commands import Shop, eventually
@@ -48,18 +48,18 @@ async def sells(shop: Shop, order_id: str) -> None:
     await shop.until("confirmed", "authorized", order_id=order_id)
 
 
-async def all_is_seen(shop: Shop, place: Place) -> None:
+async def all_is_seen(shop: Shop, paths: Paths) -> None:
     head = shop.log.head()
     await eventually(lambda: shop.checkpoints() == (head, head), shop.checkpoints)
-    await asyncio.to_thread(views_reach, place.redis_url, head)
-    await asyncio.to_thread(index_reaches, place, head)
+    await asyncio.to_thread(views_reach, paths.redis_url, head)
+    await asyncio.to_thread(index_reaches, paths, head)
 
 
 def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
     archived: Archived, gateway: SandboxGateway, redis_url: str, tmp_path: Path
 ) -> None:
     url = archived.server.url()
-    place = Place(url, redis_url, tmp_path)
+    paths = Paths(url, redis_url, tmp_path)
     log = PostgresLog.open(url)
     anew = TantivyBuild(tmp_path / "anew", RestoredLog())
 
@@ -71,7 +71,7 @@ def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
                 (moment,) = sql.execute("SELECT clock_timestamp()").fetchone() or ()
             kept = log.head()
             await sells(shop, LOST)
-            await all_is_seen(shop, place)
+            await all_is_seen(shop, paths)
             lost = log.head()
             await asyncio.to_thread(archived.finish)
 
@@ -84,14 +84,14 @@ def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
                 await sells(shop, INSTEAD)
                 assert log.head() == lost, "as long as the history that is gone"
                 await sells(shop, MORE)
-                await all_is_seen(shop, place)
-                is_as_the_log_says(log, place, anew)
+                await all_is_seen(shop, paths)
+                is_as_the_log_says(log, paths, anew)
             finally:
                 await asyncio.to_thread(restored.stop)
 
     with Redis.from_url(redis_url) as redis:
         redis.flushall()
-        with projector(place):
+        with projector(paths):
             asyncio.run(run())
         assert redis.get(f"{{order.v2.0}}:{INSTEAD}") is not None
         assert redis.keys(f"*:{LOST}") == []
@@ -103,8 +103,8 @@ def test_a_shop_at_work_goes_on_in_the_history_that_was_brought_back(
     log.close()
 
 
-def is_as_the_log_says(log: PostgresLog, place: Place, anew: TantivyBuild) -> None:
-    views_equal_a_rebuild(log, place.redis_url)
+def is_as_the_log_says(log: PostgresLog, paths: Paths, anew: TantivyBuild) -> None:
+    views_equal_a_rebuild(log, paths.redis_url)
     anew.open()
     anew.apply(decoded(log), up_to=log.head(), tailing=True)
     anew.settle(may_hold_back=False)

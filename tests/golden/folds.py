@@ -23,11 +23,11 @@ from aggregates.event_types import EVENT_TYPES
 from aggregates.folds import KINDS, kind_of
 from event_store.codec import Codec
 from event_store.records import EventReader, RecordedEvent
-from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import search
 from projections.views.registry import VIEWS
 from projections.views.view import View
+from tests.projections.memory_views import MemoryView
 
 FOLDER = Path(__file__).parent
 FILE = FOLDER / "folds.json"

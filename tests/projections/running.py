@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry
 
 from event_store.records import EventReader
-from projections.check import differences
 from projections.engine.build import Build
 from projections.engine.follower import Follower
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.runner import Runner
 from projections.engine.versions import Numbers
 from projections.redis.build import RedisBuild
-from projections.redis.standing import standing
 from projections.redis.store import RedisStore
+from projections.status import standing
 from projections.views.registry import VIEWS
+from tests.projections.memory_views import differences
 from tests.shop.facts import CODEC
 
 PATIENCE_SECONDS = 20.0

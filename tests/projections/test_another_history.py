@@ -23,8 +23,8 @@ from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
 from projections.redis.build import RedisBuild
-from projections.redis.standing import live_keys
 from projections.redis.store import RedisStore
+from projections.status import live_keys
 from projections.tantivy.build import TantivyBuild
 from projections.tantivy.documents import stored_checkpoint
 from projections.views import catalog

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_store.memory.log import MemoryLog
-from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views.registry import VIEWS
 from projections.views.view import View
+from tests.projections.memory_views import MemoryView
 from tests.shop.log import Shop, decoded
 
 

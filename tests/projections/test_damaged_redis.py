@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from aggregates.inventory import stock
-from projections.check import differences
 from projections.documents.errors import ReadError
 from projections.documents.redis_reader import RedisReader
 from projections.engine.metrics import ProjectorMetrics
@@ -20,6 +19,7 @@ from projections.engine.runner import Runner
 from projections.redis.build import RedisBuild
 from projections.views import catalog, customer_orders, orders
 from projections.views.view import View
+from tests.projections.memory_views import differences
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop
 

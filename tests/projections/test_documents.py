@@ -11,12 +11,11 @@ from aggregates.catalog import product
 from aggregates.catalog.events import PriceChanged
 from aggregates.inventory import stock
 from aggregates.kernel import UnitPrice
-from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import cart, catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View
-from tests.projections.memory_views import built, document
+from tests.projections.memory_views import MemoryView, built, document
 from tests.shop.facts import ADDRESS, EMAIL, recorded
 from tests.shop.log import Shop
 

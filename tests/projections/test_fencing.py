@@ -13,11 +13,11 @@ from redis import Redis
 
 from event_store.postgres.log import PostgresLog
 from projections.builds import all_builds
-from projections.check import differences
 from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.rebuild import Progress
 from projections.tantivy.build import TantivyBuild
 from projections.views import orders
+from tests.projections.memory_views import differences
 from tests.projections.running import eventually, new_runner, redis_builds, running
 from tests.projections.stopping import stopped_at, wake
 from tests.restored import RestoredLog

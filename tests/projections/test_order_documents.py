@@ -13,11 +13,10 @@ from aggregates.kernel import Money, Rejected
 from aggregates.orders import order
 from aggregates.orders.events import OrderRefunded
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
-from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import customer_orders, orders
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, decided
-from tests.projections.memory_views import built, document
+from tests.projections.memory_views import MemoryView, built, document
 from tests.shop.facts import EMAIL, recorded
 from tests.shop.log import Shop
 

@@ -8,13 +8,13 @@ import pytest
 from redis import Redis
 
 from event_store.memory.log import MemoryLog
-from projections.check import differences
 from projections.documents.keys import ViewKeys
 from projections.engine.follower import TargetMoved, TargetUnavailable
 from projections.redis.build import RedisBuild
 from projections.redis.store import EvictingStore
 from projections.views import catalog, customer_orders
 from projections.views.registry import VIEWS
+from tests.projections.memory_views import differences
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop, decoded
 

@@ -10,10 +10,9 @@ import msgspec
 from aggregates.catalog import product
 from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued
-from projections.check import MemoryView
 from projections.engine.follower import Decoded
 from projections.views import bestsellers, sales
-from tests.projections.memory_views import built
+from tests.projections.memory_views import MemoryView, built
 from tests.shop.facts import recorded
 from tests.shop.log import FIRST_DAY, Shop
 
