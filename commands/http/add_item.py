@@ -45,8 +45,11 @@ class AddItemRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         request = Request(scope, receive)
+        body = await request.body()
+        if not body:
+            raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
         try:
-            item = ItemBody.model_validate(parse_json(await request.body()))
+            item = ItemBody.model_validate(parse_json(body), from_attributes=True)  # as FastAPI does
         except ValidationError as error:
             faults = error.errors(include_url=False, include_context=False)
             raise RequestValidationError(

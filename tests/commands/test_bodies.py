@@ -149,3 +149,32 @@ def test_faults_beyond_the_listed_are_counted(tmp_path: Path) -> None:
     (fault,) = refused(tmp_path, too_many, 422, "invalid-request")["errors"]
     assert fault["field"] == "body"
     assert "80000 keys" in fault["message"]
+
+
+NO_ITEMS = [
+    b"",
+    b"null",
+    b"[]",
+    b'"MUG"',
+    b"1",
+    b"{}",
+    b"{",
+    b'{"sku":1,"a":2}',
+    *(said[1] for said in SPELT),
+]
+
+
+def test_the_route_before_the_framework_refuses_what_the_frameworks_own_refuses(tmp_path: Path) -> None:
+    # The same media type in other words, which the first route leaves to the framework.
+    framework = {"Content-Type": "application/json; charset=utf-8"}
+
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            path = f"/api/v1/carts/{await shop.cart()}/items"
+            for body in NO_ITEMS:
+                quick = await shop.client.post(path, content=body, headers=JSON)
+                usual = await shop.client.post(path, content=body, headers=framework)
+                assert quick.is_error
+                assert (quick.status_code, quick.content) == (usual.status_code, usual.content), body[:40]
+
+    asyncio.run(scenario())
