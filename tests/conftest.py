@@ -20,6 +20,9 @@ from deploy.local.servers.account import Account, server_account
 from deploy.local.servers.binaries import Binaries, find_binaries
 from deploy.local.servers.postgres import PostgresServer
 from deploy.local.servers.redis import RedisServer
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
+from event_store.records import EventLog
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -108,6 +111,18 @@ def fresh_postgres(postgres_server: PostgresServer) -> Iterator[str]:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield postgres_server.url(name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def log(request: pytest.FixtureRequest) -> Iterator[EventLog]:
+    """An empty log: in memory, then on PostgreSQL."""
+    opened: EventLog
+    if request.param == "memory":
+        opened = MemoryLog()
+    else:
+        opened = PostgresLog.open(request.getfixturevalue("fresh_postgres"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

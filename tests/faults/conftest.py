@@ -15,7 +15,7 @@ from deploy.local.servers.postgres import SOCKET_PORT, PostgresServer
 from deploy.local.servers.postgres_database import make_database
 from tests.conftest import ServerPlace
 from tests.faults.doors import CuttingDoor
-from tests.faults.shop import Shop
+from tests.shop.system import Shop
 
 
 @pytest.fixture(scope="package")

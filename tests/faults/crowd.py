@@ -16,9 +16,9 @@ from uuid import uuid4
 import psutil
 
 from event_store.postgres.log import PostgresLog
-from tests.faults.shop import Shop
 from tests.faults.shoppers import Client
-from tests.importing.given import HEADER
+from tests.importing.files import HEADER
+from tests.shop.system import Shop
 from tests.system.running import wait_until
 
 CONNECTIONS_EACH = 50

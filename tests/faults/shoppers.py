@@ -15,21 +15,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.faults.asking import Answer, Connections, Lost
+from tests.shop.http import CHECKOUT
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05  # before asking again
 THINKING_SECONDS = 0.1  # between a shopper's orders, so that the books stay small enough to be read through
-PLACES = {
-    "email": "anna@example.com",
-    "shipping_address": {
-        "name": "Anna",
-        "line1": "1 High Street",
-        "city": "Leeds",
-        "postal_code": "LS1 1AA",
-        "country": "GB",
-    },
-    "payment": {"method": "pm_card_visa"},
-}
 
 Address = Callable[[], str]
 """Where the system answers now; OSError while nobody knows."""
@@ -159,7 +149,7 @@ class Load:
                 await asyncio.gather(*(ask_for(client, one) for one in self.bought))
 
         async def ask_for(client: Client, one: Bought) -> None:
-            again = await client.done(f"/carts/{one.cart_id}/checkout", PLACES, key=one.key)
+            again = await client.done(f"/carts/{one.cart_id}/checkout", CHECKOUT, key=one.key)
             assert (again.status, again.body) == (201, one.body)
             assert again.headers["idempotency-replayed"] == "true"
 
@@ -185,7 +175,7 @@ class Load:
                 await client.done(f"/carts/{cart_id}/items", {"sku": sku, "quantity": quantity})
                 units[sku] += quantity
             key = secrets.token_hex(16)
-            answer = await client.done(f"/carts/{cart_id}/checkout", PLACES, key=key)
+            answer = await client.done(f"/carts/{cart_id}/checkout", CHECKOUT, key=key)
             said = answer.json()
             self.bought.append(
                 Bought(

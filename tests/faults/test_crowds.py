@@ -14,8 +14,9 @@ from aggregates.inventory.events import StockReserved
 from aggregates.orders.events import OrderPlaced
 from tests.faults.asking import Answer
 from tests.faults.crowd import both_processes, import_beside
-from tests.faults.shop import Shop
-from tests.faults.shoppers import PLACES, Client
+from tests.faults.shoppers import Client
+from tests.shop.http import CHECKOUT
+from tests.shop.system import Shop
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def test_one_unit_and_two_hundred_buyers(shop: Shop, faults_folder: Path) -> Non
                 if len(ready) == BUYERS + OTHER_BUYERS:
                     everyone_is.set()
                 await everyone_is.wait()
-                return await client.post(f"/carts/{cart_id}/checkout", PLACES)
+                return await client.post(f"/carts/{cart_id}/checkout", CHECKOUT)
 
             ready: list[int] = []
             everyone_is = asyncio.Event()
@@ -109,7 +110,7 @@ def test_one_key_sent_many_times_at_once_is_one_order_with_one_answer(shop: Shop
             cart_id = await clients[0].cart(sku)
 
             async def send(client: Client) -> Answer:
-                return await client.done(f"/carts/{cart_id}/checkout", PLACES, key=key)
+                return await client.done(f"/carts/{cart_id}/checkout", CHECKOUT, key=key)
 
             return await asyncio.gather(*(send(clients[n % 2]) for n in range(TIMES)))
 

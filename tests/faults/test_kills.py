@@ -6,7 +6,7 @@ import psutil
 import psycopg
 import pytest
 
-from tests.faults.shop import Shop
+from tests.shop.system import Shop
 from tests.system.running import daybook
 
 pytestmark = pytest.mark.slow

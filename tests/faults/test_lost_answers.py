@@ -10,7 +10,8 @@ import pytest
 
 from tests.faults.asking import Answer
 from tests.faults.conftest import Behind
-from tests.faults.shoppers import PLACES, Bought, Client
+from tests.faults.shoppers import Bought, Client
+from tests.shop.http import CHECKOUT
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +25,8 @@ def test_an_order_whose_acknowledgement_was_lost_is_told_of_by_the_retry(behind:
         async with Client(shop.commands) as client:
             cart_id = await client.cart(sku)
             behind.door.cut_next_append()
-            lost = await client.once(f"/carts/{cart_id}/checkout", PLACES, key=key)
-            return cart_id, lost, await client.done(f"/carts/{cart_id}/checkout", PLACES, key=key)
+            lost = await client.once(f"/carts/{cart_id}/checkout", CHECKOUT, key=key)
+            return cart_id, lost, await client.done(f"/carts/{cart_id}/checkout", CHECKOUT, key=key)
 
     cuts = behind.door.cuts
     cart_id, lost, told = asyncio.run(buy())

@@ -13,8 +13,9 @@ import pytest
 from deploy.edge.serving import STOP_SECONDS_MAX
 from tests.edge.wire import HOST, port_of, wire
 from tests.faults.conftest import DEADLINE_SECONDS, Behind
-from tests.faults.shop import Shop
-from tests.faults.shoppers import PLACES, Client, Load
+from tests.faults.shoppers import Client, Load
+from tests.shop.http import CHECKOUT
+from tests.shop.system import Shop
 from tests.suspended import suspended
 from tests.system.running import call, wait_until
 
@@ -118,7 +119,7 @@ async def refused(shop: Shop, load: Load) -> None:
             path, body = [
                 ("/carts", {"currency": "GBP"}),
                 (f"/carts/{one.cart_id}/items", {"sku": load.skus[0], "quantity": 1}),
-                (f"/carts/{number:032x}/checkout", PLACES),
+                (f"/carts/{number:032x}/checkout", CHECKOUT),
                 (f"/inventory/{load.skus[1]}/receipts", {"quantity": 1, "reason": "delivery"}),
             ][number % 4]
             began = time.monotonic()

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from redis import Redis
 
-from tests.faults.shop import Shop
 from tests.faults.shoppers import Client, Load
 from tests.faults.truth import Truth
 from tests.faults.watching import watched
+from tests.shop.system import Shop
 
 pytestmark = pytest.mark.slow
 

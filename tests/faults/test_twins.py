@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from tests.faults.doors import HoldingDoor
-from tests.faults.shop import Shop
 from tests.faults.shoppers import Load
 from tests.faults.watching import watched
+from tests.shop.system import Shop
 from tests.system.running import wait_until
 
 pytestmark = pytest.mark.slow

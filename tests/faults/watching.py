@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.faults.asking import Answer, Connections
-from tests.faults.shop import Shop
 from tests.faults.shoppers import PATIENCE_SECONDS, Address, Load
+from tests.shop.system import Shop
 
 PAUSE_SECONDS = 0.02
 NOT_READY = "/problems/view-not-ready"

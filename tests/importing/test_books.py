@@ -21,7 +21,8 @@ from aggregates.orders.events import (
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
 from commands.importing.online_retail.identity import Identity
 from event_store.records import EventLog
-from tests.importing.given import SMALL, events, events_of, run
+from tests.importing.files import SMALL, run
+from tests.shop.log import events, events_of
 
 COUNTED = {  # label: lines and pence in the file; all of them in the log, or all aside
     "products sold": (12, 8465),

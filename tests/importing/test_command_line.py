@@ -19,7 +19,7 @@ from commands.importing.running import LOCK
 from commands.importing.views import ViewsUnreachable, wait_for_views
 from event_store import limits as entries
 from event_store.postgres.log import PostgresLog
-from tests.importing.given import HEADER, SMALL, written
+from tests.importing.files import HEADER, SMALL, written
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from commands.importing.online_retail.records import Line, read_lines
 from commands.importing.reading.dates import DateForm, read_date
 from commands.importing.reading.reading import read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
-from tests.importing.given import read_through, written
+from tests.importing.files import read_through, written
 
 ISO, DAY_MONTH, MONTH_DAY = DateForm.ISO, DateForm.DAY_MONTH, DateForm.MONTH_DAY
 

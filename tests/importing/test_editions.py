@@ -11,8 +11,9 @@ from aggregates.orders.events import CreditNoteIssued, OrderPlaced
 from commands.importing.online_retail.accounts import Count
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
-from tests.importing.given import SMALL, events_of, run, written
+from tests.importing.files import SMALL, run, written
 from tests.importing.workbooks import row, workbook
+from tests.shop.log import events_of
 
 SMALL_LINES = SMALL.read_text().replace('"STRING, GARDEN"', "STRING GARDEN").splitlines()[1:]
 BEFORE = "800001,70001,TIN WHISTLE,2,2010-03-01 09:00:00,2.55,100.0,Spain"

@@ -16,7 +16,9 @@ from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from projections.documents.shapes import SalesDocument, SalesRow
 from projections.views.sales import VIEW
-from tests.importing.given import CODEC, FIRST_DAY, events_of, run
+from tests.importing.files import FIRST_DAY, run
+from tests.shop.facts import CODEC
+from tests.shop.log import events_of
 
 pytestmark = pytest.mark.skipif(
     not FIRST_DAY.is_file(), reason="DAYBOOK_DATASETS names no folder with online_retail/"

@@ -38,8 +38,10 @@ from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from tests.importing.faults import FailingLog, InterruptedLog
-from tests.importing.given import CODEC, SMALL, events_of, run, streams, written
+from tests.importing.files import SMALL, run, streams, written
 from tests.importing.test_sales_of_elsewhere import sale
+from tests.shop.facts import CODEC
+from tests.shop.log import events_of
 
 
 def test_importing_again_changes_nothing_and_gives_the_same_account(log: EventLog, tmp_path: Path) -> None:

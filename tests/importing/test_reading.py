@@ -16,7 +16,7 @@ from commands.importing.online_retail.invoices import Invoice, group
 from commands.importing.online_retail.records import Line, Repeated, read_lines
 from commands.importing.reading.reading import Outline, read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
-from tests.importing.given import HEADER, SMALL, read_through, written
+from tests.importing.files import HEADER, SMALL, read_through, written
 
 GOOD = "900001,70001,TIN WHISTLE,6,2011-03-01 09:00:00,2.55,100.0,United Kingdom"
 SECOND = "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country"

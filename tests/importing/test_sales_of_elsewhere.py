@@ -19,7 +19,8 @@ from commands.loop.decision import Actor, Context
 from commands.loop.handling import Handling
 from event_store.memory.log import MemoryLog
 from replays.verification.verify import verify
-from tests.importing.given import CODEC, events_of
+from tests.shop.facts import CODEC
+from tests.shop.log import events_of
 
 
 def handle(log: MemoryLog, *commands: Any) -> None:

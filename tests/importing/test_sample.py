@@ -20,7 +20,9 @@ from event_store.errors import StoreUnavailable
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from tests.importing.faults import FailingLog
-from tests.importing.given import CODEC, SMALL, events, events_of, run
+from tests.importing.files import SMALL, run
+from tests.shop.facts import CODEC
+from tests.shop.log import events, events_of
 
 TODAY = date(2026, 3, 1)
 

@@ -15,7 +15,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from commands.importing.online_retail.records import Line, Repeated, read_lines
 from commands.importing.reading.reading import read_file
 from commands.importing.reading.refusals import Damaged, NotOnlineRetail
-from tests.importing.given import SMALL, read_through
+from tests.importing.files import SMALL, read_through
 from tests.importing.workbooks import HEADER, row, with_part, workbook
 
 GOOD = "900001,70001,TIN WHISTLE,6,2011-03-01 09:00:00,2.55,100.0,United Kingdom"

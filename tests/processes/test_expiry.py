@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from aggregates.orders import order
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED
 from commands.handlers.payments import ExpireOrder
 from tests.shop.commands import KEPT, ORDER
@@ -26,7 +27,7 @@ def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not
     asyncio.run(run())
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
     assert {e.cause for e in shop.story()["stock-MUG"] if hasattr(e, "cause")} == {"expired"}
-    assert shop.story()[f"order-{ORDER}"][-1].cause == "expired"
+    assert shop.story()[order.stream(ORDER)][-1].cause == "expired"
     assert shop.charged() == [("voided", 0, 0)]
 
 

@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
+from aggregates.inventory import stock
 from aggregates.kernel import Money
+from aggregates.orders import credit_note, order
+from aggregates.payments import process
 from commands.gateways.sandbox import CHARGE_DECLINED
 from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.orders import CancelOrder
@@ -42,7 +45,7 @@ def test_an_authorized_payment_confirms_the_order_and_keeps_its_units(shop):
             assert all(
                 reservation.confirmed
                 for sku in ("MUG", "PAN")
-                for reservation in open_shop.state(f"stock-{sku}").reservations.values()
+                for reservation in open_shop.state(stock.stream(sku)).reservations.values()
             )
 
     asyncio.run(run())
@@ -85,7 +88,7 @@ def test_a_declined_payment_cancels_the_order_and_puts_its_units_back_on_sale(sh
     asyncio.run(run())
     assert shop.stock("MUG") == (10, 0)
     assert {e.cause for e in shop.story()["stock-PAN"] if hasattr(e, "cause")} == {"declined"}
-    assert shop.story()[f"order-{ORDER}"][-1].cause == "declined"
+    assert shop.story()[order.stream(ORDER)][-1].cause == "declined"
 
 
 def test_money_is_taken_at_the_first_fulfilment(shop):
@@ -135,11 +138,11 @@ def test_a_refund_pays_back_and_writes_its_credit_note(shop):
 
     asyncio.run(run())
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
-    first, rest = (shop.state(f"credit_note-{note}").issued for note in ("n1", "n2"))
+    first, rest = (shop.state(credit_note.stream(note)).issued for note in ("n1", "n2"))
     assert (first.amount, rest.amount) == (Money(450, "GBP"), Money(2450, "GBP"))
     assert [(line.sku, line.quantity) for line in rest.lines] == [("MUG", 1), ("PAN", 1)]
     assert first.number != rest.number
-    assert shop.state(f"order-{ORDER}").refunded == Money(TOTAL, "GBP")
+    assert shop.state(order.stream(ORDER)).refunded == Money(TOTAL, "GBP")
 
 
 def test_a_refund_asked_for_while_the_money_is_being_taken_follows_it(shop):
@@ -296,6 +299,6 @@ def test_a_call_the_gateway_refuses_ends_its_step_and_books_nothing(shop):
             await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
             await open_shop.settled()
             assert open_shop.statuses() == ("fulfilled", "authorized")
-            assert open_shop.state(f"checkout-{ORDER}").outcomes == {1: "authorized", 2: "refused"}
+            assert open_shop.state(process.stream(ORDER)).outcomes == {1: "authorized", 2: "refused"}
 
     asyncio.run(run())

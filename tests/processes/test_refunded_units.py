@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from aggregates.kernel import Money, Rejected
+from aggregates.orders import order
 from aggregates.orders.cancellation import NotCancelable, RefundUnderWay
 from aggregates.orders.events import OrderRefunded, RefundedLine
 from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits
 from aggregates.orders.refund import NothingToRefund
+from aggregates.payments import payment
 from aggregates.payments.events import PaymentRefunded
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder
@@ -85,7 +87,7 @@ def test_an_order_refunded_wholly_before_anything_was_sent_ends_canceled(shop, w
     told(shop, story)
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
-    assert shop.story()[f"order-{ORDER}"][-1].cause == "refunded"
+    assert shop.story()[order.stream(ORDER)][-1].cause == "refunded"
     assert "orders.credit_note_issued" not in shop.names()
     assert sales(shop) == (0, 0, 0, 0)
 
@@ -267,8 +269,8 @@ def test_what_code_of_before_refunded_and_left_set_aside_ends_with_what_is_done_
     amount = Money(450, "GBP")
     part = RefundedLine(line_id="1", quantity=1, amount=amount)  # It does not say what is withdrawn.
     of_before = {
-        f"order-{ORDER}": OrderRefunded(order_id=ORDER, credit_note_id="n1", amount=amount, lines=(part,)),
-        f"payment-{ORDER}": PaymentRefunded(order_id=ORDER, amount=amount, credit_note_id="n1"),
+        order.stream(ORDER): OrderRefunded(order_id=ORDER, credit_note_id="n1", amount=amount, lines=(part,)),
+        payment.stream(ORDER): PaymentRefunded(order_id=ORDER, amount=amount, credit_note_id="n1"),
     }
 
     async def story():

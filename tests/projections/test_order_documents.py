@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from aggregates.kernel import Money, Rejected
 from aggregates.orders import order
 from aggregates.orders.events import OrderRefunded
+from aggregates.payments import payment
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
 from projections.engine.follower import Decoded
 from projections.views import customer_orders, orders
@@ -63,8 +64,8 @@ def test_statuses_are_those_of_the_aggregates_after_every_event(shop: Shop) -> N
     def agrees() -> None:
         for order_id in ("o1", "o2"):
             shown = document(shop, orders.VIEW, order_id)
-            assert shown["status"] == shop.state(f"order-{order_id}").status
-            assert shown["payment"]["status"] == shop.state(f"payment-{order_id}").status
+            assert shown["status"] == shop.state(order.stream(order_id)).status
+            assert shown["payment"]["status"] == shop.state(payment.stream(order_id)).status
             seen.update((shown["status"], shown["payment"]["status"]))
 
     agrees()

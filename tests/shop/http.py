@@ -35,6 +35,12 @@ CHECKOUT = {
 }
 
 
+def product_body(sku: str, *, pence: int = 1299, currency: str = "GBP") -> dict[str, Any]:
+    """What lists a product."""
+    price = {"amount": pence, "currency": currency}
+    return {"sku": sku, "title": f"Product {sku}", "category": "Kitchen > Mugs", "price": price}
+
+
 def key() -> dict[str, str]:
     """The header of a new idempotency key."""
     return {"Idempotency-Key": secrets.token_hex(16)}
@@ -56,15 +62,7 @@ class Shop:
 
     async def product(self, sku: str, *, units: int = 0, pence: int = 1299, currency: str = "GBP") -> None:
         """Lists a product and receives `units` of it."""
-        listed = await self.post(
-            "/products",
-            {
-                "sku": sku,
-                "title": f"Product {sku}",
-                "category": "Kitchen > Mugs",
-                "price": {"amount": pence, "currency": currency},
-            },
-        )
+        listed = await self.post("/products", product_body(sku, pence=pence, currency=currency))
         assert listed.status_code == 201, listed.text
         if units:
             received = await self.post(f"/inventory/{sku}/receipts", {"quantity": units}, **key())

@@ -352,3 +352,12 @@ def decoded(log: EventReader) -> list[Decoded]:
 def events(log: EventReader, *types: str) -> list[Any]:
     """Every event of the log; of these stored names only, where there are any."""
     return [event for recorded, event in decoded(log) if not types or recorded.type in types]
+
+
+def events_of(log: EventReader, kind: type[Any], **fields: Any) -> list[Any]:
+    """The log's events of a class whose fields have these values."""
+    return [
+        event
+        for event in events(log)
+        if isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items())
+    ]

@@ -37,8 +37,8 @@ from deploy.local.servers.postgres import PostgresServer
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.queries import migrations
 from event_store.retries import RetryPolicy
-from tests.importing.given import SMALL
-from tests.importing.given import run as import_invoices
+from tests.importing.files import SMALL
+from tests.importing.files import run as import_invoices
 from tests.shop.commands import KEPT, Shop, eventually
 from tests.shop.facts import NOON
 from tests.shop.gateways import DyingGateway, WatchedGateway

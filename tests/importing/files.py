@@ -1,4 +1,4 @@
-"""Files to import, logs to import them into, and what can be asked of both."""
+"""Files to import, their import, and what a log then holds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import asyncio
 import os
 import re
 from pathlib import Path
-from typing import Any
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.orders.events import CreditNoteIssued, OrderPlaced
 from commands.importing.online_retail.identity import Identity
 from commands.importing.online_retail.importer import OnlineRetailImport, Result
@@ -16,18 +14,18 @@ from commands.importing.progress import Progress
 from commands.importing.reading.dates import DateForm
 from commands.importing.reading.reading import read_file
 from commands.importing.submitting import CHUNK_EVENTS
-from event_store.codec import Codec
-from event_store.records import EventLog, EventReader
+from event_store.records import EventLog
+from tests.shop.facts import CODEC
+from tests.shop.log import decoded
 
 SMALL = Path(__file__).with_name("small.csv")
 DATASETS = Path(os.environ.get("DAYBOOK_DATASETS") or Path(__file__).parents[2] / ".." / "shared" / "data")
 FIRST_DAY = DATASETS / "online_retail" / "online_retail_2010-12-01.csv.gz"
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
-CODEC = Codec(EVENT_TYPES)
 
 
 def run(log: EventLog, path: Path, folder: Path, *, chunk_events: int = CHUNK_EVENTS) -> Result:
-    """Imports the file; its list of lines aside lies in `folder`."""
+    """Imports the file; its list of rejects lies in `folder`."""
     with read_file(path) as reading:
         importing = OnlineRetailImport(
             log,
@@ -53,25 +51,6 @@ def written(folder: Path, *lines: str) -> Path:
     return path
 
 
-def events(log: EventReader) -> list[Any]:
-    """Every event of the log, in order."""
-    result: list[Any] = []
-    after = 0
-    while page := log.read_all(after=after, limit=5_000):
-        result += [CODEC.decode(recorded) for recorded in page]
-        after = page[-1].position
-    return result
-
-
-def events_of(log: EventReader, kind: type[Any], **fields: Any) -> list[Any]:
-    """The log's events of a kind whose fields have these values."""
-    return [
-        event
-        for event in events(log)
-        if isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items())
-    ]
-
-
 Streams = dict[str, list[tuple[str, str, str]]]
 
 
@@ -81,7 +60,8 @@ def streams(log: EventLog) -> Streams:
     Ids that follow from the log's secret are named after what they follow from, so that two logs compare.
     """
     identity = Identity(log.installation_secret())
-    numbers = {event.number for event in events(log) if isinstance(event, OrderPlaced | CreditNoteIssued)}
+    logged = decoded(log)
+    numbers = {event.number for _, event in logged if isinstance(event, OrderPlaced | CreditNoteIssued)}
     names = {}
     for number in {number.partition("-")[0] for number in numbers}:
         names[identity.order(number)] = f"order {number}"
@@ -94,10 +74,7 @@ def streams(log: EventLog) -> Streams:
         return re.sub("[0-9a-f]{32}", lambda found: names.get(found.group(), found.group()), text)
 
     result: Streams = {}
-    after = 0
-    while page := log.read_all(after=after, limit=5_000):
-        for recorded in page:
-            content = (recorded.type, named(recorded.data.decode()), recorded.valid_at.isoformat())
-            result.setdefault(named(recorded.stream), []).append(content)
-        after = page[-1].position
+    for recorded, _ in logged:
+        content = (recorded.type, named(recorded.data.decode()), recorded.valid_at.isoformat())
+        result.setdefault(named(recorded.stream), []).append(content)
     return result

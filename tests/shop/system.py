@@ -1,4 +1,4 @@
-"""A whole real system for the tests of this folder, and what they do to it."""
+"""A shop served by a whole real system, and what is done to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import psutil
 
 from tests.faults.shoppers import Address, Client, Load
 from tests.faults.truth import Truth
+from tests.shop.http import product_body
 from tests.system.running import RunningSystem, wait_until
 
 UNITS = 1_000_000
@@ -47,9 +48,7 @@ class Shop:
         async def stock() -> None:
             async with Client(self.commands) as client:
                 for sku in skus:
-                    product = {"sku": sku, "title": sku, "description": "", "category": "Faults"}
-                    price = {"attributes": {}, "price": {"amount": 1299, "currency": "GBP"}}
-                    await client.done("/products", product | price)
+                    await client.done("/products", product_body(sku))
                     if units:
                         receipt = {"quantity": units, "reason": "delivery"}
                         await client.done(f"/inventory/{sku}/receipts", receipt)
