@@ -1,89 +1,141 @@
-"""The port to what moves the money: four calls, their answers, and what can go wrong.
+"""The port to what moves the money.
 
-Every call carries a key. The gateway does a key's call once and answers it the same ever after, so a call
-whose answer was lost is simply made again. Calls block; the process manager makes them in threads.
+Every call that moves money carries a key. The gateway does a key's call once and answers it the same for a day,
+so a call whose answer was lost is made again under its key, and never under a key that is older than that.
+Whatever it answers, sends by itself or tells when it is looked at is a part of the same `Standing`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
 
 from aggregates.kernel import Money, OrderId
+from aggregates.payments.standing import Standing
+
+Notice = Literal["dispute", "early_fraud_warning", "review"]
+"""What an operator must know of though no money moved (yet)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a call answered: the payment's standing, and the gateway's name for the request."""
+
+    standing: Standing
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Authorized:
-    """The bank holds the amount; `reference` is the gateway's name for the charge."""
+class ClientSecret:
+    """What lets a shopper prove who they are. Handed on, stored and written nowhere; `repr` hides it."""
 
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class ActionNeeded:
-    """The shopper must prove who they are before the bank decides."""
-
-    reference: str
+    value: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The bank said no; `code` is the gateway's word for why."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Something happened at the gateway; reduced to what the books need, without secrets or persons.
 
-    code: str
+    At most one of `standing`, `look` and `ignored` says what to do: join it; look at `reference`, since the
+    news does not tell enough; or nothing, and why.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """The amount was taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voided:
-    """The hold was given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refunded:
-    """The amount went back."""
-
-
-GatewayAnswer = Authorized | ActionNeeded | Declined | Captured | Voided | Refunded
+    event_id: str
+    kind: str  # the gateway's word: payment_intent.succeeded
+    created: datetime  # UTC
+    reference: str | None = None  # the payment that it is about
+    standing: Standing | None = None
+    look: bool = False
+    ignored: str | None = None  # kind, livemode, account: counted, nothing is written
+    notice: Notice | None = None
+    payout: bool = False  # money was paid out: time for a reconciliation
 
 
 class GatewayError(Exception):
-    """The root of what can go wrong at a gateway."""
+    """The root of what can go wrong at a gateway. Texts bear codes and request ids, never data."""
+
+    def __init__(self, code: str, *, request_id: str | None = None) -> None:
+        super().__init__(code if request_id is None else f"{code} ({request_id})")
+        self.code = code
+        self.request_id = request_id
 
 
 class GatewayUnavailable(GatewayError):  # noqa: N818
-    """The gateway is away: the call may be made again later, under the same key."""
+    """Not done: the gateway is away, busy with the same key, too busy, or does not let us in. Later, same key."""
+
+    def __init__(self, code: str, *, request_id: str | None = None, alarm: bool = False) -> None:
+        super().__init__(code, request_id=request_id)
+        self.alarm = alarm  # an operator must act: the key is wrong, or lacks a right
 
 
-class GatewayTimeout(GatewayError):  # noqa: N818
-    """No answer in time. Whether the call was done is not known; under the same key it is done once."""
+class GatewayUnclear(GatewayError):  # noqa: N818
+    """May be done, and nobody said: no answer, a fault over there, or a key that was used for something else.
+
+    `stored`: the same answer comes for as long as the key lives, so only a look can tell.
+    """
+
+    def __init__(self, code: str, *, request_id: str | None = None, stored: bool = False) -> None:
+        super().__init__(code, request_id=request_id)
+        self.stored = stored
 
 
 class GatewayRefusal(GatewayError):  # noqa: N818
-    """The gateway will never do this call: what was asked does not fit what it holds."""
+    """Never done: what was asked does not fit what the gateway holds."""
 
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+
+class NewsRejected(Exception):  # noqa: N818
+    """What was sent as news is none: not signed by the gateway, too old, or not readable."""
 
 
 class Gateway(Protocol):
-    """Moves money. Every call raises GatewayUnavailable, GatewayTimeout or GatewayRefusal."""
+    """Moves money. Every call raises GatewayUnavailable, GatewayUnclear or GatewayRefusal."""
 
-    def authorize(
-        self, *, key: str, method: str, amount: Money, order_id: OrderId
-    ) -> Authorized | ActionNeeded | Declined:
-        """Asks the bank behind `method` to hold the amount."""
+    @property
+    def name(self) -> str:
+        """`sandbox`, `stripe`."""
 
-    def capture(self, *, key: str, reference: str, amount: Money) -> Captured:
-        """Takes the amount, at most what is held, once."""
+    @property
+    def publishable_key(self) -> str | None:
+        """What a browser shows the gateway."""
 
-    def void(self, *, key: str, reference: str) -> Voided:
-        """Gives up a hold, or the wait for the shopper, before anything was taken."""
+    async def authorize(
+        self, *, key: str, method: str, amount: Money, order_id: OrderId, in_parts: bool = False
+    ) -> Response:
+        """Asks the bank behind `method` to hold the amount; `in_parts`: to be captured in several, if it can.
 
-    def refund(self, *, key: str, reference: str, amount: Money) -> Refunded:
+        A bank's no is no error but a standing that `failed`.
+        """
+
+    async def capture(self, *, key: str, reference: str, amount: Money, final: bool = True) -> Response:
+        """Takes the amount, at most what is held; `final` releases the rest. Final and 0: only that."""
+
+    async def void(self, *, key: str, reference: str, unless_authorized: bool = False) -> Response:
+        """Gives the payment up before anything was taken; `unless_authorized` looks first, and keeps a hold."""
+
+    async def refund(
+        self, *, key: str, reference: str, amount: Money, credit_note_id: str | None
+    ) -> Response:
         """Gives back a part of what was taken, never more in all than that."""
+
+    async def look(self, reference: str) -> Response:
+        """All that the gateway knows of a payment, refunds and disputes too."""
+
+    async def find(self, *, key: str, since: datetime, until: datetime) -> Response | None:
+        """The payment that the authorize step under `key` made between the two moments (UTC); None for none."""
+
+    async def action(self, reference: str) -> ClientSecret:
+        """What the shopper needs to prove who they are."""
+
+    def chargeable(self, amount: Money) -> str | None:
+        """Why the gateway could never take or give back the amount (its digits, its unit); None where it can."""
+
+    def news(self, body: bytes, signature: str, now: datetime) -> News:
+        """What was sent, once its signature holds. NewsRejected."""
+
+    def recent(self, since: datetime) -> AsyncIterator[News]:
+        """The news since a moment, oldest first, whether they were delivered or not."""
+
+    async def aclose(self) -> None:
+        """Ends what is under way; later calls raise GatewayUnavailable."""
