@@ -7,7 +7,7 @@ from aggregates.catalog import product
 from aggregates.inventory import stock
 from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, number, order
-from aggregates.payments import payment, process
+from aggregates.payments import gateway, payment, process
 
 KINDS: dict[str, StreamKind] = {
     kind.name: kind
@@ -21,6 +21,9 @@ KINDS: dict[str, StreamKind] = {
         number.credit_note_stream,
         payment.stream,
         process.stream,
+        gateway.event_stream,
+        gateway.payment_stream,
+        gateway.news_stream,
     )
 }
 

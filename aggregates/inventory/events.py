@@ -8,7 +8,7 @@ from typing import Literal
 
 from aggregates.kernel import OrderId, Sku
 
-ReleaseCause = Literal["declined", "canceled", "expired", "refunded"]
+ReleaseCause = Literal["declined", "canceled", "expired", "lapsed", "refunded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aggregates.kernel import CartId, LineId, Money, OrderId, Sku, UnitPrice
 
 ChargeKind = Literal["shipping", "discount", "tax", "manual"]
-CancelCause = Literal["canceled", "declined", "expired", "refunded"]
+CancelCause = Literal["canceled", "declined", "expired", "lapsed", "refunded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from aggregates.kernel import LineId, Money, OrderId
+from aggregates.payments.standing import Closed, RefundState, Standing
 
-CaptureWhen = Literal["fulfilment", "checkout"]
+CaptureWhen = Literal["fulfilment", "checkout", "each"]
+"""The first fulfilment takes all, or the authorization at once, or each fulfilment takes its part."""
 PaymentSource = Literal["gateway", "elsewhere"]
-Call = Literal["authorize", "capture", "void", "refund"]
+Call = Literal["authorize", "capture", "void", "refund", "look"]
+Concern = Literal["dispute", "early_fraud_warning", "review", "hold_lapses"]
+"""What an operator must look at though nothing is owed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +37,13 @@ class PaymentNotNeeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentAuthorized:
-    """The bank holds the amount for us."""
+    """The bank holds the amount for us: the most that it ever held of this payment."""
 
     order_id: OrderId
     amount: Money
     gateway_reference: str
+    capture_before: datetime | None = None  # UTC; when the hold lapses
+    in_parts: bool = False  # may be captured in several parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +55,17 @@ class ActionRequired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentAttemptFailed:
+    """An attempt failed, as `code` says; at the gateway another may follow."""
+
+    order_id: OrderId
+    code: str
+    gateway_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentDeclined:
-    """The bank said no; `code` is the gateway's word for why."""
+    """The bank said no; `code` is the gateway's word for why. No further attempt is waited for."""
 
     order_id: OrderId
     code: str
@@ -57,28 +73,68 @@ class PaymentDeclined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentVoided:
-    """The hold was given up; nothing was taken."""
+    """The hold, of this amount, was given up, lapsed, or its rest released after a part was captured."""
 
     order_id: OrderId
     amount: Money
+    cause: Closed = "canceled"
+    gateway_reference: str | None = None  # null in what was stored as number 1: the last that was named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentCaptured:
-    """The money is ours: taken by the gateway, or known to have been paid elsewhere."""
+    """This much more is ours: taken by the gateway, or known to have been paid elsewhere."""
 
     order_id: OrderId
     amount: Money
     source: PaymentSource
+    gateway_reference: str | None = None  # null elsewhere, and in number 1: the last that was named
+    final: bool = True  # no more is going to be captured of this payment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRefunded:
-    """Money went back; `credit_note_id` is null where a canceled sale was simply undone."""
+    """Money went back, or is on its way; `credit_note_id` is null where a canceled sale was simply undone."""
 
     order_id: OrderId
     amount: Money
     credit_note_id: str | None = None
+    gateway_reference: str | None = None  # null elsewhere, and in number 1: the last that was named
+    refund_reference: str | None = None  # the gateway's name for the refund
+    step: str | None = None  # the key of the step that made it; null where it was made elsewhere
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRefundSettled:
+    """A refund that was on its way has arrived."""
+
+    order_id: OrderId
+    refund_reference: str
+    gateway_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRefundFailed:
+    """A refund gave nothing back in the end: the amount is with us again."""
+
+    order_id: OrderId
+    amount: Money
+    refund_reference: str
+    gateway_reference: str
+    state: RefundState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentDisputed:
+    """A dispute took money from us (`amount` below zero), or gave it back; `fee` is the gateway's."""
+
+    order_id: OrderId
+    amount: Money
+    fee: Money
+    dispute: str
+    transaction: str
+    gateway_reference: str
 
 
 PaymentEvent = (
@@ -86,10 +142,14 @@ PaymentEvent = (
     | PaymentNotNeeded
     | PaymentAuthorized
     | ActionRequired
+    | PaymentAttemptFailed
     | PaymentDeclined
     | PaymentVoided
     | PaymentCaptured
     | PaymentRefunded
+    | PaymentRefundSettled
+    | PaymentRefundFailed
+    | PaymentDisputed
 )
 
 
@@ -131,21 +191,116 @@ class StepBegun:
     gateway_reference: str | None = None
     refund: RefundRequest | None = None
     reason: str | None = None  # personal; why money is to go back
+    final: bool = True  # of a capture: the rest of the hold is released
+    in_parts: bool = False  # of an authorization: to be captured in several parts, if the bank can
+    unless_authorized: bool = False  # of a void: looks first, and keeps a hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded:
-    """The gateway answered; `outcome` is its word (authorized, declined, captured …)."""
+    """The gateway answered; `outcome` says what (authorized, declined, captured, refused, lost …)."""
 
     order_id: OrderId
     step: int
     outcome: str
+    code: str | None = None  # the gateway's word for why
+    request_id: str | None = None  # the gateway's name for the request
 
 
-ProcessEvent = ProcessStarted | StepBegun | StepEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRetried:
+    """An operator asked for steps that the gateway refused, or lost, to be tried anew."""
+
+    order_id: OrderId
 
 
-def step_subject(event: StepBegun) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentWrittenOff:
+    """An operator gave up what is owed, and has seen what there was to be looked at."""
+
+    order_id: OrderId
+    to_shop: Money
+    to_customer: Money
+    reason: str | None = None  # personal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcernRaised:
+    """Something about the payment is to be looked at by an operator."""
+
+    order_id: OrderId
+    concern: Concern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedChanged:
+    """What the order leaves to be settled by a person, from now on; all zero and empty: nothing."""
+
+    order_id: OrderId
+    to_shop: Money
+    to_customer: Money
+    stuck: tuple[Call, ...]  # calls that the gateway refused, or whose outcome is lost
+    concerns: tuple[Concern, ...]
+
+
+ProcessEvent = (
+    ProcessStarted | StepBegun | StepEnded | PaymentRetried | PaymentWrittenOff | ConcernRaised | OwedChanged
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayNewsReceived:
+    """The gateway sent news, once for ever by its id (`gateway_event-<id>`)."""
+
+    event_id: str
+    kind: str
+    created: datetime  # UTC, by the gateway's clock
+    gateway_reference: str | None = None
+    order_id: OrderId | None = None  # null where nothing told which
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPaymentLinked:
+    """The gateway's payment (`gateway_payment-<reference>`) is for this order."""
+
+    gateway_reference: str
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayNewsParked:
+    """What the gateway told of a payment before anybody knew for which order it is."""
+
+    gateway_reference: str
+    standing: Standing | None  # null: to be looked at
+    concern: Concern | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPaymentForeign:
+    """The gateway's payment is none of ours."""
+
+    gateway_reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayNewsFetched:
+    """All news up to this moment were asked for (`gateway_news-<gateway>`)."""
+
+    gateway: str
+    up_to: datetime  # UTC
+
+
+GatewayEvent = (
+    GatewayNewsReceived
+    | GatewayPaymentLinked
+    | GatewayNewsParked
+    | GatewayPaymentForeign
+    | GatewayNewsFetched
+)
+
+
+def step_subject(event: StepBegun | PaymentWrittenOff) -> str:
     """Whose data a reason is: the order's."""
     return f"order-{event.order_id}"
 

@@ -1,24 +1,33 @@
-"""An order's payment: asked for, promised, taken, given back."""
+"""An order's payment: asked for, promised, taken, given back, disputed.
+
+What the gateway knows is joined, payment by payment (an order may be paid in a second attempt), and all that
+follows is read off the joined amounts, never off the last event.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, assert_never
 
 from aggregates.kernel import Money, OrderId, Reason, Rejected, StreamKind
 from aggregates.payments.events import (
     ActionRequired,
     CaptureWhen,
+    PaymentAttemptFailed,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
+    PaymentDisputed,
     PaymentEvent,
     PaymentNotNeeded,
     PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentRefundSettled,
     PaymentRequested,
-    PaymentSource,
     PaymentVoided,
 )
+from aggregates.payments.standing import DisputeMove, RefundStanding, RefundState, Standing, join
 
 PaymentStatus = Literal[
     "unknown",
@@ -28,33 +37,94 @@ PaymentStatus = Literal[
     "captured",
     "declined",
     "voided",
+    "lapsed",
+    "disputed",
     "not_needed",
     "partially_refunded",
     "refunded",
 ]
 
+_UNNAMED = "unnamed "
+"""Begins what we call a refund that was stored without the gateway's name for it."""
+
 
 @dataclass(slots=True)
 class Payment:
-    """Amounts are None until there is one; `phase` is the status but for refunds."""
+    """Amounts in minor units of `amount`'s currency."""
 
-    phase: PaymentStatus = "unknown"
     method: str | None = None
     capture: CaptureWhen = "fulfilment"
-    amount: Money | None = None  # asked for
-    authorized: Money | None = None
-    captured: Money | None = None
-    refunded_amount: int = 0  # minor units
-    source: PaymentSource | None = None  # who took it
-    gateway_reference: str | None = None
-    refunds: set[str] = field(default_factory=set)  # credit note ids
+    amount: Money | None = None  # asked for; None where nothing was, or it was paid elsewhere
+    not_needed: bool = False
+    declined: bool = False
+    standings: dict[str, Standing] = field(default_factory=dict)  # by the gateway's reference, oldest first
+    paid_elsewhere: Money | None = None
+    returned_elsewhere: int = 0
+    credit_notes: set[str] = field(default_factory=set)  # refunded under, elsewhere
+
+    @property
+    def captured(self) -> int:
+        """All that was ever taken."""
+        elsewhere = 0 if self.paid_elsewhere is None else self.paid_elsewhere.amount
+        return elsewhere + sum(one.captured for one in self.standings.values())
+
+    @property
+    def held(self) -> int:
+        """What banks hold for us now."""
+        return sum(one.held for one in self.standings.values())
+
+    @property
+    def promised(self) -> int:
+        """What was taken, or can still be."""
+        return self.captured + self.held
+
+    @property
+    def returned(self) -> int:
+        """What went back, or is on its way."""
+        return self.returned_elsewhere + sum(one.returned for one in self.standings.values())
+
+    @property
+    def disputed(self) -> int:
+        """What disputes took and did not give back."""
+        return sum(one.disputed for one in self.standings.values())
+
+    @property
+    def left(self) -> int:
+        """What was taken and is still ours."""
+        return self.captured - self.returned - self.disputed
+
+    @property
+    def open(self) -> list[Standing]:
+        """The gateway's payments that can still bring money."""
+        return [one for one in self.standings.values() if one.open]
 
     @property
     def status(self) -> PaymentStatus:
-        """What the customer is told."""
-        if self.captured is not None and self.refunded_amount:
-            return "refunded" if self.refunded_amount >= self.captured.amount else "partially_refunded"
-        return self.phase
+        """What the customer is shown."""
+        if self.not_needed:
+            return "not_needed"
+        if self.captured:
+            return self._status_taken()
+        if self.held:
+            return "authorized"
+        if self.declined:
+            return "declined"
+        return self._status_before()
+
+    def _status_before(self) -> PaymentStatus:
+        if self.standings and not self.open:
+            lapsed = any(one.closed == "lapsed" for one in self.standings.values())
+            return "lapsed" if lapsed else "voided"
+        if any(one.acting for one in self.open):
+            return "action_required"
+        return "unknown" if self.amount is None else "pending"
+
+    def _status_taken(self) -> PaymentStatus:
+        if self.disputed > 0:
+            return "disputed"
+        if self.returned > 0:
+            return "refunded" if self.returned >= self.captured else "partially_refunded"
+        return "captured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,34 +163,112 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
     """The payment after the event; changes it in place."""
     match event:
         case PaymentRequested(method=method, amount=amount, capture=capture):
-            payment.phase = "pending"
             payment.method = method
             payment.amount = amount
             payment.capture = capture
         case PaymentNotNeeded():
-            payment.phase = "not_needed"
-        case PaymentAuthorized(amount=amount, gateway_reference=reference):
-            payment.phase = "authorized"
-            payment.authorized = amount
-            payment.gateway_reference = reference
-        case ActionRequired(gateway_reference=reference):
-            payment.phase = "action_required"
-            payment.gateway_reference = reference
+            payment.not_needed = True
         case PaymentDeclined():
-            payment.phase = "declined"
-        case PaymentVoided():
-            payment.phase = "voided"
-        case PaymentCaptured(amount=amount, source=source):
-            payment.phase = "captured"
-            payment.captured = amount
-            payment.source = source
-        case PaymentRefunded(amount=amount, credit_note_id=credit_note_id):
-            payment.refunded_amount += amount.amount
-            if credit_note_id is not None:
-                payment.refunds.add(credit_note_id)
+            payment.declined = True
+        case PaymentCaptured(amount=amount, source="elsewhere"):
+            payment.paid_elsewhere = amount
+        case PaymentRefunded(amount=amount, credit_note_id=note, gateway_reference=None) if (
+            payment.paid_elsewhere is not None
+        ):
+            payment.returned_elsewhere += amount.amount
+            if note is not None:
+                payment.credit_notes.add(note)
+        case _:
+            _learn(payment, event)
+    return payment
+
+
+def _learn(
+    payment: Payment,
+    event: PaymentAuthorized
+    | ActionRequired
+    | PaymentAttemptFailed
+    | PaymentVoided
+    | PaymentCaptured
+    | PaymentRefunded
+    | PaymentRefundSettled
+    | PaymentRefundFailed
+    | PaymentDisputed,
+) -> None:
+    """Changes what is known of the gateway's payment that the event is about."""
+    known = _known(payment, event.gateway_reference)
+    match event:
+        case PaymentAuthorized(amount=amount, capture_before=before, in_parts=in_parts):
+            known = replace(known, authorized=amount.amount, capture_before=before, in_parts=in_parts)
+        case ActionRequired():
+            known = replace(known, acting=True)
+        case PaymentAttemptFailed(code=code):
+            known = replace(known, failed=code)
+        case PaymentVoided(cause=cause):
+            known = replace(known, closed=cause)
+        case PaymentCaptured(amount=amount, final=final):
+            known = replace(
+                known,
+                captured=known.captured + amount.amount,
+                closed="captured" if final else known.closed,
+            )
+        case PaymentRefunded() | PaymentRefundSettled() | PaymentRefundFailed():
+            known = replace(known, refunds=_refunds_after(known.refunds, event))
+        case PaymentDisputed(amount=amount, fee=fee, dispute=dispute, transaction=transaction):
+            move = DisputeMove(transaction=transaction, dispute=dispute, amount=amount.amount, fee=fee.amount)
+            known = replace(known, moves=(*known.moves, move))
         case _:
             assert_never(event)
-    return payment
+    payment.standings[known.reference] = known
+
+
+def _known(payment: Payment, reference: str | None) -> Standing:
+    """What is known of the gateway's payment; of the last one where an event of number 1 names none."""
+    if reference is None:
+        reference = next(reversed(payment.standings))
+    known = payment.standings.get(reference)
+    return known or Standing(reference=reference, currency=_currency(payment))
+
+
+def _refunds_after(
+    refunds: tuple[RefundStanding, ...], event: PaymentRefunded | PaymentRefundSettled | PaymentRefundFailed
+) -> tuple[RefundStanding, ...]:
+    match event:
+        case PaymentRefunded():
+            made = RefundStanding(
+                reference=event.refund_reference or f"{_UNNAMED}{len(refunds) + 1}",
+                amount=event.amount.amount,
+                state="pending" if event.pending else "succeeded",
+                credit_note_id=event.credit_note_id,
+                step=event.step,
+            )
+            return (*refunds, made)
+        case PaymentRefundSettled(refund_reference=reference):
+            return _with_state(refunds, reference, "succeeded")
+        case PaymentRefundFailed(refund_reference=reference, state=state, amount=amount):
+            if not any(one.reference == reference for one in refunds):
+                refunds = _named(refunds, reference, amount.amount)
+            return _with_state(refunds, reference, state)
+        case _:
+            assert_never(event)
+
+
+def _with_state(
+    refunds: tuple[RefundStanding, ...], reference: str, state: RefundState
+) -> tuple[RefundStanding, ...]:
+    return tuple(replace(one, state=state) if one.reference == reference else one for one in refunds)
+
+
+def _named(refunds: tuple[RefundStanding, ...], reference: str, amount: int) -> tuple[RefundStanding, ...]:
+    """With the gateway's name for the first of this amount that was stored without one."""
+    for at, one in enumerate(refunds):
+        if one.reference.startswith(_UNNAMED) and one.amount == amount:
+            return (*refunds[:at], replace(one, reference=reference), *refunds[at + 1 :])
+    return refunds
+
+
+def _currency(payment: Payment) -> str:
+    return "" if payment.amount is None else payment.amount.currency
 
 
 stream = StreamKind("payment", initial, evolve)
@@ -133,7 +281,7 @@ def request(
 
     What costs nothing is asked of nobody, and needs no method.
     """
-    if payment.phase != "unknown":
+    if payment.status != "unknown":
         return ()
     if amount.amount == 0:
         return (PaymentNotNeeded(order_id=order_id),)
@@ -142,78 +290,164 @@ def request(
     return (PaymentRequested(order_id=order_id, method=method, amount=amount, capture=capture),)
 
 
-def authorize(
-    payment: Payment, *, order_id: OrderId, amount: Money, gateway_reference: str
-) -> tuple[PaymentEvent, ...]:
-    """The bank holds the amount."""
-    if payment.authorized is not None and payment.gateway_reference == gateway_reference:
+def observe(payment: Payment, standing: Standing, *, order_id: OrderId) -> tuple[PaymentEvent, ...]:
+    """What `standing` adds to what is known; nothing where it is known already. Never refuses.
+
+    What is told in another currency than was asked for is none of it.
+    """
+    if standing.currency != _currency(payment):
         return ()
-    _allow(payment, order_id, "authorize", "pending", "action_required")
-    return (PaymentAuthorized(order_id=order_id, amount=amount, gateway_reference=gateway_reference),)
+    known = _with_names(_known(payment, standing.reference), standing)
+    joined = join(known, standing)
+    return (
+        *_promised(known, joined, order_id),
+        *_taken(known, joined, order_id),
+        *_given_back(known, joined, order_id),
+        *_disputed(known, joined, order_id),
+    )
 
 
-def require_action(
-    payment: Payment, *, order_id: OrderId, gateway_reference: str
-) -> tuple[PaymentEvent, ...]:
-    """The bank wants to hear from the shopper first."""
-    if payment.gateway_reference == gateway_reference:
-        return ()
-    _allow(payment, order_id, "require_action", "pending")
-    return (ActionRequired(order_id=order_id, gateway_reference=gateway_reference),)
+def _promised(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
+    reference = joined.reference
+    if joined.acting and not known.acting:
+        yield ActionRequired(order_id=order_id, gateway_reference=reference)
+    if joined.failed is not None and known.failed is None:
+        yield PaymentAttemptFailed(order_id=order_id, code=joined.failed, gateway_reference=reference)
+    before = (known.authorized, known.capture_before, known.in_parts)
+    if joined.most and (joined.most, joined.capture_before, joined.in_parts) != before:
+        yield PaymentAuthorized(
+            order_id=order_id,
+            amount=Money(joined.most, joined.currency),
+            gateway_reference=reference,
+            capture_before=joined.capture_before,
+            in_parts=joined.in_parts,
+        )
+
+
+def _taken(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
+    reference, currency = joined.reference, joined.currency
+    closed = known.closed
+    if joined.captured > known.captured:
+        final = joined.closed == "captured"
+        closed = "captured" if final else closed
+        yield PaymentCaptured(
+            order_id=order_id,
+            amount=Money(joined.captured - known.captured, currency),
+            source="gateway",
+            gateway_reference=reference,
+            final=final,
+        )
+    if joined.closed is not None and joined.closed != closed:
+        yield PaymentVoided(
+            order_id=order_id,
+            amount=Money(joined.most - joined.captured, currency),
+            cause=joined.closed,
+            gateway_reference=reference,
+        )
+
+
+def _given_back(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
+    before = {refund.reference: refund for refund in known.refunds}
+    for refund in joined.refunds:
+        amount = Money(refund.amount, joined.currency)
+        seen = before.get(refund.reference)
+        if seen is None:
+            yield PaymentRefunded(
+                order_id=order_id,
+                amount=amount,
+                credit_note_id=refund.credit_note_id,
+                gateway_reference=joined.reference,
+                refund_reference=refund.reference,
+                step=refund.step,
+                pending=not refund.settled,
+            )
+        elif refund.state == "succeeded" and not seen.settled:
+            yield PaymentRefundSettled(
+                order_id=order_id, refund_reference=refund.reference, gateway_reference=joined.reference
+            )
+        if not refund.alive and (seen is None or seen.alive):
+            yield PaymentRefundFailed(
+                order_id=order_id,
+                amount=amount,
+                refund_reference=refund.reference,
+                gateway_reference=joined.reference,
+                state=refund.state,
+            )
+
+
+def _disputed(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
+    before = {move.transaction for move in known.moves}
+    for move in joined.moves:
+        if move.transaction not in before:
+            yield PaymentDisputed(
+                order_id=order_id,
+                amount=Money(move.amount, joined.currency),
+                fee=Money(move.fee, joined.currency),
+                dispute=move.dispute,
+                transaction=move.transaction,
+                gateway_reference=joined.reference,
+            )
+
+
+def _with_names(known: Standing, standing: Standing) -> Standing:
+    """Gives refunds that were stored without the gateway's names those that `standing` has for them.
+
+    Of the same credit note (or of none) and amount is the same refund: it must not count twice.
+    """
+    unnamed = [refund for refund in known.refunds if refund.reference.startswith(_UNNAMED)]
+    if not unnamed:
+        return known
+    names = {refund.reference for refund in known.refunds}
+    renamed = {}
+    for refund in standing.refunds:
+        if refund.reference in names:
+            continue
+        for old in unnamed:
+            if (old.credit_note_id, old.amount) == (refund.credit_note_id, refund.amount):
+                renamed[old.reference] = refund.reference
+                unnamed.remove(old)
+                break
+    return replace(
+        known,
+        refunds=tuple(
+            replace(refund, reference=renamed.get(refund.reference, refund.reference))
+            for refund in known.refunds
+        ),
+    )
 
 
 def decline(payment: Payment, *, order_id: OrderId, code: str) -> tuple[PaymentEvent, ...]:
-    """The bank said no."""
-    if payment.phase == "declined":
+    """No further attempt is waited for."""
+    if payment.declined:
         return ()
-    _allow(payment, order_id, "decline", "pending", "action_required")
+    if payment.amount is None or payment.promised:
+        raise Rejected(_not_possible(payment, order_id, "decline"))
     return (PaymentDeclined(order_id=order_id, code=code),)
 
 
-def void(payment: Payment, *, order_id: OrderId) -> tuple[PaymentEvent, ...]:
-    """The hold, or the wait for the shopper, was given up before anything was taken."""
-    if payment.phase == "voided":
+def capture_elsewhere(payment: Payment, *, order_id: OrderId, amount: Money) -> tuple[PaymentEvent, ...]:
+    """It was paid without our asking. Of an order that costs nothing, nothing is ever taken."""
+    if payment.captured or payment.not_needed:
         return ()
-    _allow(payment, order_id, "void", "authorized", "action_required")
-    amount = payment.authorized or payment.amount
-    assert amount is not None
-    return (PaymentVoided(order_id=order_id, amount=amount),)
-
-
-def capture(
-    payment: Payment, *, order_id: OrderId, amount: Money, source: PaymentSource
-) -> tuple[PaymentEvent, ...]:
-    """The money is ours: taken from what was authorized, or paid elsewhere without our asking.
-
-    Of an order that costs nothing, nothing is ever taken.
-    """
-    if payment.captured is not None or payment.phase == "not_needed":
-        return ()
-    if amount.amount == 0 and payment.phase == "unknown":
+    if payment.status != "unknown":
+        raise Rejected(_not_possible(payment, order_id, "capture"))
+    if amount.amount == 0:
         return (PaymentNotNeeded(order_id=order_id),)
-    _allow(payment, order_id, "capture", "authorized" if source == "gateway" else "unknown")
-    return (PaymentCaptured(order_id=order_id, amount=amount, source=source),)
+    return (PaymentCaptured(order_id=order_id, amount=amount, source="elsewhere"),)
 
 
-def refund(
+def refund_elsewhere(
     payment: Payment, *, order_id: OrderId, amount: Money, credit_note_id: str | None
 ) -> tuple[PaymentEvent, ...]:
-    """Money went back, once per credit note; without one, a canceled sale was undone."""
-    if credit_note_id is not None and credit_note_id in payment.refunds:
+    """What was paid elsewhere went back, once per credit note; without one, a canceled sale was undone."""
+    if credit_note_id is not None and credit_note_id in payment.credit_notes:
         return ()
-    if payment.captured is None:
-        raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", payment_status=payment.status))
-    if amount > (remaining := left(payment)):
+    if payment.paid_elsewhere is None:
+        raise Rejected(_not_possible(payment, order_id, "refund"))
+    if amount > (remaining := Money(payment.left, payment.paid_elsewhere.currency)):
         raise Rejected(RefundOverCapture(order_id=order_id, asked=amount, remaining=remaining))
     return (PaymentRefunded(order_id=order_id, amount=amount, credit_note_id=credit_note_id),)
 
 
-def left(payment: Payment) -> Money:
-    """What was taken and has not gone back; only of a payment that was captured."""
-    assert payment.captured is not None
-    return Money(payment.captured.amount - payment.refunded_amount, payment.captured.currency)
-
-
-def _allow(payment: Payment, order_id: OrderId, step: str, *phases: PaymentStatus) -> None:
-    if payment.phase not in phases:
-        raise Rejected(PaymentNotPossible(order_id=order_id, step=step, payment_status=payment.status))
+def _not_possible(payment: Payment, order_id: OrderId, step: str) -> PaymentNotPossible:
+    return PaymentNotPossible(order_id=order_id, step=step, payment_status=payment.status)

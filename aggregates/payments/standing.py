@@ -1,8 +1,8 @@
 """What a gateway knows of one payment, in parts that may be joined in any order.
 
 An API's response, a piece of news, a look and a report's line each tell a part of it: a `Standing`. Joining
-takes the greater amount, the later state, the union. That is commutative, associative and idempotent, so neither
-order nor doubles nor gaps in what arrives can matter.
+takes the greater amount, the later state, the union. That is commutative, associative and idempotent, so
+neither order nor doubles nor gaps in what arrives can matter.
 """
 
 from __future__ import annotations

@@ -1,31 +1,26 @@
-"""What follows from a gateway's answer, and from none in time: one command over everything it concerns."""
+"""What follows from a gateway's answer, its news, and from none in time: one command over all it concerns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, ClassVar, Literal
+from datetime import date, datetime, timedelta
+from typing import ClassVar, Literal
 
 from aggregates.inventory import stock
-from aggregates.inventory.events import ReleaseCause
-from aggregates.inventory.stock import Stock
-from aggregates.kernel import OrderId
-from aggregates.orders import order
-from aggregates.orders.order import Order
-from aggregates.payments import payment, process
-from aggregates.payments.events import StepBegun
+from aggregates.kernel import OrderId, Rejected
+from aggregates.orders.order import UnknownOrder
+from aggregates.payments import gateway, payment, process
+from aggregates.payments.events import Concern, StepBegun
+from aggregates.payments.gateway import GatewayEvent, GatewayNews, GatewayPayment
 from aggregates.payments.payment import Payment
-from aggregates.payments.process import Process
-from commands.handlers.cancellation import cancel
-from commands.handlers.refunds import book, note_for, refund_of
+from aggregates.payments.standing import Standing
+from commands.handlers.settlement import Account, concluded
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
 
-GatewayOutcome = Literal[
-    "authorized", "action_required", "declined", "captured", "voided", "refunded", "refused"
-]
+EXPIRY_GRACE = timedelta(minutes=5)
+"""How much longer units are kept for a payment that the gateway has yet to tell the end of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +30,44 @@ class RecordGatewayOutcome:
     name: ClassVar = "record_gateway_outcome"
     order_id: OrderId
     step: int
-    outcome: GatewayOutcome
+    outcome: Literal["done", "refused", "lost"]
     answered_on: date  # UTC
-    reference: str | None = None  # authorized, action_required
-    code: str | None = None  # declined, refused
+    standing: Standing | None = None  # done; where a refusal is known to be final, None
+    code: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordGatewayNews:
+    """Write down what the gateway sent, once for ever, and all that follows from it."""
+
+    name: ClassVar = "record_gateway_news"
+    event_id: str
+    kind: str
+    created: datetime  # UTC
+    received_on: date  # UTC
+    reference: str | None = None
+    standing: Standing | None = None
+    look: bool = False
+    concern: Concern | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinStanding:
+    """Take in what is known of a payment of the gateway's from elsewhere: a look, a report."""
+
+    name: ClassVar = "join_standing"
+    standing: Standing
+    on: date  # UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordNewsFetched:
+    """Write down up to when the gateway's news were asked for."""
+
+    name: ClassVar = "record_news_fetched"
+    gateway: str
+    up_to: datetime  # UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,156 +79,253 @@ class ExpireOrder:
     now: datetime
 
 
-class _Account:
-    """What an order's money hangs on. Decisions follow each other here: each is seen by the next."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPayment:
+    """Try anew what is stuck, and to settle what is owed; `method` pays in a second attempt."""
 
-    def __init__(self, cache: StateCache, order_id: OrderId) -> None:
-        self.cache = cache
-        self.order_id = order_id
-        self._payment_stream, self._process_stream = payment.stream(order_id), process.stream(order_id)
-        self.order_stream = order.stream(order_id)
-        self._states = cache.states((self.order_stream, self._payment_stream, self._process_stream))
-        self.order: Order = self._states[self.order_stream]
-        self.decision = Decision(id=order_id, stream=self.order_stream)
+    name: ClassVar = "retry_payment"
+    order_id: OrderId
+    on: date  # UTC
+    method: str | None = None
 
-    @property
-    def payment(self) -> Payment:
-        """As it stands now."""
-        paid: Payment = self._states[self._payment_stream]
-        return self.decision.after(self._payment_stream, paid)
 
-    @property
-    def steps(self) -> Process:
-        """As they stand now."""
-        steps: Process = self._states[self._process_stream]
-        return self.decision.after(self._process_stream, steps)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOffPayment:
+    """Give up what is owed either way, and take the order off the operator's list."""
 
-    def paid(self, events: Iterable[Any]) -> None:
-        """Adds what was decided on the payment."""
-        self.decision.add(self._payment_stream, events)
+    name: ClassVar = "write_off_payment"
+    personal: ClassVar = ("reason",)
+    order_id: OrderId
+    on: date  # UTC
+    reason: str | None = None
 
-    def stepped(self, events: Iterable[Any]) -> None:
-        """Adds what was decided on the process."""
-        self.decision.add(self._process_stream, events)
 
-    def shelves(self) -> dict[str, Stock]:
-        """The stocks of what was ordered, by SKU."""
-        placed = order.placed_order(self.order, self.order_id)
-        skus = dict.fromkeys(line.sku for line in placed.lines)
-        states = self.cache.states(stock.stream(sku) for sku in skus)
-        return {sku: states[stock.stream(sku)] for sku in skus}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseConcern:
+    """Put an order's payment on the operator's list."""
 
-    def give_up(self, cause: ReleaseCause) -> None:
-        """Cancels the order and puts its units back on sale."""
-        cancel(self.cache, self.decision, order_id=self.order_id, cause=cause)
-
-    def undo(self) -> None:
-        """Gives up or gives back what the gateway holds of a canceled order."""
-        self.stepped(process.undo(self.steps, self.payment, order_id=self.order_id))
+    name: ClassVar = "raise_concern"
+    order_id: OrderId
+    concern: Concern
+    on: date  # UTC
 
 
 def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutcome) -> Decision:
     """Ends the step and books its outcome; the same outcome twice decides nothing the second time."""
-    account = _Account(cache, command.order_id)
+    account = Account(cache, command.order_id)
     begun = account.steps.open_steps.get(command.step)
+    if begun is not None and command.standing is not None:
+        account.join(command.standing, on=command.answered_on)
+    word = command.outcome
+    if command.standing is not None and command.outcome == "done":
+        known = account.payment.standings.get(command.standing.reference, command.standing)
+        word = concluded("look" if begun is None else begun.call, known)
     account.stepped(
-        process.end_step(account.steps, order_id=command.order_id, step=command.step, outcome=command.outcome)
+        process.end_step(
+            account.steps,
+            order_id=command.order_id,
+            step=command.step,
+            outcome=word,
+            code=command.code,
+            request_id=command.request_id,
+        )
     )
     if begun is None:
         return account.decision
-    match begun.call, command.outcome:
-        case "authorize", "authorized":
-            _authorized(account, begun, _reference(command))
-        case "authorize", "action_required":
-            account.paid(
-                payment.require_action(
-                    account.payment, order_id=command.order_id, gateway_reference=_reference(command)
-                )
-            )
-        case "authorize", "declined":
-            account.paid(
-                payment.decline(account.payment, order_id=command.order_id, code=command.code or "declined")
-            )
-            if not account.order.canceled:
-                account.give_up("declined")
-        case "capture", "captured":
-            account.paid(
-                payment.capture(
-                    account.payment, order_id=command.order_id, amount=begun.amount, source="gateway"
-                )
-            )
-        case "void", "voided":
-            account.paid(payment.void(account.payment, order_id=command.order_id))
-        case "refund", "refunded":
-            _refunded(account, begun, command.answered_on)
-        case _, "refused":
-            pass  # nothing moved, so nothing is booked; the ended step and the log line tell of it
-        case call, outcome:
-            raise ValueError(f"{outcome} is no answer to {call}")
-    if account.order.canceled and begun.call in ("authorize", "capture"):
-        account.undo()
+    if command.outcome == "refused":
+        _refused(account, begun, command.code or "refused")
+    account.settle(on=command.answered_on)
     return account.decision
+
+
+def _refused(account: Account, begun: StepBegun, code: str) -> None:
+    """A bank that cannot even be asked has declined; else a look tells what the gateway holds instead."""
+    if begun.gateway_reference is not None:
+        if begun.call != "look":
+            account.look(begun.gateway_reference)
+    elif not account.payment.standings and not account.order.confirmed:
+        account.paid(payment.decline(account.payment, order_id=account.order_id, code=code))
+        if not account.order.canceled:
+            account.give_up("declined")
+
+
+def handle_record_gateway_news(cache: StateCache, command: RecordGatewayNews) -> Decision:
+    """Joins the news into the order's payment; what nobody knows the order of waits for who does."""
+    event_stream = gateway.event_stream(command.event_id)
+    seen: GatewayEvent = cache.state(event_stream)
+    decision = Decision(id=command.event_id, stream=event_stream)
+    if seen.received:
+        return decision
+    order_id = None if command.reference is None else _order_of(cache, command.reference, command.standing)
+    decision.add(
+        event_stream,
+        gateway.receive(
+            seen,
+            event_id=command.event_id,
+            kind=command.kind,
+            created=command.created,
+            gateway_reference=command.reference,
+            order_id=order_id,
+        ),
+    )
+    if command.reference is None:
+        return decision
+    if order_id is None:
+        known: GatewayPayment = cache.state(gateway.payment_stream(command.reference))
+        decision.add(
+            gateway.payment_stream(command.reference),
+            gateway.park(
+                known,
+                gateway_reference=command.reference,
+                standing=command.standing,
+                concern=command.concern,
+            ),
+        )
+        return decision
+    account = Account(cache, order_id, decision)
+    if command.concern is not None:
+        account.stepped(
+            process.raise_concern(account.steps, order_id=order_id, concern=command.concern)
+        )
+    if command.look:
+        account.look(command.reference)
+    if command.standing is not None:
+        account.join(command.standing, on=command.received_on)
+    else:
+        account.settle(on=command.received_on)
+    decision.awaited = None  # Nobody waits: the gateway wants its answer at once.
+    return decision
+
+
+def handle_join_standing(cache: StateCache, command: JoinStanding) -> Decision:
+    """As news without an id; a payment that turns out to be none of ours is closed as foreign."""
+    standing = command.standing
+    stream = gateway.payment_stream(standing.reference)
+    known: GatewayPayment = cache.state(stream)
+    order_id = _order_of(cache, standing.reference, standing)
+    if order_id is None:
+        decision = Decision(id=standing.reference, stream=stream)
+        decision.add(stream, gateway.close_foreign(known, gateway_reference=standing.reference))
+        return decision
+    account = Account(cache, order_id)
+    account.join(standing, on=command.on)
+    account.decision.awaited = None
+    return account.decision
+
+
+def handle_record_news_fetched(cache: StateCache, command: RecordNewsFetched) -> Decision:
+    """Once for each moment."""
+    stream = gateway.news_stream(command.gateway)
+    state: GatewayNews = cache.state(stream)
+    decision = Decision(id=command.gateway, stream=stream)
+    decision.add(stream, gateway.fetch(state, gateway=command.gateway, up_to=command.up_to))
+    return decision
 
 
 def handle_expire_order(cache: StateCache, command: ExpireOrder) -> Decision:
-    """Cancels and releases, if the payment is still undecided and the units were kept long enough."""
-    account = _Account(cache, command.order_id)
+    """Cancels and releases, if the payment is still undecided and the units were kept long enough.
+
+    Where a shopper may still be paying, the gateway is asked to give the payment up first, and its answer
+    decides; but not for longer than EXPIRY_GRACE.
+    """
+    account = Account(cache, command.order_id)
     if account.order.status != "placed":
         return account.decision
     held = [
-        shelf.reservations[command.order_id]
+        shelf.reservations[command.order_id].expires_at
         for shelf in account.shelves().values()
         if command.order_id in shelf.reservations
     ]
-    if any(reservation.expires_at > command.now for reservation in held):
+    if any(expires_at > command.now for expires_at in held):
         return account.decision
-    account.give_up("expired")
-    account.undo()
+    account.settle(on=command.now.date(), time_over=True)
+    waits = account.payment.open and command.now < max(held, default=command.now) + EXPIRY_GRACE
+    if account.order.status == "placed" and not waits:
+        account.give_up("expired")
+        account.settle(on=command.now.date())
     return account.decision
 
 
-def _authorized(account: _Account, begun: StepBegun, reference: str) -> None:
-    order_id = account.order_id
-    account.paid(
-        payment.authorize(
-            account.payment, order_id=order_id, amount=begun.amount, gateway_reference=reference
+def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
+    """Begins anew what is stuck; asks for what is owed, or gives it back."""
+    account = Account(cache, command.order_id)
+    placed = account.order.placed
+    if placed is None:
+        raise Rejected(UnknownOrder(command.order_id))
+    owed = account.steps.owed
+    account.stepped(process.retry(account.steps, order_id=command.order_id))
+    account.settle(on=command.on)
+    if owed is None or account.steps.open_steps:
+        return account.decision
+    if owed.to_customer.amount:
+        account.stepped(
+            process.begin_refund(
+                account.steps,
+                account.payment,
+                order_id=command.order_id,
+                amount=owed.to_customer,
+                request=None,
+            )
         )
-    )
-    if account.order.canceled:
-        return
-    account.decision.add(account.order_stream, order.confirm(account.order, order_id=order_id))
-    for sku, shelf in account.shelves().items():
-        account.decision.add(stock.stream(sku), stock.confirm(shelf, sku=sku, order_id=order_id))
-    if account.payment.capture == "checkout":
-        account.stepped(process.begin_capture(account.steps, account.payment, order_id=order_id))
-
-
-def _refunded(account: _Account, begun: StepBegun, answered_on: date) -> None:
-    request, note, planned = begun.refund, None, None
-    if request is not None:
-        planned = refund_of(begun.amount, request)
-        note = note_for(account.order, planned, request.credit_note_id)
-    account.paid(
-        payment.refund(account.payment, order_id=account.order_id, amount=begun.amount, credit_note_id=note)
-    )
-    if planned is not None:
-        book(
-            account.cache,
-            account.decision,
-            order_id=account.order_id,
-            credit_note_id=note,
-            planned=planned,
-            issued_on=answered_on,
+    elif owed.to_shop.amount:
+        account.stepped(
+            process.begin_authorize(
+                account.steps,
+                account.payment,
+                order_id=command.order_id,
+                method=command.method or account.payment.method,
+                amount=owed.to_shop,
+            )
         )
+    return account.decision
 
 
-def _reference(command: RecordGatewayOutcome) -> str:
-    if command.reference is None:
-        raise ValueError(f"{command.outcome} without the gateway's reference")
-    return command.reference
+def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Decision:
+    """Nothing is owed, stuck or to be looked at any more."""
+    account = Account(cache, command.order_id)
+    if account.order.placed is None:
+        raise Rejected(UnknownOrder(command.order_id))
+    account.stepped(
+        process.write_off(account.steps, order_id=command.order_id, reason=command.reason)
+    )
+    account.settle(on=command.on)
+    return account.decision
+
+
+def handle_raise_concern(cache: StateCache, command: RaiseConcern) -> Decision:
+    """Once, until it is written off."""
+    account = Account(cache, command.order_id)
+    account.stepped(
+        process.raise_concern(account.steps, order_id=command.order_id, concern=command.concern)
+    )
+    account.settle(on=command.on)
+    return account.decision
+
+
+def _order_of(cache: StateCache, reference: str, standing: Standing | None) -> OrderId | None:
+    """The order that a payment of the gateway's is for, where we know it, or it says so and we asked for it."""
+    known: GatewayPayment = cache.state(gateway.payment_stream(reference))
+    if known.order_id is not None:
+        return known.order_id
+    told = None if standing is None else standing.order_id
+    if told is None or not _is_id(told):
+        return None
+    asked: Payment = cache.state(payment.stream(told))
+    return told if asked.amount is not None else None
+
+
+def _is_id(text: str) -> bool:
+    """Whether it can be the id of an order at all: anybody may write anything into a gateway's metadata."""
+    return 0 < len(text) <= 64 and text.isascii() and text.isalnum()
 
 
 HANDLERS: Handlers = {
     RecordGatewayOutcome: handle_record_gateway_outcome,
+    RecordGatewayNews: handle_record_gateway_news,
+    JoinStanding: handle_join_standing,
+    RecordNewsFetched: handle_record_news_fetched,
     ExpireOrder: handle_expire_order,
+    RetryPayment: handle_retry_payment,
+    WriteOffPayment: handle_write_off_payment,
+    RaiseConcern: handle_raise_concern,
 }

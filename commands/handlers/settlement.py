@@ -1,0 +1,298 @@
+"""What an order's money calls for: rules read off the states after every change, never off the last event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from aggregates.inventory import stock
+from aggregates.inventory.events import ReleaseCause
+from aggregates.inventory.stock import Stock
+from aggregates.kernel import Money, OrderId, Rejected
+from aggregates.orders import order, refund
+from aggregates.orders.order import Order, Refund
+from aggregates.payments import gateway, payment, process
+from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent, StepBegun
+from aggregates.payments.gateway import GatewayPayment
+from aggregates.payments.payment import Payment
+from aggregates.payments.process import Process
+from aggregates.payments.standing import RefundStanding, Standing
+from commands.handlers.cancellation import cancel
+from commands.handlers.refunds import book, note_for, refund_of
+from commands.loop.decision import AwaitedStep, Decision
+from commands.loop.state_cache import StateCache
+
+BY_GATEWAY = "gateway"
+"""Why a credit note was issued for a refund that nobody asked us for."""
+
+
+class Account:
+    """What an order's money hangs on. Decisions follow each other here: each is seen by the next."""
+
+    def __init__(self, cache: StateCache, order_id: OrderId, decision: Decision | None = None) -> None:
+        self.cache = cache
+        self.order_id = order_id
+        self.order_stream = order.stream(order_id)
+        self._payment_stream, self.process_stream = payment.stream(order_id), process.stream(order_id)
+        self._states = cache.states((self.order_stream, self._payment_stream, self.process_stream))
+        self.decision = decision or Decision(id=order_id, stream=self.order_stream)
+
+    @property
+    def order(self) -> Order:
+        """As it stands now."""
+        sold: Order = self._states[self.order_stream]
+        return self.decision.after(self.order_stream, sold)
+
+    @property
+    def payment(self) -> Payment:
+        """As it stands now."""
+        paid: Payment = self._states[self._payment_stream]
+        return self.decision.after(self._payment_stream, paid)
+
+    @property
+    def steps(self) -> Process:
+        """As they stand now."""
+        steps: Process = self._states[self.process_stream]
+        return self.decision.after(self.process_stream, steps)
+
+    def paid(self, events: Iterable[PaymentEvent]) -> None:
+        """Adds what was decided on the payment."""
+        self.decision.add(self._payment_stream, events)
+
+    def stepped(self, events: Iterable[ProcessEvent]) -> bool:
+        """Adds what was decided on the process; whether that was anything."""
+        decided = tuple(events)
+        self.decision.add(self.process_stream, decided)
+        for event in decided:
+            if isinstance(event, StepBegun) and event.call != "look":
+                self.decision.awaited = AwaitedStep(self.process_stream, event.step)
+        return bool(decided)
+
+    def join(self, standing: Standing, *, on: date) -> None:
+        """Adds what `standing` tells beyond what is known, and all that follows; `on` dates credit notes."""
+        linked: GatewayPayment = self.cache.state(gateway.payment_stream(standing.reference))
+        if linked.order_id is None and standing.currency == self.currency:
+            self._link(linked, standing.reference)
+            for parked in linked.parked:
+                if parked.standing is not None:
+                    self._observe(parked.standing, on)
+                if parked.concern is not None:
+                    self.stepped(
+                        process.raise_concern(self.steps, order_id=self.order_id, concern=parked.concern)
+                    )
+                self.look(standing.reference)
+        self._observe(standing, on)
+        self.settle(on=on)
+
+    @property
+    def currency(self) -> str:
+        """The order's."""
+        return "" if self.order.placed is None else self.order.placed.currency
+
+    def look(self, reference: str) -> None:
+        """Asks the gateway for all that it knows of a payment."""
+        self.stepped(
+            process.begin_look(
+                self.steps, order_id=self.order_id, reference=reference, currency=self.currency
+            )
+        )
+
+    def settle(self, *, on: date, time_over: bool = False) -> None:
+        """Does what the states call for; nothing twice, as each step shows in them."""
+        placed = self.order.placed
+        if placed is None or self.payment.amount is None:
+            return
+        if not self.order.confirmed and not self.order.canceled:
+            self._decide_placed(placed.total, time_over=time_over)
+        if self.order.canceled:
+            self.stepped(process.undo(self.steps, self.payment, order_id=self.order_id))
+        elif self.order.confirmed:
+            self._book_foreign_refunds(on)
+            self._give_up_lapsed()
+            self.capture()
+        self._say_what_is_owed(placed.total)
+
+    def capture(self) -> None:
+        """Takes what is due by now."""
+        sold = self.order
+        if sold.canceled:
+            return
+        self.stepped(
+            process.begin_capture(
+                self.steps,
+                self.payment,
+                order_id=self.order_id,
+                due=due(sold, self.payment),
+                all_sent=not any(line.unsent for line in sold.lines.values()),
+            )
+        )
+
+    def give_up(self, cause: ReleaseCause) -> None:
+        """Cancels the order and puts its units back on sale."""
+        cancel(self.cache, self.decision, order_id=self.order_id, cause=cause)
+
+    def shelves(self) -> dict[str, Stock]:
+        """The stocks of what was ordered, by SKU."""
+        placed = order.placed_order(self.order, self.order_id)
+        skus = dict.fromkeys(line.sku for line in placed.lines)
+        states = self.cache.states(stock.stream(sku) for sku in skus)
+        return {sku: states[stock.stream(sku)] for sku in skus}
+
+    def _decide_placed(self, total: Money, *, time_over: bool) -> None:
+        paid = self.payment
+        if paid.promised >= total.amount:
+            self._confirm()
+            return
+        failed = next((one.failed for one in paid.standings.values() if one.failed is not None), None)
+        for known in paid.open:
+            # A client secret is out: the shopper may be paying with another card at this moment.
+            if known.acting and (time_over or known.failed is not None):
+                self.stepped(
+                    process.begin_void(
+                        self.steps, known, order_id=self.order_id, amount=total, unless_authorized=True
+                    )
+                )
+        if self.steps.is_open("authorize") or any(
+            one.failed is None or one.acting for one in paid.open
+        ):
+            return
+        if failed is not None:
+            self.paid(payment.decline(paid, order_id=self.order_id, code=failed))
+            self.give_up("declined")
+        elif paid.standings:
+            lapsed = any(one.closed == "lapsed" and one.most for one in paid.standings.values())
+            self.give_up("lapsed" if lapsed else "expired")
+
+    def _confirm(self) -> None:
+        self.decision.add(self.order_stream, order.confirm(self.order, order_id=self.order_id))
+        for sku, shelf in self.shelves().items():
+            self.decision.add(stock.stream(sku), stock.confirm(shelf, sku=sku, order_id=self.order_id))
+
+    def _give_up_lapsed(self) -> None:
+        """Of a confirmed order all holds are gone, nothing was taken, nothing was sent."""
+        sold, paid = self.order, self.payment
+        if paid.open or paid.captured or sold.units_fulfilled or self.steps.is_open("authorize"):
+            return
+        lapsed = any(one.closed == "lapsed" for one in paid.standings.values())
+        self.give_up("lapsed" if lapsed else "canceled")
+
+    def _observe(self, standing: Standing, on: date) -> None:
+        for event in payment.observe(self.payment, standing, order_id=self.order_id):
+            if isinstance(event, PaymentRefunded) and (begun := self._step_of(event.step)) is not None:
+                self._refunded(event, begun, on)
+            else:
+                self.paid((event,))
+
+    def _refunded(self, event: PaymentRefunded, begun: StepBegun, on: date) -> None:
+        """Books what a step of ours gave back."""
+        if begun.refund is None:
+            self.paid((replace(event, credit_note_id=None),))
+            return
+        planned = refund_of(begun.amount, begun.refund)
+        note = note_for(self.order, planned, begun.refund.credit_note_id)
+        self.paid((replace(event, credit_note_id=note),))
+        self._book(planned, note, on)
+
+    def _book(self, planned: Refund, note: str | None, on: date, reason: str | None = None) -> None:
+        book(
+            self.cache,
+            self.decision,
+            order_id=self.order_id,
+            credit_note_id=note,
+            planned=planned,
+            issued_on=on,
+            reason=reason,
+        )
+
+    def _step_of(self, key: str | None) -> StepBegun | None:
+        """Our step under this key, while it is open or stuck."""
+        stream, _, number = (key or "").rpartition("/")
+        if stream != self.process_stream or not number.isdecimal():
+            return None
+        steps = self.steps
+        return steps.open_steps.get(int(number)) or steps.stuck.get(int(number))
+
+    def _book_foreign_refunds(self, on: date) -> None:
+        """Refunds that were made at the gateway itself get credit notes, under the gateway's names for them."""
+        for known in self.payment.standings.values():
+            if not known.captured:
+                continue
+            for made in known.refunds:
+                if made.step is None and made.credit_note_id is None and made.reference.isascii():
+                    self._book_foreign(made, known.currency, on)
+
+    def _book_foreign(self, made: RefundStanding, currency: str, on: date) -> None:
+        sold = self.order
+        if made.reference in sold.refunds or sold.canceled or sold.placed is None:
+            return
+        amount = Money(min(made.amount, sold.placed.total.amount - sold.refunded_amount), currency)
+        if amount.amount <= 0:
+            return
+        try:
+            planned = refund.plan_refund(sold, order_id=self.order_id, amount=amount)
+        except Rejected:
+            planned = Refund(amount=amount, lines=())
+        self._book(planned, note_for(sold, planned, made.reference), on, reason=BY_GATEWAY)
+
+    def _link(self, linked: GatewayPayment, reference: str) -> None:
+        self.decision.add(
+            gateway.payment_stream(reference),
+            gateway.link(linked, gateway_reference=reference, order_id=self.order_id),
+        )
+
+    def _say_what_is_owed(self, total: Money) -> None:
+        sold = self.order
+        self.stepped(
+            process.owe(
+                self.steps,
+                self.payment,
+                order_id=self.order_id,
+                total=total,
+                due=due(sold, self.payment) if sold.units_fulfilled else 0,
+                credited=sold.refunded_amount,
+                canceled=sold.canceled,
+            )
+        )
+
+
+def due(sold: Order, paid: Payment) -> int:
+    """What the shop may have taken by now, in minor units."""
+    if sold.placed is None or not sold.confirmed or sold.canceled:
+        return 0
+    total = sold.placed.total.amount
+    if paid.capture == "checkout":
+        return total
+    if not sold.units_fulfilled:
+        return 0
+    if paid.capture == "fulfilment":
+        return total
+    sent = sum(
+        line.ordered.line_total.amount * line.fulfilled // line.ordered.quantity
+        for line in sold.lines.values()
+    )
+    charges = sum(charge.amount.amount for charge in sold.placed.charges)
+    return min(total, max(0, sent + charges))
+
+
+def settle(cache: StateCache, decision: Decision, order_id: OrderId, *, on: date) -> None:
+    """Adds to `decision` what the order's money calls for after it."""
+    Account(cache, order_id, decision).settle(on=on)
+
+
+def concluded(call: str, standing: Standing) -> str:
+    """The outcome of a step that the gateway has done, in a word."""
+    done: dict[str, Any] = {
+        "capture": "captured",
+        "look": "looked",
+        "void": "voided" if standing.closed else "kept",
+        "refund": "refunded",
+    }
+    if call != "authorize":
+        return str(done[call])
+    if standing.most:
+        return "authorized"
+    if standing.failed is not None:
+        return "declined"
+    return "action_required" if standing.acting else "pending"
