@@ -192,6 +192,7 @@ class StepBegun:
     refund: RefundRequest | None = None
     reason: str | None = None  # personal; why money is to go back
     final: bool = True  # of a capture: the rest of the hold is released
+    captured_after: int | None = None  # of a capture: what is taken in all once it is done, in minor units
     in_parts: bool = False  # of an authorization: to be captured in several parts, if the bank can
     unless_authorized: bool = False  # of a void: looks first, and keeps a hold
 

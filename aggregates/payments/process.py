@@ -150,7 +150,7 @@ def end_step(
 
 
 def begin_authorize(
-    process: Process, payment: Payment, *, order_id: OrderId, method: str | None, amount: Money
+    process: Process, *, order_id: OrderId, method: str | None, amount: Money, in_parts: bool = False
 ) -> tuple[ProcessEvent, ...]:
     """Asks the bank to hold the amount; not while it is being asked."""
     if process.is_open("authorize"):
@@ -162,7 +162,7 @@ def begin_authorize(
             call="authorize",
             amount=amount,
             method=method,
-            in_parts=payment.capture == "each",
+            in_parts=in_parts,
         ),
     )
 
@@ -190,6 +190,7 @@ def begin_capture(
                 amount=Money(amount, known.currency),
                 gateway_reference=known.reference,
                 final=not in_parts or all_sent,
+                captured_after=known.captured + amount,
             ),
         )
     return ()

@@ -129,7 +129,7 @@ class Gateway(Protocol):
         """What the shopper needs to prove who they are."""
 
     def chargeable(self, amount: Money) -> str | None:
-        """Why the gateway could never take or give back the amount (its digits, its unit); None where it can."""
+        """Why the gateway could never move the amount (its digits, its unit); None where it can."""
 
     def news(self, body: bytes, signature: str, now: datetime) -> News:
         """What was sent, once its signature holds. NewsRejected."""

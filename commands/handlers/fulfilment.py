@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from aggregates.inventory import stock
-from aggregates.kernel import LineId, OrderId, Sku
+from aggregates.kernel import LineId, OrderId, Reason, Rejected, Sku
 from aggregates.orders import fulfilment, order
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned
 from aggregates.orders.order import Order
 from aggregates.payments import payment, process
+from aggregates.payments.payment import Payment, PaymentNotPossible
 from commands.handlers.cancellation import release_unsendable
-from commands.handlers.refunds import refunds_under_way
-from commands.loop.decision import AwaitedStep, Decision
+from commands.handlers.credit_notes import refunds_under_way
+from commands.handlers.settlement import Account
+from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
+
+LAPSE_MARGIN = timedelta(hours=1)
+"""Before a hold lapses nothing is sent any more for its money: the capture must still reach the bank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +33,16 @@ class FulfilOrder:
     name: ClassVar = "fulfil_order"
     order_id: OrderId
     fulfilment_id: str
+    sent_at: datetime  # UTC
     lines: Mapping[LineId, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationLapses(Reason):
+    """The bank is about to stop holding the money: it may be gone before it is taken"""
+
+    order_id: OrderId
+    capture_before: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +64,7 @@ def handle_fulfil_order(cache: StateCache, command: FulfilOrder) -> Decision:
     order_stream, process_stream = order.stream(order_id), process.stream(order_id)
     states = cache.states((order_stream, process_stream, payment.stream(order_id)))
     sold: Order = states[order_stream]
+    _require_money(sold, states[payment.stream(order_id)], order_id, command.sent_at)
     decision = Decision(
         id=command.fulfilment_id, stream=order_stream, created=True, facts={"order_id": order_id}
     )
@@ -68,12 +84,7 @@ def handle_fulfil_order(cache: StateCache, command: FulfilOrder) -> Decision:
             stock.stream(sku),
             stock.dispatch(stocks[stock.stream(sku)], sku=sku, order_id=order_id, quantity=quantity),
         )
-    captured = process.begin_capture(
-        states[process_stream], states[payment.stream(order_id)], order_id=order_id
-    )
-    decision.add(process_stream, captured)
-    if captured:
-        decision.awaited = AwaitedStep(process_stream, states[process_stream].last_step + 1)
+    Account(cache, order_id, decision).settle(on=command.sent_at.date())
     return decision
 
 
@@ -108,6 +119,17 @@ def handle_return_lines(cache: StateCache, command: ReturnLines) -> Decision:
             ),
         )
     return decision
+
+
+def _require_money(sold: Order, paid: Payment, order_id: OrderId, now: datetime) -> None:
+    """Goods leave only for money that is ours, or that the bank still holds for long enough to take it."""
+    if not sold.confirmed or sold.canceled or paid.not_needed or paid.captured:
+        return
+    if not paid.held:
+        raise Rejected(PaymentNotPossible(order_id=order_id, step="capture", payment_status=paid.status))
+    lapses = min((one.capture_before for one in paid.open if one.held and one.capture_before), default=None)
+    if lapses is not None and now >= lapses - LAPSE_MARGIN:
+        raise Rejected(AuthorizationLapses(order_id=order_id, capture_before=lapses))
 
 
 def _units_by_sku(parts: Iterable[LineQuantity]) -> Counter[Sku]:

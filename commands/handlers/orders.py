@@ -22,6 +22,7 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
+from commands.handlers.settlement import settle
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
@@ -62,6 +63,7 @@ class CancelOrder:
     name: ClassVar = "cancel_order"
     personal: ClassVar = ("reason",)
     order_id: OrderId
+    canceled_on: date  # UTC
     reason: str | None = None
 
 
@@ -133,12 +135,12 @@ def handle_place_order(cache: StateCache, command: PlaceOrder) -> Decision:
     decision.add(process_stream, process.start(states[process_stream], order_id=command.order_id))
     decision.add(
         process_stream,
-        process.begin_step(
+        process.begin_authorize(
             states[process_stream],
             order_id=command.order_id,
-            call="authorize",
-            amount=total,
             method=command.payment_method,
+            amount=total,
+            in_parts=command.capture == "each",
         ),
     )
     decision.awaited = AwaitedStep(process_stream, 1)
@@ -171,12 +173,18 @@ def handle_cancel_order(cache: StateCache, command: CancelOrder) -> Decision:
         reason=command.reason,
         refunding=bool(steps.refunds_under_way),
     )
-    undone = process.undo(steps, paid, order_id=order_id)
-    decision.add(process_stream, undone)
-    decision.awaited = AwaitedStep(process_stream, steps.last_step + 1) if undone else None
-    if paid.source == "elsewhere" and (left := payment.left(paid)).amount:
+    if steps.stuck and not steps.open_steps:
+        decision.add(process_stream, process.retry(steps, order_id=order_id))
+    settle(cache, decision, order_id, on=command.canceled_on)
+    if paid.paid_elsewhere is not None and paid.left:
         decision.add(
-            payment_stream, payment.refund(paid, order_id=order_id, amount=left, credit_note_id=None)
+            payment_stream,
+            payment.refund_elsewhere(
+                paid,
+                order_id=order_id,
+                amount=Money(paid.left, paid.paid_elsewhere.currency),
+                credit_note_id=None,
+            ),
         )
     return decision
 

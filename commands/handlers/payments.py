@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
-from aggregates.inventory import stock
 from aggregates.kernel import OrderId, Rejected
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
@@ -59,6 +58,14 @@ class JoinStanding:
     name: ClassVar = "join_standing"
     standing: Standing
     on: date  # UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseForeign:
+    """A payment of the gateway's is none of ours: nothing that is told of it is kept any longer."""
+
+    name: ClassVar = "close_foreign"
+    reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +123,7 @@ def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutco
     begun = account.steps.open_steps.get(command.step)
     if begun is not None and command.standing is not None:
         account.join(command.standing, on=command.answered_on)
-    word = command.outcome
+    word: str = command.outcome
     if command.standing is not None and command.outcome == "done":
         known = account.payment.standings.get(command.standing.reference, command.standing)
         word = concluded("look" if begun is None else begun.call, known)
@@ -184,9 +191,7 @@ def handle_record_gateway_news(cache: StateCache, command: RecordGatewayNews) ->
         return decision
     account = Account(cache, order_id, decision)
     if command.concern is not None:
-        account.stepped(
-            process.raise_concern(account.steps, order_id=order_id, concern=command.concern)
-        )
+        account.stepped(process.raise_concern(account.steps, order_id=order_id, concern=command.concern))
     if command.look:
         account.look(command.reference)
     if command.standing is not None:
@@ -200,17 +205,22 @@ def handle_record_gateway_news(cache: StateCache, command: RecordGatewayNews) ->
 def handle_join_standing(cache: StateCache, command: JoinStanding) -> Decision:
     """As news without an id; a payment that turns out to be none of ours is closed as foreign."""
     standing = command.standing
-    stream = gateway.payment_stream(standing.reference)
-    known: GatewayPayment = cache.state(stream)
     order_id = _order_of(cache, standing.reference, standing)
     if order_id is None:
-        decision = Decision(id=standing.reference, stream=stream)
-        decision.add(stream, gateway.close_foreign(known, gateway_reference=standing.reference))
-        return decision
+        return handle_close_foreign(cache, CloseForeign(reference=standing.reference))
     account = Account(cache, order_id)
     account.join(standing, on=command.on)
     account.decision.awaited = None
     return account.decision
+
+
+def handle_close_foreign(cache: StateCache, command: CloseForeign) -> Decision:
+    """Not where its order is known."""
+    stream = gateway.payment_stream(command.reference)
+    known: GatewayPayment = cache.state(stream)
+    decision = Decision(id=command.reference, stream=stream)
+    decision.add(stream, gateway.close_foreign(known, gateway_reference=command.reference))
+    return decision
 
 
 def handle_record_news_fetched(cache: StateCache, command: RecordNewsFetched) -> Decision:
@@ -271,7 +281,6 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
         account.stepped(
             process.begin_authorize(
                 account.steps,
-                account.payment,
                 order_id=command.order_id,
                 method=command.method or account.payment.method,
                 amount=owed.to_shop,
@@ -285,9 +294,7 @@ def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Dec
     account = Account(cache, command.order_id)
     if account.order.placed is None:
         raise Rejected(UnknownOrder(command.order_id))
-    account.stepped(
-        process.write_off(account.steps, order_id=command.order_id, reason=command.reason)
-    )
+    account.stepped(process.write_off(account.steps, order_id=command.order_id, reason=command.reason))
     account.settle(on=command.on)
     return account.decision
 
@@ -295,15 +302,13 @@ def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Dec
 def handle_raise_concern(cache: StateCache, command: RaiseConcern) -> Decision:
     """Once, until it is written off."""
     account = Account(cache, command.order_id)
-    account.stepped(
-        process.raise_concern(account.steps, order_id=command.order_id, concern=command.concern)
-    )
+    account.stepped(process.raise_concern(account.steps, order_id=command.order_id, concern=command.concern))
     account.settle(on=command.on)
     return account.decision
 
 
 def _order_of(cache: StateCache, reference: str, standing: Standing | None) -> OrderId | None:
-    """The order that a payment of the gateway's is for, where we know it, or it says so and we asked for it."""
+    """The order that a payment of the gateway's is for: as we know, or as it says where we asked for it."""
     known: GatewayPayment = cache.state(gateway.payment_stream(reference))
     if known.order_id is not None:
         return known.order_id
@@ -323,6 +328,7 @@ HANDLERS: Handlers = {
     RecordGatewayOutcome: handle_record_gateway_outcome,
     RecordGatewayNews: handle_record_gateway_news,
     JoinStanding: handle_join_standing,
+    CloseForeign: handle_close_foreign,
     RecordNewsFetched: handle_record_news_fetched,
     ExpireOrder: handle_expire_order,
     RetryPayment: handle_retry_payment,

@@ -20,7 +20,7 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.standing import RefundStanding, Standing
 from commands.handlers.cancellation import cancel
-from commands.handlers.refunds import book, note_for, refund_of
+from commands.handlers.credit_notes import book, note_for, refund_of
 from commands.loop.decision import AwaitedStep, Decision
 from commands.loop.state_cache import StateCache
 
@@ -154,9 +154,7 @@ class Account:
                         self.steps, known, order_id=self.order_id, amount=total, unless_authorized=True
                     )
                 )
-        if self.steps.is_open("authorize") or any(
-            one.failed is None or one.acting for one in paid.open
-        ):
+        if self.steps.is_open("authorize") or any(one.failed is None or one.acting for one in paid.open):
             return
         if failed is not None:
             self.paid(payment.decline(paid, order_id=self.order_id, code=failed))
@@ -215,7 +213,7 @@ class Account:
         return steps.open_steps.get(int(number)) or steps.stuck.get(int(number))
 
     def _book_foreign_refunds(self, on: date) -> None:
-        """Refunds that were made at the gateway itself get credit notes, under the gateway's names for them."""
+        """Refunds that were made at the gateway itself get credit notes, named as the gateway names them."""
         for known in self.payment.standings.values():
             if not known.captured:
                 continue

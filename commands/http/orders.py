@@ -94,7 +94,11 @@ async def cancel_order(request: Request, order_id: IdPath, body: CancelBody | No
 
     Where an operator token is set, for the operator and clients that hold the order's secret.
     """
-    command = CancelOrder(order_id=order_id, reason=(body or CancelBody()).reason)
+    command = CancelOrder(
+        order_id=order_id,
+        canceled_on=datetime.now(UTC).date(),
+        reason=(body or CancelBody()).reason,
+    )
     return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)
 
 
@@ -109,6 +113,7 @@ async def fulfil_order(request: Request, order_id: IdPath, body: FulfilmentBody 
     command = FulfilOrder(
         order_id=order_id,
         fulfilment_id=new_id(),
+        sent_at=datetime.now(UTC),
         lines=(body or FulfilmentBody()).units(),
     )
     return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)

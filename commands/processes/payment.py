@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
-from functools import partial
+from collections import Counter as Counts
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
 
 from aggregates.payments.events import StepBegun, StepEnded
+from aggregates.payments.standing import Standing
 from commands.gateways.gateway import (
-    ActionNeeded,
-    Authorized,
-    Captured,
-    Declined,
     Gateway,
-    GatewayAnswer,
     GatewayRefusal,
-    GatewayTimeout,
     GatewayUnavailable,
-    Refunded,
-    Voided,
+    GatewayUnclear,
+    Response,
 )
-from commands.handlers.payments import GatewayOutcome, RecordGatewayOutcome
+from commands.handlers.payments import RecordGatewayOutcome
 from commands.processes.kind import CHECKPOINT_BEFORE_KINDS, Change, Closed, Due, NotYet, Opened
 from event_store.records import EventLog, RecordedEvent
 
@@ -36,8 +30,14 @@ log_lines = structlog.get_logger("commands.processes")
 CALLS = Counter("daybook_gateway_calls_total", "Calls of the gateway by their answer", ["call", "outcome"])
 CALL_SECONDS = Histogram("daybook_gateway_call_seconds", "Duration of gateway calls", ["call"])
 
-CALL_SECONDS_MAX = 10.0
+CALL_SECONDS_MAX = 12.0
 """How long an answer is waited for. Whether the call was done is then not known; it is made again."""
+KEY_AGE_MAX = timedelta(hours=23)
+"""Gateways forget keys after 24 h, and would do the call anew: after this a step is only looked for."""
+LOST_AGE = timedelta(hours=24, minutes=30)
+"""What is not found by then was not done, as far as anybody can tell."""
+STORED_MAX = 3
+"""The same fault so often is what the gateway stored under the key: only a look tells what was done."""
 
 
 class Payment:
@@ -58,7 +58,7 @@ class Payment:
         self._gateway = gateway
         self._clock = clock
         self._call_seconds_max = call_seconds_max
-        self._threads = ThreadPoolExecutor(self.at_once_max, "gateway")
+        self._stored: Counts[str] = Counts()  # by key: how often a stored fault was answered
 
     def starts_at(self, log: EventLog) -> int:
         """Where all before it is done: every step that was ever begun is owed its call."""
@@ -73,78 +73,114 @@ class Payment:
                 yield Closed(recorded.stream, step)
 
     async def do(self, due: Due) -> RecordGatewayOutcome:
-        """Calls the gateway; its answer, as the command that records it."""
+        """Calls the gateway, or looks what became of the call; the answer, as the command that records it."""
         begun: StepBegun = due.event
+        code: str | None = None
+        response: Response | None = None
+        outcome = "done"
         try:
-            outcome, reference, code = await self._ask(due.key, begun)
-        except (GatewayTimeout, GatewayUnavailable) as error:
+            response = await self._response(due, begun)
+            request_id = None if response is None else response.request_id
+            if response is None:
+                outcome = "lost"
+        except GatewayRefusal as refusal:
+            outcome, code, request_id = "refused", refusal.code, refusal.request_id
+        except (GatewayUnclear, GatewayUnavailable) as error:
             CALLS.labels(begun.call, "none").inc()
-            raise NotYet(f"gateway: {error}") from error
+            if isinstance(error, GatewayUnavailable) and error.alarm:
+                log_lines.error("gateway_does_not_let_us_in", code=error.code, request_id=error.request_id)
+            raise NotYet(f"gateway: {error}") from None
+        self._stored.pop(due.key, None)
         CALLS.labels(begun.call, outcome).inc()
-        report = log_lines.error if outcome == "refused" else log_lines.info
+        report = log_lines.info if outcome == "done" else log_lines.error
         report(
             "gateway_answered",
             call=begun.call,
             key=due.key,
             outcome=outcome,
             code=code,
+            request_id=request_id,
             trace_id=due.recorded.correlation,
         )
         return RecordGatewayOutcome(
             order_id=begun.order_id,
             step=begun.step,
-            outcome=outcome,
+            outcome=outcome,  # type: ignore[arg-type]  # one of the three
             answered_on=self._clock().date(),
-            reference=reference,
+            standing=None if response is None else response.standing,
             code=code,
+            request_id=request_id,
         )
 
     def close(self) -> None:
-        """Begins no more calls; one in flight ends by itself, and is made again under its key."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Holds nothing: a call in flight ends with its task, and is made again under its key."""
 
-    async def _ask(self, key: str, begun: StepBegun) -> tuple[GatewayOutcome, str | None, str | None]:
+    async def _response(self, due: Due, begun: StepBegun) -> Response | None:
+        """What the call answers, now or before; None where it was lost."""
+        begun_at = due.recorded.recorded_at
+        age = self._clock() - begun_at
+        if begun.call == "look" or (age < KEY_AGE_MAX and self._stored[due.key] < STORED_MAX):
+            try:
+                return await self._timed(begun, self._called(due.key, begun))
+            except GatewayUnclear as error:
+                self._stored[due.key] += STORED_MAX if error.code == "idempotency_error" else error.stored
+                raise
+        found = await self._timed(begun, self._found(due.key, begun, begun_at))
+        if found is None and age < LOST_AGE:
+            raise GatewayUnclear("not found yet")
+        return found
+
+    async def _timed(self, begun: StepBegun, call: Awaitable[Any]) -> Any:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._call_seconds_max):
-                answer = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, partial(_call, self._gateway, key, begun)
-                )
-        except TimeoutError as error:
-            raise GatewayTimeout(f"no answer in {self._call_seconds_max} s") from error
-        except GatewayRefusal as refusal:
-            return "refused", None, refusal.code
+                return await call
+        except TimeoutError:
+            raise GatewayUnclear(f"no answer in {self._call_seconds_max} s") from None
         finally:
             CALL_SECONDS.labels(begun.call).observe(time.perf_counter() - started)
-        return _outcome(answer)
+
+    def _called(self, key: str, begun: StepBegun) -> Awaitable[Response]:
+        gateway, reference, amount = self._gateway, begun.gateway_reference or "", begun.amount
+        match begun.call:
+            case "authorize":
+                return gateway.authorize(
+                    key=key,
+                    method=begun.method or "",
+                    amount=amount,
+                    order_id=begun.order_id,
+                    in_parts=begun.in_parts,
+                )
+            case "capture":
+                return gateway.capture(key=key, reference=reference, amount=amount, final=begun.final)
+            case "void":
+                return gateway.void(
+                    key=key, reference=reference, unless_authorized=begun.unless_authorized
+                )
+            case "refund":
+                note = None if begun.refund is None else begun.refund.credit_note_id
+                return gateway.refund(key=key, reference=reference, amount=amount, credit_note_id=note)
+            case "look":
+                return gateway.look(reference)
+
+    async def _found(self, key: str, begun: StepBegun, begun_at: datetime) -> Response | None:
+        """What the gateway knows of a call that may have been done; None where it shows no trace of it."""
+        if begun.call == "authorize":
+            since = begun_at - timedelta(minutes=5)  # of clocks that differ
+            return await self._gateway.find(key=key, since=since, until=self._clock())
+        response = await self._gateway.look(begun.gateway_reference or "")
+        return response if _is_done(key, begun, response.standing) else None
 
 
-def _call(gateway: Gateway, key: str, begun: StepBegun) -> GatewayAnswer:
-    if begun.call == "authorize":
-        return gateway.authorize(
-            key=key, method=begun.method or "", amount=begun.amount, order_id=begun.order_id
-        )
-    reference = begun.gateway_reference or ""
+def _is_done(key: str, begun: StepBegun, standing: Standing) -> bool:
     match begun.call:
         case "capture":
-            return gateway.capture(key=key, reference=reference, amount=begun.amount)
+            if begun.amount.amount == 0:
+                return standing.closed is not None
+            return standing.captured >= (begun.captured_after or begun.amount.amount)
         case "void":
-            return gateway.void(key=key, reference=reference)
+            return standing.closed is not None or (begun.unless_authorized and standing.most > 0)
         case "refund":
-            return gateway.refund(key=key, reference=reference, amount=begun.amount)
-
-
-def _outcome(answer: GatewayAnswer) -> tuple[GatewayOutcome, str | None, str | None]:
-    match answer:
-        case Authorized(reference=reference):
-            return "authorized", reference, None
-        case ActionNeeded(reference=reference):
-            return "action_required", reference, None
-        case Declined(code=code):
-            return "declined", None, code
-        case Captured():
-            return "captured", None, None
-        case Voided():
-            return "voided", None, None
-        case Refunded():
-            return "refunded", None, None
+            return any(refund.step == key for refund in standing.refunds)
+        case _:
+            return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -27,6 +28,9 @@ class ReservationExpiry:
     at_once_max = 32
     round_seconds = 0.2  # nobody waits for it to hear that an order was paid in time
 
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+
     def starts_at(self, log: EventLog) -> int:
         """Where all before it is done: whatever was ever reserved is owed an end."""
         return log.checkpoint(CHECKPOINT_BEFORE_KINDS)
@@ -40,10 +44,13 @@ class ReservationExpiry:
                 yield Closed(order_id)
 
     async def do(self, due: Due) -> ExpireOrder:
-        """Gives the order up as of the moment that was read, however often the clock changes its mind."""
+        """Gives the order up as of the moment that was read, however often the clock changes its mind.
+
+        Asked again, as of that later moment: the order may have waited for the gateway.
+        """
         reserved: StockReserved = due.event
         log_lines.info("reservation_over", order_id=reserved.order_id, trace_id=due.recorded.correlation)
-        return ExpireOrder(order_id=reserved.order_id, now=due.now)
+        return ExpireOrder(order_id=reserved.order_id, now=max(due.now, self._clock()))
 
     def close(self) -> None:
         """Holds nothing."""

@@ -86,7 +86,7 @@ def _credit_order(
         )
         decision.add(
             payment_stream,
-            payment.refund(
+            payment.refund_elsewhere(
                 cache.state(payment_stream),
                 order_id=order_id,
                 amount=amount,

@@ -96,7 +96,7 @@ def handle_record_sale(cache: StateCache, command: RecordSale) -> Decision:
     decision.add(order_stream, order.confirm(sold, order_id=order_id))
     decision.add(
         payment_stream,
-        payment.capture(states[payment_stream], order_id=order_id, amount=_total(sold), source="elsewhere"),
+        payment.capture_elsewhere(states[payment_stream], order_id=order_id, amount=_total(sold)),
     )
     if not units:
         return decision
