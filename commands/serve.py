@@ -51,6 +51,6 @@ async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
             async with handling, processes:
                 yield
 
-    app = build_command_app(settings, handling, log, processes=processes, running=running())
+    app = build_command_app(settings, handling, log, gateway, processes=processes, running=running())
     await serve(app)
     critical.require()

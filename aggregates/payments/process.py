@@ -1,8 +1,9 @@
-"""The steps of one order's payment at the gateway (stream `checkout-<order id>`), and what is left to a person.
+"""The steps of an order's payment at the gateway (`checkout-<order id>`), and what is left to a person.
 
 A step is begun before the gateway is called and ended with its answer, so that a crash between the two
-shows; its number, with the stream's name, is the key under which the gateway knows the call. A step that the
-gateway refuses, or whose outcome is lost, is stuck: none of its kind is begun until an operator asks for that.
+shows; its number, with the stream's name, is the key under which the gateway knows the call. A step
+that the gateway refuses, or whose outcome is lost, is stuck: none of its kind is begun until an operator
+asks for that.
 """
 
 from __future__ import annotations

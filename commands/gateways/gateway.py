@@ -1,7 +1,7 @@
 """The port to what moves the money.
 
-Every call that moves money carries a key. The gateway does a key's call once and answers it the same for a day,
-so a call whose answer was lost is made again under its key, and never under a key that is older than that.
+Every call that moves money carries a key. The gateway does a key's call once and answers it the same for a
+day, so a call whose answer was lost is made again under its key, and never under a key that is older.
 Whatever it answers, sends by itself or tells when it is looked at is a part of the same `Standing`.
 """
 
@@ -63,7 +63,7 @@ class GatewayError(Exception):
 
 
 class GatewayUnavailable(GatewayError):  # noqa: N818
-    """Not done: the gateway is away, busy with the same key, too busy, or does not let us in. Later, same key."""
+    """Not done: the gateway is away, too busy, or does not let us in. Later again, under the same key."""
 
     def __init__(self, code: str, *, request_id: str | None = None, alarm: bool = False) -> None:
         super().__init__(code, request_id=request_id)
@@ -112,7 +112,7 @@ class Gateway(Protocol):
         """Takes the amount, at most what is held; `final` releases the rest. Final and 0: only that."""
 
     async def void(self, *, key: str, reference: str, unless_authorized: bool = False) -> Response:
-        """Gives the payment up before anything was taken; `unless_authorized` looks first, and keeps a hold."""
+        """Gives the payment up before anything was taken; `unless_authorized` looks first: a hold is kept."""
 
     async def refund(
         self, *, key: str, reference: str, amount: Money, credit_note_id: str | None
@@ -123,7 +123,7 @@ class Gateway(Protocol):
         """All that the gateway knows of a payment, refunds and disputes too."""
 
     async def find(self, *, key: str, since: datetime, until: datetime) -> Response | None:
-        """The payment that the authorize step under `key` made between the two moments (UTC); None for none."""
+        """The payment that the step under `key` made between the two moments (UTC); None for none."""
 
     async def action(self, reference: str) -> ClientSecret:
         """What the shopper needs to prove who they are."""

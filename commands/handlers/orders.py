@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import ClassVar
 
 from aggregates.cart import cart
@@ -21,6 +22,7 @@ from aggregates.payments.events import CaptureWhen
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.handlers.cancellation import cancel, release_unsendable
+from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
 from commands.handlers.settlement import settle
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
@@ -67,7 +69,9 @@ class CancelOrder:
     reason: str | None = None
 
 
-def handle_place_order(cache: StateCache, command: PlaceOrder) -> Decision:
+def handle_place_order(
+    cache: StateCache, command: PlaceOrder, *, chargeable: Chargeable = any_amount
+) -> Decision:
     """One command over the cart, the order, every stock, the payment and its process."""
     cart_stream, order_stream = cart.stream(command.cart_id), order.stream(command.order_id)
     payment_stream, process_stream = payment.stream(command.order_id), process.stream(command.order_id)
@@ -117,6 +121,7 @@ def handle_place_order(cache: StateCache, command: PlaceOrder) -> Decision:
     decision.add(order_stream, placed)
     total = _total(placed)
     free = total.amount == 0
+    require_chargeable(total, chargeable)
     _reserve(decision, held, {sku: states[stock.stream(sku)] for sku in held.lines}, command, confirmed=free)
     decision.add(
         payment_stream,
@@ -227,4 +232,9 @@ def _total(placed: Iterable[OrderEvent]) -> Money:
     return event.total
 
 
-HANDLERS: Handlers = {PlaceOrder: handle_place_order, CancelOrder: handle_cancel_order}
+def handlers(chargeable: Chargeable) -> Handlers:
+    """The gateway's `chargeable` says why an amount cannot be paid at all."""
+    return {
+        PlaceOrder: partial(handle_place_order, chargeable=chargeable),
+        CancelOrder: handle_cancel_order,
+    }

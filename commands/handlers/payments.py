@@ -70,11 +70,12 @@ class CloseForeign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordNewsFetched:
-    """Write down up to when the gateway's news were asked for."""
+    """Write down up to when the gateway's news were asked for; `first`: where they never were."""
 
     name: ClassVar = "record_news_fetched"
     gateway: str
     up_to: datetime  # UTC
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +229,8 @@ def handle_record_news_fetched(cache: StateCache, command: RecordNewsFetched) ->
     stream = gateway.news_stream(command.gateway)
     state: GatewayNews = cache.state(stream)
     decision = Decision(id=command.gateway, stream=stream)
+    if command.first and state.up_to is not None:
+        return decision
     decision.add(stream, gateway.fetch(state, gateway=command.gateway, up_to=command.up_to))
     return decision
 

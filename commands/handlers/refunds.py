@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import ClassVar
 
 from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected
@@ -15,6 +16,7 @@ from aggregates.payments.events import RefundRequest, RequestedLine
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from commands.handlers.cancellation import cancel
+from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
 from commands.handlers.credit_notes import book, note_for, refunds_under_way
 from commands.handlers.settlement import settle
 from commands.loop.decision import AwaitedStep, Decision
@@ -45,7 +47,9 @@ class PartialRefundBeforeCapture(Reason):
     total: Money
 
 
-def handle_refund_order(cache: StateCache, command: RefundOrder) -> Decision:
+def handle_refund_order(
+    cache: StateCache, command: RefundOrder, *, chargeable: Chargeable = any_amount
+) -> Decision:
     """Begins the refund, or books it where no gateway has the money."""
     order_id = command.order_id
     order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
@@ -86,6 +90,7 @@ def handle_refund_order(cache: StateCache, command: RefundOrder) -> Decision:
             issued_on=command.issued_on,
         )
     else:
+        require_chargeable(planned.amount, chargeable)
         request = RefundRequest(
             credit_note_id=command.credit_note_id,
             lines=tuple(
@@ -113,4 +118,6 @@ def handle_refund_order(cache: StateCache, command: RefundOrder) -> Decision:
     return decision
 
 
-HANDLERS: Handlers = {RefundOrder: handle_refund_order}
+def handlers(chargeable: Chargeable) -> Handlers:
+    """The gateway's `chargeable` says why an amount cannot be given back at all."""
+    return {RefundOrder: partial(handle_refund_order, chargeable=chargeable)}

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from commands.handlers import cart, catalog, fulfilment, inventory, orders, payments, refunds
+from commands.handlers.chargeable import Chargeable, any_amount
 from commands.loop.handling import Handlers
 
-HANDLERS: Handlers = {
-    **catalog.HANDLERS,
-    **inventory.HANDLERS,
-    **cart.HANDLERS,
-    **orders.HANDLERS,
-    **fulfilment.HANDLERS,
-    **refunds.HANDLERS,
-    **payments.HANDLERS,
-}
+
+def handlers(chargeable: Chargeable = any_amount) -> Handlers:
+    """By command class; `chargeable` says what amounts the gateway can move."""
+    return {
+        **catalog.HANDLERS,
+        **inventory.HANDLERS,
+        **cart.HANDLERS,
+        **orders.handlers(chargeable),
+        **fulfilment.HANDLERS,
+        **refunds.handlers(chargeable),
+        **payments.HANDLERS,
+    }
+
+
+HANDLERS = handlers()

@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregates.kernel import Rejected
+from commands.gateways.gateway import Gateway
 from commands.handlers.orders import OrderSecretRequired
-from commands.http import cart, catalog, health, inventory, orders
+from commands.http import cart, catalog, health, inventory, orders, payments
 from commands.http.add_item import AddItemRoute
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
@@ -72,6 +73,7 @@ def build_command_app(
     settings: Settings,
     handling: Handling,
     log: EventLog,
+    gateway: Gateway,
     *,
     processes: ProcessManagers | None = None,
     running: AbstractAsyncContextManager[Any] | None = None,
@@ -92,8 +94,9 @@ def build_command_app(
     app.state.handling = handling
     app.state.processes = processes
     app.state.log = log
+    app.state.gateway = gateway
     app.state.secret = log.installation_secret()
-    for context in (catalog, inventory, cart, orders, health):
+    for context in (catalog, inventory, cart, orders, payments, health):
         app.include_router(context.router)
     app.include_router(health_router)
     for error, answer in _ANSWERS.items():

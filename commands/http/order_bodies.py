@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from commands.http.addresses import AddressBody, Email
 from commands.http.schemas import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
@@ -21,9 +22,28 @@ _AMOUNT: JsonDict = {"required": ["amount"], "properties": {"amount": {"type": "
 
 
 class PaymentBody(Body):
-    """How to pay: the gateway's name for the means of payment."""
+    """How to pay: the gateway's name for the means of payment, or for what a browser has collected."""
 
-    method: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,255}$", examples=["pm_card_visa"])]
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["method"]}, {"required": ["confirmation_token"]}]}
+    )
+    method: Annotated[
+        str | SkipJsonSchema[None], Field(pattern=r"^[A-Za-z0-9_]{1,255}$", examples=["pm_card_visa"])
+    ] = None
+    confirmation_token: Annotated[
+        str | SkipJsonSchema[None], Field(pattern=r"^ctoken_[A-Za-z0-9_]{1,248}$", examples=["ctoken_1NnQ"])
+    ] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.method is None) == (self.confirmation_token is None):
+            raise ValueError("say one: method, or confirmation_token")
+        return self
+
+    @property
+    def means(self) -> str | None:
+        """Whichever was said."""
+        return self.method or self.confirmation_token
 
 
 class CheckoutBody(Body):

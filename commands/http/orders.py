@@ -74,7 +74,7 @@ async def check_out(
         secret_hash=order_secrets.hash_of(order_secrets.order_secret(installation_secret, order_id)),
         email=body.email,
         shipping_address=body.shipping_address.address(),
-        payment_method=body.payment.method if body.payment else None,
+        payment_method=body.payment.means if body.payment else None,
         capture=settings.capture,
         placed_on=now.date(),
         expires_at=now + timedelta(seconds=settings.reservation_seconds),

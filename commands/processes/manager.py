@@ -18,6 +18,8 @@ from prometheus_client import Gauge
 from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.gateways.gateway import Gateway
 from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles
+from commands.processes.gateway_payments import GatewayPayments
+from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import ProcessKind
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
@@ -42,8 +44,13 @@ def utc_now() -> datetime:
 
 
 def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> tuple[ProcessKind, ...]:
-    """Every kind of process there is; each has a file of its own."""
-    return (Payment(gateway, clock=clock), ReservationExpiry())
+    """Every kind of process there is but those of one gateway alone; each has a file of its own."""
+    return (
+        Payment(gateway, clock=clock),
+        ReservationExpiry(clock=clock),
+        HoldExpiry(clock=clock),
+        GatewayPayments(gateway, clock=clock),
+    )
 
 
 def lock_of(kind: ProcessKind) -> str:

@@ -7,7 +7,7 @@ import time
 from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -24,6 +24,8 @@ from commands.gateways.gateway import (
 from commands.handlers.payments import RecordGatewayOutcome
 from commands.processes.kind import CHECKPOINT_BEFORE_KINDS, Change, Closed, Due, NotYet, Opened
 from event_store.records import EventLog, RecordedEvent
+
+T = TypeVar("T")
 
 log_lines = structlog.get_logger("commands.processes")
 
@@ -88,7 +90,7 @@ class Payment:
         except (GatewayUnclear, GatewayUnavailable) as error:
             CALLS.labels(begun.call, "none").inc()
             if isinstance(error, GatewayUnavailable) and error.alarm:
-                log_lines.error("gateway_does_not_let_us_in", code=error.code, request_id=error.request_id)
+                log_lines.critical("gateway_does_not_let_us_in", code=error.code, request_id=error.request_id)
             raise NotYet(f"gateway: {error}") from None
         self._stored.pop(due.key, None)
         CALLS.labels(begun.call, outcome).inc()
@@ -130,7 +132,7 @@ class Payment:
             raise GatewayUnclear("not found yet")
         return found
 
-    async def _timed(self, begun: StepBegun, call: Awaitable[Any]) -> Any:
+    async def _timed(self, begun: StepBegun, call: Awaitable[T]) -> T:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._call_seconds_max):
@@ -154,9 +156,7 @@ class Payment:
             case "capture":
                 return gateway.capture(key=key, reference=reference, amount=amount, final=begun.final)
             case "void":
-                return gateway.void(
-                    key=key, reference=reference, unless_authorized=begun.unless_authorized
-                )
+                return gateway.void(key=key, reference=reference, unless_authorized=begun.unless_authorized)
             case "refund":
                 note = None if begun.refund is None else begun.refund.credit_note_id
                 return gateway.refund(key=key, reference=reference, amount=amount, credit_note_id=note)

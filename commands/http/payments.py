@@ -1,0 +1,151 @@
+"""Routes on payments: the gateway's news, a shopper's proof of who they are, and the operator's list."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from pydantic import BaseModel
+from starlette.responses import JSONResponse, Response
+
+from aggregates.cart import cart
+from aggregates.cart.cart import Cart
+from aggregates.event_types import EVENT_TYPES
+from aggregates.folds import kind_of
+from aggregates.kernel import Rejected
+from aggregates.payments import payment
+from aggregates.payments.payment import Payment, PaymentNotPossible
+from commands.gateways.gateway import (
+    Gateway,
+    GatewayError,
+    GatewayRefusal,
+    GatewayUnavailable,
+    NewsRejected,
+)
+from commands.http.problems import (
+    CART_NOT_CHECKED_OUT,
+    GATEWAY_UNAVAILABLE,
+    NEWS_REJECTED,
+    TOO_MANY_REQUESTS,
+)
+from commands.http.responses import PROBLEM
+from commands.http.schemas import IdPath
+from commands.loop.decision import Actor, Context
+from commands.processes.gateway_news import command_of
+from deploy.edge.problems import ProblemError
+from event_store.codec import Codec
+
+router = APIRouter(prefix="/api/v1", tags=["payments"])
+log_lines = structlog.get_logger("commands.http")
+
+CHANNEL = "gateway"
+ACTIONS_PER_MINUTE = RateLimitItemPerMinute(12)
+"""Of one cart: each asks the gateway."""
+
+_codec = Codec(EVENT_TYPES)
+_actions = MovingWindowRateLimiter(MemoryStorage())
+
+
+class NewsAnswer(BaseModel):
+    """The news was taken: `recorded` says whether it was written down, as what is not ours is not."""
+
+    recorded: bool
+
+
+class PaymentAction(BaseModel):
+    """What the gateway's own script needs in the shopper's browser."""
+
+    client_secret: str
+    publishable_key: str | None
+
+
+@router.post(
+    "/payments/webhooks/stripe",
+    summary="Take the gateway's news",
+    response_model=NewsAnswer,
+    responses={400: PROBLEM, 503: PROBLEM},
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "Stripe-Signature",
+                "in": "header",
+                "required": True,
+                "description": "Signs the body: `t=<seconds>,v1=<HMAC-SHA256, hex>`.",
+                "schema": {"type": "string"},
+            }
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+)
+async def take_news(request: Request) -> Response:
+    """For the gateway alone: what is not signed by it is refused. Each news is written down once for ever.
+
+    Answered once the news is durable; where the log is away with 503, and the gateway sends it again.
+    """
+    gateway: Gateway = request.app.state.gateway
+    now = datetime.now(UTC)
+    signature = ",".join(request.headers.getlist("stripe-signature"))
+    try:
+        news = gateway.news(await request.body(), signature, now)
+    except NewsRejected as error:
+        raise ProblemError(NEWS_REJECTED, str(error)) from None
+    command = command_of(news, received_on=now)
+    if command is None:
+        if news.ignored != "kind":
+            log_lines.error("news_of_another_account", reason=news.ignored, kind=news.kind, id=news.event_id)
+        return JSONResponse({"recorded": False})
+    context = Context(actor=Actor(CHANNEL, gateway.name), channel=CHANNEL, correlation=request.state.trace_id)
+    await request.app.state.handling.handle(command, context)
+    return JSONResponse({"recorded": True})
+
+
+@router.post(
+    "/carts/{cart_id}/payment-action",
+    summary="Prove who you are",
+    response_model=PaymentAction,
+    responses=dict.fromkeys((404, 409, 429, 503), PROBLEM),
+)
+async def payment_action(request: Request, cart_id: IdPath) -> Response:
+    """While the order's payment is `action_required`: the gateway's secret for the shopper's browser.
+
+    For who knows the cart's id. The secret is asked of the gateway each time, and written down nowhere.
+    """
+    if not _actions.hit(ACTIONS_PER_MINUTE, cart_id):
+        raise ProblemError(TOO_MANY_REQUESTS)
+    held: Cart = await _state(request, cart.stream(cart_id))
+    if held.order_id is None:
+        raise ProblemError(CART_NOT_CHECKED_OUT)
+    paid: Payment = await _state(request, payment.stream(held.order_id))
+    waiting = next((known.reference for known in paid.open if known.acting and not known.most), None)
+    if waiting is None:
+        raise Rejected(
+            PaymentNotPossible(order_id=held.order_id, step="payment-action", payment_status=paid.status)
+        )
+    gateway: Gateway = request.app.state.gateway
+    try:
+        secret = await gateway.action(waiting)
+    except GatewayRefusal:
+        raise Rejected(
+            PaymentNotPossible(order_id=held.order_id, step="payment-action", payment_status=paid.status)
+        ) from None
+    except GatewayError as error:
+        if isinstance(error, GatewayUnavailable) and error.alarm:
+            log_lines.critical("gateway_does_not_let_us_in", code=error.code, request_id=error.request_id)
+        raise ProblemError(GATEWAY_UNAVAILABLE) from None
+    return JSONResponse(
+        {"client_secret": secret.value, "publishable_key": gateway.publishable_key},
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _state(request: Request, stream: str) -> Any:
+    """The stream's state as the log has it."""
+    kind = kind_of(stream)
+    events = await asyncio.to_thread(request.app.state.log.read_stream, stream)
+    return kind.fold(kind.initial(), map(_codec.decode, events))
