@@ -38,17 +38,22 @@ class ClientSecret:
 class News:
     """Something happened at the gateway; reduced to what the books need, without secrets or persons.
 
-    At most one of `standing`, `look` and `ignored` says what to do: join it; look at `reference`, since the
-    news does not tell enough; or nothing, and why.
+    `standing`: join it. `look`: look at `reference`, the news does not tell enough (a dispute's has both).
+    `ignored`: do nothing, and why. None of these: a receipt, or what `notice` and `payout` say.
     """
 
     event_id: str
     kind: str  # the gateway's word: payment_intent.succeeded
     created: datetime  # UTC
-    reference: str | None = None  # the payment that it is about
+    reference: str | None = (
+        None  # the payment that it is about; to be looked at: or its charge, refund, dispute
+    )
     standing: Standing | None = None
     look: bool = False
-    ignored: str | None = None  # kind, livemode, account: counted, nothing is written
+    ignored: str | None = None  # kind, livemode, account, foreign: counted, nothing is written
+    other_version: str | None = (
+        None  # of the API, for which it was written: an operator must mend the endpoint
+    )
     notice: Notice | None = None
     payout: bool = False  # money was paid out: time for a reconciliation
 
