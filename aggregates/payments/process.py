@@ -44,6 +44,7 @@ class Process:
     outcomes: dict[int, str] = field(default_factory=dict)
     stuck: dict[int, StepBegun] = field(default_factory=dict)
     refunds: set[str] = field(default_factory=set)  # credit note ids, those that gave nothing back out
+    retries: int = 0
     concerns: set[Concern] = field(default_factory=set)
     written_off_to_shop: int = 0  # minor units
     written_off_to_customer: int = 0
@@ -108,6 +109,7 @@ def evolve(process: Process, event: ProcessEvent) -> Process:
                 if begun.refund is not None:
                     process.refunds.discard(begun.refund.credit_note_id)
         case PaymentRetried():
+            process.retries += 1
             process.stuck.clear()
         case PaymentWrittenOff(to_shop=to_shop, to_customer=to_customer):
             process.written_off_to_shop += to_shop.amount
@@ -278,7 +280,7 @@ def undo(process: Process, payment: Payment, *, order_id: OrderId) -> tuple[Proc
         elif known.open:
             held = Money(known.held or payment.amount.amount, known.currency)
             begun = begin_void(process, known, order_id=order_id, amount=held)
-        if not begun and _left(known) > 0 and not process.is_stuck("refund", known.reference):
+        if not begun and _left(known) > 0 and _may_refund(process, known):
             begun = (
                 StepBegun(
                     order_id=order_id,
@@ -291,6 +293,12 @@ def undo(process: Process, payment: Payment, *, order_id: OrderId) -> tuple[Proc
         if begun:
             return begun
     return ()
+
+
+def _may_refund(process: Process, known: Standing) -> bool:
+    """Not by itself after one was refused, or failed: it would only fail again."""
+    failed = sum(not refund.alive for refund in known.refunds)
+    return failed <= process.retries and not process.is_stuck("refund", known.reference)
 
 
 def _release_rest(process: Process, known: Standing, order_id: OrderId) -> tuple[ProcessEvent, ...]:

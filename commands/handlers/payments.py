@@ -125,9 +125,9 @@ def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutco
     if begun is not None and command.standing is not None:
         account.join(command.standing, on=command.answered_on)
     word: str = command.outcome
-    if command.standing is not None and command.outcome == "done":
+    if begun is not None and command.standing is not None:
         known = account.payment.standings.get(command.standing.reference, command.standing)
-        word = concluded("look" if begun is None else begun.call, known)
+        word = concluded(begun, f"{account.process_stream}/{command.step}", known)
     account.stepped(
         process.end_step(
             account.steps,
@@ -140,7 +140,7 @@ def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutco
     )
     if begun is None:
         return account.decision
-    if command.outcome == "refused":
+    if word == process.REFUSED:
         _refused(account, begun, command.code or "refused")
     account.settle(on=command.answered_on)
     return account.decision

@@ -279,18 +279,27 @@ def settle(cache: StateCache, decision: Decision, order_id: OrderId, *, on: date
     Account(cache, order_id, decision).settle(on=on)
 
 
-def concluded(call: str, standing: Standing) -> str:
-    """The outcome of a step that the gateway has done, in a word."""
-    done: dict[str, Any] = {
-        "capture": "captured",
-        "look": "looked",
-        "void": "voided" if standing.closed else "kept",
-        "refund": "refunded",
-    }
-    if call != "authorize":
-        return str(done[call])
-    if standing.most:
+def concluded(begun: StepBegun, key: str, known: Standing) -> str:
+    """The outcome, in a word, of a step that the gateway answered; REFUSED where it did not do it after all."""
+    match begun.call:
+        case "look":
+            return "looked"
+        case "authorize":
+            return _authorized(known)
+        case "void":
+            kept = "kept" if begun.unless_authorized and known.most else process.REFUSED
+            return "voided" if known.closed else kept
+        case "capture":
+            enough = known.captured >= (begun.captured_after or begun.amount.amount)
+            return "captured" if enough or known.closed == "captured" else process.REFUSED
+        case "refund":
+            failed = any(refund.step == key and not refund.alive for refund in known.refunds)
+            return process.REFUSED if failed else "refunded"
+
+
+def _authorized(known: Standing) -> str:
+    if known.most:
         return "authorized"
-    if standing.failed is not None:
+    if known.failed is not None:
         return "declined"
-    return "action_required" if standing.acting else "pending"
+    return "action_required" if known.acting else "pending"

@@ -1,0 +1,418 @@
+"""What an order's money calls for, rule by rule, and the end of each special case."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from aggregates.kernel import Money, Rejected
+from aggregates.payments.process import NothingToRetry
+from aggregates.payments.standing import DisputeMove, RefundStanding, Standing, join
+from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
+from commands.handlers.orders import CancelOrder
+from commands.handlers.payments import ExpireOrder, RaiseConcern, RetryPayment, WriteOffPayment
+from commands.handlers.refunds import RefundOrder
+from tests.payments.deciding import NOON, ORDER, TODAY, Desk, drain, standing
+
+NOTHING = (0, 0, (), ())
+HOLD = standing(authorized=1299)
+TAKEN = standing(authorized=1299, captured=1299, closed="captured")
+GIVEN_UP = standing(closed="canceled")
+FAILED = standing(failed="card_declined")
+ACTING = standing(acting=True)
+
+
+def fulfil(desk: Desk, *, units: int | None = None, minutes: int = 0) -> None:
+    line = next(iter(desk.order.lines))
+    desk.do(
+        FulfilOrder(
+            order_id=ORDER,
+            fulfilment_id=f"f{len(desk.order.fulfilments)}",
+            sent_at=NOON + timedelta(minutes=minutes),
+            lines=None if units is None else {line: units},
+        )
+    )
+
+
+def refund(desk: Desk, amount: int, note: str = "note") -> None:
+    desk.do(
+        RefundOrder(
+            order_id=ORDER,
+            credit_note_id=note,
+            reason=None,
+            issued_on=TODAY,
+            amount=Money(amount, "EUR"),
+        )
+    )
+
+
+def expire(desk: Desk, minutes: int = 16) -> None:
+    desk.do(ExpireOrder(order_id=ORDER, now=NOON + timedelta(minutes=minutes)))
+
+
+def sent_and_paid(desk: Desk) -> None:
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    fulfil(desk)
+    desk.answer(2, TAKEN)
+
+
+def made(amount: int, state: str, reference: str = "re_1", **names: object) -> Standing:
+    return standing(
+        refunds=(RefundStanding(reference=reference, amount=amount, state=state, **names),)  # type: ignore[arg-type]
+    )
+
+
+def test_authorized_then_sent_is_captured_in_full() -> None:
+    desk = Desk()
+    sent_and_paid(desk)
+    assert desk.end() == ("fulfilled", "captured", (1299, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_declined_at_once_cancels_and_closes_the_intent() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, FAILED)
+    assert (desk.order.status, desk.reserved) == ("canceled", 0)
+    assert [step.call for step in desk.steps("void")] == ["void"]
+    drain(desk, join(FAILED, GIVEN_UP))
+    assert desk.end() == ("canceled", "declined", (0, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_proof_passed_is_learned_by_news_alone() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, ACTING)
+    assert desk.payment.status == "action_required"
+    desk.news(join(ACTING, HOLD))
+    assert desk.end() == ("confirmed", "authorized", (0, 1299, 0, 0), 0, NOTHING, [])
+
+
+def test_proof_failed_voids_and_declines() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, ACTING)
+    desk.news(join(ACTING, FAILED))
+    (void,) = desk.steps("void")
+    assert (desk.order.status, void.unless_authorized) == ("placed", True)
+    desk.answer(void.step, join(join(ACTING, FAILED), GIVEN_UP))
+    assert desk.end() == ("canceled", "declined", (0, 0, 0, 0), 0, NOTHING, [])
+    assert desk.reserved == 0
+
+
+def test_another_card_that_passes_before_the_void_keeps_the_order() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, ACTING)
+    desk.news(join(ACTING, FAILED))
+    drain(desk, join(join(ACTING, FAILED), HOLD))
+    assert desk.end() == ("confirmed", "authorized", (0, 1299, 0, 0), 0, NOTHING, [])
+
+
+def test_time_over_asks_the_gateway_first() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, ACTING)
+    expire(desk)
+    assert (desk.order.status, desk.reserved) == ("placed", 1)
+    drain(desk, join(ACTING, GIVEN_UP))
+    assert desk.end() == ("canceled", "voided", (0, 0, 0, 0), 0, NOTHING, [])
+    assert desk.reserved == 0
+
+
+def test_time_over_while_a_hold_turns_up_confirms() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, ACTING)
+    expire(desk)
+    drain(desk, join(ACTING, HOLD))
+    assert desk.end() == ("confirmed", "authorized", (0, 1299, 0, 0), 0, NOTHING, [])
+
+
+def test_a_silent_gateway_keeps_units_five_minutes_longer() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, ACTING)
+    expire(desk, 16)
+    expire(desk, 19)
+    assert desk.order.status == "placed"
+    expire(desk, 20)
+    assert (desk.order.status, desk.reserved) == ("canceled", 0)
+    looking, *_ = desk.steps("void")
+    desk.answer(looking.step, join(ACTING, HOLD))  # Too late: the hold that was kept is given up after all.
+    assert [step.unless_authorized for step in desk.steps("void")] == [True, False]
+    drain(desk, join(join(ACTING, HOLD), GIVEN_UP))
+    assert desk.end() == ("canceled", "voided", (0, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_a_gateway_that_does_not_do_what_it_says_is_not_asked_for_ever() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, HOLD)
+    drain(desk, HOLD)  # "Captured", and nothing is.
+    assert [step.call for step in desk.steps("capture", "look")] == ["capture", "look"]
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    drain(desk, HOLD)
+    assert len(desk.steps("void")) == 1
+    assert desk.owed() == (0, 0, ("void",), ())
+
+
+def test_a_refund_that_fails_for_a_canceled_order_is_not_begun_again_by_itself() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, HOLD)
+    desk.answer(2, TAKEN)
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    (step,) = desk.steps("refund")
+    key = f"checkout-{ORDER}/{step.step}"
+    desk.answer(step.step, join(TAKEN, made(1299, "pending", step=key)))
+    desk.news(made(1299, "failed", step=key))
+    assert (len(desk.steps("refund")), desk.owed()) == (1, (0, 1299, (), ()))
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    assert len(desk.steps("refund")) == 2
+
+
+def test_canceled_while_the_bank_is_asked_is_voided_after() -> None:
+    desk = Desk()
+    desk.place()
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    desk.answer(1, HOLD)
+    drain(desk, join(HOLD, GIVEN_UP))
+    assert desk.end() == ("canceled", "voided", (0, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_canceled_after_the_capture_is_refunded() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, HOLD)
+    desk.answer(2, TAKEN)
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    (step,) = desk.steps("refund")
+    desk.answer(step.step, join(TAKEN, made(1299, "succeeded", step=f"checkout-{ORDER}/{step.step}")))
+    assert desk.end() == ("canceled", "refunded", (1299, 0, 1299, 0), 0, NOTHING, [])
+
+
+def test_a_hold_that_lapses_unsent_cancels() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    desk.news(join(HOLD, standing(closed="lapsed")))
+    assert desk.end() == ("canceled", "lapsed", (0, 0, 0, 0), 0, NOTHING, [])
+    assert desk.reserved == 0
+
+
+def test_nothing_is_sent_in_the_last_hour_of_a_hold() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, standing(authorized=1299, capture_before=NOON + timedelta(hours=2)))
+    with pytest.raises(Rejected) as refused:
+        fulfil(desk, minutes=60)
+    assert isinstance(refused.value.reason, AuthorizationLapses)
+    fulfil(desk, minutes=59)
+    assert desk.steps("capture")
+
+
+def test_a_capture_refused_after_sending_is_owed_to_the_shop() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    fulfil(desk)
+    desk.refuse(2, "expired_card")
+    drain(desk, join(HOLD, standing(closed="lapsed")))
+    assert desk.end() == ("fulfilled", "lapsed", (0, 0, 0, 0), 0, (1299, 0, (), ()), [])
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY, method="pm_card_visa"))
+    (again,) = desk.steps("authorize")[1:]
+    second = {"reference": "pi_2"}
+    desk.answer(again.step, standing(authorized=1299, **second))
+    desk.answer(again.step + 1, standing(authorized=1299, captured=1299, closed="captured", **second))
+    assert desk.end() == ("fulfilled", "captured", (1299, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_a_refused_capture_is_stuck_until_it_is_retried() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    fulfil(desk)
+    desk.refuse(2, "try_later")
+    drain(desk, HOLD)
+    assert desk.owed() == (1299, 0, ("capture",), ())
+    assert len(desk.steps("capture")) == 1
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    drain(desk, TAKEN)
+    assert desk.end() == ("fulfilled", "captured", (1299, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_what_is_owed_may_be_written_off() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    fulfil(desk)
+    desk.refuse(2)
+    drain(desk, join(HOLD, standing(closed="lapsed")))
+    desk.do(WriteOffPayment(order_id=ORDER, on=TODAY, reason="goods lost"))
+    assert desk.owed() == NOTHING
+    with pytest.raises(Rejected) as refused:
+        desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    assert refused.value.reason == NothingToRetry(ORDER)
+
+
+def test_a_refund_in_the_dashboard_gets_one_credit_note() -> None:
+    desk = Desk()
+    sent_and_paid(desk)
+    desk.news(made(300, "succeeded"))
+    desk.news(made(300, "succeeded"))
+    assert desk.end() == (
+        "fulfilled",
+        "partially_refunded",
+        (1299, 0, 300, 0),
+        300,
+        NOTHING,
+        [],
+    )
+    assert desk.order.refunds == {"re_1"}
+
+
+def test_a_refund_that_fails_later_is_owed_again() -> None:
+    desk = Desk()
+    sent_and_paid(desk)
+    refund(desk, 500)
+    (step,) = desk.steps("refund")
+    key = f"checkout-{ORDER}/{step.step}"
+    desk.answer(step.step, join(TAKEN, made(500, "succeeded", step=key, credit_note_id="note")))
+    assert desk.end() == ("fulfilled", "partially_refunded", (1299, 0, 500, 0), 500, NOTHING, [])
+    desk.news(made(500, "failed", step=key, credit_note_id="note"))
+    assert desk.end() == ("fulfilled", "captured", (1299, 0, 0, 0), 500, (0, 500, (), ()), [])
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    again = desk.steps("refund")[-1]
+    desk.answer(again.step, made(500, "succeeded", reference="re_2", step=f"checkout-{ORDER}/{again.step}"))
+    assert desk.end() == ("fulfilled", "partially_refunded", (1299, 0, 500, 0), 500, NOTHING, [])
+
+
+def test_a_pending_refund_counts_as_gone() -> None:
+    desk = Desk()
+    sent_and_paid(desk)
+    refund(desk, 500)
+    (step,) = desk.steps("refund")
+    desk.answer(step.step, join(TAKEN, made(500, "pending", step=f"checkout-{ORDER}/{step.step}")))
+    assert desk.end() == ("fulfilled", "partially_refunded", (1299, 0, 500, 0), 500, NOTHING, [])
+    with pytest.raises(Rejected):
+        refund(desk, 800, note="second")
+
+
+@pytest.mark.parametrize(
+    ("moves", "status", "disputed"),
+    [
+        ([-1299], "disputed", 1299),
+        ([-1299, 1299], "captured", 0),
+        ([-1299, 1299, -1299], "disputed", 1299),
+        ([], "captured", 0),
+    ],
+)
+def test_a_dispute_is_the_sum_of_its_movements(moves: list[int], status: str, disputed: int) -> None:
+    desk = Desk()
+    sent_and_paid(desk)
+    told = [
+        DisputeMove(transaction=f"txn_{at}", dispute="dp_1", amount=amount) for at, amount in enumerate(moves)
+    ]
+    for move in reversed(told):
+        desk.news(standing(moves=(move,)))
+    assert desk.end() == ("fulfilled", status, (1299, 0, 0, disputed), 0, NOTHING, [])
+
+
+def test_an_authorization_that_the_gateway_refuses_is_declined_at_once() -> None:
+    desk = Desk()
+    desk.place(total=30)
+    desk.refuse(1, "amount_too_small")
+    assert desk.end() == ("canceled", "declined", (0, 0, 0, 0), 0, NOTHING, [])
+    assert desk.reserved == 0
+
+
+def test_a_refund_refused_for_a_canceled_order_is_owed_and_can_be_begun_again() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, HOLD)
+    desk.answer(2, TAKEN)
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    (first,) = desk.steps("refund")
+    desk.refuse(first.step, "insufficient_funds")
+    drain(desk, TAKEN)
+    assert desk.owed() == (0, 1299, ("refund",), ())
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    second = desk.steps("refund")[-1]
+    assert second.step > first.step
+    desk.answer(second.step, join(TAKEN, made(1299, "succeeded", step=f"checkout-{ORDER}/{second.step}")))
+    assert desk.end() == ("canceled", "refunded", (1299, 0, 1299, 0), 0, NOTHING, [])
+
+
+def test_a_refund_refused_since_the_dashboard_made_it_is_not_owed() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, HOLD)
+    desk.answer(2, TAKEN)
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    desk.refuse(desk.steps("refund")[0].step, "charge_already_refunded")
+    drain(desk, join(TAKEN, made(1299, "succeeded")))
+    assert desk.end() == ("canceled", "refunded", (1299, 0, 1299, 0), 0, NOTHING, [])
+
+
+def test_a_refund_refused_since_a_dispute_took_the_money_is_not_owed() -> None:
+    desk = Desk()
+    desk.place()
+    desk.answer(1, HOLD)
+    desk.answer(2, TAKEN)
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    desk.refuse(desk.steps("refund")[0].step, "charge_disputed")
+    took = standing(moves=(DisputeMove(transaction="t", dispute="d", amount=-1299),))
+    drain(desk, join(TAKEN, took))
+    assert desk.end() == ("canceled", "disputed", (1299, 0, 0, 1299), 0, NOTHING, [])
+
+
+def test_each_fulfilment_takes_its_part() -> None:
+    desk = Desk()
+    desk.place(total=1200, capture="each", units=3)
+    assert desk.steps("authorize")[0].in_parts
+    desk.answer(1, standing(authorized=1200, in_parts=True))
+    fulfil(desk, units=1)
+    (first,) = desk.steps("capture")
+    assert (first.amount.amount, first.final) == (400, False)
+    desk.answer(first.step, standing(authorized=1200, captured=400, in_parts=True))
+    assert desk.end() == ("partially_fulfilled", "captured", (400, 800, 0, 0), 0, NOTHING, [])
+    fulfil(desk)
+    last = desk.steps("capture")[-1]
+    assert (last.amount.amount, last.final) == (800, True)
+    desk.answer(last.step, standing(authorized=1200, captured=1200, closed="captured", in_parts=True))
+    assert desk.end() == ("fulfilled", "captured", (1200, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_a_bank_that_captures_but_once_takes_all_at_the_first_fulfilment() -> None:
+    desk = Desk()
+    desk.place(total=1200, capture="each", units=3)
+    desk.answer(1, standing(authorized=1200))
+    fulfil(desk, units=1)
+    (first,) = desk.steps("capture")
+    assert (first.amount.amount, first.final) == (1200, True)
+
+
+def test_concerns_are_listed_until_they_are_written_off() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    desk.do(RaiseConcern(order_id=ORDER, concern="hold_lapses", on=TODAY))
+    assert desk.owed() == (0, 0, (), ("hold_lapses",))
+    fulfil(desk)
+    drain(desk, TAKEN)
+    assert desk.owed() == NOTHING, "the money is taken: no hold can lapse"
+
+
+def test_news_of_an_unknown_payment_waits_for_its_order() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.news(made(300, "succeeded", reference="re_9"), on=TODAY)  # Its metadata names the order.
+    nameless = standing(reference="pi_2", order_id=None)
+    desk.news(join(nameless, standing(reference="pi_2", order_id=None, authorized=1299)))
+    assert desk.linked("pi_2").order_id is None
+    desk.answer(1, standing(reference="pi_2", acting=True))
+    assert desk.linked("pi_2").order_id == ORDER
+    assert desk.payment.held == 1299
+    assert desk.order.status == "confirmed"
