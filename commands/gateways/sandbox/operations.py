@@ -1,0 +1,196 @@
+"""Stripe's API as far as a shop needs it: operations by their names in Stripe's library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from commands.gateways.sandbox import objects
+from commands.gateways.sandbox.objects import Object
+from commands.gateways.sandbox.payments import Payments, Refused
+
+Parameters = Mapping[str, Any]
+"""As in a request's form: text, and maps and lists of it. `id` is the object that the path names."""
+
+_KINDS = {
+    "payment_intents": "payment_intent",
+    "charges": "charge",
+    "refunds": "refund",
+    "disputes": "dispute",
+    "balance_transactions": "balance_transaction",
+}
+_FILTERS = ("payment_intent", "charge", "source", "type")
+
+
+def perform(payments: Payments, operation: str, parameters: Parameters) -> tuple[int, Object]:
+    """The response's status and body. Refused for what Stripe answers with an error: nothing was done."""
+    if (change := _CHANGES.get(operation)) is not None:
+        status, body = change(payments, parameters)
+    else:
+        status, body = 200, _read(payments, operation, parameters)
+    for path in parameters.get("expand") or ():
+        _expand(payments, body, str(path).split("."))
+    return status, body
+
+
+# Changes
+
+
+def _create(payments: Payments, given: Parameters) -> tuple[int, Object]:
+    options = (given.get("payment_method_options") or {}).get("card") or {}
+    method = given.get("payment_method") or given.get("confirmation_token")
+    intent = payments.create(
+        amount=_whole(given, "amount"),
+        currency=str(given["currency"]).lower(),
+        metadata=_metadata(given),
+        in_parts=options.get("request_multicapture") == "if_available",
+        method=str(method) if method and _flag(given, "confirm") else None,
+    )
+    return _attempted(intent)
+
+
+def _confirm(payments: Payments, given: Parameters) -> tuple[int, Object]:
+    intent = payments.load(given["id"], "payment_intent")
+    method = given.get("payment_method") or given.get("confirmation_token") or intent["payment_method"]
+    payments.attempt(intent, str(method))
+    return _attempted(intent)
+
+
+def _attempted(intent: Object) -> tuple[int, Object]:
+    """A card's refusal is an error that carries the payment."""
+    error = intent["last_payment_error"]
+    if intent["status"] != "requires_payment_method" or error is None:
+        return 200, intent
+    return 402, {"error": {**error, "payment_intent": intent}}
+
+
+def _capture(payments: Payments, given: Parameters) -> tuple[int, Object]:
+    intent = payments.load(given["id"], "payment_intent")
+    amount = _whole(given, "amount_to_capture") if "amount_to_capture" in given else None
+    payments.capture(intent, amount, final=_flag(given, "final_capture", default=True))
+    return 200, intent
+
+
+def _cancel(payments: Payments, given: Parameters) -> tuple[int, Object]:
+    intent = payments.load(given["id"], "payment_intent")
+    payments.cancel(intent, given.get("cancellation_reason"))
+    return 200, intent
+
+
+def _refund(payments: Payments, given: Parameters) -> tuple[int, Object]:
+    named = given.get("payment_intent")
+    if named is None and "charge" in given:
+        named = payments.load(given["charge"], "charge")["payment_intent"]
+    if named is None:
+        raise Refused("parameter_missing", "One of charge and payment_intent is needed.", stored=False)
+    intent = payments.load(named, "payment_intent")
+    amount = _whole(given, "amount") if "amount" in given else None
+    return 200, payments.refund(intent, amount, _metadata(given))
+
+
+_CHANGES: dict[str, Callable[[Payments, Parameters], tuple[int, Object]]] = {
+    "payment_intents.create": _create,
+    "payment_intents.confirm": _confirm,
+    "payment_intents.capture": _capture,
+    "payment_intents.cancel": _cancel,
+    "refunds.create": _refund,
+}
+
+
+# Reads
+
+
+def _read(payments: Payments, operation: str, given: Parameters) -> Object:
+    name, _, verb = operation.partition(".")
+    if verb == "retrieve" and name in _KINDS:
+        return payments.load(given["id"], _KINDS[name])
+    if operation == "events.retrieve":
+        row = payments.ledger.row("SELECT body FROM events WHERE id = ?", (given["id"],))
+        if row is None:
+            raise Refused("resource_missing", f"No such event: '{given['id']}'", status=404, stored=False)
+        return _loaded(row[0])
+    if operation == "webhook_endpoints.list":
+        endpoints = json.loads(payments.ledger.setting("webhook_endpoints") or "[]")
+        return objects.listed(endpoints, "/v1/webhook_endpoints", more=False)
+    if verb == "list" and (name in _KINDS or name == "events"):
+        return _list(payments, name, given)
+    raise Refused("url_invalid", f"Unrecognized operation {operation}", status=404, stored=False)
+
+
+def _list(payments: Payments, name: str, given: Parameters) -> Object:
+    """Newest first, as Stripe lists."""
+    table, kind = ("events", None) if name == "events" else ("objects", _KINDS[name])
+    statement = f"SELECT body FROM {table} WHERE 1"
+    values: list[Any] = []
+    if kind is not None:
+        statement += " AND kind = ?"
+        values.append(kind)
+    created = given.get("created") or {}
+    for word, sign in (("gte", ">="), ("gt", ">"), ("lte", "<="), ("lt", "<")):
+        if word in created:
+            statement += f" AND created {sign} ?"
+            values.append(int(created[word]))
+    if types := given.get("types"):
+        statement += f" AND type IN ({', '.join('?' * len(types))})"
+        values += types
+    elif name == "events" and "type" in given:
+        statement += " AND type = ?"
+        values.append(given["type"])
+    if kind is not None and "payment_intent" in given:
+        statement += " AND payment = ?"
+        values.append(given["payment_intent"])
+    for word, sign in (("starting_after", "<"), ("ending_before", ">")):
+        if word in given:
+            statement += f" AND rowid {sign} (SELECT rowid FROM {table} WHERE id = ?)"
+            values.append(given[word])
+    backwards = "ending_before" in given
+    limit = int(given.get("limit", 10))
+    statement += f" ORDER BY rowid {'ASC' if backwards else 'DESC'}"
+    found: list[Object] = []
+    more = False
+    for (body,) in payments.ledger.rows(statement, values):
+        one = _loaded(body)
+        if kind == "payment_intent":
+            one = payments.load(one["id"])  # a hold may be over by now
+        if kind is not None and any(one.get(by) != given[by] for by in _FILTERS if by in given):
+            continue
+        if len(found) == limit:
+            more = True
+            break
+        found.append(one)
+    return objects.listed(found[::-1] if backwards else found, f"/v1/{name}", more=more)
+
+
+def _expand(payments: Payments, found: Any, path: list[str]) -> None:
+    """Puts the object in the place of its id."""
+    if isinstance(found, list):
+        for one in found:
+            _expand(payments, one, path)
+    elif isinstance(found, dict) and path:
+        name, *rest = path
+        if isinstance(found.get(name), str):
+            found[name] = payments.load(found[name])
+        _expand(payments, found.get(name), rest)
+
+
+def _loaded(body: str) -> Object:
+    found: Object = json.loads(body)
+    return found
+
+
+def _metadata(given: Parameters) -> dict[str, str]:
+    return {name: str(value) for name, value in (given.get("metadata") or {}).items()}
+
+
+def _whole(given: Parameters, name: str) -> int:
+    try:
+        return int(given[name])
+    except (KeyError, ValueError):
+        raise Refused(
+            "parameter_invalid_integer", f"Invalid integer: {name}", stored=False, param=name
+        ) from None
+
+
+def _flag(given: Parameters, name: str, *, default: bool = False) -> bool:
+    return str(given[name]).lower() == "true" if name in given else default

@@ -1,0 +1,31 @@
+"""Stripe for tests: the real library speaks over a socket to stripe-mock and the sandbox's books."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands.gateways.sandbox.books import Books
+from tests.stripe import mock
+from tests.stripe.face import Face, serving
+
+
+@pytest.fixture(scope="session")
+def stripe_mock() -> Iterator[str]:
+    """The address of a stripe-mock."""
+    program = mock.build()
+    if program is None:
+        pytest.skip("Go is missing, so stripe-mock cannot be built")
+    with mock.running(program) as url:
+        yield url
+
+
+@pytest.fixture
+def face(stripe_mock: str, tmp_path: Path) -> Iterator[Face]:
+    """Stripe's API over fresh books, by the real clock."""
+    books = Books(tmp_path / "stripe.sqlite")
+    with serving(books, stripe_mock) as face:
+        yield face
+    books.close()

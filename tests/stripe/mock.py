@@ -1,0 +1,64 @@
+"""Stripe's own stripe-mock: it keeps no state, and knows every parameter that the API takes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+VERSION = "0.203.0"
+
+
+def build() -> Path | None:
+    """The program, built once a machine; None where Go is missing. RuntimeError where it cannot be built."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "daybook" / f"stripe-mock-{VERSION}"
+    program = folder / "stripe-mock"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if program.exists():
+            return program
+        if (go := shutil.which("go")) is None:
+            return None
+        with tempfile.TemporaryDirectory(dir=folder) as fresh:
+            built = subprocess.run(
+                [go, "install", f"github.com/stripe/stripe-mock@v{VERSION}"],
+                env={**os.environ, "GOBIN": fresh},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if built.returncode != 0:
+                raise RuntimeError(f"stripe-mock cannot be built: {built.stderr}")
+            (Path(fresh) / "stripe-mock").rename(program)
+    return program
+
+
+@contextmanager
+def running(program: Path) -> Iterator[str]:
+    """Its address while it runs."""
+    # Without an address for HTTPS it would take a fixed port on every interface.
+    command = [program, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as mock:
+        try:
+            yield _address(mock)
+        finally:
+            mock.terminate()
+            mock.communicate()
+
+
+def _address(mock: subprocess.Popen[str]) -> str:
+    assert mock.stdout is not None
+    said = ""
+    for line in mock.stdout:
+        said += line
+        if found := re.search(r"Listening for HTTP at address: (\S+)", line):
+            return f"http://{found[1]}"
+    raise RuntimeError(f"stripe-mock did not start: {said}")
