@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 from aggregates.inventory import stock
 from aggregates.inventory.events import ReleaseCause
@@ -280,7 +279,7 @@ def settle(cache: StateCache, decision: Decision, order_id: OrderId, *, on: date
 
 
 def concluded(begun: StepBegun, key: str, known: Standing) -> str:
-    """The outcome, in a word, of a step that the gateway answered; REFUSED where it did not do it after all."""
+    """The outcome, in a word, of a step that the gateway answered; REFUSED where it was not done."""
     match begun.call:
         case "look":
             return "looked"
