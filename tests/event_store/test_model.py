@@ -247,7 +247,7 @@ def test_postgres_and_memory_do_the_same(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=100,
+            max_examples=50,
             stateful_step_count=15,
             deadline=None,
             phases=(Phase.explicit, Phase.reuse, Phase.generate),  # To shrink what failed takes minutes.
