@@ -259,9 +259,6 @@ class EventLog(EventReader, ProgressStore, Protocol):
         it says nothing of what is there now. Raises StoreUnavailable.
         """
 
-    def accepted_key(self, key: bytes) -> JournalRow | None:
-        """The row under which this key was accepted in the last 24 h, or None."""
-
     def installation_secret(self) -> bytes:
         """32 random bytes made when the log was: the key of every HMAC that must outlive a process."""
 

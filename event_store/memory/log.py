@@ -131,10 +131,6 @@ class MemoryLog(MemoryProgress):
             commands = dict.fromkeys(e.command_id for e in self._events[first_position - 1 : last_position])
             return [self._journal[command_id] for command_id in commands]
 
-    def accepted_key(self, key: bytes) -> JournalRow | None:
-        with self._open():
-            return self._row_of_key(key, self._clock())
-
     def installation_secret(self) -> bytes:
         return self._secret
 

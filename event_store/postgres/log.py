@@ -187,10 +187,6 @@ class PostgresLog(PostgresProgress):
             make=JournalRow,
         )
 
-    def accepted_key(self, key: bytes) -> JournalRow | None:
-        rows = self._reading.rows("journal_by_key", {"key": key}, make=JournalRow)
-        return rows[0] if rows else None
-
     def installation_secret(self) -> bytes:
         row = self._reading.row("installation_secret", {})
         if row is None:

@@ -93,15 +93,6 @@ SELECT command_id, name, verdict, actor, channel, arguments, answer, key, reques
            SELECT command_id FROM events WHERE position BETWEEN %(first_position)s AND %(last_position)s)
  ORDER BY first_position
 
--- journal_by_key --
-SELECT command_id, name, verdict, actor, channel, arguments, answer, key, request_hash,
-       correlation, causation, first_position, last_position, recorded_at
-  FROM commands
- WHERE key = %(key)s AND key IS NOT NULL AND verdict <> 'refused'
-   AND recorded_at > clock_timestamp() - interval '24 hours'
- ORDER BY recorded_at DESC
- LIMIT 1
-
 -- installation_secret --
 SELECT secret FROM installation
 
