@@ -100,8 +100,8 @@ class MemoryLog(MemoryProgress):
 
     def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
         with self._open():
-            kept = (self._snapshots.get((stream, shape)) for stream, shape in shapes.items())
-            return {snapshot.stream: snapshot for snapshot in kept if snapshot is not None}
+            found = (self._snapshots.get((stream, shape)) for stream, shape in shapes.items())
+            return {snapshot.stream: snapshot for snapshot in found if snapshot is not None}
 
     def log_id(self) -> str:
         return self._id

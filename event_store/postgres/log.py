@@ -136,14 +136,14 @@ class PostgresLog(PostgresProgress):
     ) -> dict[str, list[RecordedEvent]]:
         found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
         if found:
-            asked = {"streams": list(found), "after": [after.get(stream, 0) for stream in found]}
-            for event in self._reading.rows("streams_events", asked, make=RecordedEvent):
+            parameters = {"streams": list(found), "after": [after.get(stream, 0) for stream in found]}
+            for event in self._reading.rows("streams_events", parameters, make=RecordedEvent):
                 found[event.stream].append(event)
         return found
 
     def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
-        asked = {"streams": list(shapes), "shapes": list(shapes.values())}
-        rows: list[Snapshot] = self._reading.rows("snapshots", asked, make=Snapshot) if shapes else []
+        parameters = {"streams": list(shapes), "shapes": list(shapes.values())}
+        rows: list[Snapshot] = self._reading.rows("snapshots", parameters, make=Snapshot) if shapes else []
         return {snapshot.stream: snapshot for snapshot in rows}
 
     def log_id(self) -> str:

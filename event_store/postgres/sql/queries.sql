@@ -138,7 +138,7 @@ SELECT queue, number, due_at, position
  WHERE process = %(name)s AND due_at >= %(due_from)s AND due_at < %(due_before)s
 
 -- forget_other_progress --
--- A checkpoint of another history says nothing of this one, nor does what was open at it.
+-- A checkpoint of another history is no position of this one, nor is what was open at it.
 WITH other AS (
     UPDATE tracking t SET position = 0, event = NULL
      WHERE t.name = %(name)s AND t.position > 0
