@@ -49,7 +49,7 @@ class ActionRequired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentDeclined:
-    """The bank said no; `code` is the gateway's word for why."""
+    """The bank declined; `code` is the gateway's reason."""
 
     order_id: OrderId
     code: str
@@ -108,7 +108,7 @@ class RequestedLine:
     line_id: LineId
     quantity: int
     amount: int  # minor units
-    withdrawn: int | None = None  # null in what was stored as number 1, which did not say
+    withdrawn: int | None = None  # null in what was stored as number 1, which had no such field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ class Payment:
 
     @property
     def status(self) -> PaymentStatus:
-        """What the customer is told."""
+        """The status that the customer sees."""
         if self.captured is not None and self.refunded_amount:
             return "refunded" if self.refunded_amount >= self.captured.amount else "partially_refunded"
         return self.phase
@@ -129,7 +129,7 @@ stream = StreamKind("payment", initial, evolve)
 def request(
     payment: Payment, *, order_id: OrderId, method: str | None, amount: Money, capture: CaptureWhen
 ) -> tuple[PaymentEvent, ...]:
-    """Asks for the order to be paid by `method`; `capture` says when the money is taken.
+    """Asks for the order to be paid by `method`; `capture` is when the money is taken.
 
     What costs nothing is asked of nobody, and needs no method.
     """
@@ -163,7 +163,7 @@ def require_action(
 
 
 def decline(payment: Payment, *, order_id: OrderId, code: str) -> tuple[PaymentEvent, ...]:
-    """The bank said no."""
+    """The bank declined."""
     if payment.phase == "declined":
         return ()
     _allow(payment, order_id, "decline", "pending", "action_required")

@@ -38,7 +38,7 @@ class Process:
 
     @property
     def capturing(self) -> bool:
-        """Whether the money was asked for, and the gateway did not say that it will never come."""
+        """Whether a capture was requested and the gateway did not refuse it."""
         return "capture" in self.calls and self.outcomes.get(self.calls["capture"]) != REFUSED
 
     @property

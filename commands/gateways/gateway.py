@@ -28,7 +28,7 @@ class ActionNeeded:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The bank said no; `code` is the gateway's word for why."""
+    """The bank declined; `code` is the gateway's reason."""
 
     code: str
 

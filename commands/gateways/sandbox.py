@@ -97,7 +97,7 @@ class SandboxGateway:
     def authorize(
         self, *, key: str, method: str, amount: Money, order_id: OrderId
     ) -> Authorized | ActionNeeded | Declined:
-        """Holds the amount, or not, as the method's name says."""
+        """Holds the amount, or not, by the method's name."""
         reference = f"ch_sandbox_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
         def charge() -> Authorized | ActionNeeded | Declined:
@@ -177,17 +177,17 @@ class SandboxGateway:
     def _once(self, key: str, request: list[str | int], do: Callable[[], A]) -> A:
         """Does what a key asks for the first time, and repeats its answer after that."""
         with self._lock, self._ledger_errors(), self._transaction():
-            asked = json.dumps(request)
+            request_json = json.dumps(request)
             row = self._ledger.execute("SELECT request, answer FROM calls WHERE key = ?", (key,)).fetchone()
             if row is None:
                 answer = do()
                 facts = {name: getattr(answer, name) for name in answer.__dataclass_fields__}
                 self._ledger.execute(
                     "INSERT INTO calls (key, request, answer) VALUES (?, ?, ?)",
-                    (key, asked, json.dumps([type(answer).__name__, facts])),
+                    (key, request_json, json.dumps([type(answer).__name__, facts])),
                 )
                 return answer
-            if row[0] != asked:
+            if row[0] != request_json:
                 raise GatewayRefusal("idempotency_key_reused")
             try:
                 kind, facts = json.loads(row[1])

@@ -133,7 +133,7 @@ def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutco
         case "refund", "refunded":
             _refunded(account, begun, command.answered_on)
         case _, "refused":
-            pass  # nothing moved, so nothing is booked; the ended step and the log line tell of it
+            pass  # nothing moved, so nothing is booked; the ended step and the log line record it
         case call, outcome:
             raise ValueError(f"{outcome} is no answer to {call}")
     if account.order.canceled and begun.call in ("authorize", "capture"):
