@@ -36,6 +36,8 @@ class LingeringClose:
 
         uvicorn writes a head and its body one after the other; to send each by itself costs the most of both.
         """
+        if self.begun:
+            return  # The last answer is written.
         if self._head:
             self._transport.write(self._head + data)
             self._head = b""

@@ -233,7 +233,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _answer(self, kind: ProblemType) -> None:
         if not self._ending.begun and not self.transport.is_closing():
-            self.transport.write(on_the_wire(kind))
+            self._ending.write(on_the_wire(kind))
             self._ending.close()
 
     def _last_complete(self) -> RequestResponseCycle | None:
