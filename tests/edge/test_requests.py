@@ -163,9 +163,9 @@ def test_spaces_around_a_value_are_no_part_of_it(system: RunningSystem) -> None:
 def test_what_was_whole_before_the_malformed_is_answered(port: int) -> None:
     with wire(port) as line:
         line.send((LIVE + HOST + b"\r\n") * 3, b"@@@@\r\n\r\n")
-        said = line.rest()
-    assert said.count(b"HTTP/1.1 200") == 3
-    assert said.index(b"HTTP/1.1 400 ") > said.rindex(b"HTTP/1.1 200 ")
+        received = line.rest()
+    assert received.count(b"HTTP/1.1 200") == 3
+    assert received.index(b"HTTP/1.1 400 ") > received.rindex(b"HTTP/1.1 200 ")
 
 
 def test_an_answer_without_a_body_comes_before_the_refusal_of_what_follows(port: int) -> None:

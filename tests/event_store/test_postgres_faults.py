@@ -110,10 +110,10 @@ def test_every_caller_of_a_lost_batch_is_told_and_the_next_batch_works(
         )
     for thread in threads:
         thread.join()
-    told = [result for result in results if isinstance(result, StoreUnavailable)]
+    unavailable = [result for result in results if isinstance(result, StoreUnavailable)]
     done = [result for result in results if isinstance(result, Appended)]
-    assert told  # those of the batches that were under way
-    assert len(told) + len(done) == 8
+    assert unavailable  # those of the batches that were under way
+    assert len(unavailable) + len(done) == 8
     assert postgres_log.head() == 1 + len(done)
     assert positions(append(postgres_log, adding("cart-after"))) == [2 + len(done)]
 
