@@ -23,7 +23,7 @@ SUMMARIES = {  # so that `daybook --help` need not load them
     "events": "The log itself: tail, migrate.",
     "import": "Load a real shop's books.",
     "projections": "The read models: where they stand, rebuilding one.",
-    "replays": "An order's history, its state at any moment, and proof that the log is whole.",
+    "replays": "An order's history, its state at any moment, and proof that the log is complete.",
     "up": "Run the whole system on this machine.",
 }
 
@@ -88,7 +88,7 @@ def main() -> None:
 
     make_standard_error_best_effort()
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # Where a letter is lacking, the rest is said.
+        sys.stdout.reconfigure(errors="backslashreplace")  # A letter the encoding lacks is escaped.
     try:
         cli()
     except Exception as error:
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _expected(error: Exception) -> str | None:
-    """What a person is told about a failure that is no mistake of ours; None for all others."""
+    """The message of an expected failure; None for all others."""
     from pydantic import ValidationError
 
     from commands.gateways.gateway import GatewayError

@@ -113,12 +113,12 @@ class StreamKind(NamedTuple):
 
 
 PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
-"""What RFC 9457 says of every problem. A fact of the same name would take its place."""
+"""The members that RFC 9457 gives every problem. A fact of the same name would take their place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why the shop says no. Each subclass is one stable problem type; its fields are its facts.
+    """Why a command is refused. Each subclass is one stable problem type; its fields are its facts.
 
     `about` names the part of the request that is wrong or missing, where it is one.
     TypeError for a fact that bears the name of one of the `PROBLEM_MEMBERS`.
@@ -143,7 +143,7 @@ class Rejected(Exception):  # noqa: N818 - the field's word; a refusal is an exp
 class EventType:
     """How one class of events is stored: under which name and schema number, and whose data it holds.
 
-    `personal` names the fields that are encrypted, and `subject` says under whose key. `upcasters` turn the
+    `personal` names the fields that are encrypted, `subject` whose key does it. `upcasters` turn the
     JSON of number 1 into that of number 2, and so on up to `schema_number`: one for each number but the last.
     They get personal fields opened, or None where the key is not at hand. From number `bound_from` on what is
     personal is sealed for its place; before, it was sealed for its subject alone, or not sealed at all.
@@ -165,7 +165,7 @@ def unchanged(data: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What the catalog says of a SKU at this moment; other contexts are handed it as a fact."""
+    """The catalog's present facts of a SKU, as other contexts get them."""
 
     sku: Sku
     title: str

@@ -40,12 +40,12 @@ _line_break = re.compile(r"\r\n?|[\u2028\u2029]")
 
 def line(text: str) -> str:
     """One line, without the spaces around it. ValueError where it controls, or nothing of it can be seen."""
-    spelt = _odd_space.sub(" ", _normalized(text)).strip(" ")
-    if _control.search(spelt):
+    normalized = _odd_space.sub(" ", _normalized(text)).strip(" ")
+    if _control.search(normalized):
         raise ValueError("has a control character")
-    if is_blank(spelt):
+    if is_blank(normalized):
         raise ValueError("is blank")
-    return spelt
+    return normalized
 
 
 def is_blank(text: str) -> bool:
@@ -55,18 +55,18 @@ def is_blank(text: str) -> bool:
 
 def category(text: str) -> str:
     """Levels from the root, joined by ` > `: each a line. ValueError where it is not that."""
-    spelt = line(text)
-    if not _category.fullmatch(spelt) or any(map(is_blank, spelt.split(" > "))):
+    normalized = line(text)
+    if not _category.fullmatch(normalized) or any(map(is_blank, normalized.split(" > "))):
         raise ValueError(f"is not 1 to {LEVELS_MAX} levels joined by ' > '")
-    return spelt
+    return normalized
 
 
 def prose(text: str) -> str:
     """Lines, also none. Its breaks are line feeds, and tabs stay. ValueError for other controls."""
-    spelt = _odd_space.sub(" ", _line_break.sub("\n", _normalized(text)))
-    if not _prose.fullmatch(spelt):
+    normalized = _odd_space.sub(" ", _line_break.sub("\n", _normalized(text)))
+    if not _prose.fullmatch(normalized):
         raise ValueError("has a control character")
-    return spelt
+    return normalized
 
 
 def _normalized(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a command process cannot do without: where it ends by itself, the process stops and says why."""
+"""The tasks a command process needs: where one ends by itself, the process stops and reports why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ended = Callable[[str, BaseException | None], None]
 
 def end_this_process(name: str, error: BaseException | None) -> None:
     """Stops the server in order."""
-    _say(f"{name} has ended: {_words(error)}")
+    _write_error(f"{name} has ended: {_in_words(error)}")
     signal.raise_signal(signal.SIGTERM)
 
 
@@ -38,7 +38,7 @@ class CriticalTasks:
         self._failed = False
 
     def ended(self, name: str, error: BaseException | None) -> None:
-        """Stops the server in order. Only the first is told."""
+        """Stops the server in order. Only the first is reported."""
         if not self._failed:
             self._failed = True
             end_this_process(name, error)
@@ -49,12 +49,12 @@ class CriticalTasks:
             raise SystemExit(1)
 
 
-def _words(error: BaseException | None) -> str:
+def _in_words(error: BaseException | None) -> str:
     return "canceled" if error is None else f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _say(line: str) -> None:
-    # What it says may be that nothing can be written any more.
+def _write_error(line: str) -> None:
+    # The failure may be that nothing can be written any more.
     with suppress(Exception):
         sys.stderr.write(f"daybook: {line}\n")
         sys.stderr.flush()

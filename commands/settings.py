@@ -1,4 +1,4 @@
-"""What the command side can be told: environment variables with the prefix `DAYBOOK_`."""
+"""The command side's settings: environment variables with the prefix `DAYBOOK_`."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ class Settings(BaseSettings):
     price_minor_max: Annotated[int, Field(ge=1, le=100_000_000_00)] = 100_000_000_00
     """A unit price or refund, in minor units."""
     demo_marker: Path | None = None
-    """While this file is missing, the demo shop is still being filled and `ready` says no."""
+    """While this file is missing, the demo shop is still being filled and `ready` answers 503."""

@@ -1,6 +1,6 @@
 """Reading on from a checkpoint, in the history that it was taken in and in no other.
 
-Positions alone look whole after a failover that lost events or a restore: the event that stood at the
+Positions alone look complete after a failover that lost events or a restore: the event that stood at the
 checkpoint is read again with those that follow it, in one statement.
 """
 

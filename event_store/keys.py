@@ -31,7 +31,7 @@ class Sealed(TypedDict):
 
     sealed: str  # base64 of nonce and ciphertext
     subject: str
-    form: NotRequired[Literal[2]]  # bound to its place; form 1 says nothing
+    form: NotRequired[Literal[2]]  # bound to its place; form 1 has no such field
 
 
 def place_in_event(stream: str, version: int, field: str) -> Place:

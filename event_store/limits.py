@@ -18,7 +18,7 @@ ENTRY_BYTES_MAX = 64 * 1024 * 1024  # A batch is one message to the server, whic
 STREAMS_MAX = 10_000  # read by one command; a cart of 999 lines checks 2,000 of them out
 STREAM_CHARACTERS_MAX = 255
 TEXT_CHARACTERS_MAX = 1000
-KEY_BYTES_MAX = 255  # Longer ones do not fit into an index, and would fail the whole batch.
+KEY_BYTES_MAX = 255  # Longer ones do not fit into an index, and would fail the batch.
 
 _VERDICTS = frozenset(get_args(Verdict))
 _VERSION_END = 2**62

@@ -1,6 +1,6 @@
 """What goes into the log and what comes out of it: the shapes that every store of events shares.
 
-The log knows streams, versions and positions; it has never heard of a cart.
+The log knows streams, versions and positions; it knows nothing of carts.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     causation: str | None  # what led to the command: "event:<position>" or null
     actor: str  # "<kind>:<id>"
     recorded_at: datetime  # UTC, never backwards along positions
-    valid_at: datetime  # UTC, when it was true in the world; recorded_at unless told
+    valid_at: datetime  # UTC, when it was true in the world; recorded_at unless given
 
     @property
     def identity(self) -> str:
-        """Tells it from any other event at its position, in whichever history of the log: 32 hex digits."""
+        """Distinguishes it from any other event at its position, in any history of the log: 32 hex digits."""
         recorded = (self.recorded_at - _EPOCH) // _MICROSECOND
         content = f"{self.position}\n{self.stream}\n{self.version}\n{self.command_id}\n{recorded}"
         return sha256(content.encode()).hexdigest()[:32]
@@ -75,7 +75,7 @@ START = Checkpoint(0)
 class Snapshot(msgspec.Struct, frozen=True):
     """A stream's folded state at a version. Disposable: without one the stream is folded.
 
-    `shape` says what the state looks like and how it was folded; another shape's is never read.
+    `shape` is a fingerprint of the state's fields and fold; a snapshot of another shape is never read.
     """
 
     stream: str
@@ -108,7 +108,7 @@ class Entry(msgspec.Struct, kw_only=True):
     key: bytes | None = None  # digest of actor and idempotency key; None: not to be replayed
     request_hash: bytes | None = None  # HMAC of method, path and body; with `key`
     arguments: bytes = b"{}"  # UTF-8 JSON, personal parts encrypted
-    answer: bytes = b"{}"  # UTF-8 JSON: what a retry is told, positions aside
+    answer: bytes = b"{}"  # UTF-8 JSON: the body that a retry gets, without positions
     correlation: str | None = None
     causation: str | None = None
     valid_at: datetime | None = None  # of every event of the entry; None: recorded_at
@@ -205,13 +205,13 @@ class EventReader(Protocol):
         """The newest snapshot of each stream that has one of the shape named for it, of this history."""
 
     def log_id(self) -> str:
-        """What tells this log from every other: made with it, and kept by its backups and standbys."""
+        """The log's identity: made with it, and the same in its backups and standbys."""
 
     def head(self) -> int:
         """The last position; 0 for an empty log."""
 
     def journal_head(self) -> int:
-        """The last position that any command says it wrote, 0 where none does; above `head()` where events
+        """The last position that any command's row names, 0 where none does; above `head()` where events
         were cut off. Reads the whole journal.
         """
 
@@ -256,11 +256,8 @@ class EventLog(EventReader, ProgressStore, Protocol):
         """The loop's session with the server that appends, begun where there is none.
 
         Another number is another connection, perhaps to a server with another history: what was read before
-        it says nothing of what is there now. Raises StoreUnavailable.
+        it is no lock on what is there now. Raises StoreUnavailable.
         """
-
-    def accepted_key(self, key: bytes) -> JournalRow | None:
-        """The row under which this key was accepted in the last 24 h, or None."""
 
     def installation_secret(self) -> bytes:
         """32 random bytes made when the log was: the key of every HMAC that must outlive a process."""

@@ -29,7 +29,7 @@ OrderSecret = Annotated[
 
 
 class _Order(msgspec.Struct):
-    """What an order's document says of its secret."""
+    """The part of an order's document that holds its secret's hash."""
 
     secret_hash: str | None = None  # SHA-256, hex
 

@@ -55,7 +55,7 @@ def cursor_of_place(place: Place | None, query: Any) -> str | None:
 
 
 def place_of_cursor(cursor: str | None, query: Any, *, by_relevance: bool) -> Place | None:
-    """The place a cursor tells. Raises invalid-cursor where it is not one of this query's."""
+    """The place in a cursor. Raises invalid-cursor where it is not one of this query's."""
     if cursor is None:
         return None
     if by_relevance:
@@ -71,7 +71,7 @@ def cursor_of_rank(rank: int | None, query: Any) -> str | None:
 
 
 def rank_of_cursor(cursor: str | None, query: Any) -> int:
-    """The rank a cursor tells, 0 without one. Raises invalid-cursor where it is not this query's."""
+    """The rank in a cursor, 0 without one. Raises invalid-cursor where it is not this query's."""
     return 0 if cursor is None else _read(cursor, query, _Rank).rank
 
 

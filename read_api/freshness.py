@@ -60,7 +60,7 @@ async def read_fresh(
 ) -> Found:
     """Reads, and where that is older than what was asked for, waits for the view and reads again.
 
-    All that one request waits for, it waits for at the same time: `wait_seconds` is the limit of the whole,
+    All that one request waits for, it waits for at the same time: `wait_seconds` is the limit of all of it,
     or the asker's own where that is shorter. Raises view-behind where the asker would rather have nothing
     than the past.
     """

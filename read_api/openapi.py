@@ -1,4 +1,4 @@
-"""What the OpenAPI document tells beside what FastAPI finds out by itself."""
+"""What the OpenAPI document has beside what FastAPI derives by itself."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _answers(schema: dict[str, Any], problems: tuple[ProblemType, ...]) -> dict[
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Makes `/openapi.json` tell the shapes of the stored documents too."""
+    """Adds the shapes of the stored documents to `/openapi.json`."""
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
 
 

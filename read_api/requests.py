@@ -44,7 +44,7 @@ def freshness(
     prefer: _Prefer = None,
     if_none_match: _IfNoneMatch = None,
 ) -> Freshness | None:
-    """The headers as what is asked of the view; declared here so that OpenAPI tells of them."""
+    """The freshness that the headers request; declared here so that OpenAPI documents them."""
     return freshness_of(request.headers)
 
 
@@ -61,7 +61,7 @@ def refuse_unknown_parameters(request: Request) -> None:
 
 
 def typed(text: str) -> str:
-    """What somebody typed, as it is spelt where it is looked for. ValueError for a control character."""
+    """A shopper's text, normalized as the views are. ValueError for a control character."""
     if has_control_characters(text):
         raise ValueError("has a control character")
     return normalized(text)
@@ -75,7 +75,7 @@ def _digits(value: object) -> object:
 
 WRITTEN_IN_DIGITS = BeforeValidator(_digits)
 """Of a number: pydantic alone would take `1_0`, `+1` and `1.0` as well. It stands behind the number's bounds,
-or the document would not tell them."""
+or the document would lack them."""
 
 WantedFreshness = Annotated[Freshness | None, Depends(freshness)]
 Limit = Annotated[int, Field(ge=1, le=1_000), WRITTEN_IN_DIGITS, Query(description="Items per page.")]

@@ -1,4 +1,4 @@
-"""What the query side can be told: environment variables with the prefix `DAYBOOK_`."""
+"""The query side's settings: environment variables with the prefix `DAYBOOK_`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Stores:
     documents: RedisReader
     index: TantivyReader
     search_threads: Executor
-    _look: asyncio.Task[int] | None = None
+    _poll: asyncio.Task[int] | None = None
 
     async def search(self, query: ProductQuery, *, limit: int, place: After | Offset | None) -> Page:
         """A page of products found."""
@@ -42,15 +42,15 @@ class Stores:
     async def wait_for_index(self, position: int, seconds: float) -> None:
         """Waits until the search index stands at a position, but no longer than so many seconds."""
         deadline = time.monotonic() + seconds
-        while await self._looked() < position and (left := deadline - time.monotonic()) > 0:
+        while await self._polled_position() < position and (left := deadline - time.monotonic()) > 0:
             await asyncio.sleep(min(_POLL_SECONDS, left))
 
-    async def _looked(self) -> int:
-        """The index's position. All who wait share one look, so that searches find a free thread."""
-        if self._look is None or self._look.done():
-            self._look = asyncio.create_task(self.index_position())
-            self._look.add_done_callback(lambda look: look.cancelled() or look.exception())  # heard
-        return await asyncio.shield(self._look)
+    async def _polled_position(self) -> int:
+        """The index's position. All waiting requests share one poll, so that searches find a free thread."""
+        if self._poll is None or self._poll.done():
+            self._poll = asyncio.create_task(self.index_position())
+            self._poll.add_done_callback(lambda poll: poll.cancelled() or poll.exception())  # retrieved
+        return await asyncio.shield(self._poll)
 
     async def _in_thread(self, call: Callable[[], Found]) -> Found:
         return await asyncio.get_running_loop().run_in_executor(self.search_threads, call)

@@ -64,7 +64,7 @@ class CodecMapper(Mapper[str]):
         name, _, number = stored_event.topic.partition("@")
         stream = str(stored_event.originator_id)
         recorded = RecordedEvent(
-            position=0,  # The library does not say: nor does it say who, when and by which command.
+            position=0,  # The library gives none: nor who, when and by which command.
             stream=stream,
             version=stored_event.originator_version,
             type=name,
@@ -90,7 +90,7 @@ class DaybookHistory(Application[str]):
     name = "daybook"
 
     def __init__(self, env: EnvType | None = None) -> None:
-        """`env` and the process's environment say DAYBOOK_POSTGRES_URL."""
+        """`env` or the process's environment has DAYBOOK_POSTGRES_URL."""
         super().__init__({**(env or {}), "PERSISTENCE_MODULE": "event_store", "ORIGINATOR_ID_TYPE": "text"})
 
     def construct_mapper(self) -> Mapper[str]:

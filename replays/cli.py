@@ -32,7 +32,7 @@ _WAIT_SECONDS = 1.0
 
 
 class Misused(click.ClickException):
-    """The command line asks for what cannot be; one line says what."""
+    """The options contradict each other or name nothing; the message is one line."""
 
     exit_code = 2
 

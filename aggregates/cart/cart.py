@@ -166,7 +166,7 @@ def add_item(
 ) -> tuple[CartEvent, ...]:
     """Puts `quantity` more units in; a SKU that is there keeps its line, its title and its price.
 
-    `product` is what the catalog says of the SKU, None where it has never heard of it. `quantity_max`
+    `product` is the catalog's offer of the SKU, None where it has none. `quantity_max`
     bounds each line, `lines_max` their number. Stock is not looked at: checkout reserves.
     """
     _open(cart, cart_id)
@@ -235,7 +235,7 @@ def remove_item(cart: Cart, *, cart_id: CartId, sku: Sku) -> tuple[CartEvent, ..
 def check_out(
     cart: Cart, *, cart_id: CartId, order_id: OrderId, products: Mapping[Sku, Offer | None]
 ) -> tuple[CartEvent, ...]:
-    """Closes the cart for this order. `products` says of every SKU in it what the catalog says.
+    """Closes the cart for this order. `products` has the catalog's offer of every SKU in it.
 
     What is not sold any more, or not in the cart's currency, is refused, all of it at once.
     """

@@ -27,9 +27,9 @@ class RefundUnderWay(Reason):
 def cancel(
     order: Order, *, order_id: OrderId, cause: CancelCause, reason: str | None = None, refunding: bool = False
 ) -> tuple[OrderEvent, ...]:
-    """Gives the order up, as long as nothing was sent. What credit notes gave back of it before is said.
+    """Gives the order up, as long as nothing was sent. The event names what credit notes gave back before.
 
-    `refunding` says that a refund is under way at the gateway.
+    `refunding`: a refund is under way at the gateway.
     """
     placed = placed_order(order, order_id)
     if order.canceled:

@@ -111,7 +111,7 @@ class LinesFulfilled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinesReturned:
-    """Units of these lines came back; `restock` says whether they went back on the shelf."""
+    """Units of these lines came back; `restock`: whether they went back on the shelf."""
 
     order_id: OrderId
     return_id: str
@@ -131,19 +131,19 @@ class RefundedLine:
     line_id: LineId
     quantity: int
     amount: Money
-    withdrawn: int | None = None  # units; null in what was stored as number 1, which did not say
+    withdrawn: int | None = None  # units; null in what was stored as number 1, which had no such field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRefunded:
-    """Money went back to the customer (amount positive), as its credit note says."""
+    """Money went back to the customer (amount positive), as on its credit note."""
 
     order_id: OrderId
     credit_note_id: str
     amount: Money
     lines: tuple[RefundedLine, ...]
     customer_id: str | None = None
-    reason: str | None = None  # personal; of a refund by the gateway, its step says why
+    reason: str | None = None  # personal; a refund by the gateway has it in its step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,7 @@ class CreditNoteIssued:
     issued_on: date
     order_id: OrderId | None = None
     customer_id: str | None = None
-    reason: str | None = None  # personal; of one for an order, its refund says why
+    reason: str | None = None  # personal; one for an order has it in its refund
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +226,7 @@ def order_canceled_from_1(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def withdrawn_by(part: RefundedLine, *, unsent: int, unrefunded_returns: int) -> int:
-    """The units of a line that a refund of it leaves unsent: planned so, and so read where it does not say.
+    """The units of a line that a refund of it leaves unsent: planned so, and read so of older events.
 
     `unsent` units can still be sent, `unrefunded_returns` came back and were not refunded: those come first.
     """

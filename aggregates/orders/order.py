@@ -219,7 +219,7 @@ def place(
 ) -> tuple[OrderEvent, ...]:
     """Orders the lines. Each exact line total is rounded half-even, then all is summed.
 
-    An order is placed once: its id says which one it is.
+    An order is placed once: its id identifies it.
     """
     if order.placed is not None:
         return ()

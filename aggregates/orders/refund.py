@@ -56,7 +56,7 @@ def plan_refund(
     exact total. An amount alone: that much, borne by no line. Both: the amount, shared among the lines in
     proportion, and never more than they are worth. Neither: all that remains, charges included, and shared
     where amounts alone left less than the lines are worth; so is whatever comes to all that remains and
-    would leave units to send: what is paid back whole is not sent.
+    would leave units to send: what is paid back completely is not sent.
     """
     placed = placed_order(order, order_id)
     lines_left = with_refunds(order, under_way)
@@ -86,7 +86,7 @@ def plan_refund(
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     if planned.amount == remaining and _leaves_units_to_send(order, [*under_way, planned]):
         planned = all_of_it
-    return _saying_what_is_withdrawn(planned, lines_left)
+    return _with_withdrawn_units(planned, lines_left)
 
 
 def leaves_nothing(order: Order, refund: Refund) -> bool:
@@ -124,7 +124,7 @@ def book_refund(
             order_id=order_id,
             credit_note_id=credit_note_id,
             amount=refund.amount,
-            lines=_saying_what_is_withdrawn(refund, order.lines).lines,
+            lines=_with_withdrawn_units(refund, order.lines).lines,
             reason=reason,
             customer_id=placed.customer_id,
         ),
@@ -160,7 +160,7 @@ def _leaves_units_to_send(order: Order, refunds: Sequence[Refund]) -> bool:
     return any(line.unsent for line in with_refunds(order, refunds).values())
 
 
-def _saying_what_is_withdrawn(refund: Refund, lines: Mapping[LineId, Line]) -> Refund:
+def _with_withdrawn_units(refund: Refund, lines: Mapping[LineId, Line]) -> Refund:
     """The refund with the number of units that each of its parts withdraws from `lines`."""
     parts = []
     for part in refund.lines:

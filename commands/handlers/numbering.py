@@ -1,4 +1,4 @@
-"""The numbers that people call orders and credit notes by: each is borne once, and tells of no other.
+"""The numbers that people call orders and credit notes by: each is unique, and reveals no other.
 
 A number's stream is opened by the append that gives it, so two writers cannot give the same one: the second
 decides anew and draws the next. Orders of before have no such stream; their numbers have ten digits, and
@@ -40,7 +40,7 @@ def given_number(borne: str) -> str:
 
 
 def order_number_stream(borne: str) -> str:
-    """The stream that says whose the number is."""
+    """The stream that records whose the number is."""
     return number.order_stream(borne.replace("-", ""))
 
 

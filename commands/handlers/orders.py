@@ -50,7 +50,7 @@ class PlaceOrder:
     capture: CaptureWhen
     placed_on: date  # UTC
     expires_at: datetime  # UTC; payment undecided by then, the units go back on sale
-    secret_hash: str | None = None  # SHA-256, hex, of what its shopper is told
+    secret_hash: str | None = None  # SHA-256, hex, of the secret its shopper gets
 
 
 @dataclass(frozen=True, slots=True)

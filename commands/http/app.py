@@ -123,7 +123,7 @@ async def _problem(request: Request, error: ProblemError) -> Response:
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
-    if any(one["loc"] == ("body",) for one in found) and not _says_json(request):
+    if any(one["loc"] == ("body",) for one in found) and not _is_json(request):
         return problem(UNSUPPORTED_MEDIA_TYPE)
     if any(one["type"] == "json_invalid" for one in found):
         return problem(MALFORMED_JSON)
@@ -134,7 +134,7 @@ async def _invalid_body(request: Request, error: InvalidBody) -> Response:
     return invalid_request(error.faults)
 
 
-def _says_json(request: Request) -> bool:
+def _is_json(request: Request) -> bool:
     """Whether the body is announced as JSON; a request without a body need not announce one."""
     return "json" in request.headers.get("content-type", "json" if not _has_body(request) else "")
 

@@ -49,7 +49,7 @@ class QuantityBody(Body):
 async def open_cart(request: Request, body: CartBody) -> Response:
     """The answer's `id` is the cart's: any client that knows it may use the cart.
 
-    Where an operator token is set, only the operator says whose cart it is: nobody is taken at their word.
+    Where an operator token is set, only the operator may name the cart's customer.
     """
     if body.customer_id is not None:
         operator_only(request)

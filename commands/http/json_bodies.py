@@ -25,7 +25,7 @@ _UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 class InvalidBody(HTTPException):
-    """JSON that no command is made of; `faults` as pydantic tells them."""
+    """JSON that no command is made of; `faults` as pydantic lists them."""
 
     def __init__(self, message: str, *where: str | int) -> None:
         super().__init__(422, message)
@@ -33,7 +33,7 @@ class InvalidBody(HTTPException):
 
 
 def parse_json(body: bytes) -> Any:
-    """What the body says. Raises JSONDecodeError where it is no JSON, InvalidBody for JSON we do not take."""
+    """The body, parsed. Raises JSONDecodeError where it is no JSON, InvalidBody for JSON we do not take."""
     keys = 0
 
     def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def parse_json(body: bytes) -> Any:
         raise InvalidBody("is nested too deep") from error
     except JSONDecodeError:
         raise
-    except ValueError as error:  # what Python says of a number with thousands of digits
+    except ValueError as error:  # Python's error for a number with thousands of digits
         raise InvalidBody("has a number that is too long") from error
     if keys > KEYS_MAX:
         raise InvalidBody(f"has {keys} keys; no request has more than {KEYS_MAX}")

@@ -1,4 +1,4 @@
-"""What requests on orders say: their bodies."""
+"""The bodies of requests on orders."""
 
 from __future__ import annotations
 

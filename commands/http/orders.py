@@ -63,7 +63,7 @@ async def check_out(
 
     An order that costs nothing needs no `payment`, and is confirmed at once.
     `Prefer: wait=SECONDS` waits for the payment's outcome. The answer's `id` is the order's; `order_secret`
-    shows the order as the asker's later on, where that is asked for. A retry is told the same one.
+    shows the order as the asker's later on, where that is asked for. A retry gets the same one.
     """
     settings, installation_secret = request.app.state.settings, request.app.state.secret
     order_id = new_id()
@@ -145,7 +145,7 @@ async def return_lines(request: Request, order_id: IdPath, body: ReturnBody | No
     **documented(OrderPartAnswer, key="required"),
 )
 async def refund_order(request: Request, order_id: IdPath, body: RefundBody) -> Response:
-    """An amount, the worth of lines, or all that remains: one of them is to be said.
+    """An amount, the worth of lines, or all that remains: exactly one of them is required.
 
     Units that lines or `all` name and that were not sent are not sent from now on, and go on sale again once
     the money is back. Before anything was captured a refund of the whole gives up the hold and cancels the

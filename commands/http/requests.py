@@ -1,4 +1,4 @@
-"""What a request says beside its body: who asks, under which key, in which trace."""
+"""A request beside its body: its actor, its idempotency key, its trace."""
 
 from __future__ import annotations
 

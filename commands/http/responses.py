@@ -37,7 +37,7 @@ def documented(
     key: Literal["taken", "required", "none"],
     parameters: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What a route says of itself in OpenAPI: its key, its answers, its headers, its problems."""
+    """A route's OpenAPI documentation: its key, its answers, its headers, its problems."""
     answers: dict[int | str, Any] = {
         200: {"model": model, "description": "Done, or nothing to do", "headers": HEADERS},
     }

@@ -1,4 +1,4 @@
-"""What requests may say: the shapes of bodies and paths, shared by the routes."""
+"""The schemas of bodies and paths, shared by the routes."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def a_text(
 ) -> tuple[Any, ...]:
     """What makes a `str` a text in the shop's one spelling; the pattern is what `spell` takes."""
 
-    def spelt(value: str) -> str:
-        kept = spell(value)
-        if not characters_min <= len(kept) <= characters_max:
-            raise ValueError(f"has {len(kept)} characters, not {characters_min} to {characters_max}")
-        return kept
+    def normalize(value: str) -> str:
+        normalized = spell(value)
+        if not characters_min <= len(normalized) <= characters_max:
+            raise ValueError(f"has {len(normalized)} characters, not {characters_min} to {characters_max}")
+        return normalized
 
     schema: JsonDict = {"pattern": pattern, "minLength": characters_min, "maxLength": characters_max}
-    return AfterValidator(spelt), Field(json_schema_extra=schema)
+    return AfterValidator(normalize), Field(json_schema_extra=schema)
 
 
 SkuText = Annotated[str, Field(pattern=SKU, examples=["MUG-BLUE"])]

@@ -12,7 +12,7 @@ import structlog
 from aggregates.kernel import Rejected
 from commands.loop.decision import Context, Decision, TooLarge, Waiting
 from commands.loop.entry_writer import Decided, EntryWriter
-from commands.loop.snapshots import SnapshotDrawing, Snapshots
+from commands.loop.snapshots import Snapshots, SnapshotWriter
 from commands.loop.state_cache import Missing, StateCache
 from commands.loop.subject_keys import SubjectKeys
 from event_store.codec import Codec
@@ -38,13 +38,13 @@ class Deciding:
         self._log = log
         self._handlers = handlers
         self._snapshots = Snapshots(log, codec)
-        self._drawing = SnapshotDrawing(self._snapshots)
+        self._snapshot_writer = SnapshotWriter(self._snapshots)
         self._thread = ThreadPoolExecutor(1, "reading")
         self._session = 0  # of the log, in which everything in memory was read
 
     def stop(self) -> None:
         """Waits for nobody: what its thread reads is wanted no more."""
-        self._drawing.stop()
+        self._snapshot_writer.stop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def begin(self) -> int:
@@ -68,7 +68,7 @@ class Deciding:
             except Missing as missing:
                 if not await self._loaded(waiting, missing, rest):
                     return None
-            except (InvalidEntry, UnicodeError) as error:  # what the append would say to the whole batch
+            except (InvalidEntry, UnicodeError) as error:  # the append would raise it for the whole batch
                 waiting.refuse(error)
                 log_lines.warning("command_unfit", command=type(waiting.command).__name__, reason=str(error))
                 return None
@@ -106,7 +106,7 @@ class Deciding:
         return decided
 
     async def _loaded(self, waiting: Waiting, missing: Missing, rest: list[Waiting]) -> bool:
-        """Loads what a decision misses; its caller alone is told where that cannot be read.
+        """Loads what a decision misses; only its caller gets the error where that cannot be read.
 
         Raises StoreUnavailable.
         """
@@ -148,7 +148,7 @@ class Deciding:
         for one in decided:
             self.cache.touch(one.entry.reads)
             written.update(stream for stream, _ in one.events)
-        self._drawing.consider(self.cache, written)
+        self._snapshot_writer.consider(self.cache, written)
 
     async def in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
         """One blocking call at a time."""

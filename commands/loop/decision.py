@@ -18,7 +18,7 @@ from event_store.ids import new_command_id
 State = TypeVar("State")
 
 IMPORT_CHANNEL = "import"
-"""The one channel whose commands may say when their events were true (`valid_at`)."""
+"""The one channel whose commands may give `valid_at`, when their events were true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class AwaitedStep:
 
 @dataclass(slots=True, kw_only=True)
 class Decision:
-    """What a handler decided: events by stream, in order, and what to tell the caller.
+    """What a handler decided: events by stream, in order, and the caller's answer.
 
     `stream` is the one whose version is answered; `created` makes the answer 201. No events: nothing
     was to be done, and the answer is the state as it stands.
@@ -151,7 +151,7 @@ class Waiting:
     moved: bool = False  # another process wrote what it was decided on
 
     def answer(self, answer: Answer) -> None:
-        """Tells the caller, unless they have gone."""
+        """Gives the caller the answer, unless they have gone."""
         if not self.future.done():
             self.future.set_result(answer)
 
@@ -161,5 +161,5 @@ class Waiting:
             self.future.set_exception(error)
 
     def give_up(self) -> None:
-        """The deadline is over. Whether a batch under way is written is not known; a retry will be told."""
+        """The deadline is over. Whether a batch under way is written is not known; a retry will learn it."""
         self.refuse(BusyError() if self.moved else StoreUnavailable("the log does not answer in time"))

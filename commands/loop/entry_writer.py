@@ -37,7 +37,7 @@ _decode_answer = msgspec.json.Decoder(StoredAnswer).decode
 
 @dataclass(slots=True, kw_only=True)
 class Decided:
-    """A decision with its entry; `reason` where the shop said no."""
+    """A decision with its entry; `reason` where it was refused."""
 
     entry: Entry
     events: list[tuple[str, Any]]
@@ -48,7 +48,7 @@ class Decided:
     stands_at: int | tuple[UUID, int] = 0
 
     def answer(self, appended: Mapping[UUID, Appended]) -> Answer:
-        """The answer, now that the log has said where everything lies."""
+        """The answer, with the positions that the log gave."""
         if self.decision is None:
             raise ValueError("a refusal has no answer")
         position = appended[self.entry.command_id].last_position
@@ -83,9 +83,9 @@ class EntryWriter:
         written = [stream for stream, _ in decision.events]
         cache.states(dict.fromkeys([*written, decision.stream]))
         keys = self._keys_for(cache, decision.events)
-        kept = cache.get(decision.stream)
-        assert kept is not None  # `states` has just seen it
-        version = kept.version + written.count(decision.stream)
+        stream_state = cache.get(decision.stream)
+        assert stream_state is not None  # `states` has just seen it
+        version = stream_state.version + written.count(decision.stream)
         answer = StoredAnswer(
             decision.id,
             decision.stream,
@@ -108,20 +108,22 @@ class EntryWriter:
             events=decision.events,
             decision=decision,
             version=version,
-            stands_at=(kept.last_writer, kept.last_index) if kept.last_writer else kept.last_position,
+            stands_at=(stream_state.last_writer, stream_state.last_index)
+            if stream_state.last_writer
+            else stream_state.last_position,
         )
 
     def settle(self, cache: StateCache, decided: Decided, appended: Mapping[UUID, Appended]) -> None:
         """Notes what an appended entry made lasting: positions of its streams, its subjects' keys.
 
-        The key of what a stream began with is not asked for again by most commands: it is not kept.
+        The key of what a stream began with is not needed again by most commands: it is dropped.
         """
         entry = decided.entry
         for stream in entry.reads:
-            kept = cache.get(stream)
-            if kept is not None and kept.last_writer == entry.command_id:
-                kept.last_position = _position((entry.command_id, kept.last_index), appended)
-                kept.last_writer = None
+            stream_state = cache.get(stream)
+            if stream_state is not None and stream_state.last_writer == entry.command_id:
+                stream_state.last_position = _position((entry.command_id, stream_state.last_index), appended)
+                stream_state.last_writer = None
         self._keys.note_saved(entry.new_subject_keys)
         self._keys.forget(subject for subject in entry.new_subject_keys if entry.reads.get(subject) == 0)
 
@@ -162,9 +164,9 @@ class EntryWriter:
         events: list[NewEvent] | None = None,
     ) -> Entry:
         writers = {
-            kept.last_writer
+            stream_state.last_writer
             for stream in cache.reads
-            if (kept := cache.get(stream)) is not None and kept.last_writer is not None
+            if (stream_state := cache.get(stream)) is not None and stream_state.last_writer is not None
         }
         brought, read = self._keys.split(keys)
         return Entry(
@@ -207,7 +209,7 @@ def answer_of_row(log: EventReader, row: JournalRow) -> Answer:
 
 
 def _arguments(command: Any, command_id: UUID, keys: Mapping[str, bytes]) -> bytes:
-    """The command's fields as JSON, unless it has a shorter way to say them; personal ones sealed.
+    """The command's fields as JSON, unless it has a shorter form of its own; personal ones sealed.
 
     A refused command has no subject's key, and leaves its personal fields out; so does one of several
     subjects.

@@ -122,7 +122,7 @@ class Handling:
     async def handle(self, command: Any, context: Context) -> Answer:
         """Decides and appends; returns once the outcome is durable.
 
-        Raises Rejected (the shop says no), KeyReusedError, KeyBusyError, BusyError and the store's
+        Raises Rejected (a refusal), KeyReusedError, KeyBusyError, BusyError and the store's
         StoreUnavailable. A command whose key was accepted before is answered as then.
         """
         self._refuse_where_ended()
@@ -152,7 +152,7 @@ class Handling:
         return await self._step_ends.wait(step, timeout_seconds=timeout_seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Nobody would ever be answered again: those who wait are told now, and the process ends."""
+        """No command can be answered any more: waiting callers get an error now, and the process ends."""
         self._refuse_queued(StoreUnavailable("the handling loop has ended"))
         if has_failed(task, stopping=self._stopping):
             self._failed("the handling loop", error_of(task))

@@ -54,7 +54,7 @@ class Snapshots:
     def load(self, streams: Sequence[str]) -> dict[str, StreamState]:
         """The streams' states as the log has them; those far ahead of their snapshots get new ones."""
         found = self._log.snapshots({stream: _kind_of(stream).shape for stream in streams})
-        tails = self._log.read_streams(streams, after={s: kept.version for s, kept in found.items()})
+        tails = self._log.read_streams(streams, after={s: cached.version for s, cached in found.items()})
         loaded = {}
         for stream, tail in tails.items():
             state = StreamState(state=kind_of(stream).initial())
@@ -75,8 +75,8 @@ class Snapshots:
         return loaded
 
 
-class SnapshotDrawing:
-    """Has snapshots built beside the handling loop, one at a time.
+class SnapshotWriter:
+    """Writes snapshots beside the handling loop, one at a time.
 
     So a hot stream gets them as fast as they can be made and no faster.
     """
@@ -91,30 +91,30 @@ class SnapshotDrawing:
             return
         ahead, furthest = 0, ""
         for stream in streams:
-            kept = cache.get(stream)
-            if kept is not None and kept.version - kept.snapshot_version > ahead:
-                ahead, furthest = kept.version - kept.snapshot_version, stream
+            cached = cache.get(stream)
+            if cached is not None and cached.version - cached.snapshot_version > ahead:
+                ahead, furthest = cached.version - cached.snapshot_version, stream
         if ahead >= EVENTS_MOST:
-            self._task = asyncio.create_task(self._draw(cache, furthest), name=f"snapshot of {furthest}")
+            self._task = asyncio.create_task(self._write(cache, furthest), name=f"snapshot of {furthest}")
 
     def stop(self) -> None:
-        """Waits for nobody: a snapshot is either saved whole or not at all."""
+        """Waits for nobody: a snapshot is saved completely or not at all."""
         if self._task is not None:
             self._task.cancel()
 
-    async def _draw(self, cache: StateCache, stream: str) -> None:
+    async def _write(self, cache: StateCache, stream: str) -> None:
         try:
             made = await asyncio.to_thread(self._snapshots.load, [stream])  # which makes it
         except StoreUnavailable:
             return  # Nobody waits for it; the next batch asks again.
         except Exception:  # our mistake: commands go on, and it is tried again once the stream is longer
-            if (kept := cache.get(stream)) is not None:
-                kept.snapshot_version = kept.version
+            if (cached := cache.get(stream)) is not None:
+                cached.snapshot_version = cached.version
             FAILURES.inc()
             log_lines.exception("snapshot_failed", stream=stream)
             return
-        if (kept := cache.get(stream)) is not None:
-            kept.snapshot_version = made[stream].snapshot_version
+        if (cached := cache.get(stream)) is not None:
+            cached.snapshot_version = made[stream].snapshot_version
 
 
 def rules_digest(folder: Path) -> str:

@@ -50,11 +50,11 @@ class StateCache:
 
     def state(self, stream: str) -> Any:
         """The stream's state for deciding on: read it, never change it."""
-        kept = self._streams.get(stream)
-        if kept is None:
+        stream_state = self._streams.get(stream)
+        if stream_state is None:
             raise Missing(streams=(stream,))
-        self.reads[stream] = kept.version
-        return kept.state
+        self.reads[stream] = stream_state.version
+        return stream_state.state
 
     def states(self, streams: Iterable[str]) -> dict[str, Any]:
         """Several states; asks for all missing ones at once."""
@@ -76,12 +76,12 @@ class StateCache:
     def load(self, stream: str, history: Iterable[RecordedEvent]) -> None:
         """Folds the stream's events, whole and in order."""
         kind = kind_of(stream)
-        kept = StreamState(state=kind.initial())
+        stream_state = StreamState(state=kind.initial())
         for recorded in history:
-            kept.state = kind.evolve(kept.state, self.codec.decode(recorded))
-            kept.version = recorded.version
-            kept.last_position = recorded.position
-        self._streams[stream] = kept
+            stream_state.state = kind.evolve(stream_state.state, self.codec.decode(recorded))
+            stream_state.version = recorded.version
+            stream_state.last_position = recorded.position
+        self._streams[stream] = stream_state
 
     def put(self, loaded: Mapping[str, StreamState]) -> None:
         """Takes in states that were folded elsewhere."""
@@ -89,11 +89,11 @@ class StateCache:
 
     def evolve(self, stream: str, event: Any, *, writer: UUID, index: int) -> None:
         """Folds an event of a decision that the batch under way is to append."""
-        kept = self._streams[stream]
-        kept.state = kind_of(stream).evolve(kept.state, event)
-        kept.version += 1
-        kept.last_writer = writer
-        kept.last_index = index
+        stream_state = self._streams[stream]
+        stream_state.state = kind_of(stream).evolve(stream_state.state, event)
+        stream_state.version += 1
+        stream_state.last_writer = writer
+        stream_state.last_index = index
 
     def drop(self, streams: Iterable[str]) -> None:
         """Forgets states that may be wrong."""

@@ -15,7 +15,7 @@ KEYS_MAX = 100_000
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CachedKey:
     key: bytes
     saved: bool  # the log had it
 
@@ -25,7 +25,7 @@ class SubjectKeys:
 
     def __init__(self, keys_max: int = KEYS_MAX) -> None:
         self._keys_max = keys_max
-        self._keys: dict[str, _Kept] = {}
+        self._keys: dict[str, _CachedKey] = {}
         self._in_doubt: set[str] = set()
 
     def __contains__(self, subject: str) -> bool:
@@ -34,15 +34,15 @@ class SubjectKeys:
     def __getitem__(self, subject: str) -> bytes:
         return self._keys[subject].key
 
-    def learn(self, asked: Iterable[str], found: Mapping[str, bytes]) -> None:
+    def learn(self, subjects: Iterable[str], found: Mapping[str, bytes]) -> None:
         """Notes the keys that the log has, and makes one for each subject that has none anywhere."""
-        for subject in asked:
+        for subject in subjects:
             self._in_doubt.discard(subject)
-            key, kept = found.get(subject), self._keys.get(subject)
+            key, cached = found.get(subject), self._keys.get(subject)
             if key is not None:
-                self._keys[subject] = _Kept(key, saved=True)
-            elif kept is None or kept.saved:  # One that the log had is never brought back.
-                self._keys[subject] = _Kept(new_subject_key(), saved=False)
+                self._keys[subject] = _CachedKey(key, saved=True)
+            elif cached is None or cached.saved:  # One that the log had is never brought back.
+                self._keys[subject] = _CachedKey(new_subject_key(), saved=False)
 
     def split(self, used: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
         """The keys that an entry brings, and those that the log is thought to have."""
@@ -52,9 +52,9 @@ class SubjectKeys:
     def note_saved(self, brought: Mapping[str, bytes]) -> None:
         """The log has these now."""
         for subject, key in brought.items():
-            kept = self._keys.get(subject)
-            if kept is not None and kept.key == key:
-                kept.saved = True
+            cached = self._keys.get(subject)
+            if cached is not None and cached.key == key:
+                cached.saved = True
 
     def forget(self, subjects: Iterable[str]) -> None:
         """Drops keys that nobody is likely to ask for again, or that may have been destroyed meanwhile."""
@@ -62,13 +62,13 @@ class SubjectKeys:
             self._keys.pop(subject, None)
 
     def doubt(self, subjects: Iterable[str]) -> None:
-        """Drops keys that are not the log's: it is to be asked for them."""
+        """Drops keys that are not the log's; the log's are to be read."""
         for subject in subjects:
             self._keys.pop(subject, None)
             self._in_doubt.add(subject)
 
     def is_in_doubt(self, subject: str) -> bool:
-        """Whether the log is to be asked, whatever seems certain."""
+        """Whether the log's key is to be read, even for a new stream."""
         return subject in self._in_doubt
 
     def forget_all(self) -> None:

@@ -27,10 +27,10 @@ class Agenda:
         self._taken: set[Name] = set()  # of what is open
         self._changed: dict[Name, OpenWork | None] = {}  # None: closed
 
-    def load(self, kept: list[OpenWork], horizon: datetime) -> None:
+    def load(self, saved: list[OpenWork], horizon: datetime) -> None:
         """Takes in what was saved, due from the old horizon to the new one. Nothing may be unsaved."""
         self.horizon = horizon
-        for work in kept:
+        for work in saved:
             self._remember(work)
 
     def note(self, change: Change, position: int) -> None:

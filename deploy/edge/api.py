@@ -1,4 +1,4 @@
-"""What both APIs begin with: the framework's settings, and the routes that say how the process is."""
+"""What both APIs begin with: the framework's settings, and the health and metrics routes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def new_api(title: str, description: str, lifespan: Lifespan) -> FastAPI:
 
 @health_router.get("/health/live", summary="The process answers")
 async def live() -> dict[str, str]:
-    """Says that the process answers, and nothing of what it needs."""
+    """The process answers; what it depends on is not checked."""
     return {"status": "live"}
 
 

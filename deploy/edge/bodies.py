@@ -17,7 +17,7 @@ class Bodies:
     """Refuses a body over `BODY_BYTES_MAX`, one in a coding, and one that was announced and is not there.
 
     A request without a body may ask for more than the same one with it, so none may get lost on the way. Who
-    goes away before the body was whole has asked for nothing.
+    goes away before the body was complete has requested nothing.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""The end of a connection: closed for writing, it still listens for a while.
+"""The end of a connection: closed for writing, it still reads for a while.
 
 While the client sends, a plain close would reset the connection, and with it the answer that is on its way.
 """
@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable
 
 LINGER_SECONDS = 0.5
-"""How long it listens, and again as long as something comes or goes."""
-LISTEN_SECONDS_MAX = 10.0
+"""How long it reads, and again as long as something comes or goes."""
+READ_SECONDS_MAX = 10.0
 
 
-class Ending:
+class LingeringClose:
     """The connection as a request sees it, which closes it when its answer was the last."""
 
     def __init__(
@@ -36,6 +36,8 @@ class Ending:
 
         uvicorn writes a head and its body one after the other; to send each by itself costs the most of both.
         """
+        if self.begun:
+            return  # The last answer is written.
         if self._head:
             self._transport.write(self._head + data)
             self._head = b""
@@ -58,18 +60,18 @@ class Ending:
         self._begins()
         self._unread_bytes = self._transport.get_write_buffer_size()
         self._transport.write_eof()
-        self._listen()
+        self._wait()
 
-    def _listen(self) -> None:
+    def _wait(self) -> None:
         self.received = False
-        self._loop.call_later(LINGER_SECONDS, self._look)
+        self._loop.call_later(LINGER_SECONDS, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         unread = self._transport.get_write_buffer_size()
         self._seconds = 0.0 if unread < self._unread_bytes else self._seconds + LINGER_SECONDS
         self._unread_bytes = unread
-        seconds_max = self._unread_seconds_max if unread else LISTEN_SECONDS_MAX
+        seconds_max = self._unread_seconds_max if unread else READ_SECONDS_MAX
         if (self.received or unread) and self._seconds <= seconds_max and not self._transport.is_closing():
-            self._listen()
+            self._wait()
         else:
             self._transport.abort()

@@ -1,4 +1,4 @@
-"""What an application gets around it: everything that both servers, commands and queries, have in common."""
+"""The middleware that both servers, commands and queries, have in common."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from deploy.edge.settings import EdgeSettings
 
 def behind_the_edge(app: ASGIApp, settings: EdgeSettings, *, methods: Sequence[str]) -> ASGIApp:
     """The application as it is served; `methods` are those that pages of other origins may use."""
-    return Origins(Ending(Heads(Addresses(Bodies(app)))), settings, methods=methods)
+    return Origins(AnswerWhenStopping(HeadRequests(Addresses(Bodies(app)))), settings, methods=methods)
 
 
-class Heads:
+class HeadRequests:
     """HEAD wherever GET is: the same answer, which ends with its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,8 +41,8 @@ class Heads:
         await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
-class Ending:
-    """Answers what the server gives up when it stops, and cannot wait any longer."""
+class AnswerWhenStopping:
+    """Answers 503 to requests that the server cancels when it stops."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -54,13 +54,13 @@ class Ending:
             return
         begun = False
 
-        async def send_noting(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noting)
+            await self._app(scope, receive, send_and_note)
         except asyncio.CancelledError:
             if begun:
                 raise

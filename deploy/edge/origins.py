@@ -82,7 +82,7 @@ class Origins(CORSMiddleware):
 
 
 def _varying(send: Send) -> Send:
-    """Tells caches that the answer to a page may have other headers: what CORS adds where no page asks."""
+    """The `Vary` header for caches: what CORS adds where no page asks."""
 
     async def send_varying(message: Message) -> None:
         if message["type"] == "http.response.start":

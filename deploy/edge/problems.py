@@ -18,7 +18,7 @@ from starlette.responses import Response
 MEDIA_TYPE = "application/problem+json"
 
 MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
-"""What the standard says of every problem; no fact bears such a name."""
+"""The members that the standard gives every problem; no fact bears such a name."""
 
 ECHO_MAX = 200
 """Characters of a caller's own text that a response repeats."""
@@ -62,7 +62,7 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
 )
 
 RETRY_SOON = {"Retry-After": "1"}
-"""Of every 503 that says nothing else."""
+"""The Retry-After of every 503 that gives no other."""
 
 CHALLENGE = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
 """Of every 401."""

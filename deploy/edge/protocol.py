@@ -1,7 +1,7 @@
 """HTTP/1.1 as it comes over one connection: uvicorn's protocol on httptools, with limits.
 
-A request is whole within `REQUEST_SECONDS_MAX` of its beginning, its head has at most `HEAD_BYTES_MAX`, and
-it names one Host; what is malformed gets a problem. An upgrade to another protocol is not taken, and the
+A request is complete within `REQUEST_SECONDS_MAX` of its beginning, its head has at most `HEAD_BYTES_MAX`,
+and it names one Host; what is malformed gets a problem. An upgrade to another protocol is not taken, and the
 request is read like any other. Who sends no more is still answered. docs/decisions/0011 has why.
 """
 
@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from deploy.edge.lingering_close import Ending
+from deploy.edge.lingering_close import LingeringClose
 from deploy.edge.problems import (
     CROWDED,
     HEAD_TOO_LARGE,
@@ -55,7 +55,7 @@ class EdgeProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._state = server_state
-        self._in_head = False  # one began and is not whole
+        self._in_head = False  # one began and is not complete
         self._in_request = False  # the same, its body included
         self._bytes = 0  # received so far
         self._fields_from: int | None = None  # the same, where header or trailer fields began that go on
@@ -69,7 +69,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._ending = Ending(transport, begins=self._end, unread_seconds_max=UNREAD_SECONDS_MAX)
+        self._ending = LingeringClose(transport, begins=self._end, unread_seconds_max=UNREAD_SECONDS_MAX)
         self._set_deadline(CROSSING_SECONDS if self._state.stopping else REQUEST_SECONDS_MAX)
         if len(self.connections) > connections_max():
             self._make_room()
@@ -94,7 +94,7 @@ class EdgeProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _notify_disconnected(self) -> None:
-        """Nobody waits for answers. uvicorn tells the last request alone, and others may come before it."""
+        """Nobody waits for answers. uvicorn notifies only the last request; others may come before it."""
         self.pipeline.clear()
         if self._answering is not None:
             self._answering.disconnected = True
@@ -233,7 +233,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _answer(self, kind: ProblemType) -> None:
         if not self._ending.begun and not self.transport.is_closing():
-            self.transport.write(on_the_wire(kind))
+            self._ending.write(on_the_wire(kind))
             self._ending.close()
 
     def _last_complete(self) -> RequestResponseCycle | None:

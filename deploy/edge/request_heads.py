@@ -1,4 +1,4 @@
-"""The head of a request: what it must say, and what it may not."""
+"""The head of a request: what it must have, and what it must not."""
 
 from __future__ import annotations
 

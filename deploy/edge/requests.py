@@ -1,4 +1,4 @@
-"""What a request says beside its body, read the same way by both APIs."""
+"""A request's headers and parameters, read the same way by both APIs."""
 
 from __future__ import annotations
 

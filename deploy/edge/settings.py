@@ -1,4 +1,4 @@
-"""What the edge can be told: environment variables with the prefix `DAYBOOK_`."""
+"""The edge's settings: environment variables with the prefix `DAYBOOK_`."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.local.data_folder import is_locked
+from deploy.local.data_folder import RUN, is_locked
 from deploy.local.errors import NotRunning
 
-_FILE = Path("run") / "addresses.json"
+_FILE = Path(RUN) / "addresses.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,8 @@ from deploy.local.servers.binaries import shared_folder
 
 PATH_BYTES_MAX = 900  # of the 1,024 that PostgreSQL has for the names of its files
 
+RUN, LOGS = "run", "logs"
+_LOCK = Path(RUN) / "lock"
 _POINTER = "servers"
 
 
@@ -39,11 +41,11 @@ class Paths:
 
     @property
     def run(self) -> Path:
-        return self.data / "run"
+        return self.data / RUN
 
     @property
     def logs(self) -> Path:
-        return self.data / "logs"
+        return self.data / LOGS
 
     def make_sockets(self) -> None:
         """Makes the sockets' folder again where it was removed. Raises FolderUnusable."""
@@ -60,14 +62,14 @@ class LockedFolder:
         _refuse_unusable(self.data)
         try:
             self._make(self.data)
-            for name in ("run", "logs"):
+            for name in (RUN, LOGS):
                 self._make(self.data / name)
-            lock = (self.data / "run" / "lock").open("a+")
+            lock = (self.data / _LOCK).open("a+")
         except OSError as error:
             self._remove_made()
             raise FolderUnusable(f"cannot use the data folder {self.data}: {error.strerror}") from error
         # One that was given up meanwhile took its lock file away: a lock on that would keep nobody out.
-        if not _locked(lock) or not _is_still(lock, self.data / "run" / "lock"):
+        if not _locked(lock) or not _is_still(lock, self.data / _LOCK):
             lock.close()
             raise AlreadyRunning(f"another `daybook up` is running on {self.data}")
         self._lock = lock
@@ -79,7 +81,7 @@ class LockedFolder:
     def close(self, *, forget: bool = False) -> None:
         """Unlock it; `forget` removes the folders that were made, where they are still empty."""
         if forget and self._made:
-            (self.data / "run" / "lock").unlink(missing_ok=True)
+            (self.data / _LOCK).unlink(missing_ok=True)
             self._remove_made()
         self._lock.close()
 
@@ -135,7 +137,7 @@ def _is_still(lock: TextIO, file: Path) -> bool:
 def is_locked(data: Path) -> bool:
     """Whether an `up` runs on this data folder."""
     try:
-        with (data / "run" / "lock").open() as lock:
+        with (data / _LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (FileNotFoundError, NotADirectoryError):
         return False

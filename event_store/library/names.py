@@ -12,7 +12,7 @@ UNNAMED = "eventsourcing"
 def schema_of(application_name: str) -> str:
     """Daybook's own log, the one of applications without a name, or the application's own.
 
-    A schema's name is short and folds nothing: a digest tells apart what the readable part does not.
+    A schema's name is short and folds nothing: a digest distinguishes names whose readable parts are equal.
     """
     if application_name == DAYBOOK:
         return DAYBOOK

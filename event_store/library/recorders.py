@@ -45,7 +45,7 @@ def errors_are_the_librarys() -> Iterator[None]:
 
 
 class LogAggregateRecorder(AggregateRecorder):
-    """Events of single streams; says nothing of positions."""
+    """Events of single streams, without positions."""
 
     _table: Literal["events", "snapshots"] = "events"
 

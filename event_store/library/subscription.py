@@ -18,7 +18,8 @@ _LOOK_SECONDS = 0.25
 class LogSubscription(ListenNotifySubscription[ApplicationRecorder]):
     """Pulls when the log's head moves. Ends when it is stopped; raises what the pulling raised.
 
-    Ends with AnotherHistory where the log no longer has what was its head: positions alone would look whole.
+    Ends with AnotherHistory where the log no longer has what was its head: positions alone
+        would look complete.
     """
 
     def __init__(

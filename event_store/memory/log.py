@@ -100,8 +100,8 @@ class MemoryLog(MemoryProgress):
 
     def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
         with self._open():
-            kept = (self._snapshots.get((stream, shape)) for stream, shape in shapes.items())
-            return {snapshot.stream: snapshot for snapshot in kept if snapshot is not None}
+            found = (self._snapshots.get((stream, shape)) for stream, shape in shapes.items())
+            return {snapshot.stream: snapshot for snapshot in found if snapshot is not None}
 
     def log_id(self) -> str:
         return self._id
@@ -130,10 +130,6 @@ class MemoryLog(MemoryProgress):
         with self._open():
             commands = dict.fromkeys(e.command_id for e in self._events[first_position - 1 : last_position])
             return [self._journal[command_id] for command_id in commands]
-
-    def accepted_key(self, key: bytes) -> JournalRow | None:
-        with self._open():
-            return self._row_of_key(key, self._clock())
 
     def installation_secret(self) -> bytes:
         return self._secret

@@ -41,8 +41,8 @@ class MemoryProgress(ABC):
 
     def open_work(self, name: str, *, due_from: datetime, due_before: datetime) -> list[OpenWork]:
         with self._open():
-            kept = self._open_work.get(name, {}).values()
-            return [work for work in kept if due_from <= work.due_at < due_before]
+            works = self._open_work.get(name, {}).values()
+            return [work for work in works if due_from <= work.due_at < due_before]
 
     def save_progress(
         self,
@@ -61,8 +61,8 @@ class MemoryProgress(ABC):
                 return False
             self._checkpoints[name] = position
             self._checkpoint_events[name] = event
-            kept = self._open_work.setdefault(name, {})
+            works = self._open_work.setdefault(name, {})
             for key in closed:
-                kept.pop(key, None)
-            kept.update({(work.queue, work.number): work for work in opened})
+                works.pop(key, None)
+            works.update({(work.queue, work.number): work for work in opened})
             return True

@@ -49,7 +49,7 @@ SESSION: Mapping[str, str] = {
 
 
 class Silence(psycopg.OperationalError):
-    """The server said nothing for too long; the connection is closed."""
+    """The server sent nothing for too long; the connection is closed."""
 
 
 class LimitedConnection(psycopg.Connection[Any]):
@@ -94,7 +94,7 @@ class _UnavailableIsTyped:
 # A standby that has not been promoted refuses to write.
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 unavailable_is_typed = _UnavailableIsTyped()
-"""`with` it, what the driver says of a server that is away, too slow or a standby is StoreUnavailable."""
+"""Within it, a driver's error about a server that is away, too slow or a standby becomes StoreUnavailable."""
 
 
 class _UnreadableIsTyped(_UnavailableIsTyped):
@@ -113,7 +113,7 @@ _NOT_A_LOG = (
     psycopg.errors.IoError,
 )
 unreadable_is_typed = _UnreadableIsTyped()
-"""`with` it, what the driver says of tables that are missing, changed or damaged is LogUnreadable, too."""
+"""Within it, a driver's error about missing, changed or damaged tables becomes LogUnreadable, too."""
 
 
 def _first_line(error: BaseException) -> str:
@@ -167,7 +167,7 @@ def _become(connection: psycopg.Connection[Any], role: str) -> None:
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(chosen[0])))
 
 
-class _Asked(NamedTuple):
+class _Query(NamedTuple):
     text: str
     parameters: Mapping[str, Any]
     make: Any  # None: there are no rows
@@ -209,7 +209,7 @@ class Connections:
     ) -> list[Any]:
         """The rows of a named query, each made by `make(*columns)`. StoreUnavailable."""
         with unreadable_is_typed:
-            return self._run(_Asked(queries()[query], parameters, make, seconds_max))
+            return self._run(_Query(queries()[query], parameters, make, seconds_max))
 
     def row(
         self, query: str, parameters: Mapping[str, Any], *, seconds_max: float = SILENCE_SECONDS_MAX
@@ -221,7 +221,7 @@ class Connections:
     def execute(self, query: str, parameters: Mapping[str, Any]) -> None:
         """Runs a named query that has no rows."""
         with unreadable_is_typed:
-            self._run(_Asked(queries()[query], parameters, None, SILENCE_SECONDS_MAX))
+            self._run(_Query(queries()[query], parameters, None, SILENCE_SECONDS_MAX))
 
     def renew(self) -> None:
         """Closes those that are free, and each of the others when it comes back: all are made anew."""
@@ -237,28 +237,28 @@ class Connections:
         self._closing.set()
         self.renew()
 
-    def _run(self, asked: _Asked) -> list[Any]:
+    def _run(self, query: _Query) -> list[Any]:
         with self._places:
             try:
                 free = self._free.pop()
             except IndexError:
-                return self._run_on(self._connect(), asked)
+                return self._run_on(self._connect(), query)
             try:
-                return self._run_on(free, asked)
+                return self._run_on(free, query)
             except psycopg.OperationalError as error:
                 if not free.closed or isinstance(error, Silence):
                     raise
-                # It may have been lost long ago, by a restart: a new one tells.
-                return self._run_on(self._connect(), asked)
+                # It may have been lost long ago, by a restart: tried again on a new one.
+                return self._run_on(self._connect(), query)
 
-    def _run_on(self, connection: LimitedConnection, asked: _Asked) -> list[Any]:
-        make = asked.make
-        connection.silence_seconds_max = asked.seconds_max
+    def _run_on(self, connection: LimitedConnection, query: _Query) -> list[Any]:
+        make = query.make
+        connection.silence_seconds_max = query.seconds_max
         try:
             with connection.cursor(binary=True) as cursor:
                 if make is not None and make is not tuple:
                     cursor.row_factory = psycopg.rows.args_row(make)
-                cursor.execute(asked.text.encode(), asked.parameters)
+                cursor.execute(query.text.encode(), query.parameters)
                 try:
                     rows = [] if make is None else cursor.fetchall()
                 except psycopg.DataError as error:

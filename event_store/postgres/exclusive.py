@@ -9,7 +9,7 @@ import psycopg
 from event_store.postgres.connections import LimitedConnection, connect, unavailable_is_typed
 
 SILENCE_SECONDS_MAX = 3.0
-"""Who cannot tell for so long whether it holds a lock had better not act on it."""
+"""A holder that could not check its lock for so long must not act on it."""
 
 
 class PostgresExclusive:

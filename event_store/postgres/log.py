@@ -136,14 +136,14 @@ class PostgresLog(PostgresProgress):
     ) -> dict[str, list[RecordedEvent]]:
         found: dict[str, list[RecordedEvent]] = {stream: [] for stream in streams}
         if found:
-            asked = {"streams": list(found), "after": [after.get(stream, 0) for stream in found]}
-            for event in self._reading.rows("streams_events", asked, make=RecordedEvent):
+            parameters = {"streams": list(found), "after": [after.get(stream, 0) for stream in found]}
+            for event in self._reading.rows("streams_events", parameters, make=RecordedEvent):
                 found[event.stream].append(event)
         return found
 
     def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
-        asked = {"streams": list(shapes), "shapes": list(shapes.values())}
-        rows: list[Snapshot] = self._reading.rows("snapshots", asked, make=Snapshot) if shapes else []
+        parameters = {"streams": list(shapes), "shapes": list(shapes.values())}
+        rows: list[Snapshot] = self._reading.rows("snapshots", parameters, make=Snapshot) if shapes else []
         return {snapshot.stream: snapshot for snapshot in rows}
 
     def log_id(self) -> str:
@@ -186,10 +186,6 @@ class PostgresLog(PostgresProgress):
             {"first_position": first_position, "last_position": last_position},
             make=JournalRow,
         )
-
-    def accepted_key(self, key: bytes) -> JournalRow | None:
-        rows = self._reading.rows("journal_by_key", {"key": key}, make=JournalRow)
-        return rows[0] if rows else None
 
     def installation_secret(self) -> bytes:
         row = self._reading.row("installation_secret", {})

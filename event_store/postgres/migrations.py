@@ -162,7 +162,7 @@ def _newest() -> int:
 
 
 def _refuse_newer(connection: psycopg.Connection[Any], schema: str, stands_at: int, *, writing: bool) -> None:
-    """SchemaTooNew unless every migration that this code does not know says that it suits it."""
+    """SchemaTooNew unless every migration that this code does not know declares that it suits it."""
     newest = _newest()
     if stands_at <= newest:
         return

@@ -26,8 +26,8 @@ class PostgresProgress:
         return self.tracked(name)
 
     def open_work(self, name: str, *, due_from: datetime, due_before: datetime) -> list[OpenWork]:
-        asked = {"name": name, "due_from": due_from, "due_before": due_before}
-        return self._reading.rows("open_work", asked, make=OpenWork)
+        parameters = {"name": name, "due_from": due_from, "due_before": due_before}
+        return self._reading.rows("open_work", parameters, make=OpenWork)
 
     def save_progress(
         self,

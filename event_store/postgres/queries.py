@@ -29,7 +29,7 @@ def migrations() -> list[tuple[int, str, str]]:
 def suits(migration: str) -> tuple[int, int] | None:
     """From which code on, by the last migration it knows, a migration's schema can be read, and written.
 
-    As the migration's text says; None where it does not: only by code that knows it.
+    As the migration's text states; None where it does not: only by code that knows it.
     """
     match = _SUITS.match(migration)
     return None if match is None else (int(match[1]), int(match[2]))

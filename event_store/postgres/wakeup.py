@@ -84,17 +84,17 @@ class Waker:
 
     def _connect(self) -> None:
         # A commit that only wakes others need not wait for the disk.
-        with suppress(psycopg.Error):  # Listeners look by themselves; the next append tries again.
+        with suppress(psycopg.Error):  # Listeners poll as well; the next append tries again.
             self._connection = StatementConnection(
                 connect(
                     self._url, self._schema, settings={"synchronous_commit": "off"}, closing=self._closing
                 ),
-                {"tell": b"SELECT pg_notify($1, $2)"},
+                {"notify": b"SELECT pg_notify($1, $2)"},
             )
             self._connection.pgconn.nonblocking = 1
 
     def _send(self) -> bool:
-        """Whether the word is on its way; not where the server has not answered the one before."""
+        """Whether the notification was sent; not where the server has not answered the one before."""
         if self._connection is None:
             return False
         try:
@@ -102,7 +102,7 @@ class Waker:
                 if time.monotonic() - self._notified_at > STATEMENT_TIMEOUT_SECONDS:
                     raise psycopg.OperationalError("the server does not answer")
                 return False
-            self._connection.send("tell", [self._schema.encode(), str(self._head).encode()])
+            self._connection.send("notify", [self._schema.encode(), str(self._head).encode()])
             self._connection.pgconn.flush()
         except psycopg.Error:
             self._drop()
@@ -118,7 +118,7 @@ class Waker:
 
 
 class Listener:
-    """Knows the log's head within milliseconds of a word from any process, and POLL_SECONDS without one.
+    """Knows the log's head within milliseconds of any process's notification, and POLL_SECONDS without one.
 
     One connection and one thread for all who wait, from the first wait on.
     """
@@ -177,14 +177,14 @@ class Listener:
     def _listen(self) -> None:
         """Until the log is closed; raises what the driver raises."""
         with self._connect() as connection:
-            with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: look, then
+            with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: poll, then
                 connection.execute(f"LISTEN {quoted(self._schema)}".encode())
             while not self._closing.is_set():
-                # What the server says itself holds, also where it is less: after a restore.
-                self._hear(_head_of(connection), or_less=True)
-                for word in connection.notifies(timeout=POLL_SECONDS):
-                    if word.payload.isdecimal():  # Anybody may say something on the channel.
-                        self._hear(int(word.payload))
+                # The server's own head counts, also where it is less: after a restore.
+                self._receive_head(_head_of(connection), or_less=True)
+                for notification in connection.notifies(timeout=POLL_SECONDS):
+                    if notification.payload.isdecimal():  # Any program may notify on the channel.
+                        self._receive_head(int(notification.payload))
                     if self._closing.is_set():
                         break
 
@@ -193,7 +193,7 @@ class Listener:
             self._url, self._schema, read_only=self._read_only, role=self._role, closing=self._closing
         )
 
-    def _hear(self, head: int, *, or_less: bool = False) -> None:
+    def _receive_head(self, head: int, *, or_less: bool = False) -> None:
         if head > self.head or (or_less and head < self.head):
             with self._moved:
                 self.head = head

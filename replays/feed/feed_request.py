@@ -123,11 +123,11 @@ def _number(given: Mapping[str, str], name: str, *, least: int, most: int, defau
     raise ProblemError(INVALID_PARAMETER, detail, parameter=name)
 
 
-def _matching(given: Mapping[str, str], name: str, form: re.Pattern[str], said: str) -> str | None:
+def _matching(given: Mapping[str, str], name: str, form: re.Pattern[str], description: str) -> str | None:
     text = given.get(name)
     if text is None or form.fullmatch(text):
         return text and text.lower()
-    raise ProblemError(INVALID_PARAMETER, f"{name} is to be {said}.", parameter=name)
+    raise ProblemError(INVALID_PARAMETER, f"{name} is to be {description}.", parameter=name)
 
 
 def _types(text: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ log:
     broadcast = Broadcast(log, stopping=lambda: server.should_exit)
     app.include_router(events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=token))
 
-`log` is opened read-only. `stopping` is asked every second: an event stream ends by itself when it says
+`log` is opened read-only. `stopping` is called every second: an event stream ends by itself when it returns
 True, so that a server that waits for its connections to end can stop.
 """
 

@@ -38,7 +38,7 @@ def format_time(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Which events count; `words` say so in a sentence."""
+    """Which events count; `words` describe it in a sentence."""
 
     includes: Callable[[RecordedEvent], bool]
     words: str

@@ -63,7 +63,7 @@ _STREAM_OF: dict[type, tuple[StreamKind, str]] = {
     **dict.fromkeys(get_args(PaymentEvent), (payment.stream, "order_id")),
     **dict.fromkeys(get_args(ProcessEvent), (process.stream, "order_id")),
 }
-"""The kind of an event's stream, and the field that names it there; a number's event does not say it."""
+"""The kind of an event's stream, and the field that names it there; a number's event has no such field."""
 
 
 def verify(
@@ -102,8 +102,8 @@ class _Verification:
         head = self._reading("events", self._log.head) or 0
         self._reading("events", lambda: self._read(head, progress))
         self._commands.end()
-        if self._events == head:  # A log that is not all there says little of what hangs on.
-            self._check_set_aside()
+        if self._events == head:  # Of a log cut short, sums over its streams prove nothing.
+            self._check_reserved()
         self._reading("commands", self._log_check.check_end)
         return Verified(
             head=head,
@@ -168,9 +168,9 @@ class _Verification:
         classes = [event_type.cls for event_type in EVENT_TYPES]
         return {cls: (*_STREAM_OF.get(cls, (None, "")), checks.get(cls, ())) for cls in classes}
 
-    def _check_set_aside(self) -> None:
+    def _check_reserved(self) -> None:
         """At the head, what is set aside for an order is what it can still send."""
-        for sku, order_id, units in self._stock.set_aside():
+        for sku, order_id, units in self._stock.reserved_for_orders():
             unsent = self._orders.unsent(order_id, sku)
             if units > unsent:
                 wrong = f"{units} set aside for order {order_id}, which can send {unsent}"

@@ -249,26 +249,28 @@ EDITS = some.tuples(
 @settings(max_examples=200, deadline=None)
 @forall(edits=some.lists(EDITS, max_size=30), price=some.decimals("0", "500", places=3))
 def test_whatever_is_edited_a_cart_holds_what_was_asked_within_its_limits(edits, price):
-    state, asked = state_after(cart, OPENED), {}
+    state, ordered = state_after(cart, OPENED), {}
     for kind, sku, quantity in edits:
         product = replace(offer(sku), unit_price=UnitPrice(price, "GBP"))
         try:
             asking = ADD_MUG | {"sku": sku, "quantity": quantity, "product": product}
             if kind == "add" and quantity:
                 events = add_item(state, **asking)
-                asked[sku] = asked.get(sku, 0) + quantity
+                ordered[sku] = ordered.get(sku, 0) + quantity
             elif kind == "set":
                 events = set_quantity(state, **asking)
-                asked[sku] = quantity
+                ordered[sku] = quantity
             else:
                 events = remove_item(state, cart_id=CART, sku=sku)
-                asked[sku] = 0
+                ordered[sku] = 0
         except Rejected:
             continue
         for event in events:
             state = cart.evolve(state, event)
-    assert {sku: line.quantity for sku, line in state.lines.items()} == {s: q for s, q in asked.items() if q}
+    assert {sku: line.quantity for sku, line in state.lines.items()} == {
+        s: q for s, q in ordered.items() if q
+    }
     assert len(state.lines) <= 3
     assert all(line.quantity <= 10 for line in state.lines.values())
     assert len({line.line_id for line in state.lines.values()}) == len(state.lines)
-    assert state.total.amount == sum(UnitPrice(price, "GBP").times(q).amount for q in asked.values())
+    assert state.total.amount == sum(UnitPrice(price, "GBP").times(q).amount for q in ordered.values())

@@ -227,16 +227,16 @@ def test_what_is_authorized_is_captured_in_full_and_asked_for_once():
 
 
 def test_only_what_the_gateway_took_or_is_taking_is_refunded_there():
-    asked = {"amount": FOUR, "request": REQUEST_1}
+    arguments = {"amount": FOUR, "request": REQUEST_1}
     capturing = begun(2, "capture", gateway_reference="ref-1")
     refunding = begun(3, "refund", FOUR, gateway_reference="ref-1", refund=REQUEST_1)
     taking = (*CHECKED, capturing)
-    assert decided(process.begin_refund, taking, (REQUESTED, AUTHORIZED), **asked) == (refunding,)
-    assert decided(process.begin_refund, (*taking, ended(2, "captured")), PAID, **asked) == (refunding,)
-    assert refusal(process.begin_refund, CHECKED, (REQUESTED, AUTHORIZED), **asked) == not_possible(
+    assert decided(process.begin_refund, taking, (REQUESTED, AUTHORIZED), **arguments) == (refunding,)
+    assert decided(process.begin_refund, (*taking, ended(2, "captured")), PAID, **arguments) == (refunding,)
+    assert refusal(process.begin_refund, CHECKED, (REQUESTED, AUTHORIZED), **arguments) == not_possible(
         "refund", "authorized"
     )
-    assert refusal(process.begin_refund, (), (ELSEWHERE,), **asked) == not_possible("refund", "captured")
+    assert refusal(process.begin_refund, (), (ELSEWHERE,), **arguments) == not_possible("refund", "captured")
 
 
 def test_a_canceled_order_gives_up_what_is_held_and_gives_back_what_was_taken():

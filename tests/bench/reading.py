@@ -69,7 +69,7 @@ def _pages(log: PostgresLog):  # type: ignore[no-untyped-def]
 
 def _tail(log: PostgresLog) -> None:
     head = log.head()
-    told: dict[int, float] = {}
+    received_at: dict[int, float] = {}
     log.wait(after=head, timeout_seconds=0.3)
     last = head + 300
 
@@ -77,7 +77,7 @@ def _tail(log: PostgresLog) -> None:
         after = head
         while after < last:
             after = log.wait(after=after, timeout_seconds=5)
-            told.setdefault(after, time.perf_counter())
+            received_at.setdefault(after, time.perf_counter())
 
     reader = threading.Thread(target=follow)
     reader.start()
@@ -89,8 +89,8 @@ def _tail(log: PostgresLog) -> None:
         time.sleep(0.01)
     reader.join()
     for position, at in written.items():
-        heard = min((t for p, t in told.items() if p >= position), default=float("inf"))
-        latencies.append((heard - at) * 1000)
+        received = min((t for p, t in received_at.items() if p >= position), default=float("inf"))
+        latencies.append((received - at) * 1000)
     latencies.sort()
     print(
         f"a reader hears of an event after {latencies[150]:.1f} ms, p99 {latencies[296]:.1f} ms   to reach 20"

@@ -55,8 +55,8 @@ def serve(server: str, port: int, which: str) -> None:
         from granian.constants import Interfaces, Loops
 
         factory = f"tests.bench.servers:{which}"
-        told: dict[str, Any] = {"interface": Interfaces.ASGI, "loop": Loops.uvloop, "websockets": False}
-        granian.Granian(factory, port=port, factory=True, log_level="error", **told).serve()
+        options: dict[str, Any] = {"interface": Interfaces.ASGI, "loop": Loops.uvloop, "websockets": False}
+        granian.Granian(factory, port=port, factory=True, log_level="error", **options).serve()
         return
     app = {"bare": bare, "page": page}[which]()
     if name == "hypercorn":
@@ -80,8 +80,8 @@ def serve(server: str, port: int, which: str) -> None:
         "access_log": False,
         "server_header": False,
     }
-    told = {"loop": "uvloop", "ws": "none", "interface": "asgi3", "proxy_headers": False}
-    config_of = uvicorn.Config(app, port=port, http=http, **quiet, **told)
+    options = {"loop": "uvloop", "ws": "none", "interface": "asgi3", "proxy_headers": False}
+    config_of = uvicorn.Config(app, port=port, http=http, **quiet, **options)
     (uvicorn.Server if parser else Server)(config_of).run()
 
 

@@ -73,8 +73,8 @@ def test_a_body_out_of_form_names_its_field(
 
 def test_a_body_that_is_no_json(tmp_path: Path) -> None:
     async def request(shop: Shop, cart_id: str) -> Any:
-        said = {"Content-Type": "application/json"}
-        return await shop.client.post("/api/v1/carts", content=b"{currency:", headers=said)
+        headers = {"Content-Type": "application/json"}
+        return await shop.client.post("/api/v1/carts", content=b"{currency:", headers=headers)
 
     async def unannounced(shop: Shop, cart_id: str) -> Any:
         return await shop.client.post("/api/v1/carts", content=b'{"currency": "GBP"}')
@@ -115,8 +115,8 @@ def test_stock_of_an_unknown_product(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["receipts", "adjustments"])
 def test_a_location_that_is_not_in_use(tmp_path: Path, path: str) -> None:
     async def request(shop: Shop, cart_id: str) -> Any:
-        said = {"quantity": 5, "reason": "found", "location": "north"}
-        return await shop.client.post(f"/api/v1/inventory/MUG/{path}", json=said, headers=key())
+        body = {"quantity": 5, "reason": "found", "location": "north"}
+        return await shop.client.post(f"/api/v1/inventory/MUG/{path}", json=body, headers=key())
 
     assert refused(tmp_path, request, 409, "location-not-in-use")["location"] == "north"
 

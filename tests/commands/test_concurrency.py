@@ -31,8 +31,8 @@ def test_fifty_changes_of_one_cart_are_all_in_it(log: EventLog, tmp_path: Path) 
             for n in range(25):
                 await shop.product(f"P{n}")
             cart_id = await shop.cart()
-            asked = [{"sku": f"P{n % 25}", "quantity": 1} for n in range(50)]
-            answers = await asyncio.gather(*(shop.post(f"/carts/{cart_id}/items", one) for one in asked))
+            bodies = [{"sku": f"P{n % 25}", "quantity": 1} for n in range(50)]
+            answers = await asyncio.gather(*(shop.post(f"/carts/{cart_id}/items", one) for one in bodies))
             assert all(answer.status_code in (200, 201) for answer in answers)
             assert len({answer.json()["version"] for answer in answers}) == 50
             added = shop.events("cart.item_added")

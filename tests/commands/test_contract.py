@@ -171,10 +171,10 @@ def test_every_operation_succeeds_as_documented(label: str, address: str) -> Non
 
 def test_the_document_says_which_keys_are_taken(address: str) -> None:
     parameters = document.raw_schema["paths"]["/api/v1/carts"]["post"]["parameters"]
-    (told,) = (one["schema"]["pattern"] for one in parameters if one["name"] == "Idempotency-Key")
+    (pattern,) = (one["schema"]["pattern"] for one in parameters if one["name"] == "Idempotency-Key")
     with httpx.Client(base_url=address) as client:
         for character in map(chr, [*range(0x20, 0x7F), *range(0x80, 0x100)]):
             key = f"{secrets.token_hex(8)}{character}{secrets.token_hex(8)}"
             headers = {b"Idempotency-Key": key.encode("latin-1")}
             taken = client.post("/api/v1/carts", json={"currency": "GBP"}, headers=headers).status_code == 201
-            assert taken == bool(re.fullmatch(told, key)), key
+            assert taken == bool(re.fullmatch(pattern, key)), key

@@ -35,7 +35,7 @@ def opening(number: int) -> OpenCart:
     return OpenCart(cart_id=f"{number:032x}", currency="GBP")
 
 
-async def told(handling: Handling, number: int) -> str:
+async def outcome_of(handling: Handling, number: int) -> str:
     """How a command ends for its caller."""
     try:
         async with asyncio.timeout(10):
@@ -53,14 +53,14 @@ def test_a_loop_that_is_canceled_at_any_await_tells_whoever_waits(log: EventLog,
         asyncio.get_running_loop().set_task_factory(cancel)
         handling = Handling(log, CODEC, HANDLERS, failed=lambda name, error: failed.append(name))
         async with handling:
-            waiting = [asyncio.create_task(told(handling, 100 * at + n)) for n in range(3)]
+            waiting = [asyncio.create_task(outcome_of(handling, 100 * at + n)) for n in range(3)]
             await asyncio.wait(waiting)
-            await told(handling, 100 * at + 4)
+            await outcome_of(handling, 100 * at + 4)
             if cancel.canceled is not None:
                 await asyncio.wait((cancel.canceled,), timeout=5)
                 assert cancel.canceled.cancelled()
                 assert not handling.lives
-                assert await told(handling, 100 * at + 5) == "StoreUnavailable"
+                assert await outcome_of(handling, 100 * at + 5) == "StoreUnavailable"
         return cancel.canceled is not None
 
     assert [asyncio.run(run(at)) for at in range(1, 7)].count(True) >= 4
@@ -71,7 +71,7 @@ def test_a_stop_that_is_canceled_at_any_await_leaves_no_loop(log: EventLog, when
     async def run(at: int) -> bool:
         handling = Handling(log, CODEC, HANDLERS)
         handling.start()
-        waiting = [asyncio.create_task(told(handling, 100 * at + n)) for n in range(3)]
+        waiting = [asyncio.create_task(outcome_of(handling, 100 * at + n)) for n in range(3)]
         await asyncio.sleep(0)
         cancel = CancelAt("", at, when_done=when_done)
         stopping = asyncio.create_task(cancel.counted(handling.stop()))
@@ -81,7 +81,7 @@ def test_a_stop_that_is_canceled_at_any_await_leaves_no_loop(log: EventLog, when
         async with asyncio.timeout(10):
             while "handling" in {task.get_name() for task in asyncio.all_tasks()}:
                 await asyncio.sleep(0)
-        assert await told(handling, 100 * at + 5) == "BusyError"
+        assert await outcome_of(handling, 100 * at + 5) == "BusyError"
         return cancel.canceled is not None
 
     assert asyncio.run(run(1))
@@ -107,7 +107,7 @@ def test_a_stop_does_not_wait_for_a_batch_that_never_ends(monkeypatch: pytest.Mo
         log = Silent()
         handling = Handling(log, CODEC, HANDLERS)
         handling.start()
-        waiting = asyncio.create_task(told(handling, 1))
+        waiting = asyncio.create_task(outcome_of(handling, 1))
         async with asyncio.timeout(10):
             await log.has_taken.wait()
             await handling.stop()
@@ -175,8 +175,8 @@ def test_a_loop_that_breaks_answers_what_is_written_says_so_and_is_not_ready(
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
         ):
             assert (await client.get("/health/ready")).status_code == 200
-            assert await told(handling, 1) == "answered"
-            assert await told(handling, 2) == "StoreUnavailable"
+            assert await outcome_of(handling, 1) == "answered"
+            assert await outcome_of(handling, 2) == "StoreUnavailable"
             ready = await client.get("/health/ready")
             assert (ready.status_code, ready.json()["detail"]) == (503, "The handling loop has ended.")
             assert (await client.get("/health/live")).status_code == 200
@@ -224,6 +224,6 @@ def test_a_snapshot_that_fails_by_our_mistake_is_counted_and_commands_go_on(
             async with asyncio.timeout(10):
                 while snapshots.FAILURES._value.get() == before:
                     await asyncio.sleep(0.01)
-            assert await told(handling, 2) == "answered"
+            assert await outcome_of(handling, 2) == "answered"
 
     asyncio.run(run())

@@ -50,8 +50,8 @@ async def cancel(shop: Shop, order_id: str, secret: str | None = None, **headers
 
 def essence(answer: httpx.Response) -> tuple[Any, ...]:
     """All that an answer says, but for its trace."""
-    kept = {name: value for name, value in answer.headers.items() if "trace" not in name}
-    return answer.status_code, answer.content, kept
+    headers_kept = {name: value for name, value in answer.headers.items() if "trace" not in name}
+    return answer.status_code, answer.content, headers_kept
 
 
 def test_a_checkout_is_answered_with_its_orders_secret_however_often_it_is_sent(

@@ -78,8 +78,8 @@ class Reads(MemoryLog):
 
     events = 0
 
-    def read_streams(self, streams: Any, **asked: Any) -> Any:
-        found = super().read_streams(streams, **asked)
+    def read_streams(self, streams: Any, **arguments: Any) -> Any:
+        found = super().read_streams(streams, **arguments)
         self.events = sum(map(len, found.values()))
         return found
 
@@ -147,10 +147,10 @@ def test_nothing_personal_is_in_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> N
     )
     write(log, order, [placed], keys={subject: b"k" * 32})
     Snapshots(log, CODEC).load([order])
-    kept = log.snapshots({order: snapshots._kind_of(order).shape})[order]
-    assert b"web" in kept.data
+    snapshot = log.snapshots({order: snapshots._kind_of(order).shape})[order]
+    assert b"web" in snapshot.data
     for personal in (b"ann@", b"Ann", b"High St", b"York"):
-        assert personal not in kept.data
+        assert personal not in snapshot.data
 
 
 def test_a_stream_that_grows_under_the_loop_gets_one() -> None:

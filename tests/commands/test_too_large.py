@@ -45,8 +45,8 @@ def test_an_order_past_the_event_limit_is_refused_by_name_and_hurts_no_other(
                 assert received.status_code == 201
             large = await shop.cart(**{f"P{n}": 1 for n in range(LINES)})
             carts = [await shop.cart(P0=1) for _ in range(CROWD)]
-            asked = [*carts[: CROWD // 2], large, *carts[CROWD // 2 :]]
-            answers = await asyncio.gather(*(shop.checkout(cart_id, wait=False) for cart_id in asked))
+            cart_ids = [*carts[: CROWD // 2], large, *carts[CROWD // 2 :]]
+            answers = await asyncio.gather(*(shop.checkout(cart_id, wait=False) for cart_id in cart_ids))
             refused = answers.pop(CROWD // 2)
             assert [answer.status_code for answer in answers] == [201] * CROWD
             problem = refused.json()
@@ -142,9 +142,9 @@ def test_a_batch_is_no_larger_than_one_message_may_be(monkeypatch: pytest.Monkey
     monkeypatch.setattr(handling_module, "BATCH_BYTES_MAX", 1_000)
 
     class Noting(MemoryLog):
-        async def append_async(self, asked: Any, *, session: int | None = None) -> Any:
-            batches.append([entry.size_bytes for entry in asked])
-            return await super().append_async(asked, session=session)
+        async def append_async(self, entries: Any, *, session: int | None = None) -> Any:
+            batches.append([entry.size_bytes for entry in entries])
+            return await super().append_async(entries, session=session)
 
     batches: list[list[int]] = []
 

@@ -57,8 +57,8 @@ def test_all_goes_with_nothing_else_and_a_refund_says_what_it_pays_back(
             head = shop.log.head()
             for body in bodies:
                 answer = await shop.post(f"/orders/{order_id}/{path}", body, **key())
-                told = (answer.status_code, answer.json()["type"])
-                assert told == (422, "/problems/invalid-request"), (body, answer.text)
+                problem = (answer.status_code, answer.json()["type"])
+                assert problem == (422, "/problems/invalid-request"), (body, answer.text)
             assert shop.log.head() == head
 
     asyncio.run(scenario())

@@ -22,9 +22,10 @@ Every error of both APIs is `application/problem+json` (RFC 9457): `type`, `titl
 its facts as further fields. Types are stable; texts are for people and may change. Generated from the code by
 `python -m tests.docs.generate`; a test checks that it is current.
 
-A refusal means that the shop says no: nothing was appended, and the same request may be accepted later.
+A refusal means that the command was not accepted: nothing was appended, and the same request may succeed
+later.
 
-| type | status | said by | facts | meaning |
+| type | status | returned by | facts | meaning |
 | --- | --- | --- | --- | --- |
 """
 

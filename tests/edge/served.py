@@ -37,9 +37,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(body)(scope, receive, send)
 
 
-def main(descriptor: str, told: str) -> None:
-    """On an inherited listening socket, within the limits that are told."""
-    limits: dict[str, int] = json.loads(told)
+def main(descriptor: str, settings: str) -> None:
+    """On an inherited listening socket, within the limits in `settings`, as JSON."""
+    limits: dict[str, int] = json.loads(settings)
     files = limits["files"]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     protocol.UNREAD_SECONDS_MAX = limits["unread_seconds"]

@@ -33,8 +33,8 @@ def served(
     limits = {"files": files, "unread_seconds": unread_seconds, "grace_seconds": grace_seconds}
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
         number = listening.fileno()
-        told = json.dumps(limits | {"stop_seconds": stop_seconds})
-        words = ["-m", "tests.edge.served", str(number), told]
+        settings = json.dumps(limits | {"stop_seconds": stop_seconds})
+        words = ["-m", "tests.edge.served", str(number), settings]
         process = subprocess.Popen([sys.executable, *words], pass_fds=[number])
         try:
             server = Served(listening.getsockname()[1], process)

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from deploy.edge.bodies import Bodies
-from deploy.edge.middleware import Heads
+from deploy.edge.middleware import HeadRequests
 from deploy.edge.protocol import EdgeProtocol, EdgeState
 from tests.edge.wire import HOST
 
@@ -79,7 +79,12 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def conversation(pieces: list[bytes]) -> bytes:
     config = uvicorn.Config(
-        Heads(Bodies(echo)), http=EdgeProtocol, ws="none", interface="asgi3", lifespan="off", log_config=None
+        HeadRequests(Bodies(echo)),
+        http=EdgeProtocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
     )
     config.load()
     line = Line()

@@ -52,9 +52,9 @@ def test_only_local_names_are_served(port: int) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
 def test_a_foreign_page_gets_nothing_from_any_route(system: RunningSystem, method: str) -> None:
-    asked = [(side, path) for side in ("commands", "read") for path in PATHS]
-    asked += [("read", path) for path in ON_QUERIES] + [("commands", "/api/v1/carts")]
-    for side, path in asked:
+    pages = [(side, path) for side in ("commands", "read") for path in PATHS]
+    pages += [("read", path) for path in ON_QUERIES] + [("commands", "/api/v1/carts")]
+    for side, path in pages:
         port = port_of(system.addresses[side])
         for accept in (b"", b"Accept: text/event-stream\r\n"):
             answer = get(port, path, origin("https://example.com"), accept, method=method)
@@ -110,7 +110,7 @@ async def answers(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(Request(scope, receive).url.hostname or "")(scope, receive, send)
 
 
-def asked(method: str = "GET", *, settings: dict[str, Any], **headers: str) -> httpx.Response:
+def respond(method: str = "GET", *, settings: dict[str, Any], **headers: str) -> httpx.Response:
     """What an application behind the edge answers, with these settings."""
     app = behind_the_edge(answers, EdgeSettings(**settings), methods=("GET", "PUT"))
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -128,38 +128,38 @@ SHOP = "https://shop.example"
 def test_origins_that_are_set_are_added_to_the_local_ones() -> None:
     settings = {"cors_origins": f"{SHOP}/, https://other.example"}
     for name in (SHOP, "https://other.example", "http://localhost:3000"):
-        answer = asked(settings=settings, host="localhost", origin=name)
+        answer = respond(settings=settings, host="localhost", origin=name)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, name)
         assert "Origin" in answer.headers["vary"]
-    assert asked(settings=settings, host="localhost", origin="https://example.com").status_code == 403
-    assert asked(settings=settings, host="shop.example", origin=SHOP).status_code == 421
+    assert respond(settings=settings, host="localhost", origin="https://example.com").status_code == 403
+    assert respond(settings=settings, host="shop.example", origin=SHOP).status_code == 421
 
 
 def test_every_origin_may_be_set() -> None:
-    answer = asked(settings={"cors_origins": "*"}, host="localhost", origin=SHOP)
+    answer = respond(settings={"cors_origins": "*"}, host="localhost", origin=SHOP)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
 
 
 def test_with_a_token_every_name_is_served_and_every_page() -> None:
-    answer = asked(settings={"operator_token": "secret"}, host="shop.example:80", origin=SHOP)
+    answer = respond(settings={"operator_token": "secret"}, host="shop.example:80", origin=SHOP)
     assert (answer.status_code, answer.text) == (200, "shop.example")
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
 def test_with_a_token_the_origins_that_are_set_are_the_ones() -> None:
     settings = {"operator_token": "secret", "cors_origins": SHOP}
-    assert asked(settings=settings, origin=SHOP).headers["access-control-allow-origin"] == SHOP
-    foreign = asked(settings=settings, origin="https://example.com")
+    assert respond(settings=settings, origin=SHOP).headers["access-control-allow-origin"] == SHOP
+    foreign = respond(settings=settings, origin="https://example.com")
     assert "access-control-allow-origin" not in foreign.headers
 
 
 def test_an_empty_token_is_none() -> None:
-    assert asked(settings={"operator_token": ""}, host="shop.example").status_code == 421
+    assert respond(settings={"operator_token": ""}, host="shop.example").status_code == 421
 
 
 def test_a_page_may_ask_first() -> None:
     preflight = {"origin": "http://localhost:1", "host": "localhost"}
-    allowed = asked(
+    allowed = respond(
         "OPTIONS",
         settings={},
         **preflight,
@@ -169,6 +169,6 @@ def test_a_page_may_ask_first() -> None:
     assert allowed.status_code == 200
     assert "PUT" in allowed.headers["access-control-allow-methods"]
     assert allowed.headers["access-control-allow-headers"] == "idempotency-key, content-type"
-    refused = asked("OPTIONS", settings={}, **preflight, access_control_request_method="PATCH")
+    refused = respond("OPTIONS", settings={}, **preflight, access_control_request_method="PATCH")
     assert refused.status_code == 403
     assert refused.json()["type"] == "/problems/foreign-origin"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 
 import pytest
 
@@ -162,9 +163,9 @@ def test_spaces_around_a_value_are_no_part_of_it(system: RunningSystem) -> None:
 def test_what_was_whole_before_the_malformed_is_answered(port: int) -> None:
     with wire(port) as line:
         line.send((LIVE + HOST + b"\r\n") * 3, b"@@@@\r\n\r\n")
-        said = line.rest()
-    assert said.count(b"HTTP/1.1 200") == 3
-    assert said.index(b"HTTP/1.1 400 ") > said.rindex(b"HTTP/1.1 200 ")
+        received = line.rest()
+    assert received.count(b"HTTP/1.1 200") == 3
+    assert received.index(b"HTTP/1.1 400 ") > received.rindex(b"HTTP/1.1 200 ")
 
 
 def test_an_answer_without_a_body_comes_before_the_refusal_of_what_follows(port: int) -> None:
@@ -193,6 +194,27 @@ def test_who_goes_while_several_requests_wait_is_no_failure_of_ours(
                 assert line.socket.recv(1)
                 line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert get(server.port, "/").status == 200
+        server.process.terminate()  # By its end it has written what it had to say.
+        server.process.wait(timeout=30)
+    assert capfd.readouterr().err == ""
+
+
+def test_nothing_follows_the_refusal_of_a_body_that_was_invited_meanwhile(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    head = b"POST / HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with served() as server:
+        for microseconds in range(0, 600, 2):  # One of them meets the moment of the invitation.
+            with wire(server.port) as line:
+                line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                line.send(head)
+                at = time.perf_counter() + microseconds / 1_000_000
+                while time.perf_counter() < at:
+                    pass
+                line.send(b"no length\r\n")
+                answers = line.rest().removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+            assert answers.startswith(b"HTTP/1.1 400 ")
+            assert answers.count(b"\r\n\r\n") == 1
         server.process.terminate()  # By its end it has written what it had to say.
         server.process.wait(timeout=30)
     assert capfd.readouterr().err == ""

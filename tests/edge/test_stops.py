@@ -30,16 +30,16 @@ def own_system() -> Iterator[RunningSystem]:
 
 
 def test_what_is_under_way_is_answered_and_then_the_connection_ends() -> None:
-    with served() as server, wire(server.port) as asked, wire(server.port) as late:
+    with served() as server, wire(server.port) as client, wire(server.port) as late:
         process = psutil.Process(server.process.pid)
-        asked.send(b"GET /1 HTTP/1.1\r\n", HOST, b"\r\n")
+        client.send(b"GET /1 HTTP/1.1\r\n", HOST, b"\r\n")
         late.send(b"GET / HTTP/1.1\r\n", HOST)
-        asked.until_read()
+        client.until_read()
         late.until_read()
         server.process.terminate()
         wait_until(lambda: all(one.status != psutil.CONN_LISTEN for one in process.net_connections()))
         late.send(b"\r\n")
-        for line in (late, asked):
+        for line in (late, client):
             answer = line.answer()
             assert (answer.status, answer.headers["connection"]) == (200, "close")
             assert line.rest() == b""
@@ -66,18 +66,18 @@ def test_a_connection_at_rest_or_half_way_through_a_request_is_closed_not_reset(
 
 
 def test_what_takes_too_long_is_told_that_the_server_stops() -> None:
-    with served(grace_seconds=1) as server, wire(server.port) as asked:
-        asked.send(b"GET /60 HTTP/1.1\r\n", HOST, b"\r\n")
-        asked.until_read()
+    with served(grace_seconds=1) as server, wire(server.port) as client:
+        client.send(b"GET /60 HTTP/1.1\r\n", HOST, b"\r\n")
+        client.until_read()
         server.process.terminate()
-        assert asked.answer().problem == (503, "server-stopping")
+        assert client.answer().problem == (503, "server-stopping")
         server.process.wait(timeout=30)
 
 
 def test_a_server_that_hangs_ends_all_the_same() -> None:
-    with served(stop_seconds=1) as server, wire(server.port) as asked:
-        asked.send(b"GET /never HTTP/1.1\r\n", HOST, b"\r\n")
-        asked.until_read()
+    with served(stop_seconds=1) as server, wire(server.port) as client:
+        client.send(b"GET /never HTTP/1.1\r\n", HOST, b"\r\n")
+        client.until_read()
         server.process.terminate()
         assert server.process.wait(timeout=30) == -signal.SIGALRM
 

@@ -47,15 +47,15 @@ def kept_waiting(port: int, first: bytes, then: bytes) -> bytes:
     with wire(port) as line:
         line.send(first)
         line.socket.settimeout(0.5)
-        said = b""
+        received = b""
         for _ in range(int(REQUEST_SECONDS_MAX * 4)):
             with suppress(TimeoutError):
                 more = line.socket.recv(65_536)
                 if not more:
-                    return said
-                said += more
+                    return received
+                received += more
             line.send(then)
-    raise AssertionError(f"still open after {said!r}")
+    raise AssertionError(f"still open after {received!r}")
 
 
 def answered_after_a_rest(port: int) -> int:
@@ -74,8 +74,8 @@ def test_a_request_that_does_not_come_to_its_end_is_ended_and_a_resting_connecti
     cases = [(name, port) for name in SLOW for port in ports]
     with ThreadPoolExecutor(len(cases) + len(ports)) as slow:
         resting = slow.map(answered_after_a_rest, ports)
-        said = slow.map(lambda case: kept_waiting(case[1], *SLOW[case[0]]), cases)
-        for (name, _), answer in zip(cases, said, strict=True):
+        received = slow.map(lambda case: kept_waiting(case[1], *SLOW[case[0]]), cases)
+        for (name, _), answer in zip(cases, received, strict=True):
             assert ANSWERED[name] in answer, name
             assert (b"application/problem+json" in answer) == (b"408" in answer), name
             assert answer or name == "silent"

@@ -77,10 +77,10 @@ class Wire:
 
     def rest(self) -> bytes:
         """All that still comes until the server closes. Raises ConnectionResetError where it resets."""
-        said = b""
+        received = b""
         while more := self.socket.recv(65536):
-            said += more
-        return said
+            received += more
+        return received
 
 
 @contextmanager

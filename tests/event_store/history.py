@@ -81,8 +81,14 @@ class History:
         first, last = (positions[0], positions[-1]) if positions else (None, None)
         assert (row.first_position, row.last_position) == (first, last)
         assert positions == list(range(first or 1, (last or 0) + 1))
-        told = answer if isinstance(answer, Appended) else answer.row if isinstance(answer, Replayed) else row
-        assert (told.first_position, told.last_position, told.recorded_at) == (first, last, row.recorded_at)
+        known = (
+            answer if isinstance(answer, Appended) else answer.row if isinstance(answer, Replayed) else row
+        )
+        assert (known.first_position, known.last_position, known.recorded_at) == (
+            first,
+            last,
+            row.recorded_at,
+        )
 
 
 def whole_log(log: EventReader) -> list[RecordedEvent]:

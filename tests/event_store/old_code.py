@@ -51,7 +51,7 @@ def round_of_calls(log: PostgresLog, number: int) -> list[object]:
         inserted == [head + 1],
         [event.version for event in log.read_stream(stream)],
         [event.position for event in log.read_all(after=0, limit=10_000)] == list(range(1, log.head() + 1)),
-        row is not None and row == log.accepted_key(key),
+        row is not None and [row] == [outcome.row for outcome in log.append([first])],
         log.checkpoint("reader"),
         len(log.subject_keys([stream])),
     ]

@@ -32,13 +32,13 @@ def test_a_log_is_closed_beneath_whoever_waits_for_its_server(
     log = PostgresLog.open(fresh_postgres)
     append(log, adding("cart-a"))
     log.wait(after=1, timeout_seconds=0.01)  # Its listener is there.
-    told: list[type[Exception]] = []
+    raised: list[type[Exception]] = []
 
     def look() -> None:
         try:
             log.read_all(after=0, limit=10)
         except StoreUnavailable as error:
-            told.append(type(error))
+            raised.append(type(error))
 
     with silent(postgres_server):
         looking = threading.Thread(target=look)
@@ -48,7 +48,7 @@ def test_a_log_is_closed_beneath_whoever_waits_for_its_server(
         log.close()
         looking.join(10)
         assert not looking.is_alive()
-    assert told == [StoreUnavailable]
+    assert raised == [StoreUnavailable]
 
 
 def test_a_lock_is_given_back_beneath_whoever_looks_at_it(

@@ -235,9 +235,9 @@ def test_the_command_says_what_it_does_and_any_number_may_start_at_once(fresh_po
     ]
 
     dry = daybook_events_migrate(fresh_postgres, "--dry-run")
-    said, complained = dry.communicate(timeout=60)
+    output, complained = dry.communicate(timeout=60)
     assert (dry.returncode, complained) == (0, "")
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         *(f"to be applied: {name}" for name in names),
         *(f"to be granted: {one}" for one in granted),
     ]

@@ -61,9 +61,9 @@ def test_a_newer_schema_that_can_only_be_read_is_not_written(
     monkeypatch: pytest.MonkeyPatch, postgres_url: str, schema: str
 ) -> None:
     newer_code_migrates(monkeypatch, postgres_url, schema, suiting(LATER, writable=NOW + 1))
-    said = refused(postgres_url, schema, read_only=False)
-    assert f"at migration {NOW + 1}" in said
-    assert f"only code that knows migration {NOW + 1} can write it, and this code knows {NOW}" in said
+    message = refused(postgres_url, schema, read_only=False)
+    assert f"at migration {NOW + 1}" in message
+    assert f"only code that knows migration {NOW + 1} can write it, and this code knows {NOW}" in message
     with pytest.raises(SchemaTooNew):
         migrate(postgres_url, schema)
     PostgresLog.open(postgres_url, schema=schema, read_only=True).close()
@@ -83,8 +83,8 @@ def test_a_newer_schema_that_does_not_suit_is_refused(
 ) -> None:
     newer_code_migrates(monkeypatch, postgres_url, schema, *texts)
     for read_only in (False, True):
-        said = refused(postgres_url, schema, read_only=read_only)
-        assert f"this code knows {NOW}" in said
+        message = refused(postgres_url, schema, read_only=read_only)
+        assert f"this code knows {NOW}" in message
 
 
 def test_rights_on_a_newer_schema_are_newer_codes_to_give(

@@ -110,10 +110,10 @@ def test_every_caller_of_a_lost_batch_is_told_and_the_next_batch_works(
         )
     for thread in threads:
         thread.join()
-    told = [result for result in results if isinstance(result, StoreUnavailable)]
+    unavailable = [result for result in results if isinstance(result, StoreUnavailable)]
     done = [result for result in results if isinstance(result, Appended)]
-    assert told  # those of the batches that were under way
-    assert len(told) + len(done) == 8
+    assert unavailable  # those of the batches that were under way
+    assert len(unavailable) + len(done) == 8
     assert postgres_log.head() == 1 + len(done)
     assert positions(append(postgres_log, adding("cart-after"))) == [2 + len(done)]
 
@@ -122,27 +122,27 @@ def test_every_caller_of_a_lost_batch_is_told_and_the_next_batch_works(
 def test_a_server_away_is_told_at_once_and_back_without_a_restart(own_server: PostgresServer) -> None:
     log = PostgresLog.open(own_server.url())
     assert positions(append(log, adding("cart-a"))) == [1]
-    assert log.wait(after=0, timeout_seconds=1) == 1
+    assert log.wait(after=0, timeout_seconds=10) == 1
     own_server.stop()
     for call in (
         lambda: append(log, adding("cart-b")),
         log.head,
-        lambda: log.wait(after=1, timeout_seconds=5),
+        lambda: log.wait(after=1, timeout_seconds=20),
         lambda: log.try_exclusive("x"),
         lambda: PostgresLog.open(own_server.url()),
     ):
         started = time.monotonic()
         with pytest.raises(StoreUnavailable):
             call()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
     own_server.start()
     assert positions(append(log, adding("cart-b"))) == [2]
     assert log.head() == 2
-    assert log.wait(after=1, timeout_seconds=1) == 2
-    waiting = threading.Thread(target=lambda: heard.append(log.wait(after=2, timeout_seconds=5)))
+    assert log.wait(after=1, timeout_seconds=10) == 2
+    waiting = threading.Thread(target=lambda: heard.append(log.wait(after=2, timeout_seconds=20)))
     heard: list[int] = []
     waiting.start()
-    time.sleep(0.6)
+    time.sleep(0.05)  # It waits by then; if not, it is told no later.
     append(log, adding("cart-c"))
     waiting.join()
     assert heard == [3]
@@ -195,7 +195,7 @@ def test_who_only_reads_makes_nothing_and_writes_nothing(
     reading = PostgresLog.open(postgres_url, schema=schema, read_only=True)
     assert len(reading.read_all(after=0, limit=10)) == 1
     assert reading.subject_keys(["ann"]) == {"ann": b"1" * 32}
-    assert reading.wait(after=0, timeout_seconds=1) == 1
+    assert reading.wait(after=0, timeout_seconds=10) == 1
     assert len(reading.journal_rows(first_position=1, last_position=1)) == 1
     for call in (
         lambda: append(reading, adding("cart-b")),

@@ -145,8 +145,8 @@ def test_a_full_disk_refuses_and_what_was_acknowledged_stays(
         assert number < 1000
     ballast.unlink()
     stopped = (small_disk / "wal").exists()
-    said = (small_disk / "postgres.log").read_text()
-    assert ("PANIC:" in said) == stopped
+    server_log = (small_disk / "postgres.log").read_text()
+    assert ("PANIC:" in server_log) == stopped
     if stopped and not answers(log):
         # Without room for its log PostgreSQL stops altogether; whoever keeps it starts it again.
         small_server.stop()

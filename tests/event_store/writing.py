@@ -132,9 +132,9 @@ class WriterProcess:
     def tell(self, history: History, log: EventLog) -> int:
         """Waits for its end, and adds to the history what it sent and was told; its exit code."""
         code = self.process.wait(timeout=120)
-        with self._said as said:
-            said.seek(0)
-            lines = said.read().split(b"\n")
+        with self._said as reported:
+            reported.seek(0)
+            lines = reported.read().split(b"\n")
         for line in lines[:-1]:  # What follows the last line's end was cut off by a kill.
             kind, *rest = msgspec.json.decode(line)
             if kind == "sent":
@@ -173,8 +173,8 @@ def main(url: str, schema: str, name: str, seconds: str) -> None:
         except StoreUnavailable:
             return None
         for one, outcome in zip(entries, outcomes, strict=True):
-            told = outcome.row.command_id if isinstance(outcome, Replayed) else outcome
-            say(type(outcome).__name__, one.command_id, told)
+            outcome_id = outcome.row.command_id if isinstance(outcome, Replayed) else outcome
+            say(type(outcome).__name__, one.command_id, outcome_id)
         return outcomes
 
     Writer(log, name, append).run(lambda: time.monotonic() < until)

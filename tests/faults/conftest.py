@@ -14,7 +14,7 @@ import pytest
 from deploy.local.servers.postgres import SOCKET_PORT, PostgresServer
 from deploy.local.servers.postgres_database import make_database
 from tests.conftest import ServerPlace
-from tests.faults.doors import CuttingDoor
+from tests.faults.proxies import CuttingProxy
 from tests.shop.system import Shop
 
 
@@ -41,11 +41,11 @@ DEADLINE_SECONDS = 2.0
 
 @dataclass
 class Behind:
-    """A system whose PostgreSQL is the test's own, reached through a door that can be cut."""
+    """A system whose PostgreSQL is the test's own, reached through a proxy that can be cut."""
 
     shop: Shop
     server: PostgresServer
-    door: CuttingDoor
+    proxy: CuttingProxy
 
 
 @pytest.fixture(scope="package")
@@ -68,13 +68,13 @@ def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
         make_database(server.url(), "shop")
         outside = faults_folder / "door"
         outside.mkdir()
-        door = CuttingDoor(outside, sockets / f".s.PGSQL.{SOCKET_PORT}")
+        proxy = CuttingProxy(outside, sockets / f".s.PGSQL.{SOCKET_PORT}")
         url = server.url("shop").replace(quote(str(sockets), safe=""), quote(str(outside), safe=""))
         settings = {"DAYBOOK_POSTGRES_URL": url, "DAYBOOK_DEADLINE_SECONDS": str(DEADLINE_SECONDS)}
         shop = Shop(faults_folder / "behind", environment=settings)
-        yield Behind(shop, server, door)
+        yield Behind(shop, server, proxy)
         shop.close()
-        door.close()
+        proxy.close()
     finally:
         server.stop()
         shutil.rmtree(folder)

@@ -77,9 +77,9 @@ def import_beside(shop: Shop, folder: Path, skus: Sequence[str], *, invoices: in
 
         wait_until(under_way)
         yield
-        said, _ = process.communicate(timeout=100)
-        assert process.returncode == 0, said
-        assert "Every line is accounted for, to the penny." in said
+        output, _ = process.communicate(timeout=100)
+        assert process.returncode == 0, output
+        assert "Every line is accounted for, to the penny." in output
     finally:
         log.close()
         if process.poll() is None:

@@ -1,4 +1,4 @@
-"""Shoppers who place orders and, whatever breaks, ask again under the same key until they are answered."""
+"""Shoppers who place orders and, whatever breaks, retry under the same key until they get an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from tests.faults.asking import Answer, Connections, Lost
+from tests.faults.http_client import Answer, Connections, Lost
 from tests.shop.http import CHECKOUT
 
 PATIENCE_SECONDS = 60.0
@@ -52,13 +52,15 @@ class Client:
 
     async def get(self, path: str) -> Answer:
         """Raises Lost where nothing comes."""
-        return await self._connections.ask("GET", self._known_address(), path)
+        return await self._connections.send("GET", self._known_address(), path)
 
     async def once(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Answer:
         """Whatever comes first. Raises Lost where nothing comes."""
         headers = {"Idempotency-Key": key or secrets.token_hex(16)}
-        said = json.dumps(body).encode()
-        return await self._connections.ask("POST", self._known_address(), f"/api/v1{path}", said, **headers)
+        content = json.dumps(body).encode()
+        return await self._connections.send(
+            "POST", self._known_address(), f"/api/v1{path}", content, **headers
+        )
 
     async def post(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Answer:
         """The answer that is final: a success or a refusal. What is lost, or told to come back, comes back
@@ -141,7 +143,7 @@ class Load:
             assert time.monotonic() < deadline, f"{len(self.bought)} of {wanted} orders"
             time.sleep(0.01)
 
-    def ask_again(self) -> None:
+    def retry(self) -> None:
         """Every checkout once more under its key: each is answered, byte for byte, as the first time."""
 
         async def ask() -> None:
@@ -176,12 +178,12 @@ class Load:
                 units[sku] += quantity
             key = secrets.token_hex(16)
             answer = await client.done(f"/carts/{cart_id}/checkout", CHECKOUT, key=key)
-            said = answer.json()
+            content = answer.json()
             self.bought.append(
                 Bought(
-                    order_id=said["id"],
+                    order_id=content["id"],
                     cart_id=cart_id,
-                    position=said["position"],
+                    position=content["position"],
                     units=units,
                     key=key,
                     body=answer.body,

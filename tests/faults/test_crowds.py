@@ -12,8 +12,8 @@ import pytest
 from aggregates.cart.events import ItemAdded, QuantityChanged
 from aggregates.inventory.events import StockReserved
 from aggregates.orders.events import OrderPlaced
-from tests.faults.asking import Answer
 from tests.faults.crowd import both_processes, import_beside
+from tests.faults.http_client import Answer
 from tests.faults.shoppers import Client
 from tests.shop.http import CHECKOUT
 from tests.shop.system import Shop
@@ -61,8 +61,8 @@ def test_one_unit_and_two_hundred_buyers(shop: Shop, faults_folder: Path) -> Non
         assert (answer.status, problem["type"]) == (409, "/problems/not-enough-stock")
         assert (problem["sku"], problem["asked"], problem["available"]) == (last, 1, 0)
     assert [answer.status for answer in others] == [201] * OTHER_BUYERS
-    with shop.truth() as truth:
-        facts = [event for _, event in truth.facts()]
+    with shop.stored() as stored:
+        facts = [event for _, event in stored.facts()]
         placed = Counter(
             line.sku
             for event in facts
@@ -71,8 +71,8 @@ def test_one_unit_and_two_hundred_buyers(shop: Shop, faults_folder: Path) -> Non
         )
         assert (placed[last], placed[sold_by_both[0]]) == (1, OTHER_BUYERS)
         assert sum(isinstance(event, StockReserved) and event.sku == last for event in facts) == 1
-        truth.verifies()
-        truth.views_equal_a_rebuild()
+        stored.verifies()
+        stored.views_equal_a_rebuild()
 
 
 def test_fifty_parallel_changes_of_one_cart_are_all_in_it(shop: Shop, faults_folder: Path) -> None:
@@ -81,9 +81,9 @@ def test_fifty_parallel_changes_of_one_cart_are_all_in_it(shop: Shop, faults_fol
     async def scenario() -> tuple[str, list[Answer]]:
         async with both_processes(shop) as clients:
             cart_id = await clients[0].cart()
-            asked = [(clients[n % 2], {"sku": skus[n % len(skus)], "quantity": 1}) for n in range(CHANGES)]
+            requests = [(clients[n % 2], {"sku": skus[n % len(skus)], "quantity": 1}) for n in range(CHANGES)]
             answers = await asyncio.gather(
-                *(client.done(f"/carts/{cart_id}/items", body) for client, body in asked)
+                *(client.done(f"/carts/{cart_id}/items", body) for client, body in requests)
             )
             return cart_id, answers
 
@@ -92,8 +92,8 @@ def test_fifty_parallel_changes_of_one_cart_are_all_in_it(shop: Shop, faults_fol
 
     versions = sorted(answer.json()["version"] for answer in answers)
     assert versions == list(range(2, CHANGES + 2)), "the cart was opened, and then changed fifty times"
-    with shop.truth() as truth:
-        stream = truth.stream(f"cart-{cart_id}")
+    with shop.stored() as stored:
+        stream = stored.stream(f"cart-{cart_id}")
         added = [event.sku for event in stream if isinstance(event, ItemAdded)]
         changed = [event for event in stream if isinstance(event, QuantityChanged)]
         assert sorted(added) == sorted(skus)
@@ -118,10 +118,10 @@ def test_one_key_sent_many_times_at_once_is_one_order_with_one_answer(shop: Shop
     assert {answer.status for answer in answers} == {201}
     assert len({answer.body for answer in answers}) == 1
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) <= 1
-    with shop.truth() as truth:
+    with shop.stored() as stored:
         orders = [
             event
-            for _, event in truth.facts()
+            for _, event in stored.facts()
             if isinstance(event, OrderPlaced) and event.lines[0].sku == sku
         ]
         assert [event.order_id for event in orders] == [answers[0].json()["id"]]

@@ -23,11 +23,11 @@ def test_orders_survive_the_kill_of_a_process(shop: Shop, name: str) -> None:
             victim.kill()
             load.wait_for_orders(ORDERS_AFTER)
             shop.wait_replaced(name, victim, of=others)
-    load.ask_again()
-    with shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.verifies()
-        truth.views_equal_a_rebuild()
+    load.retry()
+    with shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.verifies()
+        stored.views_equal_a_rebuild()
 
 
 def test_orders_survive_the_kill_of_the_server_process_that_writes_them(shop: Shop) -> None:
@@ -42,11 +42,11 @@ def test_orders_survive_the_kill_of_the_server_process_that_writes_them(shop: Sh
         assert row is not None
         psutil.Process(row[0]).kill()
         load.wait_for_orders(ORDERS_AFTER)
-    load.ask_again()
-    with shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.verifies()
-        truth.views_equal_a_rebuild()
+    load.retry()
+    with shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.verifies()
+        stored.views_equal_a_rebuild()
 
 
 def test_orders_survive_the_kill_of_the_supervisor(shop: Shop) -> None:
@@ -56,9 +56,9 @@ def test_orders_survive_the_kill_of_the_supervisor(shop: Shop) -> None:
         shop.system.process.wait()
         shop.restart()
         load.wait_for_orders(ORDERS_AFTER)
-    load.ask_again()
-    with shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.views_equal_a_rebuild()
+    load.retry()
+    with shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.views_equal_a_rebuild()
     verified = daybook("replays", "verify", "--data", str(shop.system.data))
     assert verified.returncode == 0, verified.stdout + verified.stderr

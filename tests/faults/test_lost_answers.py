@@ -1,4 +1,4 @@
-"""The log took a command and nobody was told: the client's retry is told the first outcome."""
+"""The log took a command and its response was lost: the client's retry gets the first outcome."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections import Counter
 
 import pytest
 
-from tests.faults.asking import Answer
 from tests.faults.conftest import Behind
+from tests.faults.http_client import Answer
 from tests.faults.shoppers import Bought, Client
 from tests.shop.http import CHECKOUT
 
 pytestmark = pytest.mark.slow
 
 
-def test_an_order_whose_acknowledgement_was_lost_is_told_of_by_the_retry(behind: Behind) -> None:
+def test_the_retry_of_an_order_whose_acknowledgement_was_lost_gets_its_outcome(behind: Behind) -> None:
     shop = behind.shop
     (sku,) = shop.products(1, units=5)
     key = secrets.token_hex(16)
@@ -24,40 +24,40 @@ def test_an_order_whose_acknowledgement_was_lost_is_told_of_by_the_retry(behind:
     async def buy() -> tuple[str, Answer, Answer]:
         async with Client(shop.commands) as client:
             cart_id = await client.cart(sku)
-            behind.door.cut_next_append()
+            behind.proxy.cut_next_append()
             lost = await client.once(f"/carts/{cart_id}/checkout", CHECKOUT, key=key)
             return cart_id, lost, await client.done(f"/carts/{cart_id}/checkout", CHECKOUT, key=key)
 
-    cuts = behind.door.cuts
-    cart_id, lost, told = asyncio.run(buy())
-    assert behind.door.cuts == cuts + 1
+    cuts = behind.proxy.cuts
+    cart_id, lost, retried = asyncio.run(buy())
+    assert behind.proxy.cuts == cuts + 1
     assert (lost.status, lost.json()["type"]) == (503, "/problems/store-unavailable")
     assert lost.headers["content-type"] == "application/problem+json"
-    assert told.status == 201
-    assert told.headers["idempotency-replayed"] == "true"
+    assert retried.status == 201
+    assert retried.headers["idempotency-replayed"] == "true"
     bought = Bought(
-        order_id=told.json()["id"],
+        order_id=retried.json()["id"],
         cart_id=cart_id,
-        position=told.json()["position"],
+        position=retried.json()["position"],
         units=Counter({sku: 1}),
         key=key,
-        body=told.body,
+        body=retried.body,
     )
-    with shop.truth() as truth:
-        truth.holds([bought], skus=[sku])
-        truth.verifies()
+    with shop.stored() as stored:
+        stored.holds([bought], skus=[sku])
+        stored.verifies()
 
 
 def test_shoppers_whose_acknowledgements_are_lost_time_and_again_lose_nothing_else(behind: Behind) -> None:
     """Payments' outcomes are lost, too: their commands have no key, and are recorded once."""
-    cuts = behind.door.cuts
+    cuts = behind.proxy.cuts
     with behind.shop.load() as load:
         for _ in range(8):
-            behind.door.cut_next_append()
+            behind.proxy.cut_next_append()
             load.wait_for_orders(3)
-    assert behind.door.cuts >= cuts + 8
-    load.ask_again()
-    with behind.shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.verifies()
-        truth.views_equal_a_rebuild()
+    assert behind.proxy.cuts >= cuts + 8
+    load.retry()
+    with behind.shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.verifies()
+        stored.views_equal_a_rebuild()

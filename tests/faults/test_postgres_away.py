@@ -22,7 +22,7 @@ from tests.system.running import call, wait_until
 pytestmark = pytest.mark.slow
 
 SECONDS_MAX = 3.0 + DEADLINE_SECONDS
-"""To be told that the store is away; its own deadline is the most that a command waits for a silent one."""
+"""To learn that the store is away; its own deadline is the most that a command waits for a silent one."""
 
 COMMANDS_AT_ONCE = 20
 
@@ -48,9 +48,9 @@ def test_commands_are_refused_and_readers_go_on(
     shop = behind.shop
     with shop.load() as load:
         load.wait_for_orders(8)
-    with shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.wait_views(truth.log.head())
+    with shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.wait_views(stored.log.head())
     processes = own_processes(shop)
 
     with away(behind):
@@ -64,11 +64,11 @@ def test_commands_are_refused_and_readers_go_on(
     with shop.load() as later:
         later.wait_for_orders(8)
     assert own_processes(shop) == processes
-    with shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.holds(later.bought, skus=later.skus)
-        truth.verifies()
-        truth.views_equal_a_rebuild()
+    with shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.holds(later.bought, skus=later.skus)
+        stored.verifies()
+        stored.views_equal_a_rebuild()
 
 
 def test_it_goes_away_while_orders_are_placed(behind: Behind) -> None:
@@ -80,11 +80,11 @@ def test_it_goes_away_while_orders_are_placed(behind: Behind) -> None:
                 time.sleep(1)  # long enough to find connections dead and calls unanswered
         load.wait_for_orders(8)
     assert own_processes(behind.shop) == processes
-    load.ask_again()
-    with behind.shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.verifies()
-        truth.views_equal_a_rebuild()
+    load.retry()
+    with behind.shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.verifies()
+        stored.views_equal_a_rebuild()
 
 
 @pytest.mark.parametrize("away", [gone, frozen])
@@ -99,8 +99,8 @@ def test_both_servers_stop_in_time_while_it_is_away(
         assert listener.socket.recv(15) == b"HTTP/1.1 200 OK"
         with away(behind):
             body = b'{"currency":"GBP"}'
-            said = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-            buyer.send(b"POST /api/v1/carts HTTP/1.1\r\n", HOST, said, body)
+            received = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+            buyer.send(b"POST /api/v1/carts HTTP/1.1\r\n", HOST, received, body)
             servers = [*shop.processes("commands"), *shop.processes("query")]
             for server in servers:
                 server.terminate()
@@ -135,7 +135,7 @@ async def refused(shop: Shop, load: Load) -> None:
 
 
 def served(shop: Shop, load: Load) -> None:
-    """Readers are told what the views had."""
+    """Readers get what the views had."""
     one = load.bought[0]
     pages = [
         f"/products/{load.skus[0]}",
@@ -148,10 +148,10 @@ def served(shop: Shop, load: Load) -> None:
         "/dashboards/sales",
     ]
     for page in pages:
-        status, said = call(f"{shop.read()}/api/v1{page}")
-        assert status == 200, (page, said)
-    status, said = call(f"{shop.read()}/api/v1/carts/{one.cart_id}")
-    assert {line["sku"]: line["quantity"] for line in said["lines"]} == one.units
+        status, received = call(f"{shop.read()}/api/v1{page}")
+        assert status == 200, (page, received)
+    status, received = call(f"{shop.read()}/api/v1/carts/{one.cart_id}")
+    assert {line["sku"]: line["quantity"] for line in received["lines"]} == one.units
 
 
 def own_processes(shop: Shop) -> set[psutil.Process]:

@@ -1,4 +1,4 @@
-"""Redis emptied: built again without being told, and nobody sees a part of a view meanwhile."""
+"""Redis emptied: built again by itself, and nobody sees a part of a view meanwhile."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from redis import Redis
 
+from tests.faults.page_watch import watched
 from tests.faults.shoppers import Client, Load
-from tests.faults.truth import Truth
-from tests.faults.watching import watched
+from tests.faults.stored_state import StoredState
 from tests.shop.system import Shop
 
 pytestmark = pytest.mark.slow
@@ -26,8 +26,8 @@ def grow(shop: Shop, load: Load, cart_id: str) -> None:
     asyncio.run(add())
 
 
-def empty(truth: Truth) -> None:
-    with Redis.from_url(truth.redis_url) as client:
+def empty(stored: StoredState) -> None:
+    with Redis.from_url(stored.redis_url) as client:
         client.flushall()
 
 
@@ -36,35 +36,35 @@ def test_emptied_while_idle(shop: Shop) -> None:
         cart_id = shop.cart()
         load.wait_for_orders(ORDERS)
         grow(shop, load, cart_id)
-    with shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        head = truth.log.head()
+    with shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        head = stored.log.head()
         with watched(shop, load, cart_id) as watch:
             watch.wait_answers(from_position=head)
             for _ in range(2):
-                empty(truth)
-                truth.wait_views(head)
+                empty(stored)
+                stored.wait_views(head)
                 watch.wait_answers(from_position=head)
         assert any(page.refusals for page in watch.pages)
-        truth.views_equal_a_rebuild()
+        stored.views_equal_a_rebuild()
 
 
 def test_emptied_under_load(shop: Shop) -> None:
-    with shop.load() as load, shop.truth() as truth:
+    with shop.load() as load, shop.stored() as stored:
         cart_id = shop.cart()
         load.wait_for_orders(1)
-        truth.wait_views(truth.log.head())  # Everything watched is there, and in stock.
+        stored.wait_views(stored.log.head())  # Everything watched is there, and in stock.
         with watched(shop, load, cart_id) as watch:
             for _ in range(2):
                 load.wait_for_orders(ORDERS // 2)
                 grow(shop, load, cart_id)
-                empty(truth)
+                empty(stored)
                 load.wait_for_orders(ORDERS // 2)
-                head = truth.log.head()
-                truth.wait_views(head)
+                head = stored.log.head()
+                stored.wait_views(head)
                 watch.wait_answers(from_position=head)
-    load.ask_again()
-    with shop.truth() as truth:
-        truth.holds(load.bought, skus=load.skus)
-        truth.verifies()
-        truth.views_equal_a_rebuild()
+    load.retry()
+    with shop.stored() as stored:
+        stored.holds(load.bought, skus=load.skus)
+        stored.verifies()
+        stored.views_equal_a_rebuild()

@@ -14,9 +14,9 @@ import psutil
 import psycopg
 import pytest
 
-from tests.faults.doors import HoldingDoor
+from tests.faults.page_watch import watched
+from tests.faults.proxies import HoldingProxy
 from tests.faults.shoppers import Load
-from tests.faults.watching import watched
 from tests.shop.system import Shop
 from tests.system.running import wait_until
 
@@ -40,12 +40,12 @@ def resumed_at_the_end(process: psutil.Process) -> Iterator[None]:
 
 @contextmanager
 def another_projector(shop: Shop, log: Path, **environment: str) -> Iterator[psutil.Process]:
-    """Told what the system's own was told, and `environment`."""
-    told = os.environ | shop.processes("projector")[0].environ() | environment
+    """With the environment of the system's own, and `environment`."""
+    variables = os.environ | shop.processes("projector")[0].environ() | environment
     words = [sys.executable, "-P", "-m", "daybook", "serve", "projector"]
     with (
         log.open("wb") as out,
-        subprocess.Popen(words, env=told, stdout=out, stderr=out, cwd="/") as process,
+        subprocess.Popen(words, env=variables, stdout=out, stderr=out, cwd="/") as process,
     ):
         wait_until(lambda: b"waiting for its lock" in log.read_bytes(), why=log.read_text)
         try:
@@ -82,21 +82,21 @@ def test_a_paused_projector_does_no_harm_when_it_comes_back(shop: Shop, faults_f
     with (
         another_projector(shop, faults_folder / "twin.log") as other,
         closing(Lock(shop)) as lock,
-        shop.truth() as truth,
+        shop.stored() as stored,
         shop.load() as load,
     ):
         cart_id = shop.cart(load.skus[0])
         load.wait_for_orders(ORDERS)
-        truth.wait_views(truth.log.head())
+        stored.wait_views(stored.log.head())
         with watched(shop, load, cart_id) as watch:
             for paused in (own, other):
                 paused.suspend()
                 with resumed_at_the_end(paused):
                     lock.is_lost()
                     load.wait_for_orders(ORDERS)
-                    truth.wait_views(truth.log.head(), but={"search"})  # One can hold the index open.
+                    stored.wait_views(stored.log.head(), but={"search"})  # One can hold the index open.
                 load.wait_for_orders(ORDERS)
-                truth.wait_views(truth.log.head())
+                stored.wait_views(stored.log.head())
                 watch.wait_answers()
     harmless(shop, load)
 
@@ -107,10 +107,10 @@ def test_a_write_that_comes_late_is_refused(shop: Shop, faults_folder: Path) -> 
     folder = faults_folder / "late"
     folder.mkdir()
     with (
-        closing(HoldingDoor(folder, Path(shop.system.addresses["redis"].removeprefix("unix://")))) as door,
-        another_projector(shop, folder / "twin.log", DAYBOOK_REDIS_URL=f"unix://{door.path}"),
+        closing(HoldingProxy(folder, Path(shop.system.addresses["redis"].removeprefix("unix://")))) as proxy,
+        another_projector(shop, folder / "twin.log", DAYBOOK_REDIS_URL=f"unix://{proxy.path}"),
         closing(Lock(shop)) as lock,
-        shop.truth() as truth,
+        shop.stored() as stored,
     ):
         with shop.load() as load:
             cart_id = shop.cart(load.skus[0])
@@ -118,26 +118,26 @@ def test_a_write_that_comes_late_is_refused(shop: Shop, faults_folder: Path) -> 
             own.suspend()
             with resumed_at_the_end(own):
                 lock.is_lost()
-            truth.wait_views(truth.log.head())
-            door.hold_writes()
+            stored.wait_views(stored.log.head())
+            proxy.hold_writes()
             try:
-                assert door.holds.wait(30)
+                assert proxy.holds.wait(30)
                 lock.is_lost()
                 load.wait_for_orders(ORDERS)
             except BaseException:
-                door.let_through()
+                proxy.let_through()
                 raise
-        truth.wait_views(truth.log.head(), but={"search"})
+        stored.wait_views(stored.log.head(), but={"search"})
         with watched(shop, load, cart_id) as watch:
-            door.let_through()
-            truth.wait_views(truth.log.head())
+            proxy.let_through()
+            stored.wait_views(stored.log.head())
             time.sleep(1)  # Nothing is written any more: a view led back would stay so until it is noticed.
             watch.wait_answers()
     harmless(shop, load)
 
 
 def harmless(shop: Shop, load: Load) -> None:
-    with shop.truth() as truth:
-        truth.wait_views(truth.log.head())
-        truth.holds(load.bought, skus=load.skus)
-        truth.views_equal_a_rebuild()
+    with shop.stored() as stored:
+        stored.wait_views(stored.log.head())
+        stored.holds(load.bought, skus=load.skus)
+        stored.views_equal_a_rebuild()

@@ -73,33 +73,33 @@ def digests() -> Digests:
     }
 
 
-def unnumbered(now: Digests, kept: Digests) -> list[str]:
+def unnumbered(now: Digests, recorded: Digests) -> list[str]:
     """Views that changed and whose model number is not a higher one; each with what to do."""
-    if now["logs"] != kept["logs"]:
+    if now["logs"] != recorded["logs"]:
         return []
     return [
         f"the view {name} folds to something else, and its model number is still {view['model']}: raise it"
         f" (`model` of its VIEW, MODEL of search), so that it is built anew, then run `{COMMAND}`"
         for name, view in now["views"].items()
-        if (before := kept["views"].get(name))
+        if (before := recorded["views"].get(name))
         and view["digest"] != before["digest"]
         and view["model"] <= before["model"]
     ]
 
 
-def faults(now: Digests, kept: Digests) -> list[str]:
+def faults(now: Digests, recorded: Digests) -> list[str]:
     """What differs from what is kept; each with what to do."""
-    found = unnumbered(now, kept)
-    if not found and now["views"] != kept["views"]:
-        names = [name for name, view in now["views"].items() if view != kept["views"].get(name)]
+    found = unnumbered(now, recorded)
+    if not found and now["views"] != recorded["views"]:
+        names = [name for name, view in now["views"].items() if view != recorded["views"].get(name)]
         found.append(f"views have a new number, came or went ({', '.join(names)}): run `{COMMAND}`")
-    names = [kind for kind, digest in now["states"].items() if digest != kept["states"].get(kind)]
-    if names or now["states"].keys() != kept["states"].keys():
+    names = [kind for kind, digest in now["states"].items() if digest != recorded["states"].get(kind)]
+    if names or now["states"].keys() != recorded["states"].keys():
         found.append(
             f"streams fold to other states ({', '.join(names)}): where that is meant, run `{COMMAND}`;"
             " snapshots of before are passed over by themselves"
         )
-    if now["logs"] != kept["logs"]:
+    if now["logs"] != recorded["logs"]:
         found.append(f"the fixed logs are not those whose digests are kept: run `{COMMAND}`")
     return found
 

@@ -31,39 +31,39 @@ def test_the_fixed_logs_have_every_kind_of_event() -> None:
     assert missing == set(), f"add a log that has them (write_down, LOGS), then run `{COMMAND}`"
 
 
-def kept() -> Digests:
+def recorded() -> Digests:
     digests: Digests = json.loads(FILE.read_text())
     return digests
 
 
 def test_a_view_that_changed_under_its_old_number_is_told_and_not_kept() -> None:
-    now = kept()
+    now = recorded()
     now["views"]["order"]["digest"] = "another"
-    (told,) = faults(now, kept())
-    assert told.startswith("the view order folds to something else, and its model number is still")
-    assert COMMAND in told
-    assert unnumbered(now, kept()) == [told]
+    (fault,) = faults(now, recorded())
+    assert fault.startswith("the view order folds to something else, and its model number is still")
+    assert COMMAND in fault
+    assert unnumbered(now, recorded()) == [fault]
 
     raised = deepcopy(now)
     raised["views"]["order"]["model"] += 1
-    assert unnumbered(raised, kept()) == []
-    assert faults(raised, kept()) == [f"views have a new number, came or went (order): run `{COMMAND}`"]
+    assert unnumbered(raised, recorded()) == []
+    assert faults(raised, recorded()) == [f"views have a new number, came or went (order): run `{COMMAND}`"]
 
     lowered = deepcopy(now)
     lowered["views"]["order"]["model"] -= 1
-    assert len(unnumbered(lowered, kept())) == 1
+    assert len(unnumbered(lowered, recorded())) == 1
 
 
 def test_states_and_logs_that_changed_are_told() -> None:
-    now = kept()
+    now = recorded()
     now["states"]["stock"] = "another"
-    assert "streams fold to other states (stock)" in faults(now, kept())[0]
-    assert unnumbered(now, kept()) == []
-    now = kept()
+    assert "streams fold to other states (stock)" in faults(now, recorded())[0]
+    assert unnumbered(now, recorded()) == []
+    now = recorded()
     now["logs"][0] = "another"
     now["views"]["order"]["digest"] = "another"
-    assert "the fixed logs are not those" in faults(now, kept())[-1]
-    assert unnumbered(now, kept()) == []  # What other events amount to says nothing of the folds.
+    assert "the fixed logs are not those" in faults(now, recorded())[-1]
+    assert unnumbered(now, recorded()) == []  # What other events amount to says nothing of the folds.
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ class Running:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        self._said = folder / f"{part}.log"
-        told = {
+        self._output = folder / f"{part}.log"
+        settings = {
             "DAYBOOK_POSTGRES_URL": postgres_url,
             "DAYBOOK_REDIS_URL": redis_url,
             "DAYBOOK_DATA_DIR": str(folder),
@@ -43,12 +43,12 @@ class Running:
             "DAYBOOK_READ_PORT": str(port),
         }
         words = [sys.executable, "-P", "-m", "daybook", "serve", part]
-        with self._said.open("wb") as out:
-            self.process = subprocess.Popen(words, env=os.environ | told, stdout=out, stderr=out, cwd="/")
+        with self._output.open("wb") as out:
+            self.process = subprocess.Popen(words, env=os.environ | settings, stdout=out, stderr=out, cwd="/")
 
     @property
-    def said(self) -> str:
-        return self._said.read_text()
+    def output(self) -> str:
+        return self._output.read_text()
 
     def status(self, path: str) -> int:
         """0 where nobody answers."""
@@ -92,13 +92,13 @@ def test_every_process_stops_in_time_while_postgres_is_silent(
     PostgresLog.open(fresh_postgres).close()
     running = [started(part, fresh_postgres) for part in ("commands", "projector", "query")]
     commands, projector, query = running
-    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.said)
-    wait_until(lambda: "projector runs" in projector.said, why=lambda: projector.said)
-    wait_until(lambda: query.status("/health/ready") == 200, why=lambda: query.said)
+    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.output)
+    wait_until(lambda: "projector runs" in projector.output, why=lambda: projector.output)
+    wait_until(lambda: query.status("/health/ready") == 200, why=lambda: query.output)
     with frozen(postgres_server):
         for one in running:
             one.process.terminate()
-        assert [one.wait() for one in running] == [0, 0, 0], [one.said for one in running]
+        assert [one.wait() for one in running] == [0, 0, 0], [one.output for one in running]
 
 
 @pytest.mark.slow
@@ -107,13 +107,13 @@ def test_every_process_stops_in_time_while_postgres_is_gone(
 ) -> None:
     PostgresLog.open(own_server.url()).close()
     commands, projector = (started(part, own_server.url()) for part in ("commands", "projector"))
-    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.said)
-    wait_until(lambda: "projector runs" in projector.said, why=lambda: projector.said)
+    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.output)
+    wait_until(lambda: "projector runs" in projector.output, why=lambda: projector.output)
     kill(own_server)
     assert commands.status("/health/ready") == 503
     commands.process.terminate()
     projector.process.terminate()
-    assert (commands.wait(), projector.wait()) == (0, 0), commands.said + projector.said
+    assert (commands.wait(), projector.wait()) == (0, 0), commands.output + projector.output
     own_server.start()
 
 
@@ -122,7 +122,7 @@ def test_a_process_manager_that_ends_by_itself_ends_its_process_with_a_line(
 ) -> None:
     log = PostgresLog.open(fresh_postgres)
     commands = started("commands", fresh_postgres)
-    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.said)
+    wait_until(lambda: commands.status("/health/ready") == 200, why=lambda: commands.output)
     stream = f"checkout-{'e' * 32}"
     entry = Entry(
         command_id=uuid4(),
@@ -135,7 +135,7 @@ def test_a_process_manager_that_ends_by_itself_ends_its_process_with_a_line(
     )
     log.append([entry])
     assert commands.wait() == 1
-    lines = [line for line in commands.said.splitlines() if not line.startswith("{")]
+    lines = [line for line in commands.output.splitlines() if not line.startswith("{")]
     assert len(lines) == 1
     assert lines[0].startswith("daybook: process manager payment has ended: DecodingFailed:")
     log.close()

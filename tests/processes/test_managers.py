@@ -1,6 +1,8 @@
 """Who runs the process managers, and what becomes of their failures; on PostgreSQL where its lock matters."""
 
 import asyncio
+import threading
+from collections import defaultdict
 from uuid import uuid4
 
 import psycopg
@@ -56,7 +58,7 @@ def test_the_story_is_the_same_on_postgres(postgres_shop):
     assert postgres_shop.charged() == [("captured", 2900, 0)]
 
 
-def test_a_leader_whose_connection_is_cut_is_followed_by_another(postgres_shop, fresh_postgres):
+def test_a_leader_whose_connection_is_cut_is_followed_by_another(postgres_shop, fresh_postgres, monkeypatch):
     def cut_the_locks_connection():
         with psycopg.connect(fresh_postgres, autocommit=True) as connection:
             rows = connection.execute(
@@ -73,10 +75,19 @@ def test_a_leader_whose_connection_is_cut_is_followed_by_another(postgres_shop, 
             await shop.sell()
             await shop.until("confirmed", "authorized")
             await asyncio.to_thread(cut_the_locks_connection)
+            ask_for_lock, asking = shop.log.try_exclusive, defaultdict(set)
+
+            def noted(name):
+                asking[name].add(threading.get_ident())
+                return ask_for_lock(name)
+
+            monkeypatch.setattr(shop.log, "try_exclusive", noted)
             async with shop.managers(gateway):
                 await shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
                 await shop.until("fulfilled", "captured")
-                await asyncio.sleep(2.5)  # by now who lost the lock has noticed
+                await eventually(  # Who lost the locks has noticed, and asks again too, in its own threads.
+                    lambda: [len(threads) for threads in asking.values()] == [2, 2], lambda: dict(asking)
+                )
                 for number in "123":
                     await shop.sell(number * 32)
                     await shop.until("confirmed", "authorized", order_id=number * 32)

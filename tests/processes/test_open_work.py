@@ -118,8 +118,8 @@ class AgainstAPlainFold(RuleBasedStateMachine):
             assert self.log.save_progress(NAME, **moves, opened=opened, closed=closed)
             self.saved = self.agenda.position
         horizon = max(self.now + timedelta(hours=1), self.agenda.horizon)
-        kept = self.log.open_work(NAME, due_from=self.agenda.horizon, due_before=horizon)
-        self.agenda.load(kept, horizon)
+        saved = self.log.open_work(NAME, due_from=self.agenda.horizon, due_before=horizon)
+        self.agenda.load(saved, horizon)
 
     @rule()
     def is_killed(self):

@@ -260,16 +260,16 @@ def test_the_same_outcome_told_twice_decides_nothing_the_second_time(shop):
         async with shop.open() as open_shop:
             await open_shop.sell(capture="checkout")
             for step, outcome, reference in ((1, "authorized", "ref"), (2, "captured", None)):
-                told = RecordGatewayOutcome(
+                recorded = RecordGatewayOutcome(
                     order_id=ORDER,
                     step=step,
                     outcome=outcome,
                     answered_on=NOON.date(),
                     reference=reference,
                 )
-                await open_shop.do(told)
+                await open_shop.do(recorded)
                 before = open_shop.log.head()
-                await open_shop.do(told)
+                await open_shop.do(recorded)
                 assert open_shop.log.head() == before
             assert open_shop.statuses() == ("confirmed", "captured")
 

@@ -53,7 +53,7 @@ async def paid_shop(shop, gateway=None):
         yield open_shop
 
 
-def told(shop, story):
+def run_and_verify(shop, story):
     asyncio.run(story())
     findings = []
     verify(shop.log, shop.codec, report=findings.append)
@@ -84,7 +84,7 @@ def test_an_order_refunded_wholly_before_anything_was_sent_ends_canceled(shop, w
             await opened.until("canceled", "refunded")
             await refused(opened, send("f1"), NotFulfillable(ORDER, "canceled"))
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
     assert shop.story()[order.stream(ORDER)][-1].cause == "refunded"
@@ -103,7 +103,7 @@ def test_what_an_earlier_credit_note_gave_back_comes_out_of_the_books_once(shop,
             await opened.do(refund("n3", **rest))
             await opened.until("canceled", "refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
     assert sales(shop) == (0, 550, 550, 0)
@@ -120,7 +120,7 @@ def test_lines_that_come_to_all_that_remains_are_a_refund_of_all(shop, sent):
             await opened.do(refund("n2", lines={"2": 1}))
             await opened.until("fulfilled" if sent else "canceled", "refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert (shop.stock("MUG"), shop.stock("PAN")) == ((9 if sent else 10, 0), (10, 0))
     assert sales(shop)[3] == 0
@@ -136,7 +136,7 @@ def test_units_that_lines_name_are_for_sale_again_and_the_others_are_sent(shop):
             await opened.do(send("f1"))
             await opened.until("fulfilled", "partially_refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert (shop.stock("MUG"), shop.stock("PAN")) == ((9, 0), (9, 0))
 
 
@@ -153,7 +153,7 @@ def test_of_three_units_one_is_sent_and_all_are_refunded_and_nothing_else_is_sen
             await opened.do(back)
             await opened.until("returned", "refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert (shop.stock("MUG"), shop.stock("PAN")) == ((10, 0), (10, 0))
     assert sales(shop) == (1, TOTAL, TOTAL, 0)
 
@@ -167,7 +167,7 @@ def test_an_amount_alone_covers_no_units(shop):
             await opened.do(send("f1"))
             await opened.until("fulfilled", "partially_refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
 
 
 def test_while_a_refund_is_under_way_its_units_are_not_sent_and_if_it_is_refused_they_are(shop):
@@ -186,7 +186,7 @@ def test_while_a_refund_is_under_way_its_units_are_not_sent_and_if_it_is_refused
                 await opened.settled()
                 await opened.do(send("f2", {"1": 2}))
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("captured", TOTAL, 0)]
     assert shop.stock("MUG") == (8, 0)
 
@@ -204,7 +204,7 @@ def test_two_refunds_under_way_share_what_there_is_and_the_last_one_ends_the_ord
             async with opened.managers():
                 await opened.until("canceled", "refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
     assert sales(shop) == (0, 450, 450, 0)
@@ -222,7 +222,7 @@ def test_a_refund_asked_for_while_the_capture_of_a_part_is_under_way_withdraws_t
             async with opened.managers():
                 await opened.until("fulfilled", "refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert (shop.stock("MUG"), shop.stock("PAN")) == ((9, 0), (10, 0))
 
@@ -242,7 +242,7 @@ def test_units_whose_refund_comes_to_nothing_with_the_capture_can_be_sent_again(
             await opened.do(send("f2"))
             assert opened.statuses() == ("fulfilled", "authorized")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("authorized", 0, 0)]
     assert (shop.stock("MUG"), shop.stock("PAN")) == ((8, 0), (9, 0))
 
@@ -260,7 +260,7 @@ def test_units_sent_and_refunded_in_one_batch_are_one_or_the_other(shop, first):
             assert refusals == expected
             await opened.settled()
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.stock("MUG") == ((8, 0) if first == "send" else (10, 0))
 
 
@@ -297,7 +297,7 @@ def test_an_order_refunded_in_part_and_then_canceled_gives_back_the_rest(shop):
             await opened.do(CancelOrder(order_id=ORDER))
             await opened.until("canceled", "refunded")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("captured", TOTAL, TOTAL)]
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
     assert sales(shop) == (0, 450, 450, 0)
@@ -314,6 +314,6 @@ def test_an_order_whose_capture_was_refused_is_given_up_by_a_refund_of_the_whole
             await opened.do(refund("n1"))
             await opened.until("canceled", "voided")
 
-    told(shop, story)
+    run_and_verify(shop, story)
     assert shop.charged() == [("voided", 0, 0)]
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)

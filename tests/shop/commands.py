@@ -182,7 +182,7 @@ class Shop:
         return self.state(process.stream(order_id)).open_steps
 
 
-async def eventually(holds: Callable[[], bool], seen: Callable[[], Any], *, seconds: int = 10) -> None:
+async def eventually(holds: Callable[[], bool], seen: Callable[[], Any], *, seconds: int = 30) -> None:
     """Waits until it holds."""
     for _ in range(100 * seconds):
         if holds():

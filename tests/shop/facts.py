@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -30,29 +31,36 @@ EMAIL = "anna@example.org"
 ADDRESS = Address(name="Anna", line1="1 High St", city="Leeds", postal_code="LS1", country="GB")
 
 _NAMES = {event_type.cls: event_type.name for event_type in EVENT_TYPES}
-_KINDS: dict[str, tuple[StreamKind, str]] = {
+_STREAMS: dict[str, tuple[StreamKind, str]] = {
     "catalog": (product.stream, "sku"),
     "inventory": (stock.stream, "sku"),
     "cart": (cart.stream, "cart_id"),
     "orders": (order.stream, "order_id"),
+    "credit_note": (credit_note.stream, "credit_note_id"),
     "payments": (payment.stream, "order_id"),
+    "process": (process.stream, "order_id"),
 }
-
-
-def kind_and_id(event: Any) -> tuple[StreamKind, str]:
-    """Whose stream the event belongs to; of all events only OrderNumbered and the like do not tell."""
-    if isinstance(event, CreditNoteIssued):
-        return credit_note.stream, event.credit_note_id
-    if isinstance(event, ProcessStarted | StepBegun | StepEnded):
-        return process.stream, event.order_id
-    kind, identity = _KINDS[type(event).__module__.split(".")[1]]
-    return kind, getattr(event, identity)
+"""By context, or by module where a context has several: the kind of stream, and the field that names one."""
 
 
 def stream_of(event: Any) -> str:
-    """The name of the event's stream."""
-    kind, identity = kind_and_id(event)
-    return kind(identity)
+    """The name of the event's stream; only those that give out a number do not tell."""
+    match event:
+        case CreditNoteIssued():
+            context = "credit_note"
+        case ProcessStarted() | StepBegun() | StepEnded():
+            context = "process"
+        case _:
+            context = type(event).__module__.split(".")[1]
+    kind, field = _STREAMS[context]
+    return kind(getattr(event, field))
+
+
+def stream_decided(decision: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """The name of the stream on whose state a decision with these arguments is made."""
+    _, context, module, *_ = decision.__module__.split(".")
+    kind, field = _STREAMS.get(module) or _STREAMS[context]
+    return kind(arguments[field])
 
 
 def recorded(position: int, event: Any = None, *, version: int = 1) -> RecordedEvent:

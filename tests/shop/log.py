@@ -17,28 +17,14 @@ from aggregates.inventory import stock
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders import cancellation, credit_note, fulfilment, order, refund
 from aggregates.orders.events import Charge
-from aggregates.payments import payment, process
+from aggregates.payments import payment
 from event_store.keys import new_subject_key
 from event_store.records import Appended, Entry, EventLog, EventReader, NewEvent
 from projections.engine.follower import Decoded
-from tests.shop.facts import ADDRESS, CODEC, EMAIL, NOON, stream_of
+from tests.shop.facts import ADDRESS, CODEC, EMAIL, NOON, stream_decided, stream_of
 
 FIRST_DAY = NOON.replace(hour=9)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-_DECIDED_ON = {
-    module.__name__: (kind, identity)
-    for kind, identity, *modules in (
-        (product.stream, "sku", product),
-        (stock.stream, "sku", stock),
-        (cart.stream, "cart_id", cart),
-        (order.stream, "order_id", order, cancellation, fulfilment, refund),
-        (credit_note.stream, "credit_note_id", credit_note),
-        (payment.stream, "order_id", payment),
-        (process.stream, "order_id", process),
-    )
-    for module in modules
-}
-"""By the module of a decision: the kind of its stream, and the argument that names it."""
 
 
 class Shop:
@@ -57,8 +43,7 @@ class Shop:
 
     def decide(self, decision: Callable[..., Any], **arguments: Any) -> Any:
         """The decision on the stream that its arguments name."""
-        kind, identity = _DECIDED_ON[decision.__module__]
-        return decision(self.state(kind(arguments[identity])), **arguments)
+        return decision(self.state(stream_decided(decision, arguments)), **arguments)
 
     def record(
         self,

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psutil
 
 from tests.faults.shoppers import Address, Client, Load
-from tests.faults.truth import Truth
+from tests.faults.stored_state import StoredState
 from tests.shop.http import product_body
 from tests.system.running import RunningSystem, wait_until
 
@@ -69,10 +69,10 @@ class Shop:
         """Shoppers for products of their own."""
         return Load(self.commands, self.products(3))
 
-    def truth(self) -> closing[Truth]:
-        """What its stores say now."""
+    def stored(self) -> closing[StoredState]:
+        """What its stores hold now."""
         found = self.system.addresses
-        return closing(Truth(postgres_url=found["postgres"], redis_url=found["redis"], data=self._data))
+        return closing(StoredState(postgres_url=found["postgres"], redis_url=found["redis"], data=self._data))
 
     def processes(self, name: str) -> list[psutil.Process]:
         return self.system.children().get(name, [])

@@ -218,13 +218,13 @@ def test_what_redis_cannot_load_is_put_aside_and_it_begins_empty(
         client.set("key", "value")
     server.stop()
     damage(server.folder / "appendonly.aof")
-    told: list[str] = []
-    server.report = told.append
+    reported: list[str] = []
+    server.report = reported.append
     server.start()
     try:
         with Redis.from_url(server.url) as client:
             assert client.dbsize() == 0
-        (line,) = told
+        (line,) = reported
         assert str(place.folder / "redis.damaged") in line
         assert (place.folder / "redis.damaged" / "appendonly.aof").exists()
     finally:

@@ -175,7 +175,7 @@ def test_what_is_killed_now_and_then_is_never_given_up(
         process = supervisor.supervise(program(tmp_path, STAYS))
         await process.started.wait()
         for _ in range(supervision.SHORT_RUNS_MAX + 2):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # Longer than a short life.
             run_before = process.process
             run_before.kill()
             await until(lambda run_before=run_before: process.process is not run_before)  # type: ignore[misc]
@@ -262,7 +262,7 @@ def test_stopping_during_a_pause_starts_nothing_more(tmp_path: Path) -> None:
         process = supervisor.supervise(program(tmp_path, "print('started')"))
         await until(lambda: process.started.is_set() and process.process.poll() is not None)
         await process.stop()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # Absence: longer than the pause.
 
     run(tmp_path, test)
     assert (tmp_path / "tried.log").read_text().count("started") == 1

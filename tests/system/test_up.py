@@ -256,7 +256,7 @@ def test_it_can_be_stopped_while_it_starts(folder: Path, seconds: float) -> None
         time.sleep(seconds)
         family = system.family()
         assert system.stop() == 0, system.complained
-        _, alive = psutil.wait_procs(family, timeout=1)
+        _, alive = psutil.wait_procs(family, timeout=10)
         assert alive == []
     finally:
         system.end()

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from event_store.postgres.migrations import migrate
-from tests.faults.truth import Truth
+from tests.faults.stored_state import StoredState
 from tests.system.running import RunningSystem, call, daybook, wait_until
 from tests.upgrades.record import order_of
 
@@ -62,7 +62,7 @@ class Upgraded:
     """A system of today's code on a log of before."""
 
     system: RunningSystem
-    truth: Truth
+    stored: StoredState
     data: Path
 
     def get(self, path: str) -> Any:
@@ -109,8 +109,8 @@ def upgraded(request: pytest.FixtureRequest, postgres_server: Any) -> Iterator[U
     system = RunningSystem(data, environment={"DAYBOOK_POSTGRES_URL": url})
     try:
         system.wait_ready()
-        with closing(Truth(postgres_url=url, redis_url=system.addresses["redis"], data=data)) as truth:
-            yield Upgraded(system, truth, data)
+        with closing(StoredState(postgres_url=url, redis_url=system.addresses["redis"], data=data)) as stored:
+            yield Upgraded(system, stored, data)
     finally:
         system.end()
         shutil.rmtree(folder)
@@ -194,12 +194,12 @@ def test_a_cart_of_before_is_checked_out_without_what_is_sold_no_more(upgraded: 
 
 @pytest.mark.parametrize("story", ["authorized", "part sent", "returned"])
 def test_who_ordered_is_still_read_by_who_may(upgraded: Upgraded, story: str) -> None:
-    told = daybook("replays", "order", order_of(story), "--json", "--data", str(upgraded.data))
-    assert f"{story.replace(' ', '.')}@example.org" in told.stdout, told.stderr
-    assert "1 High St" in told.stdout
+    printed = daybook("replays", "order", order_of(story), "--json", "--data", str(upgraded.data))
+    assert f"{story.replace(' ', '.')}@example.org" in printed.stdout, printed.stderr
+    assert "1 High St" in printed.stdout
 
 
 def test_the_log_verifies_and_its_views_equal_a_rebuild(upgraded: Upgraded) -> None:
-    upgraded.truth.verifies()
-    upgraded.truth.wait_views(upgraded.truth.log.head())
-    upgraded.truth.views_equal_a_rebuild()
+    upgraded.stored.verifies()
+    upgraded.stored.wait_views(upgraded.stored.log.head())
+    upgraded.stored.views_equal_a_rebuild()

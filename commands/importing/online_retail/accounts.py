@@ -209,7 +209,7 @@ GOODS = {Kind.SOLD, Kind.FREE, Kind.ADJUSTMENT}
 
 
 def _returns(result: Account, lines: list[ReturnedLine], pieces: list[CreditedPiece]) -> list[str]:
-    """Counts a cancellation's returned products, by SKU and by how they were matched; says which differ.
+    """Counts a cancellation's returned products, by SKU and by how they were matched; names what differs.
 
     A line may be credited in several pieces. The log has a SKU's lines when units and pence agree.
     """

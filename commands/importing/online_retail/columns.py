@@ -55,7 +55,7 @@ def is_header(record: Sequence[str]) -> bool:
 
 
 def wrong_columns(header: Sequence[str]) -> NotOnlineRetail:
-    """Says which columns were found, and which are wanted."""
+    """The error that names the columns found, and those required."""
     found = ", ".join(printable(clean(name), 40) or "(none)" for name in header[:20])
     more = f" and {len(header) - 20} more" if len(header) > 20 else ""
     wanted = "; or ".join(", ".join(names) for names in EDITIONS.values())

@@ -41,7 +41,7 @@ def group(
 ) -> Iterator[Invoice | Repeated | Damaged]:
     """Invoices, each complete, and damaged and repeated lines as they come.
 
-    `last_line` says where each invoice's last line stands, so that lines of two invoices may interleave
+    `last_line` gives each invoice's last line, so that lines of two invoices may interleave
     without the file being in memory at once.
     """
     open_invoices: OrderedDict[str, Invoice] = OrderedDict()

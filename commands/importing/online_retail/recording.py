@@ -96,7 +96,7 @@ class StandAloneCredit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordCancellation:
-    """Write down a cancellation made elsewhere; the first credit note says whether it was."""
+    """Write down a cancellation made elsewhere; the first credit note shows whether it was."""
 
     name: ClassVar = "record_cancellation"
     number: str

@@ -1,4 +1,4 @@
-"""What a record of an Online Retail file (UCI data sets 352 and 502) says: an invoice line, or damage."""
+"""Parses a record of an Online Retail file (UCI data sets 352 and 502): an invoice line, or damage."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def read_lines(reading: Reading) -> Iterator[Line | Repeated | Damaged]:
 
 
 def parse_record(number: int, record: list[str], form: DateForm) -> Line | Damaged:
-    """The line that a clean record says, or what is wrong with it."""
+    """The line of a clean record, or what is wrong with it."""
     try:
         return _parsed(number, record, form)
     except _Fault as fault:

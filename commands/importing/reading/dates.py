@@ -84,7 +84,7 @@ class Order:
 
 @dataclass(slots=True)
 class DateEvidence:
-    """What a file's dates say of their form. `place` names a line of the file by its number."""
+    """The form of a file's dates, found from all of them. `place` names a line of the file by its number."""
 
     place: Callable[[int], str]
     orders: dict[DateForm, Order] = field(default_factory=lambda: {form: Order() for form in DateForm})
@@ -94,7 +94,7 @@ class DateEvidence:
     _before: str = ""
 
     def see(self, number: int, text: str) -> None:
-        """Takes a line's date; what is no date of any form says nothing."""
+        """Takes a line's date; what is no date of any form is ignored."""
         if text == self._before:
             return
         self._before = text

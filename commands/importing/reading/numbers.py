@@ -13,7 +13,7 @@ _COMMA = re.compile(r"-?\d{1,9},(?:\d{1,2}|\d{4,6})", re.ASCII)  # three digits 
 
 @dataclass(slots=True)
 class NumberEvidence:
-    """What a file's prices say: a comma is decimal where some price shows it, and none has a point."""
+    """A file's decimal sign: a comma is decimal where some price shows it, and none has a point."""
 
     comma: bool = False
     point: bool = False

@@ -107,7 +107,7 @@ def open_workbook(path: Path) -> Workbook:
 
 
 def _header(worksheet: Any) -> Sheet | list[str]:
-    """The sheet as its header says, else the names in its first row."""
+    """The sheet's columns by its header, else the names in its first row."""
     first: list[str] = []
     for row, cells in islice(_rows(worksheet, 1, COLUMNS_LOOKED_AT), HEADER_LOOKED_FOR):
         names = ["" if cell.value is None else str(cell.value) for cell in cells]
@@ -121,7 +121,7 @@ def _header(worksheet: Any) -> Sheet | list[str]:
 
 
 def _rows(worksheet: Any, first: int, width: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """The rows that are not blank, by number. What a sheet says of its own size is often wrong."""
+    """The rows that are not blank, by number. A sheet's own record of its size is often wrong."""
     worksheet.reset_dimensions()
     for number, cells in enumerate(worksheet.iter_rows(min_row=first, max_col=width), first):
         if number > ROWS_MAX:
@@ -175,7 +175,7 @@ def _opened(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         _check_parts(path, file)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and extensions, which say nothing of the values
+            warnings.simplefilter("ignore")  # of styles and extensions, which do not touch the values
             try:
                 workbook = load_workbook(file, read_only=True, keep_links=False)
                 yield workbook

@@ -8,12 +8,12 @@ TEXT_MAX = 200
 
 
 class NotOnlineRetail(Exception):  # noqa: N818 - a refusal of the file
-    """The file is not one of these, is broken, or is not certain in what it says: nothing of it is taken."""
+    """The file is not one of these, is broken, or is ambiguous: nothing of it is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A line that says nothing certain, and why."""
+    """A line that cannot be read with certainty, and why."""
 
     number: int
     reason: str

@@ -1,4 +1,4 @@
-"""What a text from outside says: one form of each letter, plain spaces, nothing invisible around it."""
+"""Text from outside, normalized: one form of each letter, plain spaces, nothing invisible around it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def clean(text: str) -> str:
     """The text in NFC, each run of spaces of any kind and line breaks one space; blank where it looks so."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-        spelt = " ".join(text.split()).strip(f" {INVISIBLE}")
-        return "" if is_blank(spelt) else spelt
+        normalized = " ".join(text.split()).strip(f" {INVISIBLE}")
+        return "" if is_blank(normalized) else normalized
     return " ".join(text.split())
 
 

@@ -32,7 +32,7 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
     our own. What was written stays in the data folder; the next `up` goes on from there.
 
     Each process has a log in the data folder, all of them together at most 100 MB. DAYBOOK_LOG_LEVEL (debug,
-    info, warning, error) says from where on lines are written, DAYBOOK_ACCESS_LOG=true adds one for each
+    info, warning, error) is the lowest level that is written, DAYBOOK_ACCESS_LOG=true adds one for each
     request.
     """
     from deploy.edge.serving import raise_descriptors

@@ -103,7 +103,7 @@ def make_standard_error_best_effort() -> None:
 
 
 def make_standard_output_best_effort() -> None:
-    """The same for `sys.stdout`, where what is said there is not what the process is for."""
+    """The same for `sys.stdout`, of a process whose purpose is not its output."""
     sys.stdout = _best_effort(1, sys.stdout)
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import psutil
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed, StartsOver
 from deploy.local.servers.account import Account
@@ -95,7 +97,8 @@ class RedisServer(Server):
         self.socket.unlink(missing_ok=True)
 
     def _answers(self) -> bool:
-        with Redis(unix_socket_path=str(self.socket), socket_timeout=5) as client:
+        once = Retry(NoBackoff(), retries=0)  # Who waits for it asks again.
+        with Redis(unix_socket_path=str(self.socket), socket_timeout=5, retry=once) as client:
             try:
                 return bool(client.ping())
             except (RedisError, OSError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
-from deploy.local.data_folder import LockedFolder, Paths, open_paths, remove_sockets
+from deploy.local.data_folder import RUN, LockedFolder, Paths, open_paths, remove_sockets
 from deploy.local.errors import ServerFailed
 from deploy.local.logs.display import Display
 from deploy.local.logs.getting_started import getting_started
@@ -19,12 +19,12 @@ from deploy.local.logs.standard_error import make_standard_output_best_effort
 from deploy.local.migrating import grant, migrate
 from deploy.local.servers.embedded import Servers
 from deploy.local.settings import LocalSettings
-from deploy.local.supervision.child_processes import last_line, resume
+from deploy.local.supervision.child_processes import Program, last_line, resume
 from deploy.local.supervision.orphans import ProcessRecord
 from deploy.local.supervision.ports import listen, require_token_beyond_loopback, root_url
 from deploy.local.supervision.programs import OwnPrograms, answers, wait_answering
 from deploy.local.supervision.stopping_port import answering_503
-from deploy.local.supervision.supervisor import Supervisor, wait_until_ready
+from deploy.local.supervision.supervisor import SupervisedProcess, Supervisor, wait_until_ready
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 WATCH_SECONDS = 1.0
@@ -57,7 +57,7 @@ async def _up(options: Options, settings: LocalSettings) -> None:
     held = LockedFolder(options.data)
     untouched = True
     try:
-        record = ProcessRecord(held.data / "run")
+        record = ProcessRecord(held.data / RUN)
         orphans = await asyncio.to_thread(record.end_orphans)
         if orphans:
             display.show(f"ended {orphans} processes that an earlier run had left", level="warning")
@@ -195,10 +195,7 @@ class System:
 
     async def _fill(self, programs: OwnPrograms, marker: Path) -> None:
         self._display.show("filling the shop with its sample", process="demo")
-        demo = self.supervisor.supervise(programs.demo("sample"), runs_once=True)
-        assert demo.task is not None
-        await asyncio.wait({demo.task})
-        demo.task.result()
+        demo = await self._run_demo(programs.demo("sample"))
         if demo.process.returncode != 0:
             raise ServerFailed(f"the sample shop: {last_line(demo.program.log)} (log: {demo.program.log})")
         await self._retry_write("that the sample is in the shop", marker.touch)
@@ -206,16 +203,22 @@ class System:
 
     async def _load(self, programs: OwnPrograms) -> None:
         """The real shop's books, while everything else is open to requests already."""
-        demo = self.supervisor.supervise(programs.demo(self._options.demo), runs_once=True)
-        name, log = demo.program.name, demo.program.log
+        program = programs.demo(self._options.demo)
+        name, log = program.name, program.log
         self._display.show(f"loading, as {log} tells", process=name)
-        assert demo.task is not None
-        await asyncio.wait({demo.task})
-        demo.task.result()
+        demo = await self._run_demo(program)
         if demo.process.returncode == 0:
             self._display.show("loaded", process=name)
         else:
             self._display.show(f"not loaded: {last_line(log)}", process=name, level="error")
+
+    async def _run_demo(self, program: Program) -> SupervisedProcess:
+        """Returns once it has ended, well or not."""
+        demo = self.supervisor.supervise(program, runs_once=True)
+        assert demo.task is not None
+        await asyncio.wait({demo.task})
+        demo.task.result()
+        return demo
 
     async def _ready(self, addresses: Addresses) -> None:
         reported = self._display.seconds

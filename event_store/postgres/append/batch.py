@@ -45,7 +45,7 @@ ROW_TYPES = "SELECT 'new_command'::regtype::oid, 'new_event'::regtype::oid, (SEL
 
 
 class _Judgement(msgspec.Struct):
-    """What append_each says. Numbers count from 1."""
+    """The result of append_each. Numbers count from 1."""
 
     fates: list[int]
     earlier: list[UUID | None]

@@ -39,7 +39,7 @@ class StatementConnection:
         )
 
     def answer(self) -> pq.abc.PGresult:
-        """What the server said last. OperationalError when it says nothing in time."""
+        """The server's last result. OperationalError when it sends nothing in time."""
         pgconn = self.pgconn
         deadline = time.monotonic() + STATEMENT_TIMEOUT_SECONDS + 1
         if pgconn.flush() == 1:
@@ -79,7 +79,7 @@ class StatementConnection:
         return False
 
     def _read(self) -> None:
-        """Reads what there is: a server that leaves says so, and then there is an end."""
+        """Reads what there is: a server that shuts down sends a message, then the end of the stream."""
         while self.pgconn.status == pq.ConnStatus.OK and self._poll.poll(0):
             self.pgconn.consume_input()
         if self.pgconn.status != pq.ConnStatus.OK:

@@ -93,15 +93,6 @@ SELECT command_id, name, verdict, actor, channel, arguments, answer, key, reques
            SELECT command_id FROM events WHERE position BETWEEN %(first_position)s AND %(last_position)s)
  ORDER BY first_position
 
--- journal_by_key --
-SELECT command_id, name, verdict, actor, channel, arguments, answer, key, request_hash,
-       correlation, causation, first_position, last_position, recorded_at
-  FROM commands
- WHERE key = %(key)s AND key IS NOT NULL AND verdict <> 'refused'
-   AND recorded_at > clock_timestamp() - interval '24 hours'
- ORDER BY recorded_at DESC
- LIMIT 1
-
 -- installation_secret --
 SELECT secret FROM installation
 
@@ -147,7 +138,7 @@ SELECT queue, number, due_at, position
  WHERE process = %(name)s AND due_at >= %(due_from)s AND due_at < %(due_before)s
 
 -- forget_other_progress --
--- A checkpoint of another history says nothing of this one, nor does what was open at it.
+-- A checkpoint of another history is no position of this one, nor is what was open at it.
 WITH other AS (
     UPDATE tracking t SET position = 0, event = NULL
      WHERE t.name = %(name)s AND t.position > 0

@@ -52,7 +52,7 @@ class CommandCheck:
                 self._moved["restocked", order_id, sku] += quantity
 
     def see_order(self, _recorded: RecordedEvent, event: OrderEvent) -> None:
-        """Counts the units that an order says were moved, and what it says was refunded."""
+        """Counts the units that an order's event moved, and what it refunded."""
         match event:
             case LinesFulfilled(order_id=order_id, lines=lines):
                 self._count("sent", order_id, lines)

@@ -63,7 +63,7 @@ class InventoryCheck:
             self._report(at(recorded, "stock", wrong))
         shelf.sound = sound
 
-    def set_aside(self) -> Iterator[tuple[Sku, OrderId, int]]:
+    def reserved_for_orders(self) -> Iterator[tuple[Sku, OrderId, int]]:
         """What is set aside after the last event that was seen: SKU, order and units."""
         for sku, shelf in self._shelves.items():
             for order_id, reservation in shelf.stock.reservations.items():

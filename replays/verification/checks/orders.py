@@ -1,6 +1,6 @@
 """Orders and credit notes add up, and no line is sent, withdrawn, returned or refunded beyond its units.
 
-What a refund withdraws is held against what is sent where the refund says it; of before, none does.
+What a refund withdraws is compared with what is sent, where the event has it; older events do not.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class OrdersCheck:
             order.credited += event.amount.amount
 
     def see_number(self, recorded: RecordedEvent, event: NumberEvent) -> None:
-        """A number's stream says once whose it is."""
+        """A number's stream names once whose it is."""
         if recorded.version != 1:
             self._report(at(recorded, "order", "the number is borne already"))
         bearer = event.order_id if isinstance(event, OrderNumbered) else event.credit_note_id

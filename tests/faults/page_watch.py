@@ -1,4 +1,4 @@
-"""Readers that look all the time, and object to whatever was not there before."""
+"""Readers that poll pages all the time, and fail where one goes back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from tests.faults.asking import Answer, Connections
+from tests.faults.http_client import Answer, Connections
 from tests.faults.shoppers import PATIENCE_SECONDS, Address, Load
 from tests.shop.system import Shop
 
@@ -97,7 +97,7 @@ class Watch:
 
     async def _watch(self, connections: Connections, page: Watched) -> None:
         while not self._ending.is_set():
-            answer = await connections.ask("GET", self.address(), f"/api/v1{page.path}")
+            answer = await connections.send("GET", self.address(), f"/api/v1{page.path}")
             if wrong := page.see(answer):
                 self.wrong.append(wrong)
             await asyncio.sleep(PAUSE_SECONDS)
@@ -109,14 +109,14 @@ def watched(shop: Shop, load: Load, cart_id: str) -> Iterator[Watch]:
     order_id = load.bought[0].order_id
     sku = load.skus[0]
     pages = [
-        Watched("/products?category=Faults&limit=1", lambda said: said["total"]),
-        Watched(f"/products/{sku}", lambda said: -said["available"]),
-        Watched(f"/inventory/{sku}", lambda said: said["reserved"]),
-        Watched(f"/carts/{cart_id}", lambda said: sum(line["quantity"] for line in said["lines"])),
-        Watched(f"/orders/{order_id}", lambda said: len(said["timeline"])),
-        Watched(f"/customers/{load.customer_id}/orders?limit=1000", lambda said: len(said["items"])),
-        Watched("/bestsellers?limit=1000", lambda said: sum(one["units"] for one in said["items"])),
-        Watched("/dashboards/sales", lambda said: sum(day["orders"] for day in said["days"])),
+        Watched("/products?category=Faults&limit=1", lambda body: body["total"]),
+        Watched(f"/products/{sku}", lambda body: -body["available"]),
+        Watched(f"/inventory/{sku}", lambda body: body["reserved"]),
+        Watched(f"/carts/{cart_id}", lambda body: sum(line["quantity"] for line in body["lines"])),
+        Watched(f"/orders/{order_id}", lambda body: len(body["timeline"])),
+        Watched(f"/customers/{load.customer_id}/orders?limit=1000", lambda body: len(body["items"])),
+        Watched("/bestsellers?limit=1000", lambda body: sum(one["units"] for one in body["items"])),
+        Watched("/dashboards/sales", lambda body: sum(day["orders"] for day in body["days"])),
     ]
     with Watch(shop.read, pages) as watch:
         watch.wait_answers()

@@ -1,4 +1,4 @@
-"""HTTP over connections that stay open, and no more: a crowd of clients must cost less than what it tries."""
+"""A small HTTP client over connections that stay open: a crowd of clients must cost less than the server."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Answer:
 
 
 class Connections:
-    """As many as are asked on at once, but no more than `most`; each has one request under way."""
+    """As many connections as there are requests at once, but no more than `most`."""
 
     def __init__(self, *, most: int = 100) -> None:
         self._places = asyncio.Semaphore(most)
         self._free: dict[str, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = {}
 
-    async def ask(self, method: str, address: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+    async def send(self, method: str, address: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         """Raises Lost."""
         async with self._places:
             try:
@@ -72,7 +72,7 @@ class Connections:
             reader, writer = free.pop()
             if not reader.at_eof():
                 return reader, writer
-            writer.close()  # The server said goodbye while nothing was under way.
+            writer.close()  # The server closed it while nothing was under way.
         place = urlsplit(address)
         return await asyncio.open_connection(place.hostname, place.port)
 

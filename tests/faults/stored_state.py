@@ -1,4 +1,4 @@
-"""What the log, the card ledger and the views say, held against what was acknowledged."""
+"""Compares the log, the card ledger and the views with what was acknowledged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGE_EVENTS = 5_000
 Fact = tuple[RecordedEvent, Any]
 
 
-class Truth:
+class StoredState:
     """Reads one system's stores by their addresses; the log with a connection that may only read."""
 
     def __init__(self, *, postgres_url: str, redis_url: str, data: Path) -> None:
@@ -54,7 +54,7 @@ class Truth:
         return [CODEC.decode(recorded) for recorded in self.log.read_stream(name)]
 
     def holds(self, bought: Sequence[Bought], *, skus: Sequence[str]) -> None:
-        """These, and no others, are the orders for these SKUs: whole, once, paid once, and decided."""
+        """These, and no others, are the orders for these SKUs: complete, once, paid once, and decided."""
         self._wait_decided([one.order_id for one in bought])
         facts = self.facts()
         placed = {
@@ -78,7 +78,7 @@ class Truth:
             ]
 
     def verifies(self) -> None:
-        """Nothing in the whole log breaks a rule."""
+        """Nothing in the log breaks a rule."""
         findings: list[Finding] = []
         verify(self.log, CODEC, report=findings.append)
         assert findings == []

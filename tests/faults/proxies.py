@@ -1,4 +1,4 @@
-"""Doors to servers: they pass everything on, and fail at the worst moment, like a network can."""
+"""Proxies before servers: they pass everything on, and fail at the worst moment, like a network can."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 READY_FOR_QUERY = b"Z\x00\x00\x00\x05I"
-"""The server's last message of an answer, outside of any transaction: what was asked is committed."""
+"""The server's last message of an answer, outside of any transaction: the request is committed."""
 
 CHUNK_BYTES = 65_536
 
 
-class Door:
+class FaultProxy:
     """Listens in `folder` as the server would, and passes everything on to the server's socket."""
 
     def __init__(self, folder: Path, server: Path) -> None:
@@ -22,14 +22,14 @@ class Door:
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self.path))
         self._listening.listen(64)
-        threading.Thread(target=self._accept, name="door", daemon=True).start()
+        threading.Thread(target=self._accept, name="proxy", daemon=True).start()
 
-    def swallows_answer_to(self, sent: bytes) -> bool:
-        """Asked before it is passed on: whether its answer is to be lost, and the connection with it."""
+    def drops_response_to(self, sent: bytes) -> bool:
+        """Called before it is passed on: whether its response is to be lost, and the connection with it."""
         return False
 
-    def swallowed(self) -> None:
-        """Told when that has happened."""
+    def on_dropped(self) -> None:
+        """Called when that has happened."""
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -47,10 +47,10 @@ class Door:
                     server.close()
                     client.close()
                     continue
-                _Passage(self, client, server).start()
+                _ProxiedConnection(self, client, server).start()
 
 
-class CuttingDoor(Door):
+class CuttingProxy(FaultProxy):
     """To PostgreSQL: it can swallow the answer to an append that was done, and cut the connection."""
 
     def __init__(self, folder: Path, server: Path) -> None:
@@ -60,11 +60,11 @@ class CuttingDoor(Door):
         super().__init__(folder, server)
 
     def cut_next_append(self) -> None:
-        """The next append is done by the server, and nobody is told."""
+        """The next append is done by the server, and its response is lost."""
         with self._mutex:
             self._armed += 1
 
-    def swallows_answer_to(self, sent: bytes) -> bool:
+    def drops_response_to(self, sent: bytes) -> bool:
         # Bind: its length, no portal's name, the prepared statement's name.
         if sent[:1] != b"B" or sent[5:13] != b"\0append\0":
             return False
@@ -74,12 +74,12 @@ class CuttingDoor(Door):
             self._armed -= 1
             return True
 
-    def swallowed(self) -> None:
+    def on_dropped(self) -> None:
         self.cuts += 1
 
 
-class HoldingDoor(Door):
-    """To Redis: it can keep a worker's writes back, and let them through when the world has moved on."""
+class HoldingProxy(FaultProxy):
+    """To Redis: it can hold a worker's writes back, and let them through later."""
 
     def __init__(self, folder: Path, server: Path) -> None:
         self.holds = threading.Event()  # One is being kept back.
@@ -95,21 +95,21 @@ class HoldingDoor(Door):
         """All that was kept back, and what follows."""
         self._open.set()
 
-    def swallows_answer_to(self, sent: bytes) -> bool:
+    def drops_response_to(self, sent: bytes) -> bool:
         if b"EVALSHA" in sent and not self._open.is_set():
             self.holds.set()
             self._open.wait()
         return False
 
 
-class _Passage:
+class _ProxiedConnection:
     """One connection, a thread for each direction."""
 
-    def __init__(self, door: Door, client: socket.socket, server: socket.socket) -> None:
-        self._door = door
+    def __init__(self, proxy: FaultProxy, client: socket.socket, server: socket.socket) -> None:
+        self._proxy = proxy
         self._client = client
         self._server = server
-        self._swallows = False
+        self._drops = False
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
@@ -124,20 +124,20 @@ class _Passage:
     def _to_server(self) -> None:
         with suppress(OSError):
             while sent := self._client.recv(CHUNK_BYTES):
-                self._swallows = self._swallows or self._door.swallows_answer_to(sent)
+                self._drops = self._drops or self._proxy.drops_response_to(sent)
                 self._server.sendall(sent)
         self._end()
 
     def _to_client(self) -> None:
-        swallowed = b""
+        on_dropped = b""
         with suppress(OSError):
             while answer := self._server.recv(CHUNK_BYTES):
-                if not self._swallows:
+                if not self._drops:
                     self._client.sendall(answer)
                     continue
-                swallowed += answer
-                if swallowed.endswith(READY_FOR_QUERY):
-                    self._door.swallowed()
+                on_dropped += answer
+                if on_dropped.endswith(READY_FOR_QUERY):
+                    self._proxy.on_dropped()
                     break
         self._end()
 
