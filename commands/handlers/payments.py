@@ -122,12 +122,10 @@ def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutco
     """Ends the step and books its outcome; the same outcome twice decides nothing the second time."""
     account = Account(cache, command.order_id)
     begun = account.steps.open_steps.get(command.step)
-    if begun is not None and command.standing is not None:
-        account.join(command.standing, on=command.answered_on)
     word: str = command.outcome
     if begun is not None and command.standing is not None:
-        known = account.payment.standings.get(command.standing.reference, command.standing)
-        word = concluded(begun, f"{account.process_stream}/{command.step}", known)
+        word = concluded(begun, f"{account.process_stream}/{command.step}", account.with_(command.standing))
+        account.answered = begun
     account.stepped(
         process.end_step(
             account.steps,
@@ -140,6 +138,8 @@ def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutco
     )
     if begun is None:
         return account.decision
+    if command.standing is not None:
+        account.join(command.standing, on=command.answered_on)
     if word == process.REFUSED:
         _refused(account, begun, command.code or "refused")
     account.settle(on=command.answered_on)

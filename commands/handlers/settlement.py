@@ -13,11 +13,17 @@ from aggregates.kernel import Money, OrderId, Rejected
 from aggregates.orders import order, refund
 from aggregates.orders.order import Order, Refund
 from aggregates.payments import gateway, payment, process
-from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent, StepBegun
+from aggregates.payments.events import (
+    GatewayNewsParked,
+    PaymentEvent,
+    PaymentRefunded,
+    ProcessEvent,
+    StepBegun,
+)
 from aggregates.payments.gateway import GatewayPayment
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
-from aggregates.payments.standing import RefundStanding, Standing
+from aggregates.payments.standing import RefundStanding, Standing, join
 from commands.handlers.cancellation import cancel
 from commands.handlers.credit_notes import book, note_for, refund_of
 from commands.loop.decision import AwaitedStep, Decision
@@ -37,6 +43,7 @@ class Account:
         self._payment_stream, self.process_stream = payment.stream(order_id), process.stream(order_id)
         self._states = cache.states((self.order_stream, self._payment_stream, self.process_stream))
         self.decision = decision or Decision(id=order_id, stream=self.order_stream)
+        self.answered: StepBegun | None = None  # the step whose answer is being booked
 
     @property
     def order(self) -> Order:
@@ -69,20 +76,19 @@ class Account:
                 self.decision.awaited = AwaitedStep(self.process_stream, event.step)
         return bool(decided)
 
+    def with_(self, standing: Standing) -> Standing:
+        """What is known of the gateway's payment together with `standing`."""
+        known = self.payment.standings.get(standing.reference)
+        return standing if known is None or known.currency != standing.currency else join(known, standing)
+
     def join(self, standing: Standing, *, on: date) -> None:
         """Adds what `standing` tells beyond what is known, and all that follows; `on` dates credit notes."""
+        self._observe(standing, on)
         linked: GatewayPayment = self.cache.state(gateway.payment_stream(standing.reference))
         if linked.order_id is None and standing.currency == self.currency:
             self._link(linked, standing.reference)
             for parked in linked.parked:
-                if parked.standing is not None:
-                    self._observe(parked.standing, on)
-                if parked.concern is not None:
-                    self.stepped(
-                        process.raise_concern(self.steps, order_id=self.order_id, concern=parked.concern)
-                    )
-                self.look(standing.reference)
-        self._observe(standing, on)
+                self._drain(parked, on)
         self.settle(on=on)
 
     @property
@@ -204,12 +210,14 @@ class Account:
         )
 
     def _step_of(self, key: str | None) -> StepBegun | None:
-        """Our step under this key, while it is open or stuck."""
+        """Our step under this key, while it is open, stuck or just answered."""
         stream, _, number = (key or "").rpartition("/")
         if stream != self.process_stream or not number.isdecimal():
             return None
-        steps = self.steps
-        return steps.open_steps.get(int(number)) or steps.stuck.get(int(number))
+        steps, step = self.steps, int(number)
+        if self.answered is not None and self.answered.step == step:
+            return self.answered
+        return steps.open_steps.get(step) or steps.stuck.get(step)
 
     def _book_foreign_refunds(self, on: date) -> None:
         """Refunds that were made at the gateway itself get credit notes, named as the gateway names them."""
@@ -232,6 +240,14 @@ class Account:
         except Rejected:
             planned = Refund(amount=amount, lines=())
         self._book(planned, note_for(sold, planned, made.reference), on, reason=BY_GATEWAY)
+
+    def _drain(self, parked: GatewayNewsParked, on: date) -> None:
+        """Takes in what was told before anybody knew the order."""
+        if parked.standing is not None:
+            self._observe(parked.standing, on)
+        if parked.concern is not None:
+            self.stepped(process.raise_concern(self.steps, order_id=self.order_id, concern=parked.concern))
+        self.look(parked.gateway_reference)
 
     def _link(self, linked: GatewayPayment, reference: str) -> None:
         self.decision.add(

@@ -30,9 +30,10 @@ from tests.shop.facts import CODEC
 from tests.shop.http import CHECKOUT
 
 TOLD = Settings(postgres_url="postgresql:///not-used")
+NOT_CALLED: Any = None
 _LOG = MemoryLog()
 document = schemathesis.openapi.from_dict(
-    build_command_app(TOLD, Handling(_LOG, CODEC, HANDLERS), _LOG).openapi()
+    build_command_app(TOLD, Handling(_LOG, CODEC, HANDLERS), _LOG, NOT_CALLED).openapi()
 )
 CASES = [
     (operation, mode)
@@ -50,13 +51,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = MemoryLog()
     handling = Handling(log, CODEC, HANDLERS)
 
+    gateway = SandboxGateway(folder / "sandbox.sqlite")
+
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        gateway = SandboxGateway(folder / "sandbox.sqlite")
         async with handling, ProcessManagers(log, CODEC, handling, all_kinds(gateway)):
             yield
 
-    app = build_command_app(TOLD, handling, log, running=running())
+    app = build_command_app(TOLD, handling, log, gateway, running=running())
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()

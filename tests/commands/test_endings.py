@@ -157,6 +157,9 @@ class Unwritable:
         return say
 
 
+NOT_CALLED: Any = None
+
+
 def test_a_loop_that_breaks_answers_what_is_written_says_so_and_is_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +172,7 @@ def test_a_loop_that_breaks_answers_what_is_written_says_so_and_is_not_ready(
             log, CODEC, HANDLERS, failed=lambda name, error: failed.append((name, type(error).__name__))
         )
         settings = Settings(postgres_url="postgresql:///not-used", data_dir=tmp_path)
-        app = build_command_app(settings, handling, log)
+        app = build_command_app(settings, handling, log, NOT_CALLED)
         async with (
             handling,
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,

@@ -130,12 +130,15 @@ def test_every_answer_has_a_date_and_no_servers_name(port: int) -> None:
 
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+NOT_CALLED: Any = None
 
 
 def commands_that_fail(folder: Path) -> FastAPI:
     log = MemoryLog()
     handling = Handling(log, Codec(EVENT_TYPES), HANDLERS, deadline_seconds=1)
-    app = build_command_app(Settings(postgres_url="postgresql:///none", data_dir=folder), handling, log)
+    app = build_command_app(
+        Settings(postgres_url="postgresql:///none", data_dir=folder), handling, log, NOT_CALLED
+    )
     app.state.handling = None
     return app
 

@@ -6,18 +6,18 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from commands.gateways.gateway import Response
 from commands.gateways.sandbox import SandboxGateway
 from event_store.postgres.log import PostgresLog
 from replays.verification.verify import verify
 from tests.shop.commands import ORDER, Shop, eventually
-from tests.shop.gateways import WatchedGateway
+from tests.shop.gateways import Do, WatchedGateway
 
 pytestmark = pytest.mark.slow
 
@@ -29,8 +29,8 @@ class StallingGateway(WatchedGateway):
 
     has_answered = False
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
-        answer = do()
+    async def call(self, name: str, do: Do, key: str) -> Response:
+        answer = await do()
         if not self.has_answered:
             self.has_answered = True
             os.kill(os.getpid(), signal.SIGSTOP)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aggregates.event_types import EVENT_TYPES
-from commands.gateways.gateway import Gateway
+from commands.gateways.gateway import Gateway, Response
 from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
 from commands.loop.handling import Handling
@@ -22,7 +21,7 @@ from commands.processes import following
 from commands.processes.manager import ProcessManagers, all_kinds
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
-from tests.shop.gateways import WatchedGateway
+from tests.shop.gateways import Do, WatchedGateway
 
 
 class NotingGateway(WatchedGateway):
@@ -32,10 +31,10 @@ class NotingGateway(WatchedGateway):
         super().__init__(gateway)
         self._calls = calls
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+    async def call(self, name: str, do: Do, key: str) -> Response:
         with self._calls.open("a") as calls:
             calls.write(f"{key}\n")
-        return do()
+        return await do()
 
 
 async def work(url: str, ledger: str, calls: str) -> None:

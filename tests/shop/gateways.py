@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from commands.gateways.gateway import Gateway, GatewayRefusal, GatewayTimeout, GatewayUnavailable
+from commands.gateways.gateway import (
+    Gateway,
+    GatewayRefusal,
+    GatewayUnavailable,
+    GatewayUnclear,
+    Response,
+)
+
+Do = Callable[[], Awaitable[Response]]
+MOVING = frozenset({"authorize", "capture", "void", "refund"})
 
 
 class WatchedGateway:
-    """The real gateway; what becomes of a call is for `call` to say."""
+    """The real gateway; what becomes of a call that moves money is for `call` to say."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda **arguments: self.call(
-            name, lambda: getattr(self._gateway, name)(**arguments), arguments["key"]
-        )
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._gateway, name)
+        if name not in MOVING:
+            return real
+        return lambda **arguments: self.call(name, lambda: real(**arguments), arguments["key"])
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+    async def call(self, name: str, do: Do, key: str) -> Response:
         """Has it done, or not."""
-        return do()
+        return await do()
 
 
 class DyingGateway(WatchedGateway):
@@ -34,13 +44,13 @@ class DyingGateway(WatchedGateway):
         self._done = done
         self.dead = threading.Event()
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+    async def call(self, name: str, do: Do, key: str) -> Response:
         if name != self._at:
-            return do()
+            return await do()
         if self._done:
-            do()
+            await do()
         self.dead.set()
-        raise GatewayTimeout("the process dies here")
+        raise GatewayUnclear("the process dies here")
 
 
 class AwayGateway(WatchedGateway):
@@ -50,14 +60,14 @@ class AwayGateway(WatchedGateway):
         super().__init__(gateway)
         self.left = times
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+    async def call(self, name: str, do: Do, key: str) -> Response:
         if self.left == 0:
-            return do()
+            return await do()
         self.left -= 1
         if self.left % 2:
             raise GatewayUnavailable("connection refused")
-        do()
-        raise GatewayTimeout("no answer")
+        await do()
+        raise GatewayUnclear("no answer")
 
 
 class RefusingGateway(WatchedGateway):
@@ -67,10 +77,10 @@ class RefusingGateway(WatchedGateway):
         super().__init__(gateway)
         self.refusing: str | None = refusing
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+    async def call(self, name: str, do: Do, key: str) -> Response:
         if name == self.refusing:
             raise GatewayRefusal("not_possible")
-        return do()
+        return await do()
 
 
 class CountedGateway(WatchedGateway):
@@ -80,6 +90,6 @@ class CountedGateway(WatchedGateway):
         super().__init__(gateway)
         self.keys: list[str] = []
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+    async def call(self, name: str, do: Do, key: str) -> Response:
         self.keys.append(key)
-        return do()
+        return await do()

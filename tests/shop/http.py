@@ -99,7 +99,7 @@ async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterat
     configured = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **settings)
     handling = Handling(log, CODEC, HANDLERS, deadline_seconds=configured.deadline_seconds)
     gateway = SandboxGateway(folder / "sandbox.sqlite")
-    app = Bodies(build_command_app(configured, handling, log))
+    app = Bodies(build_command_app(configured, handling, log, gateway))
     async with (
         handling,
         ProcessManagers(log, CODEC, handling, all_kinds(gateway)),

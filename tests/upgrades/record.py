@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +25,7 @@ import psycopg
 
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Address
-from commands.gateways.gateway import Gateway, GatewayUnavailable
+from commands.gateways.gateway import Gateway, GatewayUnavailable, Response
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
 from commands.handlers import cart, catalog, inventory, orders
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
@@ -41,7 +41,7 @@ from tests.importing.files import SMALL
 from tests.importing.files import run as import_invoices
 from tests.shop.commands import KEPT, Shop, eventually
 from tests.shop.facts import NOON
-from tests.shop.gateways import DyingGateway, WatchedGateway
+from tests.shop.gateways import Do, DyingGateway, WatchedGateway
 
 LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # Whoever lost a call is dead before it asks again.
 STOCK_EVENTS = 300  # More than a stream has before a snapshot of it is drawn.
@@ -54,10 +54,10 @@ class GatewayOfOne(WatchedGateway):
         super().__init__(gateway)
         self._order_id = order_id
 
-    def call(self, name: str, do: Callable[[], Any], key: str) -> Any:
+    async def call(self, name: str, do: Do, key: str) -> Response:
         if not key.startswith(f"checkout-{self._order_id}/"):
             raise GatewayUnavailable("away")
-        return do()
+        return await do()
 
 
 class Recording:
