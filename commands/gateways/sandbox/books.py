@@ -89,6 +89,7 @@ class Outgoing:
 
     number: int
     body: bytes
+    created: int  # seconds since 1970
     attempts: int
 
 
@@ -263,16 +264,16 @@ class Books:
                 payments.load(reference)
             self._ledger.write("DELETE FROM events WHERE created < ?", (now - EVENT_SECONDS,))
 
-    def due(self, *, echoes: bool, limit: int = 100) -> list[Outgoing]:
-        """The events to be delivered now; with `echoes` those of our own calls too."""
+    def due(self, *, echoes: bool, late_seconds: float = 0, limit: int = 100) -> list[Outgoing]:
+        """The events to be delivered now, oldest first; with `echoes` those of our own calls too."""
         rows = self._ledger.rows(
-            "SELECT number, body, attempts FROM events WHERE delivered = 0 AND due <= ?"
+            "SELECT number, body, created, attempts FROM events WHERE delivered = 0 AND due <= ?"
             " AND (by_itself OR ?) ORDER BY number LIMIT ?",
-            (self._clock().timestamp(), echoes, limit),
+            (self._clock().timestamp() - late_seconds, echoes, limit),
         )
         return [
-            Outgoing(number, json.dumps(objects.shown(json.loads(body), self._secret)).encode(), attempts)
-            for number, body, attempts in rows
+            Outgoing(number, json.dumps(objects.shown(json.loads(body), self._secret)).encode(), *rest)
+            for number, body, *rest in rows
         ]
 
     def delivered(self, number: int) -> None:

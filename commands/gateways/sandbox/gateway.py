@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 from aggregates.kernel import Money, OrderId
 from aggregates.payments.standing import Standing, join
@@ -23,6 +19,7 @@ from commands.gateways.gateway import (
 )
 from commands.gateways.sandbox.books import Books, Charge, Reply
 from commands.gateways.sandbox.objects import Object
+from commands.gateways.sandbox.worker import Worker
 from commands.gateways.stripe_amounts import chargeable, to_stripe
 from commands.gateways.stripe_events import (
     API_VERSION,
@@ -32,8 +29,6 @@ from commands.gateways.stripe_events import (
     standing_of_intent,
     standing_of_refund,
 )
-
-T = TypeVar("T")
 
 
 class SandboxGateway:
@@ -45,7 +40,7 @@ class SandboxGateway:
     def __init__(self, books: Books | Path, *, busy_seconds: float = 5.0) -> None:
         """Raises GatewayUnavailable where the file is no ledger."""
         self.books = books if isinstance(books, Books) else Books(books, busy_seconds=busy_seconds)
-        self._worker = _Worker(self.books)
+        self.worker = Worker(self.books)
 
     async def authorize(
         self, *, key: str, method: str, amount: Money, order_id: OrderId, in_parts: bool = False
@@ -141,7 +136,7 @@ class SandboxGateway:
 
     async def recent(self, since: datetime) -> AsyncIterator[News]:
         """All news since a moment, oldest first, delivered or not."""
-        for event in await self._worker.run(lambda: self.books.events(since)):
+        for event in await self.worker.run(lambda: self.books.events(since)):
             yield news_of(event, livemode=False, api_version=API_VERSION)
 
     def charges(self, order_id: OrderId | None = None) -> list[Charge]:
@@ -150,7 +145,7 @@ class SandboxGateway:
 
     def close(self) -> None:
         """Ends what is under way, and blocks until then; later calls raise GatewayUnavailable."""
-        self._worker.close()
+        self.worker.close()
         self.books.close()
 
     async def aclose(self) -> None:
@@ -161,7 +156,7 @@ class SandboxGateway:
         self, operation: str, parameters: Object, *, key: str | None = None, declines: bool = False
     ) -> Reply:
         """A call's reply, with the payment intent as its body also where `declines` are no error."""
-        reply = await self._worker.run(lambda: self.books.request(operation, parameters, key=key))
+        reply = await self.worker.run(lambda: self.books.request(operation, parameters, key=key))
         if reply.delay_seconds:
             await asyncio.sleep(reply.delay_seconds)
         if reply.fault in ("lost_before", "lost_after", "reset", "garbled"):
@@ -188,45 +183,3 @@ class SandboxGateway:
 
 def _response(reply: Reply, standing: Standing) -> Response:
     return Response(standing=standing, request_id=reply.request_id)
-
-
-class _Worker:
-    """A thread that works for the event loop; what gathers meanwhile is done with one write to the disk."""
-
-    def __init__(self, books: Books) -> None:
-        self._books = books
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
-        self._lock = threading.Lock()
-        self._waiting: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._closed = False
-
-    async def run(self, call: Callable[[], T]) -> T:
-        """What the call returns or raises."""
-        done: Future[T] = Future()
-        with self._lock:
-            if self._closed:
-                raise GatewayUnavailable("closed")
-            self._waiting.append((call, done))
-            if len(self._waiting) == 1:
-                self._thread.submit(self._work)
-        return await asyncio.wrap_future(done)
-
-    def close(self) -> None:
-        """Waits for what was asked before."""
-        with self._lock:
-            self._closed = True
-        self._thread.shutdown()
-
-    def _work(self) -> None:
-        with self._lock:
-            work = [one for one in self._waiting if one[1].set_running_or_notify_cancel()]
-            self._waiting.clear()
-        try:
-            results = self._books.together([call for call, _ in work])
-        except Exception as error:  # the file is away: for every call
-            results = [error] * len(work)
-        for (_, done), result in zip(work, results, strict=True):
-            if isinstance(result, Exception):
-                done.set_exception(result)
-            else:
-                done.set_result(result)

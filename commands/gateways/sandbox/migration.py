@@ -58,6 +58,11 @@ def migrate(ledger: sqlite3.Connection) -> None:
         _save(ledger, intent, intent["id"], order_id)
         if intent["latest_charge"]:
             _save(ledger, charge, intent["id"])
+        if captured:
+            fee = objects.charge_fee(charge["amount_captured"])
+            charge["balance_transaction"] = _move(
+                ledger, charge, charge, "charge", charge["amount_captured"], fee
+            )
     for key, request, answer in calls:
         body: Object
         status = 200
@@ -153,8 +158,24 @@ def _refund(ledger: sqlite3.Connection, charge: Object, amount: Money, now: int,
         status="succeeded",
         metadata={"step": step} if step else {},
     )
+    refund["balance_transaction"] = _move(ledger, refund, charge, "refund", -given, 0)
     _save(ledger, refund, charge["payment_intent"])
     return refund
+
+
+def _move(
+    ledger: sqlite3.Connection, source: Object, charge: Object, category: str, amount: int, fee: int
+) -> str:
+    moved = objects.balance_transaction(
+        f"txn_{_digest(source['id'])}",
+        source,
+        category=category,
+        amount=amount,
+        fee=fee,
+        created=source["created"],
+    )
+    _save(ledger, moved, charge["payment_intent"])
+    return str(moved["id"])
 
 
 def _save(ledger: sqlite3.Connection, one: Object, payment: str, order_id: Any = None) -> None:

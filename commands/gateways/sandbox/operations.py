@@ -9,6 +9,7 @@ from typing import Any
 from commands.gateways.sandbox import objects
 from commands.gateways.sandbox.objects import Object
 from commands.gateways.sandbox.payments import Payments, Refused
+from commands.gateways.stripe_amounts import chargeable, from_stripe
 
 Parameters = Mapping[str, Any]
 """As in a request's form: text, and maps and lists of it. `id` is the object that the path names."""
@@ -40,8 +41,13 @@ def perform(payments: Payments, operation: str, parameters: Parameters) -> tuple
 def _create(payments: Payments, given: Parameters) -> tuple[int, Object]:
     options = (given.get("payment_method_options") or {}).get("card") or {}
     method = given.get("payment_method") or given.get("confirmation_token")
+    if "payment_method_types" in given:
+        code = "payment_method_types_no_longer_supported"
+        raise Refused(code, "Use allowed_payment_method_types.", stored=False, param="payment_method_types")
+    if "automatic_payment_methods" in given and "allowed_payment_method_types" in given:
+        raise Refused("parameter_invalid", "The two exclude each other.", stored=False)
     intent = payments.create(
-        amount=_whole(given, "amount"),
+        amount=_amount(given, str(given.get("currency"))),
         currency=str(given["currency"]).lower(),
         metadata=_metadata(given),
         in_parts=options.get("request_multicapture") == "if_available",
@@ -67,7 +73,8 @@ def _attempted(intent: Object) -> tuple[int, Object]:
 
 def _capture(payments: Payments, given: Parameters) -> tuple[int, Object]:
     intent = payments.load(given["id"], "payment_intent")
-    amount = _whole(given, "amount_to_capture") if "amount_to_capture" in given else None
+    named = "amount_to_capture"
+    amount = _amount(given, intent["currency"], named) if named in given else None
     payments.capture(intent, amount, final=_flag(given, "final_capture", default=True))
     return 200, intent
 
@@ -85,7 +92,7 @@ def _refund(payments: Payments, given: Parameters) -> tuple[int, Object]:
     if named is None:
         raise Refused("parameter_missing", "One of charge and payment_intent is needed.", stored=False)
     intent = payments.load(named, "payment_intent")
-    amount = _whole(given, "amount") if "amount" in given else None
+    amount = _amount(given, intent["currency"]) if "amount" in given else None
     return 200, payments.refund(intent, amount, _metadata(given))
 
 
@@ -180,7 +187,25 @@ def _loaded(body: str) -> Object:
 
 
 def _metadata(given: Parameters) -> dict[str, str]:
-    return {name: str(value) for name, value in (given.get("metadata") or {}).items()}
+    metadata = {name: str(value) for name, value in (given.get("metadata") or {}).items()}
+    if len(metadata) > 50 or any(len(name) > 40 or len(value) > 500 for name, value in metadata.items()):
+        raise Refused(
+            "metadata_invalid", "At most 50 of 40 and 500 characters", stored=False, param="metadata"
+        )
+    return metadata
+
+
+def _amount(given: Parameters, currency: str, name: str = "amount") -> int:
+    """An amount in Stripe's unit, with the digits that the currency wants."""
+    amount = _whole(given, name)
+    try:
+        fits = chargeable(from_stripe(amount, currency))
+    except ValueError as error:
+        fits = str(error)
+    if fits is not None:
+        code = "invalid_currency" if fits.startswith("currency") else "invalid_amount"
+        raise Refused(code, f"{amount} {currency}: {fits}", stored=False, param=name)
+    return amount
 
 
 def _whole(given: Parameters, name: str) -> int:
