@@ -44,7 +44,7 @@ PaymentStatus = Literal[
     "refunded",
 ]
 
-_UNNAMED = "unnamed "
+UNNAMED = "unnamed "
 """Begins what we call a refund that was stored without the gateway's name for it."""
 
 
@@ -236,7 +236,7 @@ def _refunds_after(
     match event:
         case PaymentRefunded():
             made = RefundStanding(
-                reference=event.refund_reference or f"{_UNNAMED}{len(refunds) + 1}",
+                reference=event.refund_reference or f"{UNNAMED}{len(refunds) + 1}",
                 amount=event.amount.amount,
                 state="pending" if event.pending else "succeeded",
                 credit_note_id=event.credit_note_id,
@@ -262,7 +262,7 @@ def _with_state(
 def _named(refunds: tuple[RefundStanding, ...], reference: str, amount: int) -> tuple[RefundStanding, ...]:
     """With the gateway's name for the first of this amount that was stored without one."""
     for at, one in enumerate(refunds):
-        if one.reference.startswith(_UNNAMED) and one.amount == amount:
+        if one.reference.startswith(UNNAMED) and one.amount == amount:
             return (*refunds[:at], replace(one, reference=reference), *refunds[at + 1 :])
     return refunds
 
@@ -394,7 +394,7 @@ def _with_names(known: Standing, standing: Standing) -> Standing:
 
     Of the same credit note (or of none) and amount is the same refund: it must not count twice.
     """
-    unnamed = [refund for refund in known.refunds if refund.reference.startswith(_UNNAMED)]
+    unnamed = [refund for refund in known.refunds if refund.reference.startswith(UNNAMED)]
     if not unnamed:
         return known
     names = {refund.reference for refund in known.refunds}

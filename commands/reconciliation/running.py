@@ -1,0 +1,146 @@
+"""One reconciliation from end to end: the report read, our payments beside it, and a look at what we lack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+from aggregates.kernel import Rejected
+from commands.gateways.gateway import GatewayError
+from commands.importing.progress import Progress
+from commands.loop.decision import BusyError
+from commands.reconciliation.books import orders_moved, our_payments
+from commands.reconciliation.matching import (
+    SETTLED,
+    Finding,
+    Kind,
+    Report,
+    Verdict,
+    Window,
+    compare,
+    compare_all,
+)
+from commands.reconciliation.report import MalformedReport, read_report
+from event_store.codec import Codec
+from event_store.records import EventReader
+
+LOOKS_AT_ONCE = 8
+
+Heal = Callable[[str], Awaitable[None]]
+"""Looks at a payment by the gateway's reference, and has what the gateway says of it joined into our log.
+
+Raises GatewayError, and what the handling loop raises.
+"""
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """What a reconciliation found: every item is counted, and those that did not just match are listed."""
+
+    report: Report
+    window: Window
+    counts: Counter[tuple[Verdict, Kind]] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def left(self) -> list[Finding]:
+        """What is to be looked into."""
+        return [finding for finding in self.findings if finding.verdict not in SETTLED]
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Takes in what was found."""
+        for finding in findings:
+            self.counts[finding.verdict, finding.kind] += 1
+            if finding.verdict != "matched":
+                self.findings.append(finding)
+
+
+async def reconcile(
+    file: Path,
+    log: EventReader,
+    codec: Codec,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    heal: Heal | None = None,
+    progress: Progress,
+) -> Reconciliation:
+    """Holds the report against the log. Raises MalformedReport and OSError.
+
+    `since` and `until` (UTC) say which time the report covers; else it is taken to begin with the day of its
+    first line and to end with its last. Without `heal` nothing is looked at, and nothing written.
+    """
+    report = Report()
+    progress.stage("reading the report", unit=" lines")
+    for line in read_report(file):
+        report.add(line)
+        progress.advance(1)
+    window = _window(report, since, until)
+    progress.stage("reading our payments", unit=" items")
+    orders = dict.fromkeys(chain(report.orders, orders_moved(log, window)))
+    result = Reconciliation(report, window)
+    for finding in compare_all(report, our_payments(log, codec, orders), window):
+        result.add((finding,))
+        progress.advance(1)
+    if heal is not None:
+        await _heal(result, log, codec, heal, progress)
+    progress.close()
+    return result
+
+
+def _window(report: Report, since: datetime | None, until: datetime | None) -> Window:
+    since = since or (report.first and report.first.replace(hour=0, minute=0, second=0, microsecond=0))
+    until = until or (report.last and report.last + timedelta(microseconds=1))
+    if since is None or until is None:
+        raise MalformedReport("the report has no lines: --since and --until say which time it covers")
+    return Window(since, until)
+
+
+async def _heal(
+    result: Reconciliation, log: EventReader, codec: Codec, heal: Heal, progress: Progress
+) -> None:
+    """Looks at the payments of which the report has more than we; what then agrees is healed."""
+    lacking = {finding.payment: finding.order_id for finding in result.findings if _lacks(finding)}
+    progress.stage("looking at the gateway", total=len(lacking), unit=" payments")
+    looked: set[str] = set()
+    slots = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+    async def look(reference: str) -> None:
+        async with slots:
+            try:
+                await heal(reference)
+                looked.add(reference)
+            except (GatewayError, Rejected, BusyError) as error:
+                progress.note(f"{reference} could not be looked at: {error}")
+            progress.advance(1)
+
+    await asyncio.gather(*map(look, lacking))
+    orders = {order for reference, order in lacking.items() if reference in looked and order is not None}
+    again = {
+        payment.reference: compare(payment, result.report.payments.get(payment.reference, ()), result.window)
+        for payment in our_payments(log, codec, orders)
+        if payment.reference in looked
+    }
+    before = {(finding.kind, finding.item) for finding in result.findings if finding.payment in again}
+    kept = [finding for finding in result.findings if finding.payment not in again]
+    for finding in chain.from_iterable(again.values()):
+        if finding.verdict != "matched":
+            kept.append(finding)
+        elif (finding.kind, finding.item) in before:
+            kept.append(replace(finding, verdict="healed"))
+    matched = Counter({key: count for key, count in result.counts.items() if key[0] == "matched"})
+    result.findings, result.counts = [], matched
+    result.add(kept)
+
+
+def _lacks(finding: Finding) -> bool:
+    """Whether we may not have heard of something that the gateway did."""
+    if finding.verdict == "missing_here":
+        return True
+    more = finding.differs == "amount" and finding.ours is not None and finding.reported is not None
+    return more and abs(finding.reported.amount) > abs(finding.ours.amount)  # type: ignore[union-attr]
