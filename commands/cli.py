@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from commands.reconciliation.cli import reconcile_command
+from commands.reconciliation.cli import reconcile_command, report_command
 
 
 @click.group("payments")
@@ -13,3 +13,4 @@ def payments_group() -> None:
 
 
 payments_group.add_command(reconcile_command)
+payments_group.add_command(report_command)

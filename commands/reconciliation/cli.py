@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -14,9 +14,13 @@ import msgspec
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import Money
+from commands.gateways.sandbox.balance_report import report_lines
+from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.importing.progress import Progress
+from commands.importing.running import quiet_logs
+from commands.reconciliation.healing import healing
 from commands.reconciliation.matching import SETTLED, Finding, Total, Verdict
-from commands.reconciliation.report import MalformedReport, major
+from commands.reconciliation.report import MalformedReport, balance_report, major
 from commands.reconciliation.running import Reconciliation, reconcile
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
@@ -89,19 +93,41 @@ def reconcile_command(
     is looked at, joined into our books and so healed. The exit code is 1 where anything is left that is
     neither matched nor healed nor foreign.
     """
-    progress = Progress()
     try:
-        with closing(PostgresLog.open(addresses.postgres_url, read_only=True)) as log:
-            found = asyncio.run(
-                reconcile(report, log, Codec(EVENT_TYPES), since=since, until=until, progress=progress)
-            )
+        with quiet_logs():
+            found = asyncio.run(_reconciled(addresses, report, since, until, look=not no_look))
     except MalformedReport as error:
         raise click.ClickException(f"{report}: {error}") from error
-    finally:
-        progress.close()
     click.echo(in_json(found) if as_json else in_words(found))
     if found.left:
         raise click.exceptions.Exit(1)
+
+
+@click.command("report")
+@click.argument("report", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.csv")
+@click.pass_obj
+def report_command(addresses: Addresses, report: Path) -> None:
+    """Write the sandbox's balance report, as Stripe would, to OUT.csv."""
+    with closing(_sandbox(addresses)) as gateway, report.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(balance_report(report_lines(gateway.books)))
+
+
+async def _reconciled(
+    addresses: Addresses, file: Path, since: datetime | None, until: datetime | None, *, look: bool
+) -> Reconciliation:
+    codec, progress = Codec(EVENT_TYPES), Progress()
+    with closing(PostgresLog.open(addresses.postgres_url, read_only=not look)) as log:
+        async with AsyncExitStack() as opened:
+            opened.callback(progress.close)
+            heal = None
+            if look:
+                gateway = opened.enter_context(closing(_sandbox(addresses)))
+                heal = await opened.enter_async_context(healing(log, codec, gateway))
+            return await reconcile(file, log, codec, since=since, until=until, heal=heal, progress=progress)
+
+
+def _sandbox(addresses: Addresses) -> SandboxGateway:
+    return SandboxGateway(addresses.data_dir / "sandbox.sqlite")
 
 
 def in_json(found: Reconciliation) -> str:

@@ -111,6 +111,11 @@ class _Movement:
     order: str
     ours: bool
 
+    @property
+    def takes(self) -> bool:
+        """Whether money went from us; a yen that went may be nothing in the currency of settlement."""
+        return self.gross.amount < 0 or self.kind == "refund"
+
 
 @dataclass(slots=True)
 class Report:
@@ -234,7 +239,7 @@ class _Compared:
         of_all = amounts and all(one.amount == self.payment.authorized for one in facing)
         if len(facing) == len(self.movements) and not of_all:
             signed = (
-                abs(one.facing.amount) * (-1 if one.gross.amount < 0 else 1)
+                abs(one.facing.amount) * (-1 if one.takes else 1)
                 for one in self.movements
                 if one.facing is not None
             )

@@ -5,13 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.bench import append, hot_stream, one_caller, reading, restore, servers, sizes, storefront
+from tests.bench import (
+    append,
+    hot_stream,
+    one_caller,
+    reading,
+    reconciliation,
+    restore,
+    servers,
+    sizes,
+    storefront,
+)
 
 BENCHES: dict[str, Callable[[], None]] = {
     "append": append.main,
     "one_caller": one_caller.main,
     "reading": reading.main,
     "hot_stream": hot_stream.main,
+    "reconciliation": reconciliation.main,
     "storefront": storefront.main,
 }
 LONG = {"servers": servers.main, "sizes": sizes.main, "restore": restore.main}

@@ -1,0 +1,589 @@
+"""Our payments against a balance report: what agrees is matched, and each difference is found."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aggregates.inventory import stock
+from aggregates.kernel import Money
+from aggregates.payments import payment
+from commands.cli import payments_group
+from commands.gateways.gateway import GatewayUnavailable
+from commands.gateways.sandbox.balance_report import report_lines
+from commands.gateways.sandbox.gateway import SandboxGateway
+from commands.importing.progress import Progress
+from commands.reconciliation.healing import healing
+from commands.reconciliation.matching import KINDS, LAG
+from commands.reconciliation.report import COLUMNS, Line, MalformedReport, balance_report, read_report
+from commands.reconciliation.running import Heal, Reconciliation, reconcile
+from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
+from event_store.records import EventLog
+from tests.payments.reported import NOVEMBER, OCTOBER, Paid, lines_of, write_log
+from tests.shop.facts import CODEC
+from tests.shop.log import Shop
+
+Found = set[tuple[str, str, str]]
+"""Verdict, kind and item of each finding that did not just match."""
+
+
+def write(folder: Path, lines: Sequence[Line], *, text: Callable[[str], bytes] = str.encode) -> Path:
+    file = folder / "report.csv"
+    file.write_bytes(text("".join(balance_report(lines))))
+    return file
+
+
+def reconciled(
+    log: EventLog,
+    file: Path,
+    *,
+    since: datetime | None = OCTOBER,
+    until: datetime | None = NOVEMBER,
+    heal: Heal | None = None,
+) -> Reconciliation:
+    progress = Progress(io.StringIO())
+    return asyncio.run(reconcile(file, log, CODEC, since=since, until=until, heal=heal, progress=progress))
+
+
+def found(result: Reconciliation) -> Found:
+    return {(one.verdict, one.kind, one.item) for one in result.findings}
+
+
+def log_of(payments: Sequence[Paid]) -> MemoryLog:
+    log = MemoryLog()
+    write_log(log, payments)
+    return log
+
+
+def in_log(payments: Sequence[Paid], lines: Sequence[Line], folder: Path, **window: Any) -> Reconciliation:
+    return reconciled(log_of(payments), write(folder, lines), **window)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all of Hypothesis's examples."""
+    return tmp_path_factory.mktemp("reports")
+
+
+CURRENCIES = [("EUR", "EUR"), ("JPY", "JPY"), ("KWD", "KWD"), ("GBP", "EUR"), ("JPY", "EUR"), ("KWD", "EUR")]
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Paid]:
+    """Payments of October with any mix of captures, refunds that end in any way, and a dispute."""
+    payments = []
+    for number in range(draw(st.integers(1, 4))):
+        captures = tuple(draw(st.lists(st.integers(100, 5_000), min_size=1, max_size=3)))
+        left = sum(captures)
+        refunds = []
+        for end in draw(
+            st.lists(st.sampled_from(["succeeded", "pending", "failed", "failed_unpaid"]), max_size=3)
+        ):
+            amount = draw(st.integers(1, max(1, left // 2)))
+            left -= amount
+            refunds.append((amount, end))
+        currency, settlement = draw(st.sampled_from(CURRENCIES))
+        payments.append(
+            Paid(
+                number=number,
+                at=OCTOBER + timedelta(minutes=draw(st.integers(0, 29 * 24 * 60))),
+                currency=currency,
+                settlement=settlement,
+                captures=captures,
+                released=draw(st.sampled_from([0, 0, 700])),
+                refunds=tuple(refunds),
+                disputed=draw(st.sampled_from([0, 0, 50])),
+                won=draw(st.booleans()),
+            )
+        )
+    return payments
+
+
+@settings(deadline=None, max_examples=150)
+@given(stories())
+def test_whatever_was_paid_given_back_and_disputed_is_matched(folder: Path, payments: list[Paid]) -> None:
+    lines = lines_of(payments)
+    result = in_log(payments, lines, folder)
+    assert found(result) == set()
+    items = {_item(line) for line in lines if line.category in KINDS}
+    assert sum(result.counts.values()) == len(items)
+    for (category, currency), total in result.report.totals.items():
+        same = [line for line in lines if (line.category, line.currency) == (category, currency)]
+        assert (total.lines, total.gross, total.fee, total.net) == (
+            len(same),
+            sum(line.gross for line in same),
+            sum(line.fee for line in same),
+            sum(line.net for line in same),
+        )
+
+
+def _item(line: Line) -> tuple[str, str]:
+    kind = KINDS[line.category]
+    return kind, {"charge": line.payment, "dispute": line.transaction}.get(kind, line.source)
+
+
+def _paid_in(line: Line, payments: Sequence[Paid]) -> str:
+    return next(paid.currency for paid in payments if paid.reference == line.payment)
+
+
+@settings(deadline=None, max_examples=150)
+@given(stories(), st.data())
+def test_another_amount_is_found_whichever_column_has_it(
+    folder: Path, payments: list[Paid], data: st.DataObject
+) -> None:
+    lines = lines_of(payments)
+    at = data.draw(st.sampled_from([at for at, line in enumerate(lines) if line.payment]))
+    line = lines[at]
+    altered = []
+    if line.currency == _paid_in(line, payments):
+        altered.append(replace(line, gross=line.gross + 1))
+    if line.facing is not None:
+        altered.append(replace(line, facing=line.facing + Money(1, line.facing.currency)))
+    if not altered:
+        return  # A dispute in the currency of settlement: known by its name alone.
+    lines[at] = data.draw(st.sampled_from(altered))
+    result = in_log(payments, lines, folder)
+    assert found(result) == {("differing", *_item(line))}
+    assert result.left[0].differs == "amount"
+
+
+@settings(deadline=None, max_examples=100)
+@given(stories(), st.data())
+def test_another_currency_is_found(folder: Path, payments: list[Paid], data: st.DataObject) -> None:
+    lines = lines_of(payments)
+    at = data.draw(st.sampled_from([at for at, line in enumerate(lines) if line.facing is not None]))
+    facing = lines[at].facing
+    assert facing is not None
+    lines[at] = replace(lines[at], facing=Money(facing.amount, "USD"))
+    result = in_log(payments, lines, folder)
+    assert found(result) == {("differing", *_item(lines[at]))}
+    assert result.left[0].differs == "currency"
+
+
+@settings(deadline=None, max_examples=100)
+@given(stories(), st.data())
+def test_what_the_report_lacks_is_missing_at_stripe(
+    folder: Path, payments: list[Paid], data: st.DataObject
+) -> None:
+    """But for a refund that failed: without the line that took it there is nothing that came back."""
+    lines = lines_of(payments)
+    failed = {line.source for line in lines if line.category == "refund_failure"}
+    items = sorted({_item(line) for line in lines if line.payment and line.category != "refund"})
+    items += sorted(
+        {_item(line) for line in lines if line.category == "refund" and line.source not in failed}
+    )
+    item = data.draw(st.sampled_from(items))
+    kept = [line for line in lines if not line.payment or _item(line) != item]
+    assert found(in_log(payments, kept, folder)) == {("missing_at_stripe", *item)}
+
+
+@settings(deadline=None, max_examples=100)
+@given(stories(), st.booleans(), st.data())
+def test_what_our_log_lacks_is_missing_here_or_foreign_where_nothing_of_it_names_us(
+    folder: Path, payments: list[Paid], ours: bool, data: st.DataObject
+) -> None:
+    lost = data.draw(st.sampled_from(payments))
+    lines = [
+        line
+        if ours or line.payment != lost.reference
+        else replace(line, order="", step="", credit_note="", refund_step="")
+        for line in lines_of(payments)
+    ]
+    result = in_log([paid for paid in payments if paid is not lost], lines, folder)
+    verdict = "missing_here" if ours else "foreign"
+    assert found(result) == {(verdict, *_item(line)) for line in lines if line.payment == lost.reference}
+    assert bool(result.left) == ours
+
+
+@settings(deadline=None, max_examples=50)
+@given(stories(), st.data())
+def test_a_refund_that_we_never_heard_of_is_missing_here(
+    folder: Path, payments: list[Paid], data: st.DataObject
+) -> None:
+    lines = lines_of(payments)
+    line = data.draw(st.sampled_from([line for line in lines if line.category == "charge"]))
+    refund = replace(line, transaction="txn_dashboard", category="refund", source="re_dashboard", fee=0)
+    refund = replace(refund, gross=-line.gross)
+    assert found(in_log(payments, [*lines, refund], folder)) == {("missing_here", "refund", "re_dashboard")}
+
+
+@settings(deadline=None, max_examples=200)
+@given(stories())
+def test_a_report_that_is_written_is_read_as_it_was(folder: Path, payments: list[Paid]) -> None:
+    lines = lines_of(payments)
+    assert list(read_report(write(folder, lines))) == lines
+
+
+def test_what_happened_within_three_hours_of_the_end_is_not_missed(tmp_path: Path) -> None:
+    before, after = (
+        Paid(number=number, at=NOVEMBER - LAG + timedelta(seconds=seconds))
+        for number, seconds in ((1, -1), (2, 0))
+    )
+    result = in_log([before, after], [], tmp_path)
+    assert found(result) == {("missing_at_stripe", "charge", before.reference)}
+
+
+def test_what_happened_before_the_report_began_is_not_missed(tmp_path: Path) -> None:
+    early, late = (Paid(number=number, at=OCTOBER + timedelta(seconds=s)) for number, s in ((1, -1), (2, 0)))
+    assert found(in_log([early, late], [], tmp_path)) == {("missing_at_stripe", "charge", late.reference)}
+
+
+def test_a_report_that_does_not_say_covers_from_the_day_of_its_first_line_to_its_last(tmp_path: Path) -> None:
+    noon = OCTOBER + timedelta(hours=12)
+    day_before, same_day, first, last = (
+        Paid(number=number, at=noon + timedelta(hours=hours))
+        for number, hours in enumerate((-13, -11, 0, 48))
+    )
+    result = in_log(
+        [day_before, same_day, first, last],
+        lines_of([first, last], others=False),
+        tmp_path,
+        since=None,
+        until=None,
+    )
+    assert found(result) == {("missing_at_stripe", "charge", same_day.reference)}
+
+
+def test_captures_of_which_a_report_has_the_later_ones_are_matched(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER - timedelta(days=1), captures=(500, 300, 499), apart=timedelta(days=2))
+    first, *later = lines_of([paid], others=False)
+    assert found(in_log([paid], later, tmp_path)) == set()
+    assert found(in_log([paid], later[1:], tmp_path)) == {("differing", "charge", paid.reference)}
+    assert found(in_log([paid], [first, *later], tmp_path)) == set()
+
+
+def test_a_hold_captured_in_part_may_be_a_line_of_all_and_one_that_takes_the_rest_back(
+    tmp_path: Path,
+) -> None:
+    paid = Paid(number=1, at=OCTOBER, captures=(799,), released=500)
+    [line] = lines_of([paid], others=False)
+    of_all = replace(line, gross=1299, facing=Money(1299, "EUR"))
+    rest = replace(
+        line, transaction="txn_rest", category="partial_capture_reversal", gross=-500, fee=0, facing=None
+    )
+    assert found(in_log([paid], [of_all, rest], tmp_path)) == set()
+    assert found(in_log([paid], [of_all], tmp_path)) == {("differing", "charge", paid.reference)}
+    shown_before = replace(line, facing=Money(1299, "EUR"))  # the amount of the original charge
+    assert found(in_log([paid], [shown_before], tmp_path)) == set()
+
+
+def test_a_refund_stored_without_its_name_is_known_by_its_amount(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"),))
+    log = MemoryLog()
+    shop = Shop(log)
+    requested = shop.decide(
+        payment.request, order_id=paid.order, method="x", amount=Money(1299, "EUR"), capture="fulfilment"
+    )
+    unnamed = payment.PaymentRefunded(
+        order_id=paid.order, amount=Money(300, "EUR"), gateway_reference=paid.reference
+    )
+    taken = payment.PaymentCaptured(
+        order_id=paid.order, amount=Money(1299, "EUR"), source="gateway", gateway_reference=paid.reference
+    )
+    shop.record(requested, (taken, unnamed), channel="import", valid_at=OCTOBER)
+    shop.flush()
+    lines = lines_of([paid], others=False)
+    assert found(reconciled(log, write(tmp_path, lines))) == set()
+    lines[1] = replace(lines[1], gross=-301, facing=Money(-301, "EUR"))
+    assert ("missing_here", "refund", lines[1].source) in found(reconciled(log, write(tmp_path, lines)))
+
+
+ROW: dict[str, str] = {
+    "balance_transaction_id": "txn_1",
+    "created_utc": "2026-10-02 09:30:00",
+    "currency": "eur",
+    "gross": "12.99",
+    "fee": "0.44",
+    "net": "12.55",
+    "reporting_category": "charge",
+    "source_id": "ch_1",
+    "customer_facing_amount": "12.99",
+    "customer_facing_currency": "eur",
+    "payment_intent_id": "pi_1",
+    "payment_metadata[order]": "o1",
+}
+
+
+def file_of(folder: Path, *rows: dict[str, str], columns: Sequence[str] = COLUMNS) -> Path:
+    cells = [",".join(f'"{(ROW | row).get(column, "")}"' for column in columns) for row in rows]
+    file = folder / "report.csv"
+    file.write_text("\n".join([",".join(columns), *cells]) + "\n")
+    return file
+
+
+def test_a_byte_order_mark_carriage_returns_quotes_and_other_columns_change_nothing(tmp_path: Path) -> None:
+    file = file_of(
+        tmp_path, {"description": 'Mugs, ""blue""\nand red'}, columns=["description", *reversed(COLUMNS)]
+    )
+    [plain] = read_report(file)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    assert list(read_report(file)) == [plain]
+    assert (plain.gross, plain.fee, plain.net, plain.facing) == (1299, 44, 1255, Money(1299, "EUR"))
+
+
+@pytest.mark.parametrize(
+    ("currency", "text", "minor"),
+    [
+        ("jpy", "1299", 1299),
+        ("jpy", "1299.00", 1299),
+        ("jpy", "1,299", 1299),
+        ("kwd", "1.299", 1299),
+        ("kwd", "1.3", 1300),
+        ("kwd", "12,345.670", 12_345_670),
+        ("isk", "1299.00", 1299),
+        ("usd", "1,234.56", 123_456),
+        ("usd", "1,234", 123_400),
+        ("usd", "12,99", 1299),
+        ("usd", "-0.50", -50),
+        ("usd", "7", 700),
+    ],
+)
+def test_amounts_are_read_as_the_currency_writes_them(
+    tmp_path: Path, currency: str, text: str, minor: int
+) -> None:
+    amounts = {"currency": currency, "gross": text, "fee": "0", "net": text, "customer_facing_amount": ""}
+    [line] = read_report(file_of(tmp_path, amounts))
+    assert (line.gross, line.currency) == (minor, currency.upper())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"gross": "12.995", "net": "12.555"}, "gross 12.995 is finer than EUR has coins"),
+        ({"currency": "jpy", "fee": "0.50"}, "gross 12.99 is finer than JPY has coins"),
+        ({"currency": "kwd", "gross": "1,299"}, "gross '1,299' is no amount"),  # 1.299 or 1299?
+        ({"gross": "1E+3"}, "gross '1E+3' is no amount"),
+        ({"gross": "١٢"}, "gross '١٢' is no amount"),
+        ({"gross": ""}, "gross '' is no amount"),
+        ({"gross": "1,23,4.00"}, "gross '1,23,4.00' is no amount"),
+        ({"gross": "9" * 40}, f"gross '{'9' * 40}' is no amount"),
+        ({"net": "12.56"}, "net 12.56 is not gross 12.99 less fee 0.44"),
+        ({"currency": "xyz"}, "currency 'xyz' is no currency"),
+        ({"customer_facing_currency": ""}, "customer_facing_currency '' is no currency"),
+        ({"created_utc": "02/10/2026 09:30"}, "created_utc '02/10/2026 09:30' is no time"),
+        ({"balance_transaction_id": ""}, "no balance_transaction_id or reporting_category"),
+        ({}, "txn_1 is there a second time"),
+    ],
+)
+def test_a_line_that_does_not_fit_is_refused_with_its_number(
+    tmp_path: Path, wrong: dict[str, str], reason: str
+) -> None:
+    first = {"description": "two\nlines"}
+    columns = [*COLUMNS, "description"]
+    file = file_of(tmp_path, first, {"balance_transaction_id": "txn_1"} | wrong, columns=columns)
+    if wrong and "balance_transaction_id" not in wrong:
+        file = file_of(tmp_path, first, {"balance_transaction_id": "txn_2"} | wrong, columns=columns)
+    with pytest.raises(MalformedReport) as refused:
+        list(read_report(file))
+    assert str(refused.value) == f"line 4: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "line 1: no itemized balance report: it lacks the columns balance_transaction_id"),
+        (b"id,Amount\n1,2\n", "line 1: no itemized balance report"),
+        (",".join(COLUMNS).encode() + b",gross\n", "line 1: the column gross is there twice"),
+        (",".join(COLUMNS).encode() + b"\n1,2\n", "line 2: 2 values under 19 columns"),
+        (",".join(COLUMNS).encode() + b'\n"txn\n', "line 2: unexpected end of data"),
+        (",".join(COLUMNS).encode() + b"\n\xff\xfe", "not UTF-8 text"),
+    ],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    file = tmp_path / "report.csv"
+    file.write_bytes(content)
+    with pytest.raises(MalformedReport) as refused:
+        list(read_report(file))
+    assert reason in str(refused.value)
+
+
+# What is missing here is looked at. The sandbox is the gateway: it did what our log has not heard of.
+
+
+@dataclass
+class Sandbox:
+    """A shop's log beside the sandbox's books: one order, authorized at both."""
+
+    log: EventLog
+    gateway: SandboxGateway
+    reference: str = ""
+
+    ORDER = "c" * 32
+    KEY = f"checkout-{ORDER}"
+
+    async def opened(self) -> Sandbox:
+        shop = Shop(self.log)
+        shop.lists("MUG-1")
+        requested = shop.decide(
+            payment.request,
+            order_id=self.ORDER,
+            method="pm_card_visa",
+            amount=Money(1299, "GBP"),
+            capture="fulfilment",
+        )
+        reserved = shop.decide(
+            stock.reserve, sku="MUG-1", order_id=self.ORDER, quantity=1, expires_at=NOVEMBER
+        )
+        shop.record(shop.ordered(self.ORDER, {"MUG-1": 1}), requested, reserved)
+        amount = Money(1299, "GBP")
+        response = await self.gateway.authorize(
+            key=f"{self.KEY}/1", method="pm_card_visa", amount=amount, order_id=self.ORDER
+        )
+        self.reference = response.standing.reference
+        shop.record(shop.decide(payment.observe, standing=response.standing, order_id=self.ORDER))
+        shop.flush()
+        return self
+
+    async def captures(self) -> None:
+        await self.gateway.capture(
+            key=f"{self.KEY}/2", reference=self.reference, amount=Money(1299, "GBP"), final=True
+        )
+
+    def report(self, folder: Path) -> Path:
+        return write(folder, list(report_lines(self.gateway.books)))
+
+
+async def _lost_capture_refund_and_dispute(log: EventLog, folder: Path) -> list[Reconciliation]:
+    gateway = SandboxGateway(folder / "sandbox.sqlite")
+    sandbox = await Sandbox(log, gateway).opened()
+    await sandbox.captures()
+    refund = gateway.books.refund_in_dashboard(sandbox.reference, 300)
+    gateway.books.dispute_won(gateway.books.dispute(sandbox.reference, 400))
+    gateway.books.refund_fails(refund)
+    file = sandbox.report(folder)
+    progress = Progress(io.StringIO())
+    results = [await reconcile(file, log, CODEC, progress=progress)]
+    async with healing(log, CODEC, gateway) as heal:
+        results += [await reconcile(file, log, CODEC, heal=heal, progress=progress) for _ in range(2)]
+    await gateway.aclose()
+    return results
+
+
+def test_what_is_missing_here_is_looked_at_and_matched_ever_after(log: EventLog, tmp_path: Path) -> None:
+    before, healed, after = asyncio.run(_lost_capture_refund_and_dispute(log, tmp_path))
+    verdicts = [
+        sorted((one.verdict, one.kind) for one in result.findings) for result in (before, healed, after)
+    ]
+    kinds = ["charge", "dispute", "dispute", "refund", "refund_failure"]
+    assert verdicts == [[("missing_here", kind) for kind in kinds], [("healed", kind) for kind in kinds], []]
+    assert before.left
+    assert not healed.left
+    assert sum(after.counts.values()) == len(kinds)
+
+
+def test_what_cannot_be_looked_at_stays_missing(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER)
+
+    async def away(reference: str) -> None:
+        raise GatewayUnavailable(f"no way to {reference}")
+
+    result = reconciled(MemoryLog(), write(tmp_path, lines_of([paid])), heal=away)
+    assert found(result) == {("missing_here", "charge", paid.reference)}
+    assert result.left
+
+
+def test_a_look_that_tells_nothing_new_heals_nothing(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER)
+    looked: list[str] = []
+
+    async def nothing_new(reference: str) -> None:
+        looked.append(reference)
+
+    lines = lines_of([paid])
+    lines[0] = replace(lines[0], gross=1300, facing=Money(1300, "EUR"))
+    result = reconciled(log_of([paid]), write(tmp_path, lines), heal=nothing_new)
+    assert looked == [paid.reference]
+    assert found(result) == {("differing", "charge", paid.reference)}
+
+
+# The command line.
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The system as the command line finds it."""
+
+    postgres_url: str
+    data_dir: Path
+
+
+@pytest.fixture
+def system(fresh_postgres: str, tmp_path: Path) -> Addresses:
+    return Addresses(fresh_postgres, tmp_path)
+
+
+def called(system: Addresses, *arguments: str) -> Result:
+    return CliRunner().invoke(payments_group, arguments, obj=system)
+
+
+def test_the_sandbox_s_own_report_is_matched_and_the_exit_code_says_so(system: Addresses) -> None:
+    async def shop(log: PostgresLog) -> None:
+        gateway = SandboxGateway(system.data_dir / "sandbox.sqlite")
+        sandbox = await Sandbox(log, gateway).opened()
+        await sandbox.captures()
+        await gateway.aclose()
+
+    log = PostgresLog.open(system.postgres_url)
+    asyncio.run(shop(log))
+    log.close()
+    report = str(system.data_dir / "out.csv")
+    assert called(system, "report", report).exit_code == 0
+
+    unlooked = called(system, "reconcile", "--no-look", report)
+    assert unlooked.exit_code == 1, unlooked.output
+    assert "missing here:\n  charge of order cccc" in unlooked.stdout
+    assert "12.99 GBP in the report (line 2)" in unlooked.stdout
+    assert "1 left to be looked into." in unlooked.stdout
+    assert "reading the report" in unlooked.stderr
+    assert "reading the report" not in unlooked.stdout
+
+    looked = called(system, "reconcile", "--json", report)
+    assert looked.exit_code == 0, looked.output
+    shown = json.loads(looked.stdout)
+    assert shown["verdicts"]["healed"]["charge"] == 1
+    [total] = shown["totals"]
+    assert total["net"] == {"amount": total["gross"]["amount"] - total["fee"]["amount"], "currency": "GBP"}
+    assert [one["verdict"] for one in shown["findings"]] == ["healed"]
+
+    again = called(system, "reconcile", report)
+    assert again.exit_code == 0, again.output
+    assert again.stdout.rstrip().endswith("Nothing is left to be looked into.")
+
+
+def test_a_difference_is_shown_with_both_amounts_and_the_exit_code_is_1(system: Addresses) -> None:
+    paid = Paid(number=1, at=OCTOBER)
+    log = PostgresLog.open(system.postgres_url)
+    write_log(log, [paid])
+    log.close()
+    [line] = lines_of([paid], others=False)
+    altered = replace(line, gross=1300, facing=Money(1300, "EUR"))
+    report = write(system.data_dir, [altered])
+    result = called(
+        system, "reconcile", "--no-look", "--since", "2026-10-01", "--until", "2026-10-31", str(report)
+    )
+    assert result.exit_code == 1
+    assert "1 lines, 2026-10-01 00:00 to 2026-11-01 00:00 UTC" in result.stdout
+    assert "12.99 EUR here, 13.00 EUR in the report (line 2)" in result.stdout
+
+
+def test_a_file_that_is_no_report_is_one_line_on_standard_error(system: Addresses) -> None:
+    report = system.data_dir / "wrong.csv"
+    report.write_text("id,Amount\n")
+    PostgresLog.open(system.postgres_url).close()
+    result = called(system, "reconcile", "--no-look", str(report))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert f"Error: {report}: line 1: no itemized balance report" in result.stderr
+    assert called(system, "reconcile", str(system.data_dir / "none.csv")).exit_code == 2
