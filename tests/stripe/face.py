@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -45,16 +46,21 @@ class Face:
     calls: list[Call] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     _under_way: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def made(self, operation: str) -> list[Call]:
         """The calls of an operation, in order."""
         return [call for call in self.calls if call.operation == operation]
 
+    def key_is_free(self, key: str, *, timeout_seconds: float) -> bool:
+        """Waits for the end of the key's call; False where it does not end."""
+        with self._changed:
+            return self._changed.wait_for(lambda: key not in self._under_way, timeout_seconds)
+
     @contextmanager
     def holding(self, key: str | None) -> Iterator[bool]:
         """Whether the key is free; nobody else has it until the end."""
-        with self._lock:
+        with self._changed:
             free = key is None or key not in self._under_way
             if key is not None and free:
                 self._under_way.add(key)
@@ -62,8 +68,9 @@ class Face:
             yield free
         finally:
             if key is not None and free:
-                with self._lock:
+                with self._changed:
                     self._under_way.discard(key)
+                    self._changed.notify_all()
 
 
 @contextmanager
@@ -111,8 +118,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is no fault of ours; everything else is shown."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
