@@ -45,15 +45,11 @@ class News:
     event_id: str
     kind: str  # the gateway's word: payment_intent.succeeded
     created: datetime  # UTC
-    reference: str | None = (
-        None  # the payment that it is about; to be looked at: or its charge, refund, dispute
-    )
+    reference: str | None = None  # its payment; where `look`, maybe the payment's charge, refund or dispute
     standing: Standing | None = None
     look: bool = False
     ignored: str | None = None  # kind, livemode, account, foreign: counted, nothing is written
-    other_version: str | None = (
-        None  # of the API, for which it was written: an operator must mend the endpoint
-    )
+    other_version: str | None = None  # of the API it was written for: an operator must mend the endpoint
     notice: Notice | None = None
     payout: bool = False  # money was paid out: time for a reconciliation
 

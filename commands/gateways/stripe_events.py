@@ -51,9 +51,19 @@ EVENT_TYPES = (
     "charge.dispute.funds_reinstated",
     "charge.dispute.closed",
 )
-"""The events that tell of money: those to which an endpoint subscribes, beside the ones that follow."""
+"""The events that tell of money."""
 RECEIPTS = ("charge.refunded", "charge.refund.updated")
 """Second witnesses of a refund, which name it badly or not at all: to count them would count it twice."""
+
+NOTICE_TYPES = (
+    "radar.early_fraud_warning.created",
+    "radar.early_fraud_warning.updated",
+    "review.opened",
+    "review.closed",
+)
+PAYOUT_TYPES = ("payout.paid", "payout.reconciliation_completed")
+SUBSCRIBED_TYPES = (*EVENT_TYPES, *RECEIPTS, *NOTICE_TYPES, *PAYOUT_TYPES)
+"""What the webhook endpoint is to send, and what is fetched where it did not."""
 
 Object = Mapping[str, Any]
 
@@ -118,7 +128,7 @@ def _signature(body: bytes, secret: str, timestamp: int) -> bytes:
     return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode()
 
 
-# Objects
+# Objects. ForeignObject for a charge, refund or dispute without a PaymentIntent, and for a coin.
 
 
 def standing_of_intent(intent: Object) -> Standing:

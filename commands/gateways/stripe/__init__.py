@@ -1,0 +1,1 @@
+"""Stripe behind the gateway port: the only files that know the `stripe` library."""

@@ -1,0 +1,143 @@
+"""One call of Stripe: in its turn, within its time, answered by plain data or one of the port's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import stripe
+import structlog
+from stripe import StripeClient
+
+from commands.gateways.gateway import GatewayError, GatewayUnavailable, GatewayUnclear
+from commands.gateways.stripe.errors import declined_intent, gateway_error, request_id_of
+from commands.gateways.stripe_events import API_VERSION
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 8.0
+"""Between two pieces of an answer; the call as a whole ends after both times together."""
+CALLS_PER_SECOND = 20
+"""Stripe takes 25 a second for each endpoint of its API."""
+CALLS_AT_ONCE = 5
+QUEUE_SECONDS = 1.5
+"""Who would wait longer for a turn is sent away: the callers' own patience ends at 12 seconds."""
+
+log_lines = structlog.get_logger("commands.gateways.stripe")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer's object as Stripe wrote it, secrets and all; `repr` shows nothing of it."""
+
+    body: Mapping[str, Any] = field(repr=False)
+    request_id: str | None
+
+
+class Calls:
+    """The client, and the rules for calling it."""
+
+    def __init__(self, secret_key: str, *, api_base: str) -> None:
+        _silence()
+        self._http = _HttpClient(timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS))
+        self.client = StripeClient(
+            secret_key,
+            # What is read here is this version's, whichever the library was made for.
+            stripe_version=API_VERSION,
+            base_addresses={"api": api_base.rstrip("/")},
+            http_client=self._http,
+            max_network_retries=0,  # the processes try again, with pauses of their own
+        )
+        self._turns = Turns()
+        self._under_way: set[asyncio.Timeout] = set()
+        self._closed = False
+
+    async def call(
+        self,
+        endpoint: str,
+        request: Callable[[], Awaitable[stripe.StripeObject]],
+        *,
+        declines: bool = False,
+    ) -> Answer:
+        """Makes the call. `declines`: a card's refusal is answered with the intent that it befell.
+
+        Raises GatewayUnavailable, GatewayUnclear or GatewayRefusal.
+        """
+        if (wait := self._turns.take(endpoint)) > 0:
+            await asyncio.sleep(wait)
+        if self._closed:
+            raise GatewayUnavailable("closed")
+        failure: GatewayError
+        timeout = asyncio.timeout(CONNECT_SECONDS + READ_SECONDS)
+        try:
+            async with timeout:
+                self._under_way.add(timeout)
+                answered = await request()
+                return Answer(answered.to_dict(), request_id_of(_headers(answered)))
+        except TimeoutError:
+            failure = GatewayUnclear("no_answer")
+        except stripe.StripeError as error:
+            if declines and (intent := declined_intent(error)) is not None:
+                return Answer(intent, request_id_of(error.headers))
+            failure = gateway_error(error)
+        except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
+            # The library trusts an answer's shape; what is none of Stripe's breaks it.
+            failure = GatewayUnclear("unreadable_answer")
+        finally:
+            self._under_way.discard(timeout)
+        # Outside of the handlers: as a context the library's exception would carry secrets on.
+        raise failure
+
+    async def aclose(self) -> None:
+        """Ends the calls under way, whose outcome is unclear then."""
+        self._closed = True
+        now = asyncio.get_running_loop().time()
+        for timeout in self._under_way:
+            timeout.reschedule(now)
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+
+class Turns:
+    """A token bucket for each endpoint."""
+
+    def __init__(self, *, per_second: float = CALLS_PER_SECOND, at_once: int = CALLS_AT_ONCE) -> None:
+        self._pause = 1 / per_second
+        self._slack = (at_once - 1) * self._pause
+        self._next: dict[str, float] = {}
+
+    def take(self, endpoint: str) -> float:
+        """The seconds until the caller's turn. GatewayUnavailable where too many wait before."""
+        now = asyncio.get_running_loop().time()
+        turn = max(self._next.get(endpoint, 0.0), now - self._slack)
+        if turn - now > QUEUE_SECONDS:
+            raise GatewayUnavailable("too_many_calls")
+        self._next[endpoint] = turn + self._pause
+        return max(0.0, turn - now)
+
+
+class _HttpClient(stripe.HTTPXClient):
+    """Takes notices off the answers, which the library would turn into warnings in the place of an answer."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        content, status, answered = await super().request_async(method, url, headers, post_data)
+        if "stripe-notice" in answered:
+            log_lines.warning("stripe_notice", request_id=request_id_of(answered))
+            answered = httpx.Headers([(k, v) for k, v in answered.items() if k.lower() != "stripe-notice"])
+        return content, status, answered
+
+
+def _headers(answered: stripe.StripeObject) -> Mapping[str, str] | None:
+    response = answered.last_response
+    return None if response is None else response.headers
+
+
+def _silence() -> None:
+    """At its finer levels the library logs whole answers; its telemetry leaves a file and reports on us."""
+    stripe.enable_telemetry = False
+    stripe.log = None
+    logging.getLogger("stripe").setLevel(logging.WARNING)

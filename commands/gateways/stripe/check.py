@@ -1,0 +1,81 @@
+"""What is found out at the start: the key's mode, the API's version, the webhook endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import stripe
+
+from commands.gateways.gateway import GatewayError, GatewayUnavailable
+from commands.gateways.stripe.calls import Calls
+from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES
+
+WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A line for the log; an operator must act where it is not ok."""
+
+    ok: bool
+    text: str
+
+
+async def check(calls: Calls, *, livemode: bool) -> list[Finding]:
+    """What holds and what does not. Never raises: Stripe may be away at the start as at any time."""
+    mode = "live" if livemode else "test"
+    findings = [Finding(ok=True, text=f"Stripe in {mode} mode, API version {API_VERSION}")]
+    if stripe.api_version != API_VERSION:
+        text = f"the stripe library {stripe.VERSION} is made for API version {stripe.api_version}"
+        findings.append(Finding(ok=False, text=f"{text}; requests ask for {API_VERSION}"))
+    try:
+        balance = await calls.call("balance.retrieve", calls.client.v1.balance.retrieve_async)
+        if balance.body.get("livemode") is not livemode:
+            findings.append(Finding(ok=False, text="the key's mode is not the account's"))
+    except GatewayError as error:
+        findings.append(_failed("the account", error))
+        return findings
+    try:
+        listed = await calls.call(
+            "webhook_endpoints.list",
+            lambda: calls.client.v1.webhook_endpoints.list_async({"limit": 100}),
+        )
+    except GatewayError as error:
+        return [*findings, _failed("the webhook endpoints", error)]
+    data = listed.body.get("data")
+    ours = [
+        one
+        for one in (data if isinstance(data, list) else ())
+        if isinstance(one, Mapping) and urlsplit(str(one.get("url"))).path == WEBHOOK_PATH
+    ]
+    if not ours:
+        text = f"no webhook endpoint ends with {WEBHOOK_PATH}: news are fetched only"
+        findings.append(Finding(ok=True, text=text))
+    for endpoint in ours:
+        findings.extend(_endpoint(endpoint))
+    return findings
+
+
+def _endpoint(endpoint: Mapping[str, Any]) -> list[Finding]:
+    name = f"webhook endpoint {endpoint.get('id')}"
+    if endpoint.get("status") != "enabled":
+        return [Finding(ok=False, text=f"{name} is not enabled")]
+    wrong = []
+    version = endpoint.get("api_version") or "the account's default"
+    if version != API_VERSION:
+        text = f"{name} writes news for API version {version}, not {API_VERSION}: each costs a look"
+        wrong.append(Finding(ok=False, text=text))
+    enabled = endpoint.get("enabled_events")
+    events = enabled if isinstance(enabled, list) else []
+    if "*" not in events and (missing := [kind for kind in SUBSCRIBED_TYPES if kind not in events]):
+        wrong.append(Finding(ok=False, text=f"{name} does not send {', '.join(missing)}"))
+    return wrong or [Finding(ok=True, text=f"{name} sends all that is read")]
+
+
+def _failed(what: str, error: GatewayError) -> Finding:
+    if isinstance(error, GatewayUnavailable) and error.alarm:
+        return Finding(ok=False, text=f"the key may not read {what}: {error}")
+    return Finding(ok=False, text=f"{what} cannot be read: {error}")
