@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing
 
 import uvloop
 from starlette.types import ASGIApp
 
 from aggregates.event_types import EVENT_TYPES
 from commands.critical_tasks import CriticalTasks
-from commands.gateways.sandbox import SandboxGateway
+from commands.gateways.choose import check_gateway, choose_gateway
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
@@ -41,15 +41,16 @@ async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     handling = Handling(
         log, codec, HANDLERS, deadline_seconds=settings.deadline_seconds, failed=critical.ended
     )
-    gateway = SandboxGateway(settings.data_dir / "sandbox.sqlite")
+    gateway = choose_gateway(settings)
     processes = ProcessManagers(log, codec, handling, all_kinds(gateway), failed=critical.ended)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         # The log is closed first of all that is given back, beneath what still waits for its server.
-        with closing(gateway), closing(log):
-            async with handling, processes:
-                yield
+        async with aclosing(gateway), check_gateway(gateway):
+            with closing(log):
+                async with handling, processes:
+                    yield
 
     app = build_command_app(settings, handling, log, gateway, processes=processes, running=running())
     await serve(app)

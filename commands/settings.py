@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """The command process's settings. `DAYBOOK_CART_LINES_MAX=50` sets `cart_lines_max`."""
 
-    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True, hide_input_in_errors=True)
 
     postgres_url: str
     data_dir: Path = Path(".daybook")
@@ -38,3 +40,62 @@ class Settings(BaseSettings):
     """A unit price or refund, in minor units."""
     demo_marker: Path | None = None
     """While this file is missing, the demo shop is still being filled and `ready` answers 503."""
+
+    stripe_secret_key: SecretStr | None = None
+    """With it Stripe moves the money, without it the sandbox does: `sk_test_…`, `rk_live_…`."""
+    stripe_webhook_secret: Annotated[SecretStr | None, Field(validate_default=True)] = None
+    """What Stripe signs its news with: `whsec_…`, or two of them with a comma while one is replaced."""
+    stripe_publishable_key: Annotated[str | None, Field(validate_default=True)] = None
+    """What the shopper's browser shows Stripe: `pk_test_…`, `pk_live_…`."""
+    stripe_api_base: str = "https://api.stripe.com"
+    """Where Stripe's API is; another place for a stand-in."""
+
+    @property
+    def stripe_webhook_secrets(self) -> tuple[str, ...]:
+        """One or two; none without Stripe."""
+        joined = self.stripe_webhook_secret.get_secret_value() if self.stripe_webhook_secret else ""
+        return tuple(secret.strip() for secret in joined.split(",") if secret.strip())
+
+    @field_validator("stripe_secret_key", "stripe_webhook_secret", "stripe_publishable_key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("stripe_secret_key")
+    @classmethod
+    def _is_a_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"(sk|rk)_(test|live)_[A-Za-z0-9_]+", value.get_secret_value()
+        ):
+            raise ValueError("begins with sk_test_, sk_live_, rk_test_ or rk_live_")
+        return value
+
+    @field_validator("stripe_webhook_secret")
+    @classmethod
+    def _are_webhook_secrets(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        secrets = value.get_secret_value().split(",") if value else []
+        if info.data.get("stripe_secret_key") and not secrets:
+            raise ValueError("is needed beside DAYBOOK_STRIPE_SECRET_KEY")
+        if len(secrets) > 2 or not all(secret.strip().startswith("whsec_") for secret in secrets):
+            raise ValueError("is one secret or two with a comma, each beginning with whsec_")
+        return value
+
+    @field_validator("stripe_publishable_key")
+    @classmethod
+    def _is_of_the_same_mode(cls, value: str | None, info: ValidationInfo) -> str | None:
+        secret = info.data.get("stripe_secret_key")
+        if secret is None:
+            return value
+        mode = secret.get_secret_value()[3:7]
+        if value is None or not value.startswith(f"pk_{mode}_"):
+            raise ValueError(f"is needed beside DAYBOOK_STRIPE_SECRET_KEY, and begins with pk_{mode}_")
+        return value
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _keeps_the_key_secret(cls, value: str) -> str:
+        url = urlsplit(value)
+        beyond = url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost", "::1")
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or beyond:
+            raise ValueError("is an address that begins with https://, or with http:// on this machine")
+        return value

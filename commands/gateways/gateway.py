@@ -54,6 +54,14 @@ class News:
     payout: bool = False  # money was paid out: time for a reconciliation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check of the gateway's set-up found: a line for the log. Not `ok`: an operator must act."""
+
+    ok: bool
+    text: str
+
+
 class GatewayError(Exception):
     """The root of what can go wrong at a gateway. Texts bear codes and request ids, never data."""
 
@@ -137,6 +145,9 @@ class Gateway(Protocol):
 
     def recent(self, since: datetime) -> AsyncIterator[News]:
         """The news since a moment, oldest first, whether they were delivered or not."""
+
+    async def check(self) -> list[Finding]:
+        """How the gateway is set up, for the log at the start; never raises."""
 
     async def aclose(self) -> None:
         """Ends what is under way; later calls raise GatewayUnavailable."""

@@ -19,7 +19,9 @@ from commands.gateways.stripe_events import API_VERSION
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 8.0
-"""Between two pieces of an answer; the call as a whole ends after both times together."""
+"""Between two pieces of an answer."""
+CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
+"""For all of a call: an answer may come in many pieces."""
 CALLS_PER_SECOND = 20
 """Stripe takes 25 a second for each endpoint of its API."""
 CALLS_AT_ONCE = 5
@@ -40,9 +42,9 @@ class Answer:
 class Calls:
     """The client, and the rules for calling it."""
 
-    def __init__(self, secret_key: str, *, api_base: str) -> None:
+    def __init__(self, secret_key: str, *, api_base: str, call_seconds: float = CALL_SECONDS) -> None:
         _silence()
-        self._http = _HttpClient(timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS))
+        self._http = _HttpClient()
         self.client = StripeClient(
             secret_key,
             # What is read here is this version's, whichever the library was made for.
@@ -51,6 +53,7 @@ class Calls:
             http_client=self._http,
             max_network_retries=0,  # the processes try again, with pauses of their own
         )
+        self._call_seconds = call_seconds
         self._turns = Turns()
         self._under_way: set[asyncio.Timeout] = set()
         self._closed = False
@@ -71,7 +74,7 @@ class Calls:
         if self._closed:
             raise GatewayUnavailable("closed")
         failure: GatewayError
-        timeout = asyncio.timeout(CONNECT_SECONDS + READ_SECONDS)
+        timeout = asyncio.timeout(self._call_seconds)
         try:
             async with timeout:
                 self._under_way.add(timeout)
@@ -83,7 +86,7 @@ class Calls:
             if declines and (intent := declined_intent(error)) is not None:
                 return Answer(intent, request_id_of(error.headers))
             failure = gateway_error(error)
-        except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
+        except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, OSError):
             # The library trusts an answer's shape; what is none of Stripe's breaks it.
             failure = GatewayUnclear("unreadable_answer")
         finally:
@@ -97,7 +100,7 @@ class Calls:
         now = asyncio.get_running_loop().time()
         for timeout in self._under_way:
             timeout.reschedule(now)
-        await self._http.close_async()  # type: ignore[no-untyped-call]
+        await self._http.close_async()
 
 
 class Turns:
@@ -118,17 +121,32 @@ class Turns:
         return max(0.0, turn - now)
 
 
-class _HttpClient(stripe.HTTPXClient):
-    """Takes notices off the answers, which the library would turn into warnings in the place of an answer."""
+class _HttpClient(stripe.HTTPClient):
+    """The library's own client over httpx hands it a body in a way that httpx has deprecated.
+
+    Notices are taken off the answers: the library would turn them into warnings in the place of an answer.
+    """
+
+    name = "httpx"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS))
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        content, status, answered = await super().request_async(method, url, headers, post_data)
-        if "stripe-notice" in answered:
-            log_lines.warning("stripe_notice", request_id=request_id_of(answered))
-            answered = httpx.Headers([(k, v) for k, v in answered.items() if k.lower() != "stripe-notice"])
-        return content, status, answered
+        try:
+            response = await self._client.request(method, url, headers=headers, content=post_data or b"")
+        except httpx.HTTPError as error:
+            failure: Any = stripe.APIConnectionError  # without types
+            raise failure(type(error).__name__) from error
+        if response.headers.pop("stripe-notice", None) is not None:
+            log_lines.warning("stripe_notice", request_id=request_id_of(response.headers))
+        return response.content, response.status_code, response.headers
+
+    async def close_async(self) -> None:
+        await self._client.aclose()
 
 
 def _headers(answered: stripe.StripeObject) -> Mapping[str, str] | None:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import stripe
 
-from commands.gateways.gateway import GatewayError, GatewayUnavailable
+from commands.gateways.gateway import Finding, GatewayError, GatewayUnavailable
 from commands.gateways.stripe.calls import Calls
 from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES
 
 WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A line for the log; an operator must act where it is not ok."""
-
-    ok: bool
-    text: str
 
 
 async def check(calls: Calls, *, livemode: bool) -> list[Finding]:
@@ -31,20 +22,16 @@ async def check(calls: Calls, *, livemode: bool) -> list[Finding]:
     if stripe.api_version != API_VERSION:
         text = f"the stripe library {stripe.VERSION} is made for API version {stripe.api_version}"
         findings.append(Finding(ok=False, text=f"{text}; requests ask for {API_VERSION}"))
+    intents = calls.client.v1.payment_intents
     try:
-        balance = await calls.call("balance.retrieve", calls.client.v1.balance.retrieve_async)
-        if balance.body.get("livemode") is not livemode:
-            findings.append(Finding(ok=False, text="the key's mode is not the account's"))
+        await calls.call("payment_intents.list", lambda: intents.list_async({"limit": 1}))
     except GatewayError as error:
-        findings.append(_failed("the account", error))
-        return findings
+        return [*findings, _failed("payments", error)]
+    endpoints = calls.client.v1.webhook_endpoints
     try:
-        listed = await calls.call(
-            "webhook_endpoints.list",
-            lambda: calls.client.v1.webhook_endpoints.list_async({"limit": 100}),
-        )
+        listed = await calls.call("webhook_endpoints.list", lambda: endpoints.list_async({"limit": 100}))
     except GatewayError as error:
-        return [*findings, _failed("the webhook endpoints", error)]
+        return [*findings, _failed("webhook endpoints", error)]
     data = listed.body.get("data")
     ours = [
         one
@@ -53,10 +40,8 @@ async def check(calls: Calls, *, livemode: bool) -> list[Finding]:
     ]
     if not ours:
         text = f"no webhook endpoint ends with {WEBHOOK_PATH}: news are fetched only"
-        findings.append(Finding(ok=True, text=text))
-    for endpoint in ours:
-        findings.extend(_endpoint(endpoint))
-    return findings
+        return [*findings, Finding(ok=True, text=text)]
+    return [*findings, *(finding for endpoint in ours for finding in _endpoint(endpoint))]
 
 
 def _endpoint(endpoint: Mapping[str, Any]) -> list[Finding]:

@@ -16,14 +16,15 @@ from aggregates.kernel import Money, OrderId
 from aggregates.payments.standing import Standing, join
 from commands.gateways.gateway import (
     ClientSecret,
+    Finding,
     GatewayRefusal,
     GatewayUnclear,
     News,
     NewsRejected,
     Response,
 )
-from commands.gateways.stripe.calls import Answer, Calls
-from commands.gateways.stripe.check import Finding, check
+from commands.gateways.stripe.calls import CALL_SECONDS, Answer, Calls
+from commands.gateways.stripe.check import check
 from commands.gateways.stripe_amounts import chargeable, to_stripe
 from commands.gateways.stripe_events import (
     API_VERSION,
@@ -69,11 +70,12 @@ class StripeGateway:
         webhook_secrets: Sequence[str],
         publishable_key: str | None = None,
         api_base: str = "https://api.stripe.com",
+        call_seconds: float = CALL_SECONDS,
     ) -> None:
         self.publishable_key = publishable_key
         self.livemode = "_live_" in secret_key[:8]
         self._webhook_secrets = tuple(webhook_secrets)
-        self._calls = Calls(secret_key, api_base=api_base)
+        self._calls = Calls(secret_key, api_base=api_base, call_seconds=call_seconds)
         self._v1 = self._calls.client.v1
 
     async def authorize(
@@ -211,7 +213,7 @@ class StripeGateway:
             yield news
 
     async def check(self) -> list[Finding]:
-        """What an operator should know at the start; never raises."""
+        """See Gateway."""
         return await check(self._calls, livemode=self.livemode)
 
     async def aclose(self) -> None:
