@@ -196,7 +196,10 @@ class Account:
         planned = refund_of(begun.amount, begun.refund)
         note = note_for(self.order, planned, begun.refund.credit_note_id)
         self.paid((replace(event, credit_note_id=note),))
-        self._book(planned, note, on)
+        try:
+            self._book(planned, note, on)
+        except Rejected:  # Meanwhile somebody gave back at the gateway what it was planned on.
+            self._book_amount(begun.amount, begun.refund.credit_note_id, on)
 
     def _book(self, planned: Refund, note: str | None, on: date, reason: str | None = None) -> None:
         book(
@@ -232,14 +235,21 @@ class Account:
         sold = self.order
         if made.reference in sold.refunds or sold.canceled or sold.placed is None:
             return
-        amount = Money(min(made.amount, sold.placed.total.amount - sold.refunded_amount), currency)
-        if amount.amount <= 0:
-            return
+        amount = Money(made.amount, currency)
         try:
             planned = refund.plan_refund(sold, order_id=self.order_id, amount=amount)
         except Rejected:
-            planned = Refund(amount=amount, lines=())
-        self._book(planned, note_for(sold, planned, made.reference), on, reason=BY_GATEWAY)
+            self._book_amount(amount, made.reference, on)
+        else:
+            self._book(planned, note_for(sold, planned, made.reference), on, reason=BY_GATEWAY)
+
+    def _book_amount(self, amount: Money, note: str, on: date) -> None:
+        """Books as much of it as the order has left, borne by no line."""
+        sold = self.order
+        remaining = order.placed_order(sold, self.order_id).total - sold.refunded
+        if sold.canceled or remaining.amount <= 0:
+            return
+        self._book(Refund(amount=min(amount, remaining), lines=()), note, on, reason=BY_GATEWAY)
 
     def _drain(self, parked: GatewayNewsParked, on: date) -> None:
         """Takes in what was told before anybody knew the order."""

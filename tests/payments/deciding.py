@@ -58,7 +58,13 @@ class Desk:
             self.events.append((stream, event))
         return decision
 
-    def place(self, total: int = 1299, capture: CaptureWhen = "checkout", units: int = 1) -> None:
+    def place(
+        self,
+        total: int = 1299,
+        capture: CaptureWhen = "checkout",
+        units: int = 1,
+        method: str = "pm_card_visa",
+    ) -> None:
         """An order of `units` of one thing, `total` in all, whose authorization is step 1."""
         price = UnitPrice(Decimal(total) / 100 / units, "EUR")
         self.do(
@@ -81,7 +87,7 @@ class Desk:
                 order_id=ORDER,
                 email=EMAIL,
                 shipping_address=ADDRESS,
-                payment_method="pm_card_visa",
+                payment_method=method,
                 capture=capture,
                 placed_on=TODAY,
                 expires_at=NOON + timedelta(minutes=15),
