@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 import pytest
@@ -66,12 +67,13 @@ def webhook(sandbox: Sandbox) -> Iterator[Webhook]:
         thread.join()
 
 
-def deliver(sandbox: Sandbox, url: str, **how: object) -> int:
+def deliver(sandbox: Sandbox, url: str, *, echoes: bool = False, **how: Any) -> int:
     """Posts once what is due."""
+    gateway = SandboxGateway(sandbox.books, echoes=echoes)
 
     async def once() -> int:
         async with httpx.AsyncClient() as client:
-            return await Deliverer(sandbox.gateway, url, client, **how).deliver_due()
+            return await Deliverer(gateway, url, client, **how).deliver_due()
 
     return run(once())
 

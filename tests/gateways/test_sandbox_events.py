@@ -10,15 +10,17 @@ import pytest
 from aggregates.kernel import Money
 from aggregates.payments.standing import Standing, join
 from commands.gateways.gateway import GatewayRefusal, News, NewsRejected
-from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA
+from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
 from commands.gateways.sandbox.cards import CREATE_DISPUTE, PENDING_REFUND, REFUND_FAIL
 from commands.gateways.stripe_events import API_VERSION, sign
 from tests.gateways.sandbox import FOUR, ORDER, TEN, Sandbox, run
 
 
-def recent(sandbox: Sandbox) -> list[News]:
+def recent(sandbox: Sandbox, *, echoes: bool = True) -> list[News]:
+    gateway = SandboxGateway(sandbox.books, echoes=echoes)
+
     async def collect() -> list[News]:
-        return [news async for news in sandbox.gateway.recent(sandbox.clock() - timedelta(days=30))]
+        return [news async for news in gateway.recent(sandbox.clock() - timedelta(days=30))]
 
     return run(collect())
 
@@ -279,6 +281,14 @@ def test_only_news_that_the_sandbox_signed_are_read(sandbox):
     for signature in (sign(body, "whsec_other", now), sign(body, secret, now - timedelta(hours=1)), ""):
         with pytest.raises(NewsRejected):
             sandbox.gateway.news(body, signature, now)
+
+
+def test_recent_news_are_without_the_echoes_of_our_own_calls(sandbox):
+    reference = sandbox.captured()
+    assert recent(sandbox, echoes=False) == []
+    sandbox.books.refund_in_dashboard(reference, 100)
+    assert [news.kind for news in recent(sandbox, echoes=False)] == ["refund.created", "charge.refunded"]
+    assert [news.kind for news in recent(sandbox)] == sandbox.news()
 
 
 def test_recent_news_begin_at_the_moment_and_end_after_thirty_days(sandbox):

@@ -249,10 +249,11 @@ class Books:
         with self._ledger.transaction():
             return self._payments().of_payment(reference, kind)
 
-    def events(self, since: datetime) -> list[Object]:
-        """The events since a moment, oldest first."""
+    def events(self, since: datetime, *, echoes: bool = True) -> list[Object]:
+        """The events since a moment, oldest first; without `echoes` those of our own calls are left out."""
         rows = self._ledger.rows(
-            "SELECT body FROM events WHERE created >= ? ORDER BY number", (int(since.timestamp()),)
+            "SELECT body FROM events WHERE created >= ? AND (by_itself OR ?) ORDER BY number",
+            (int(since.timestamp()), echoes),
         )
         return [objects.shown(json.loads(body), self._secret) for (body,) in rows]
 

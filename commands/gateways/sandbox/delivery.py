@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import httpx
 
+from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.books import Outgoing
 from commands.gateways.sandbox.gateway import SandboxGateway
+from commands.gateways.sandbox.ledger import LEDGER_BUSY
 from commands.gateways.stripe_events import sign
 
 WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
@@ -25,8 +27,7 @@ Arrange = Callable[[list[Outgoing]], list[Outgoing]]
 class Deliverer:
     """Posts events to the webhook at `url`.
 
-    Without `echoes` it leaves out what our own calls made happen: their responses told it. `late_seconds` is
-    how old an event must be, `at_once` how many are on their way together.
+    `late_seconds` is how old an event must be, `at_once` how many are on their way together.
     """
 
     def __init__(
@@ -35,7 +36,6 @@ class Deliverer:
         url: str,
         client: httpx.AsyncClient,
         *,
-        echoes: bool = False,
         late_seconds: float = 0,
         at_once: int = 8,
         arrange: Arrange = list,
@@ -43,7 +43,6 @@ class Deliverer:
         self._gateway = gateway
         self._url = url
         self._client = client
-        self._echoes = echoes
         self._late_seconds = late_seconds
         self._at_once = at_once
         self._arrange = arrange
@@ -52,17 +51,23 @@ class Deliverer:
         """Delivers until it is cancelled; GatewayUnavailable where the ledger is gone."""
         swept = float("-inf")
         while True:
-            if time.monotonic() - swept > SWEEP_SECONDS:
-                await self._gateway.worker.run(self._gateway.books.sweep)
-                swept = time.monotonic()
-            if not await self.deliver_due():
+            taken = 0
+            try:
+                if time.monotonic() - swept > SWEEP_SECONDS:
+                    await self._gateway.worker.run(self._gateway.books.sweep)
+                    swept = time.monotonic()
+                taken = await self.deliver_due()
+            except GatewayUnavailable as error:
+                if error.code != LEDGER_BUSY:
+                    raise
+            if not taken:
                 await asyncio.sleep(poll_seconds)
 
     async def deliver_due(self) -> int:
         """Posts once what is due; returns how many events were taken."""
-        books, worker = self._gateway.books, self._gateway.worker
+        books, worker, echoes = self._gateway.books, self._gateway.worker, self._gateway.echoes
         batch = self._arrange(
-            await worker.run(lambda: books.due(echoes=self._echoes, late_seconds=self._late_seconds))
+            await worker.run(lambda: books.due(echoes=echoes, late_seconds=self._late_seconds))
         )
         taken: set[int] = set()
         for first in range(0, len(batch), self._at_once):

@@ -33,13 +33,17 @@ from commands.gateways.stripe_events import (
 
 
 class SandboxGateway:
-    """The gateway over the books at a path, or over books that are handed in; it closes them."""
+    """The gateway over the books at a path, or over books that are handed in; it closes them.
+
+    Its news have the echoes of our own calls only with `echoes`: their responses tell the same.
+    """
 
     name = "sandbox"
     publishable_key = "pk_test_sandbox"
 
-    def __init__(self, books: Books | Path, *, busy_seconds: float = 5.0) -> None:
+    def __init__(self, books: Books | Path, *, busy_seconds: float = 5.0, echoes: bool = False) -> None:
         """Raises GatewayUnavailable where the file is no ledger."""
+        self.echoes = echoes
         self.books = books if isinstance(books, Books) else Books(books, busy_seconds=busy_seconds)
         self.worker = Worker(self.books)
 
@@ -136,8 +140,8 @@ class SandboxGateway:
         )
 
     async def recent(self, since: datetime) -> AsyncIterator[News]:
-        """All news since a moment, oldest first, delivered or not."""
-        for event in await self.worker.run(lambda: self.books.events(since)):
+        """The news since a moment, oldest first, delivered or not."""
+        for event in await self.worker.run(lambda: self.books.events(since, echoes=self.echoes)):
             yield news_of(event, livemode=False, api_version=API_VERSION)
 
     def charges(self, order_id: OrderId | None = None) -> list[Charge]:

@@ -60,6 +60,9 @@ CREATE TABLE account (
 """
 _VERSION = 1
 
+LEDGER_BUSY = "ledger_busy"
+"""The code of an error that passes."""
+
 
 class Ledger:
     """The file at `path`, which is made where it is missing. Threads take turns."""
@@ -175,7 +178,7 @@ class Ledger:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise (GatewayUnavailable("ledger_busy") if _is_busy(error) else self.unusable(error)) from error
+            raise (GatewayUnavailable(LEDGER_BUSY) if _is_busy(error) else self.unusable(error)) from error
         except (sqlite3.Error, OSError) as error:  # Among them "Cannot operate on a closed database."
             raise self.unusable(error) from error
 

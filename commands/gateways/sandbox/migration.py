@@ -59,7 +59,7 @@ def migrate(ledger: sqlite3.Connection) -> None:
         if intent["latest_charge"]:
             _save(ledger, charge, intent["id"])
         if captured:
-            fee = objects.charge_fee(charge["amount_captured"])
+            fee = objects.charge_fee(charge["amount_captured"], charge["currency"])
             charge["balance_transaction"] = _move(
                 ledger, charge, charge, "charge", charge["amount_captured"], fee
             )

@@ -167,9 +167,10 @@ def balance_transaction(
     }
 
 
-def charge_fee(amount: int) -> int:
-    """What the sandbox takes of a charge: 1.5 % and 25."""
-    return amount * 15 // 1000 + 25
+def charge_fee(amount: int, currency: str) -> int:
+    """What the sandbox takes of a charge: 1.5 % and 25; a multiple of 100 in ISK and UGX."""
+    fee = amount * 15 // 1000 + 25
+    return fee // 100 * 100 if currency in ("isk", "ugx") else fee
 
 
 def event(

@@ -144,7 +144,11 @@ class Payments:
             raise Refused("parameter_invalid_integer", "Invalid positive integer", param="amount_to_capture")
         if amount:
             moved = self._move(
-                charge, intent, category="charge", amount=amount, fee=objects.charge_fee(amount)
+                charge,
+                intent,
+                category="charge",
+                amount=amount,
+                fee=objects.charge_fee(amount, intent["currency"]),
             )
             charge["balance_transaction"] = charge["balance_transaction"] or moved["id"]
         intent["amount_received"] += amount
