@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,18 +49,24 @@ def running(program: Path) -> Iterator[str]:
     # Without an address for HTTPS it would take a fixed port on every interface.
     command = [program, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as mock:
+        reading = None
         try:
-            yield _address(mock)
+            url = _address(mock)
+            # It writes a line per request, and would wait for whoever reads them.
+            reading = threading.Thread(target=deque, args=(mock.stdout, 0))
+            reading.start()
+            yield url
         finally:
             mock.terminate()
-            mock.communicate()
+            if reading is not None:
+                reading.join()
 
 
 def _address(mock: subprocess.Popen[str]) -> str:
     assert mock.stdout is not None
-    said = ""
+    printed = ""
     for line in mock.stdout:
-        said += line
+        printed += line
         if found := re.search(r"Listening for HTTP at address: (\S+)", line):
             return f"http://{found[1]}"
-    raise RuntimeError(f"stripe-mock did not start: {said}")
+    raise RuntimeError(f"stripe-mock did not start: {printed}")
