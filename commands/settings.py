@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """What the shopper's browser shows Stripe: `pk_test_…`, `pk_live_…`."""
     stripe_api_base: str = "https://api.stripe.com"
     """Where Stripe's API is; another place for a stand-in."""
+    stripe_return_url: str | None = None
+    """The shop's page to which a bank's page sends the shopper back; the address then bears the secret."""
 
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
@@ -56,7 +58,13 @@ class Settings(BaseSettings):
         joined = self.stripe_webhook_secret.get_secret_value() if self.stripe_webhook_secret else ""
         return tuple(secret.strip() for secret in joined.split(",") if secret.strip())
 
-    @field_validator("stripe_secret_key", "stripe_webhook_secret", "stripe_publishable_key", mode="before")
+    @field_validator(
+        "stripe_secret_key",
+        "stripe_webhook_secret",
+        "stripe_publishable_key",
+        "stripe_return_url",
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -91,11 +99,13 @@ class Settings(BaseSettings):
             raise ValueError(f"is needed beside DAYBOOK_STRIPE_SECRET_KEY, and begins with pk_{mode}_")
         return value
 
-    @field_validator("stripe_api_base")
+    @field_validator("stripe_api_base", "stripe_return_url")
     @classmethod
-    def _keeps_the_key_secret(cls, value: str) -> str:
+    def _is_read_by_nobody_else(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
         url = urlsplit(value)
-        beyond = url.scheme != "https" and url.hostname not in ("127.0.0.1", "localhost", "::1")
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or beyond:
+        here = url.scheme == "http" and url.hostname in ("127.0.0.1", "localhost", "::1")
+        if not url.hostname or not (url.scheme == "https" or here):
             raise ValueError("is an address that begins with https://, or with http:// on this machine")
         return value

@@ -27,6 +27,7 @@ def choose_gateway(settings: Settings) -> Gateway:
         webhook_secrets=settings.stripe_webhook_secrets,
         publishable_key=settings.stripe_publishable_key,
         api_base=settings.stripe_api_base,
+        return_url=settings.stripe_return_url,
     )
 
 

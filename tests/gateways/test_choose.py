@@ -71,6 +71,7 @@ def test_the_settings_show_no_secret():
         ("stripe_publishable_key", "sk_test_9Zq", "begins with pk_test_"),
         ("stripe_api_base", "http://api.stripe.example", "begins with https://"),
         ("stripe_api_base", "ftp://127.0.0.1", "begins with https://"),
+        ("stripe_return_url", "http://shop.example/paid", "begins with https://"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name_and_not_shown(name, value, message):

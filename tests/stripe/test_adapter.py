@@ -28,6 +28,7 @@ ORDER = "5" * 32
 TOTAL = Money(1299, "EUR")
 VISA, DECLINED, PROOF = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"
 SECRET = "whsec_face"
+RETURN_URL = "https://shop.example/paid"
 
 
 def key(number):
@@ -39,7 +40,11 @@ class Stripe:
 
     def __init__(self, face, runner, secret_key=KEY):
         self.gateway = StripeGateway(
-            secret_key, webhook_secrets=[SECRET], publishable_key="pk_test_face", api_base=face.url
+            secret_key,
+            webhook_secrets=[SECRET],
+            publishable_key="pk_test_face",
+            api_base=face.url,
+            return_url=RETURN_URL,
         )
         self.run = runner.run
 
@@ -112,6 +117,7 @@ def test_a_card_holds_the_amount(gateway, face):
         "payment_method": VISA,
         "allowed_payment_method_types": ["card"],
         "use_stripe_sdk": "true",
+        "return_url": RETURN_URL,
         "metadata": {"order": ORDER, "step": key(1)},
         "expand": ["latest_charge"],
     }

@@ -148,6 +148,16 @@ def test_a_decline_that_names_no_payment_is_a_refusal():
     assert type(failure(declined)) is GatewayRefusal
 
 
+def test_a_decline_is_a_failed_attempt_though_the_intent_does_not_say_why():
+    async def run():
+        found = intent("requires_payment_method", amount_capturable=0)
+        declined = error_body(type="card_error", code="card_declined", payment_intent=found)
+        async with answering(answer(declined, "402 x")) as gateway:
+            return await authorize(gateway)
+
+    assert asyncio.run(run()).standing.failed == "card_declined"
+
+
 def test_a_replayed_fault_is_stored():
     replayed = answer(error_body(type="api_error"), "503 x", Idempotent_Replayed="true")
     assert failure(replayed).stored

@@ -45,8 +45,11 @@ def gateway_error(error: stripe.StripeError) -> GatewayError:
 
 def declined_intent(error: stripe.StripeError) -> Mapping[str, Any] | None:
     """The PaymentIntent whose attempt the bank declined, where the error is that."""
-    intent = (_inner(error) or {}).get("payment_intent") if error.http_status == 402 else None
-    return intent if isinstance(intent, Mapping) else None
+    inner = _inner(error) or {}
+    intent = inner.get("payment_intent")
+    if error.http_status != 402 or not isinstance(intent, Mapping):
+        return None
+    return {**intent, "last_payment_error": intent.get("last_payment_error") or inner}
 
 
 def request_id_of(headers: Mapping[str, str] | None) -> str | None:

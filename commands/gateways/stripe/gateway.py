@@ -1,4 +1,9 @@
-"""The gateway over Stripe's API. What is sent depends on the arguments alone: a key's call never differs."""
+"""The gateway over Stripe's API.
+
+What is sent depends on the arguments alone, but for the return URL: a call made again under its key is the
+same. Where that setting was changed in between, Stripe says that the key was used for something else: a look
+tells then.
+"""
 
 from __future__ import annotations
 
@@ -70,9 +75,11 @@ class StripeGateway:
         webhook_secrets: Sequence[str],
         publishable_key: str | None = None,
         api_base: str = "https://api.stripe.com",
+        return_url: str | None = None,
         call_seconds: float = CALL_SECONDS,
     ) -> None:
         self.publishable_key = publishable_key
+        self._return_url = return_url
         self.livemode = "_live_" in secret_key[:8]
         self._webhook_secrets = tuple(webhook_secrets)
         self._calls = Calls(secret_key, api_base=api_base, call_seconds=call_seconds)
@@ -96,6 +103,8 @@ class StripeGateway:
             params["confirmation_token"] = method
         else:
             params["payment_method"] = method
+        if self._return_url is not None:
+            params["return_url"] = self._return_url
         if in_parts:
             params["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
         answer = await self._calls.call(
