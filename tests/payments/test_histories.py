@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.payments.world import World
@@ -54,7 +54,6 @@ async def live(folder: Path, method: str, capture: str, actions: list[tuple[str,
             await getattr(world, action)(pick)
         await world.rest()
         world.check()
-        event(f"{world.desk.order.status}, {world.desk.payment.status}")
     finally:
         world.close()
 

@@ -50,6 +50,7 @@ class World:
         self.begun_at: dict[int, datetime] = {}
         self.delivered: set[str] = set()
         self.attempts_asked_for = 1
+        self.hears = True
         self._notes = 0
 
     def close(self) -> None:
@@ -95,6 +96,30 @@ class World:
             event = events[pick % len(events)]
             self.deliver(event if pick % 2 else event | {"id": f"evt_again_{pick}"})
 
+    async def news_backwards(self, pick: int) -> None:
+        """All that was not delivered is, the latest first."""
+        for one in reversed(self._events()):
+            if one["id"] not in self.delivered:
+                self.deliver(one)
+
+    async def news_of_failure(self, pick: int) -> None:
+        """Of all events the one that tells of a failed attempt."""
+        for one in self._events():
+            if one["type"] == "payment_intent.payment_failed":
+                self.deliver(one)
+
+    async def no_news_come(self, pick: int) -> None:
+        """The gateway cannot reach us."""
+        self.hears = False
+
+    async def create_fails(self, pick: int) -> None:
+        """The next authorization is done, and a fault is stored as its answer."""
+        self.books.plant("payment_intents.create", "500_done")
+
+    async def create_is_lost(self, pick: int) -> None:
+        """The next authorization is done, and its answer lost."""
+        self.books.plant("payment_intents.create", "lost_after")
+
     async def fault(self, pick: int) -> None:
         """The next call of some kind goes wrong."""
         self.books.plant(
@@ -103,8 +128,8 @@ class World:
         )
 
     async def time_passes(self, pick: int) -> None:
-        """Minutes, or hours."""
-        self.now += timedelta(minutes=(1, 10, 60)[pick % 3])
+        """Minutes, an hour, or more than a key lives."""
+        self.now += timedelta(minutes=(1, 10, 60, 25 * 60)[pick % 4])
 
     # What people do
 
@@ -241,6 +266,8 @@ class World:
             self.desk.do(command)
 
     def _events(self) -> list[dict[str, Any]]:
+        if not self.hears:
+            return []
         return [dict(one) for one in self.books.events(NOON - timedelta(days=1))]
 
     def _references(self) -> list[str]:
