@@ -167,7 +167,7 @@ def _unknown(order_id: str, recorded: RecordedEvent) -> OrderDocument:
 
 VIEW = DocumentView(
     name="order",
-    model=3,
+    model=4,
     shape=OrderDocument,
     events=_ORDER_EVENTS | frozenset(get_args(PaymentEvent)),
     facts=facts,

@@ -18,8 +18,15 @@ from aggregates.inventory.events import StockReceived
 from aggregates.kernel import MAIN, Money, StreamKind, UnitPrice
 from aggregates.orders import credit_note, order
 from aggregates.orders.events import Address, CreditNoteIssued, OrderLine, OrderPlaced
-from aggregates.payments import payment, process
-from aggregates.payments.events import ProcessStarted, StepBegun, StepEnded
+from aggregates.payments import gateway, payment, process
+from aggregates.payments.events import (
+    GatewayNewsFetched,
+    GatewayNewsParked,
+    GatewayNewsReceived,
+    GatewayPaymentForeign,
+    GatewayPaymentLinked,
+    ProcessEvent,
+)
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
 
@@ -39,6 +46,9 @@ _STREAMS: dict[str, tuple[StreamKind, str]] = {
     "credit_note": (credit_note.stream, "credit_note_id"),
     "payments": (payment.stream, "order_id"),
     "process": (process.stream, "order_id"),
+    "gateway_event": (gateway.event_stream, "event_id"),
+    "gateway_payment": (gateway.payment_stream, "gateway_reference"),
+    "gateway_news": (gateway.news_stream, "gateway"),
 }
 """By context, or by module where a context has several: the kind of stream, and the field that names one."""
 
@@ -48,7 +58,13 @@ def stream_of(event: Any) -> str:
     match event:
         case CreditNoteIssued():
             context = "credit_note"
-        case ProcessStarted() | StepBegun() | StepEnded():
+        case GatewayNewsReceived():
+            context = "gateway_event"
+        case GatewayPaymentLinked() | GatewayNewsParked() | GatewayPaymentForeign():
+            context = "gateway_payment"
+        case GatewayNewsFetched():
+            context = "gateway_news"
+        case _ if isinstance(event, ProcessEvent):
             context = "process"
         case _:
             context = type(event).__module__.split(".")[1]

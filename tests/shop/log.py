@@ -18,6 +18,7 @@ from aggregates.kernel import Money, UnitPrice
 from aggregates.orders import cancellation, credit_note, fulfilment, order, refund
 from aggregates.orders.events import Charge
 from aggregates.payments import payment
+from aggregates.payments.standing import RefundStanding, Standing
 from event_store.keys import new_subject_key
 from event_store.records import Appended, Entry, EventLog, EventReader, NewEvent
 from projections.engine.follower import Decoded
@@ -192,11 +193,14 @@ class Shop:
 
     def confirming(self, order_id: str) -> list[Any]:
         """The bank holds the money."""
+        total = self.state(payment.stream(order_id)).amount.amount
+        return [self.learning(order_id, authorized=total), self.decide(order.confirm, order_id=order_id)]
+
+    def learning(self, order_id: str, **parts: Any) -> Any:
+        """The payment hears what the gateway knows."""
         amount = self.state(payment.stream(order_id)).amount
-        return [
-            self.decide(payment.authorize, order_id=order_id, amount=amount, gateway_reference="pi_1"),
-            self.decide(order.confirm, order_id=order_id),
-        ]
+        known = Standing(reference=f"pi_{order_id}", currency=amount.currency, **parts)
+        return self.decide(payment.observe, order_id=order_id, standing=known)
 
     def confirms(self, order_id: str) -> None:
         """The same, recorded."""
@@ -206,7 +210,7 @@ class Shop:
         """The card is declined (with a code), or the order is given up."""
         cause = "canceled" if code is None else "declined"
         self.record(
-            self.decide(payment.void, order_id=order_id)
+            self.learning(order_id, closed="canceled")
             if code is None
             else self.decide(payment.decline, order_id=order_id, code=code),
             self.decide(cancellation.cancel, order_id=order_id, cause=cause),
@@ -229,8 +233,8 @@ class Shop:
 
     def capturing(self, order_id: str) -> Any:
         """The bank hands the money over, once."""
-        amount = self.state(payment.stream(order_id)).amount
-        return self.decide(payment.capture, order_id=order_id, amount=amount, source="gateway")
+        total = self.state(payment.stream(order_id)).amount.amount
+        return self.learning(order_id, captured=total, closed="captured")
 
     def sends(self, order_id: str, fulfilment_id: str, lines: Mapping[str, int] | None = None) -> None:
         """Lines are fulfilled and dispatched; the money is captured the first time."""
@@ -259,9 +263,12 @@ class Shop:
         """Money goes back for units: what the order, the payment and the credit note (two days later) say."""
         planned = self.decide(refund.plan_refund, order_id=order_id, lines=lines)
         amount = planned.amount
+        made = RefundStanding(
+            reference=f"re_{note}", amount=amount.amount, state="succeeded", credit_note_id=note
+        )
         return (
             self.decide(refund.book_refund, order_id=order_id, credit_note_id=note, refund=planned),
-            self.decide(payment.refund, order_id=order_id, amount=amount, credit_note_id=note),
+            self.learning(order_id, refunds=(made,)),
             self.decide(
                 credit_note.issue,
                 credit_note_id=note,

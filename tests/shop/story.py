@@ -39,7 +39,7 @@ class Story(Shop):
         )
         amount = placed[0][0].total
         started = self.decide(process.start, order_id=order_id)
-        begun = self.decide(process.begin_step, order_id=order_id, call="authorize", amount=amount)
+        begun = self.decide(process.begin_authorize, order_id=order_id, method="pm_card_visa", amount=amount)
         self.write("place_order", CartCheckedOut(cart_id=cart_id, order_id=order_id), *placed, started, begun)
 
     def authorize(self) -> None:
