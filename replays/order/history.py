@@ -1,7 +1,8 @@
 """Everything that ever happened to one order, from every stream that took part, in the log's order.
 
-An order's cart, payment and checkout process have streams of their own, which are read completely. Its stock
-events lie in the streams of its SKUs, which may be long: they are found through the commands that wrote
+An order's cart, payment and checkout process have streams of their own, which are read completely; so do the
+gateway's payments that these name. The gateway's news of them are found among all that it sent since. Its
+stock events lie in the streams of its SKUs, which may be long: they are found through the commands that wrote
 the order's other events, since one command writes them together and a command's positions are contiguous.
 """
 
@@ -15,11 +16,12 @@ from uuid import UUID
 from aggregates.cart import cart
 from aggregates.orders import order
 from aggregates.orders.events import OrderPlaced
-from aggregates.payments import payment, process
+from aggregates.payments import gateway, payment, process
 from event_store.codec import Codec
 from event_store.records import EventReader, JournalRow, RecordedEvent
 
 _PAGE = 10_000
+_NEWS = "payments.gateway_news_received"
 
 
 class UnknownOrder(Exception):  # noqa: N818 - not a fault
@@ -50,6 +52,8 @@ def load_history(log: EventReader, codec: Codec, order_id: str) -> list[HistoryE
         for recorded in _written_by(log, row):
             if recorded.position not in found and _names_order(codec, recorded, order_id):
                 found[recorded.position] = recorded
+    for recorded in _gateway_events(log, codec, order_id, [*found.values()]):
+        found[recorded.position] = recorded
     for recorded in _cart_events(log, codec, streams[own_streams[0]]):
         found[recorded.position] = recorded
     rows |= _rows(log, (recorded.command_id for recorded in found.values()), known=rows)
@@ -96,6 +100,25 @@ def _names_order(codec: Codec, recorded: RecordedEvent, order_id: str) -> bool:
         recorded.stream.startswith(("stock-", "credit_note-"))
         and getattr(codec.decode(recorded), "order_id", None) == order_id
     )
+
+
+def _gateway_events(
+    log: EventReader, codec: Codec, order_id: str, order_events: list[RecordedEvent]
+) -> Iterator[RecordedEvent]:
+    """Whose the gateway's payments are, and its news of them, those that changed nothing too."""
+    decoded = map(codec.decode, order_events)
+    references: set[str] = {getattr(event, "gateway_reference", None) or "" for event in decoded} - {""}
+    if not references:
+        return
+    for events in log.read_streams([gateway.payment_stream(name) for name in sorted(references)]).values():
+        yield from events
+    after = min(recorded.position for recorded in order_events)
+    while page := log.read_all(after=after, limit=_PAGE, types=[_NEWS]):
+        for recorded in page:
+            news = codec.decode(recorded)
+            if news.order_id == order_id or news.gateway_reference in references:
+                yield recorded
+        after = page[-1].position
 
 
 def _cart_events(log: EventReader, codec: Codec, order_events: list[RecordedEvent]) -> list[RecordedEvent]:

@@ -14,9 +14,10 @@ from projections.documents.shapes import OrderDocument
 from projections.views.orders import VIEW
 from replays.order.history import HistoryEvent
 from replays.order.moments import Cut, format_time
-from replays.order.sentences import Titles, describe, money_in_words, titles_of
+from replays.order.sentences import Titles, describe, titles_of
+from replays.order.words import money_in_words
 
-_KINDS = {"credit_note": "credit note"}
+_KINDS = {"credit_note": "credit note", "gateway_event": "news", "gateway_payment": "gateway"}
 
 
 class NotYet(Exception):  # noqa: N818 - not a fault
@@ -71,8 +72,9 @@ def _state_in_words(order: OrderDocument, cut: Cut) -> list[str]:
     for charge in order.charges:
         lines.append(f"       {charge.kind} ({charge.label}) = {_money(charge.amount)}")
     lines.append(f"  total {_money(order.total)}")
-    if order.payment.refunded is not None and order.payment.refunded.amount:
-        lines.append(f"  refunded {_money(order.payment.refunded)}")
+    for part in ("authorized", "captured", "refunded", "pending", "disputed"):
+        if (amount := getattr(order.payment, part)) is not None:
+            lines.append(f"  {part} {_money(amount)}")
     return lines
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, assert_never
 
 from aggregates.cart.events import (
@@ -14,7 +13,6 @@ from aggregates.cart.events import (
     ItemRemoved,
     QuantityChanged,
 )
-from aggregates.currencies import minor_digits
 from aggregates.inventory.events import (
     InventoryEvent,
     ReservationConfirmed,
@@ -25,7 +23,7 @@ from aggregates.inventory.events import (
     StockReserved,
     StockRestocked,
 )
-from aggregates.kernel import Money, Sku, UnitPrice
+from aggregates.kernel import Sku
 from aggregates.orders.events import (
     Charge,
     CreditNoteIssued,
@@ -39,46 +37,13 @@ from aggregates.orders.events import (
     OrderRefunded,
     RefundedLine,
 )
-from aggregates.payments.events import (
-    ActionRequired,
-    PaymentAuthorized,
-    PaymentCaptured,
-    PaymentDeclined,
-    PaymentEvent,
-    PaymentNotNeeded,
-    PaymentRefunded,
-    PaymentRequested,
-    PaymentVoided,
-    ProcessEvent,
-    ProcessStarted,
-    StepBegun,
-    StepEnded,
-)
+from aggregates.payments.events import GatewayEvent, PaymentEvent, ProcessEvent
 from replays.order.moments import format_time
+from replays.order.payment_sentences import describe_gateway, describe_payment, describe_process
+from replays.order.words import money_in_words, price_in_words, units, why
 
 Titles = Mapping[Sku, str]
 """What the order and its cart call each SKU."""
-
-_CAPTURE = {"fulfilment": "at the first fulfilment", "checkout": "at once"}
-_SOURCE = {"gateway": "by the gateway", "elsewhere": "elsewhere, before it came to these books"}
-
-
-def money_in_words(money: Money) -> str:
-    """`Money(129900, "GBP")` is `1,299.00 GBP`."""
-    digits = minor_digits(money.currency)
-    return f"{Decimal(money.amount).scaleb(-digits):,.{digits}f} {money.currency}"
-
-
-def price_in_words(price: UnitPrice) -> str:
-    """As exact as the price is, and at least to the minor unit: `2.555 GBP`, `12.90 GBP`."""
-    exponent = price.exact.normalize().as_tuple().exponent
-    places = -exponent if isinstance(exponent, int) else 0
-    return f"{price.exact:,.{max(places, minor_digits(price.currency))}f} {price.currency}"
-
-
-def units(quantity: int) -> str:
-    """`1 unit`, `2 units`."""
-    return f"{quantity:,} unit" if quantity == 1 else f"{quantity:,} units"
 
 
 def titles_of(events: Iterable[Any]) -> dict[Sku, str]:
@@ -104,19 +69,12 @@ def describe(event: Any, titles: Titles) -> list[str]:
             words = _order(event, titles)
         case CartOpened() | ItemAdded() | QuantityChanged() | ItemRemoved() | CartCheckedOut():
             words = [_cart(event, titles)]
-        case ProcessStarted() | StepBegun() | StepEnded():
-            words = [_process(event)]
-        case (
-            PaymentRequested()
-            | PaymentNotNeeded()
-            | PaymentAuthorized()
-            | ActionRequired()
-            | PaymentDeclined()
-            | PaymentVoided()
-            | PaymentCaptured()
-            | PaymentRefunded()
-        ):
-            words = [_payment(event)]
+        case _ if isinstance(event, PaymentEvent):
+            words = [describe_payment(event)]
+        case _ if isinstance(event, ProcessEvent):
+            words = [describe_process(event)]
+        case _ if isinstance(event, GatewayEvent):
+            words = [describe_gateway(event)]
         case _:
             words = [_stock(event, titles)]
     return words
@@ -164,10 +122,10 @@ def _order(
             return [f"Sent to the customer (fulfilment {fulfilment_id}):", *_quantities(lines, titles)]
         case LinesReturned(lines=lines, return_id=return_id, restock=restock, reason=reason):
             shelf = "back on the shelf" if restock else "not put back on the shelf"
-            sentence = f"Came back from the customer (return {return_id}), {shelf}{_why(reason)}."
+            sentence = f"Came back from the customer (return {return_id}), {shelf}{why(reason)}."
             return [sentence, *_quantities(lines, titles)]
         case OrderRefunded(amount=amount, credit_note_id=credit_note_id, lines=lines, reason=reason):
-            sentence = f"{money_in_words(amount)} refunded by credit note {credit_note_id}{_why(reason)}."
+            sentence = f"{money_in_words(amount)} refunded by credit note {credit_note_id}{why(reason)}."
             return [sentence, *map(_refunded, lines)]
         case _:
             assert_never(event)
@@ -176,48 +134,12 @@ def _order(
 def _credited(event: CreditNoteIssued) -> list[str]:
     about = f" for order {event.order_id}" if event.order_id else ", for no order"
     sentence = f"Credit note {event.number} over {money_in_words(event.amount)} was issued{about}"
-    sentence += f"{_why(event.reason)}."
+    sentence += f"{why(event.reason)}."
     lines = [
         f"{units(line.quantity)} of {line.title} ({line.sku}), {money_in_words(line.amount)}"
         for line in event.lines
     ]
     return [sentence, *lines, *map(_charged, event.charges)]
-
-
-def _payment(event: PaymentEvent) -> str:
-    match event:
-        case PaymentRequested(method=method, amount=amount, capture=capture):
-            words = f"{money_in_words(amount)} to be paid with {method}, captured {_CAPTURE[capture]}."
-        case PaymentNotNeeded():
-            words = "Nothing is to be paid."
-        case PaymentAuthorized(amount=amount, gateway_reference=reference):
-            words = f"{money_in_words(amount)} authorized by the bank (reference {reference})."
-        case ActionRequired(gateway_reference=reference):
-            words = f"The shopper must prove who they are first (reference {reference})."
-        case PaymentDeclined(code=code):
-            words = f"The payment was declined: {code}."
-        case PaymentVoided(amount=amount):
-            words = f"The authorization of {money_in_words(amount)} was given up; nothing was taken."
-        case PaymentCaptured(amount=amount, source=source):
-            words = f"{money_in_words(amount)} captured {_SOURCE[source]}."
-        case PaymentRefunded(amount=amount, credit_note_id=credit_note_id):
-            note = f" by credit note {credit_note_id}" if credit_note_id else ": the sale was undone"
-            words = f"{money_in_words(amount)} paid back{note}."
-        case _:
-            assert_never(event)
-    return words
-
-
-def _process(event: ProcessEvent) -> str:
-    match event:
-        case ProcessStarted(kind=kind):
-            return f"The process that follows the payment began ({kind})."
-        case StepBegun(step=step, call=call, amount=amount, reason=reason):
-            return f"Step {step}: the gateway is to {call} {money_in_words(amount)}{_why(reason)}."
-        case StepEnded(step=step, outcome=outcome):
-            return f"Step {step} ended: {outcome}."
-        case _:
-            assert_never(event)
 
 
 def _stock(event: InventoryEvent, titles: Titles) -> str:
@@ -245,10 +167,6 @@ def _stock(event: InventoryEvent, titles: Titles) -> str:
 def _refunded(line: RefundedLine) -> str:
     words = f"line {line.line_id}: {units(line.quantity)}, {money_in_words(line.amount)}"
     return words + (f", {line.withdrawn:,} of them not to be sent" if line.withdrawn else "")
-
-
-def _why(reason: str | None) -> str:
-    return f": {reason}" if reason else ""
 
 
 def _named(sku: Sku, titles: Titles) -> str:
