@@ -11,9 +11,10 @@ from starlette.types import ASGIApp
 from aggregates.event_types import EVENT_TYPES
 from commands.critical_tasks import CriticalTasks
 from commands.gateways.choose import check_gateway, choose_gateway
-from commands.handlers.registry import HANDLERS
+from commands.handlers.registry import handlers
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
+from commands.news import News
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.settings import Settings
 from event_store.codec import Codec
@@ -38,18 +39,24 @@ def serve_commands(settings: Settings, serve: Serve) -> None:
 async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     codec = Codec(EVENT_TYPES)
     critical = CriticalTasks()
-    handling = Handling(
-        log, codec, HANDLERS, deadline_seconds=settings.deadline_seconds, failed=critical.ended
-    )
     gateway = choose_gateway(settings)
-    processes = ProcessManagers(log, codec, handling, all_kinds(gateway), failed=critical.ended)
+    handling = Handling(
+        log,
+        codec,
+        handlers(gateway.chargeable),
+        deadline_seconds=settings.deadline_seconds,
+        failed=critical.ended,
+    )
+    news = News(gateway, handling, settings)
+    kinds = (*all_kinds(gateway), *news.kinds)
+    processes = ProcessManagers(log, codec, handling, kinds, failed=critical.ended)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         # The log is closed first of all that is given back, beneath what still waits for its server.
         async with aclosing(gateway), check_gateway(gateway):
             with closing(log):
-                async with handling, processes:
+                async with handling, processes, news.coming():
                     yield
 
     app = build_command_app(settings, handling, log, gateway, processes=processes, running=running())

@@ -28,8 +28,10 @@ class Settings(BaseSettings):
     """How long a command may be decided again before it is answered with 503."""
     reservation_seconds: Annotated[int, Field(ge=1)] = 15 * 60
     """How long units are kept for an order whose payment is undecided."""
-    capture: Literal["fulfilment", "checkout"] = "fulfilment"
-    """When money is captured: at the first fulfilment, or at once when authorized."""
+    capture: Literal["fulfilment", "checkout", "each"] = "fulfilment"
+    """When money is captured: at the first fulfilment, at once when authorized, or with each its part."""
+    gateway_news_seconds: Annotated[int, Field(ge=1)] = 300
+    """How often a real gateway is asked for news that its webhook may not have delivered."""
     line_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 999
     """Units of one SKU in a cart."""
     cart_lines_max: Annotated[int, Field(ge=1, le=4_000)] = 999

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from commands.gateways.gateway import Gateway
-from commands.gateways.sandbox import SandboxGateway
+from commands.gateways.sandbox import Books, SandboxGateway
 from commands.settings import Settings
 
 log_lines = structlog.get_logger("commands.gateways")
@@ -18,7 +18,8 @@ log_lines = structlog.get_logger("commands.gateways")
 def choose_gateway(settings: Settings) -> Gateway:
     """Stripe where its secret key is set, else the sandbox. GatewayUnavailable where that has no ledger."""
     if settings.stripe_secret_key is None:
-        return SandboxGateway(settings.data_dir / "sandbox.sqlite")
+        secret = next(iter(settings.stripe_webhook_secrets), None)
+        return SandboxGateway(Books(settings.data_dir / "sandbox.sqlite", webhook_secret=secret))
     # Here, for nobody else should wait for the library and hold it in memory.
     from commands.gateways.stripe.gateway import StripeGateway
 
