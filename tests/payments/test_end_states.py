@@ -14,6 +14,7 @@ import pytest
 
 from aggregates.payments import payment, process, standing
 from commands.gateways import stripe_events
+from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox import gateway as sandbox_gateway
 from commands.handlers.settlement import Account
 from commands.processes import payment as payment_process
@@ -183,9 +184,13 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-async def _run(folder: Path, scenario: Scenario) -> None:
+async def live(folder: Path, scenario: Scenario, use: Callable[[World], Gateway] | None = None) -> None:
+    """Lives it to its end, with another gateway over the world's books where one is given."""
     method, capture, steps, end = scenario
     world = World(folder, method=method, capture=capture)
+    world.doubled = True
+    if use is not None:
+        world.use(use(world))
     try:
         for step in steps:
             name, pick = (step, 0) if isinstance(step, str) else step
@@ -195,13 +200,13 @@ async def _run(folder: Path, scenario: Scenario) -> None:
         assert (world.desk.order.status, world.desk.payment.status) == end
         assert len([one for one in world.books.charges() if one.captured or one.status == "authorized"]) <= 1
     finally:
-        world.close()
+        await world.aclose()
 
 
 def run(scenario: Scenario) -> None:
     """Lives it to its end. AssertionError, or whatever shows that it went wrong."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        asyncio.run(_run(Path(folder), scenario))
+        asyncio.run(live(Path(folder), scenario))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

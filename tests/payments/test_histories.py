@@ -55,7 +55,7 @@ async def live(folder: Path, method: str, capture: str, actions: list[tuple[str,
         await world.rest()
         world.check()
     finally:
-        world.close()
+        await world.aclose()
 
 
 @given(st.sampled_from(METHODS), st.sampled_from(["fulfilment", "checkout", "each"]), history)

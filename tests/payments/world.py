@@ -12,7 +12,7 @@ from typing import Any
 
 from aggregates.kernel import Money, Rejected
 from aggregates.payments import process
-from commands.gateways.gateway import GatewayRefusal
+from commands.gateways.gateway import Gateway, GatewayRefusal
 from commands.gateways.sandbox import Books, SandboxGateway
 from commands.gateways.stripe_events import API_VERSION, news_of
 from commands.handlers.fulfilment import FulfilOrder
@@ -43,19 +43,25 @@ class World:
     def __init__(self, folder: Path, *, method: str, capture: Any) -> None:
         self.now = NOON
         self.books = Books(folder / "ledger.sqlite", clock=lambda: self.now)
-        self.gateway = SandboxGateway(self.books)
-        self.payment_kind = PaymentKind(self.gateway, clock=lambda: self.now)
+        self.use(SandboxGateway(self.books))
         self.desk = Desk()
         self.desk.place(total=TOTAL, capture=capture, units=UNITS, method=method)
         self.begun_at: dict[int, datetime] = {}
         self.delivered: set[str] = set()
         self.attempts_asked_for = 1
         self.hears = True
+        self.doubled = False
         self._notes = 0
 
-    def close(self) -> None:
+    def use(self, gateway: Gateway) -> None:
+        """Has this gateway called from now on; it is to end at the world's books."""
+        self.gateway = gateway
+        self.payment_kind = PaymentKind(gateway, clock=lambda: self.now)
+
+    async def aclose(self) -> None:
         """Closes the books."""
-        self.gateway.close()
+        await self.gateway.aclose()
+        self.books.close()
 
     # What Daybook does
 
@@ -79,7 +85,7 @@ class World:
 
     async def crash(self, pick: int) -> None:
         """The process dies, and another follows it, which remembers nothing."""
-        self.payment_kind = PaymentKind(self.gateway, clock=lambda: self.now)
+        self.use(self.gateway)
 
     # What the network does
 
@@ -207,9 +213,11 @@ class World:
         """The network heals, every news arrives, every step ends, time is over for what is undecided."""
         for round_number in range(60):
             self.books.clear_faults()
-            for event in random.Random(round_number).sample(events := self._events(), len(events)):
-                if event["id"] not in self.delivered:
-                    self.deliver(event)
+            waiting = [one for one in self._events() if one["id"] not in self.delivered]
+            if self.doubled:
+                waiting += [one | {"id": f"{one['id']}again"} for one in waiting] + waiting
+            for event in random.Random(round_number).sample(waiting, len(waiting)):
+                self.deliver(event)
             if not self.desk.process.open_steps:
                 if self.desk.order.status != "placed":
                     return
