@@ -23,7 +23,7 @@ SUMMARIES = {  # so that `daybook --help` need not load them
     "demo": "Fill the running shop: sample, retail or retail-year.",
     "events": "The log itself: tail, migrate.",
     "import": "Load a real shop's books.",
-    "payments": "Money: the gateway's balance report held against our payments.",
+    "payments": "Money: what is owed and stuck, the gateway's news and its balance report.",
     "projections": "The read models: where they stand, rebuilding one.",
     "replays": "An order's history, its state at any moment, and proof that the log is complete.",
     "up": "Run the whole system on this machine.",

@@ -21,6 +21,29 @@ class OpenWork(msgspec.Struct, frozen=True):
     position: int  # of the event that opened it
 
 
+class TriedWork(msgspec.Struct, frozen=True):
+    """Open work, and what became of it so far."""
+
+    queue: str
+    number: int
+    due_at: datetime  # UTC
+    position: int  # of the event that opened it
+    tries: int = 0  # by the process that follows now
+    failure: str | None = None  # why the last of them did not end it
+
+    @property
+    def place(self) -> WorkPlace:
+        """Where it stands in the list of its process's work."""
+        return self.position, self.queue, self.number
+
+
+WorkPlace = tuple[int, str, int]
+"""The position at which work was opened, its queue and its number: the order of the list."""
+
+FIRST: WorkPlace = (0, "", 0)
+"""Before all work."""
+
+
 class ProgressStore(Protocol):
     """Every call may be made from any thread, and may raise StoreUnavailable."""
 
@@ -53,3 +76,15 @@ class ProgressStore(Protocol):
         False where the checkpoint stands elsewhere, because another follows, or the log has another event
         there, or none: then nothing was written.
         """
+
+    def listed_work(self, name: str, *, after: WorkPlace = FIRST, limit: int) -> list[TriedWork]:
+        """What was open at the process's checkpoint, the oldest first."""
+
+    def work_tried(self, name: str, tried: Collection[TriedWork]) -> None:
+        """Notes what became of open work; of what is no longer open, nothing."""
+
+    def request_retry(self, name: str, queue: str, number: int) -> bool:
+        """Has open work tried without a further pause, by the process that follows. False: none is open."""
+
+    def take_retries(self, name: str) -> list[tuple[str, int]]:
+        """The queue and number of what is to be tried at once; each is given once."""

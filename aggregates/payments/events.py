@@ -243,6 +243,11 @@ class OwedChanged:
     stuck: tuple[Call, ...]  # calls that the gateway refused, or whose outcome is lost
     concerns: tuple[Concern, ...]
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether there is anything to be settled."""
+        return bool(self.to_shop.amount or self.to_customer.amount or self.stuck or self.concerns)
+
 
 ProcessEvent = (
     ProcessStarted | StepBegun | StepEnded | PaymentRetried | PaymentWrittenOff | ConcernRaised | OwedChanged

@@ -86,6 +86,13 @@ class NothingToWriteOff(Reason):
     order_id: OrderId
 
 
+@dataclass(frozen=True, slots=True)
+class CallUnderWay(Reason):
+    """The gateway is being asked about the payment: what is owed is known once it has answered"""
+
+    order_id: OrderId
+
+
 def initial() -> Process:
     """A process that was not started."""
     return Process()
@@ -316,7 +323,9 @@ def _release_rest(process: Process, known: Standing, order_id: OrderId) -> tuple
 
 
 def retry(process: Process, *, order_id: OrderId) -> tuple[ProcessEvent, ...]:
-    """Lets stuck steps be begun anew."""
+    """Lets stuck steps be begun anew; nothing while the gateway is being asked already."""
+    if process.open_steps and not process.stuck:
+        return ()
     if not process.stuck and not _is_owed(process.owed):
         raise Rejected(NothingToRetry(order_id))
     return (PaymentRetried(order_id=order_id),)
@@ -327,6 +336,8 @@ def write_off(process: Process, *, order_id: OrderId, reason: str | None) -> tup
     owed = process.owed
     if owed is None or not (_is_owed(owed) or owed.stuck or owed.concerns):
         raise Rejected(NothingToWriteOff(order_id))
+    if process.open_steps:  # What they bring would be taken off twice.
+        raise Rejected(CallUnderWay(order_id))
     return (
         PaymentWrittenOff(
             order_id=order_id, to_shop=owed.to_shop, to_customer=owed.to_customer, reason=reason

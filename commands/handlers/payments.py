@@ -7,12 +7,14 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
 from aggregates.kernel import OrderId, Rejected
+from aggregates.orders import refund
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import Concern, StepBegun
 from aggregates.payments.gateway import GatewayEvent, GatewayNews, GatewayPayment
 from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
+from commands.handlers.credit_notes import refund_of
 from commands.handlers.settlement import Account, concluded
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
@@ -265,8 +267,11 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
     placed = account.order.placed
     if placed is None:
         raise Rejected(UnknownOrder(command.order_id))
-    owed = account.steps.owed
-    account.stepped(process.retry(account.steps, order_id=command.order_id))
+    owed, stuck = account.steps.owed, list(account.steps.stuck.values())
+    if not account.stepped(process.retry(account.steps, order_id=command.order_id)):
+        return account.decision
+    for begun in stuck:
+        _begin_anew(account, begun)
     account.settle(on=command.on)
     if owed is None or account.steps.open_steps:
         return account.decision
@@ -290,6 +295,31 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
             )
         )
     return account.decision
+
+
+def _begin_anew(account: Account, begun: StepBegun) -> None:
+    """What no rule would begin again: a look, and a refund that somebody asked for."""
+    if begun.call == "look" and begun.gateway_reference is not None:
+        account.look(begun.gateway_reference)
+    elif begun.refund is not None and begun.refund.credit_note_id not in account.order.refunds:
+        if account.order.canceled:  # All that is left goes back.
+            return
+        refund.book_refund(  # Refused where the same was refunded meanwhile.
+            account.order,
+            order_id=account.order_id,
+            credit_note_id=begun.refund.credit_note_id,
+            refund=refund_of(begun.amount, begun.refund),
+        )
+        account.stepped(
+            process.begin_refund(
+                account.steps,
+                account.payment,
+                order_id=account.order_id,
+                amount=begun.amount,
+                request=begun.refund,
+                reason=begun.reason,
+            )
+        )
 
 
 def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Decision:

@@ -56,15 +56,15 @@ def reason_response(reason: Reason) -> Response:
     facts = {field.name: getattr(reason, field.name) for field in fields(reason)}
     kind = type_of_reason(type(reason))
     if not reason.about:
-        return problem(kind, _sentence(kind, facts), **facts)
+        return problem(kind, sentence_of(reason), **facts)
     fault = {"field": f"body.{reason.about}", "message": kind.title}
     return problem(kind, sentence([fault]), errors=[fault], **facts)
 
 
-def _sentence(kind: ProblemType, facts: Mapping[str, Any]) -> str:
-    if not facts:
-        return kind.title
-    return f"{kind.title.rstrip('.')}: {_words(facts)}."
+def sentence_of(reason: Reason) -> str:
+    """Why a command is refused, with the facts."""
+    title = type_of_reason(type(reason)).title
+    return f"{title.rstrip('.')}: {_words(reason)}." if fields(reason) else title
 
 
 def _words(fact: Any) -> str:

@@ -18,7 +18,7 @@ from commands.processes.open_work import Agenda
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, StoreUnavailable
 from event_store.history import checkpoint_at, read_types_on
-from event_store.progress import OpenWork
+from event_store.progress import OpenWork, TriedWork
 from event_store.records import START, EventLog, Exclusive, RecordedEvent
 from event_store.retries import RetryPolicy
 
@@ -78,6 +78,8 @@ class Following:
         self._agenda = Agenda(0)
         self._fresh: dict[int, RecordedEvent] = {}  # what opened work in this round, by position
         self._running: dict[OpenWork, asyncio.Task[None]] = {}
+        self._tried: dict[OpenWork, TriedWork] = {}  # since it was last noted
+        self._pauses: dict[OpenWork, asyncio.Event] = {}  # of what is tried again later; set: now
         self._free = asyncio.Semaphore(kind.at_once_max)
         self._read_on = asyncio.Event()  # set, and replaced, once more of the log is read
         self._failure: BaseException | None = None
@@ -149,7 +151,10 @@ class Following:
         return asyncio.get_running_loop().time() - self._saved_at >= CHECKPOINT_SECONDS
 
     async def _save(self, now: datetime) -> bool:
-        """Saves progress; looks further ahead where that is due. False where another follows."""
+        """Saves progress and what was tried; ends pauses where an operator wants that; looks further ahead.
+
+        False where another follows.
+        """
         self._saved_at = asyncio.get_running_loop().time()
         position = self._agenda.position
         if position != self._saved:
@@ -166,6 +171,13 @@ class Following:
             self._saved = position
         if self._agenda.horizon - now < HORIZON / 2:
             await self._look_ahead(now)
+        tried, self._tried = self._tried, {}
+        if tried:
+            await self._in_thread(self._log.work_tried, self._checkpoint, list(tried.values()))
+        retries = set(await self._in_thread(self._log.take_retries, self._checkpoint))
+        for work, ended in self._pauses.items():
+            if (work.queue, work.number) in retries:
+                ended.set()
         return True
 
     async def _look_ahead(self, now: datetime) -> None:
@@ -199,11 +211,25 @@ class Following:
             async with self._free:
                 if recorded is None:
                     recorded = await self._opening(work)
-                done_at = await self._try(work, recorded, now, tries)
+                done_at, failure = await self._try(work, recorded, now, tries)
             while done_at is not None and self._agenda.position < done_at:
                 await self._read_on.wait()
             if self._agenda.is_open(work):
-                await asyncio.sleep(next(pauses))
+                self._tried[work] = TriedWork(
+                    work.queue, work.number, work.due_at, work.position, tries, failure
+                )
+                await self._pause(work, next(pauses))
+
+    async def _pause(self, work: OpenWork, seconds: float) -> None:
+        """Until the time is over, or an operator wants no more of it."""
+        ended = self._pauses[work] = asyncio.Event()
+        try:
+            async with asyncio.timeout(seconds):
+                await ended.wait()
+        except TimeoutError:
+            pass
+        finally:
+            del self._pauses[work]
 
     async def _opening(self, work: OpenWork) -> RecordedEvent:
         """The event that opened it, from a log that may be away."""
@@ -217,8 +243,10 @@ class Following:
             else:
                 return page[0]
 
-    async def _try(self, work: OpenWork, recorded: RecordedEvent, now: datetime, tries: int) -> int | None:
-        """The position at which it is done; None where it is not."""
+    async def _try(
+        self, work: OpenWork, recorded: RecordedEvent, now: datetime, tries: int
+    ) -> tuple[int | None, str]:
+        """The position at which it is done, or None, and why it is not."""
         about = {"process": self._kind.name, "work": f"{work.queue}/{work.number}", "tries": tries}
         context = Context(
             actor=self._actor,
@@ -228,12 +256,13 @@ class Following:
         )
         try:
             command = await self._kind.do(Due(work, recorded, self._codec.decode(recorded), now))
-            return (await self._handling.handle(command, context)).position
+            return (await self._handling.handle(command, context)).position, "it is not to be done yet"
         except (NotYet, StoreUnavailable, BusyError) as error:
             log_lines.warning("work_not_yet", reason=repr(error), trace_id=recorded.correlation, **about)
-        except Exception:
+            return None, str(error) or type(error).__name__
+        except Exception as error:
             log_lines.exception("work_not_done", trace_id=recorded.correlation, **about)
-        return None
+            return None, type(error).__name__  # Its text may have anything in it.
 
     def _waiting_seconds(self) -> float:
         due = self._agenda.next_due()

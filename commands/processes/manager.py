@@ -21,6 +21,7 @@ from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles
 from commands.processes.gateway_payments import GatewayPayments
 from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import ProcessKind
+from commands.processes.owed import Owed
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec
@@ -50,6 +51,7 @@ def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> t
         ReservationExpiry(clock=clock),
         HoldExpiry(clock=clock),
         GatewayPayments(gateway, clock=clock),
+        Owed(),
     )
 
 

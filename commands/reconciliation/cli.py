@@ -158,8 +158,8 @@ def in_words(found: Reconciliation) -> str:
     since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in (found.window.since, found.window.until))
     parts = [
         f"{found.report.lines:,} lines, {since} to {until} UTC",
-        _table(_totals(found)),
-        _table(_verdicts(found)),
+        table(_totals(found)),
+        table(_verdicts(found)),
         *_listed(found),
         "Nothing is left to be looked into."
         if not found.left
@@ -182,7 +182,7 @@ def _totals(found: Reconciliation) -> Iterator[tuple[str, ...]]:
 
 
 def _amounts(total: Total, currency: str) -> tuple[str, ...]:
-    return f"{total.lines:,}", *(_money(Money(one, currency)) for one in (total.gross, total.fee, total.net))
+    return f"{total.lines:,}", *(money(Money(one, currency)) for one in (total.gross, total.fee, total.net))
 
 
 def _verdicts(found: Reconciliation) -> Iterator[tuple[str, ...]]:
@@ -206,7 +206,7 @@ def _line(finding: Finding) -> str:
     item = "" if finding.item == finding.payment else f" {finding.item}"
     order = "" if finding.order_id is None else f" of order {finding.order_id}"
     amounts = [
-        f"{_money(amount)} {where}"
+        f"{money(amount)} {where}"
         for amount, where in ((finding.ours, "here"), (finding.reported, "in the report"))
         if amount is not None
     ]
@@ -214,11 +214,11 @@ def _line(finding: Finding) -> str:
     return f"  {name}{item}{order}, payment {finding.payment}: {', '.join(amounts) or 'no amount'}{line}"
 
 
-def _money(amount: Money) -> str:
+def money(amount: Money) -> str:
     return f"{major(amount.amount, amount.currency):,} {amount.currency}"
 
 
-def _table(rows: Iterator[Sequence[str]]) -> str:
+def table(rows: Iterator[Sequence[str]]) -> str:
     """The rows in columns, the first to the left and the others to the right."""
     cells = list(rows)
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

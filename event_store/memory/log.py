@@ -48,6 +48,8 @@ class MemoryLog(MemoryProgress):
         self._checkpoints: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._open_work = {}
+        self._tried = {}
+        self._retries = {}
         self._checkpoint_events = {}
         self._snapshots: dict[tuple[str, str], Snapshot] = {}  # by stream and shape
         self._exclusives: set[str] = set()

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from datetime import datetime
 
-from event_store.progress import OpenWork
+from event_store.progress import FIRST, OpenWork, TriedWork, WorkPlace
 from event_store.records import RecordedEvent
 
 
@@ -18,6 +18,8 @@ class MemoryProgress(ABC):
     _checkpoint_events: dict[str, str | None]
     _events: list[RecordedEvent]
     _open_work: dict[str, dict[tuple[str, int], OpenWork]]  # by process
+    _tried: dict[tuple[str, OpenWork], tuple[int, str | None]]  # by process and work
+    _retries: dict[str, set[tuple[str, int]]]  # by process
 
     @abstractmethod
     def _open(self) -> threading.Condition:
@@ -66,3 +68,37 @@ class MemoryProgress(ABC):
                 works.pop(key, None)
             works.update({(work.queue, work.number): work for work in opened})
             return True
+
+    def listed_work(self, name: str, *, after: WorkPlace = FIRST, limit: int) -> list[TriedWork]:
+        with self._open():
+            listed = [
+                TriedWork(
+                    work.queue,
+                    work.number,
+                    work.due_at,
+                    work.position,
+                    *self._tried.get((name, work), (0, None)),
+                )
+                for work in self._open_work.get(name, {}).values()
+            ]
+            return sorted((work for work in listed if work.place > after), key=lambda work: work.place)[
+                :limit
+            ]
+
+    def work_tried(self, name: str, tried: Collection[TriedWork]) -> None:
+        with self._open():
+            for one in tried:
+                work = OpenWork(one.queue, one.number, one.due_at, one.position)
+                if work in self._open_work.get(name, {}).values():
+                    self._tried[name, work] = one.tries, one.failure
+
+    def request_retry(self, name: str, queue: str, number: int) -> bool:
+        with self._open():
+            if (queue, number) not in self._open_work.get(name, {}):
+                return False
+            self._retries.setdefault(name, set()).add((queue, number))
+            return True
+
+    def take_retries(self, name: str) -> list[tuple[str, int]]:
+        with self._open():
+            return list(self._retries.pop(name, ()))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from event_store.limits import is_storable
 from event_store.postgres.connections import Connections
-from event_store.progress import OpenWork
+from event_store.progress import FIRST, OpenWork, TriedWork, WorkPlace
 
 
 class PostgresProgress:
@@ -51,3 +51,25 @@ class PostgresProgress:
             "save_progress", {"name": name, "after": after, "position": position, "event": event} | changes
         )
         return row is not None and row[0] == 1
+
+    def listed_work(self, name: str, *, after: WorkPlace = FIRST, limit: int) -> list[TriedWork]:
+        position, queue, number = after
+        page = {"name": name, "position": position, "queue": queue, "number": number, "limit": limit}
+        return self._reading.rows("listed_work", page, make=TriedWork)
+
+    def work_tried(self, name: str, tried: Collection[TriedWork]) -> None:
+        columns = {
+            "queues": [work.queue for work in tried],
+            "numbers": [work.number for work in tried],
+            "positions": [work.position for work in tried],
+            "tries": [work.tries for work in tried],
+            "failures": [work.failure for work in tried],
+        }
+        self._reading.execute("work_tried", {"name": name} | columns)
+
+    def request_retry(self, name: str, queue: str, number: int) -> bool:
+        work = {"name": name, "queue": queue, "number": number}
+        return is_storable(queue) and self._reading.row("request_retry", work) is not None
+
+    def take_retries(self, name: str) -> list[tuple[str, int]]:
+        return self._reading.rows("take_retries", {"name": name})

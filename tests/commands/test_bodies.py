@@ -28,6 +28,8 @@ ROUTES: dict[str, dict[str, Any]] = {
     "POST /orders/{order_id}/fulfilments": {"reason": "sent"},
     "POST /orders/{order_id}/returns": {"reason": "too big"},
     "POST /orders/{order_id}/refunds": {"amount": {"amount": 1, "currency": "GBP"}},
+    "POST /payments/{order_id}/retry": {"method": "pm_card_visa"},
+    "POST /payments/{order_id}/write-off": {"reason": "gone"},
 }
 """Every route that takes a body, and one that it takes."""
 

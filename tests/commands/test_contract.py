@@ -109,14 +109,25 @@ def fill_cart(client: httpx.Client) -> tuple[str, str]:
     return sku, cart_id
 
 
-def place_order(client: httpx.Client, *, fulfilled: bool = False) -> str:
+def place_order(client: httpx.Client, *, method: str = "pm_card_visa", fulfilled: bool = False) -> str:
     """An order that is paid for, and sent where that is asked for."""
     _, cart_id = fill_cart(client)
     headers = key() | {"Prefer": "wait=10"}
-    placed = client.post(f"/carts/{cart_id}/checkout", json=CHECKOUT, headers=headers).raise_for_status()
+    body = CHECKOUT | {"payment": {"method": method}}
+    placed = client.post(f"/carts/{cart_id}/checkout", json=body, headers=headers).raise_for_status()
     order_id: str = placed.json()["id"]
     if fulfilled:
         client.post(f"/orders/{order_id}/fulfilments", json={"all": True}).raise_for_status()
+    return order_id
+
+
+def unpaid_order(client: httpx.Client) -> str:
+    """An order that was sent, and whose money the gateway refuses to take."""
+    order_id = place_order(client, method="pm_card_captureRefused", fulfilled=True)
+    deadline = time.monotonic() + 20
+    while order_id not in client.get("/payments/owed").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     return order_id
 
 
@@ -152,6 +163,10 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
             return {"order_id": place_order(client, fulfilled=True)}, {"all": True, "restock": True}
         case "/orders/{order_id}/refunds":
             return {"order_id": place_order(client, fulfilled=True)}, {"all": True}
+        case "/payments/owed":
+            return {}, None
+        case "/payments/{order_id}/retry" | "/payments/{order_id}/write-off":
+            return {"order_id": unpaid_order(client)}, {}
         case "":
             return {}, None  # /health and /metrics
     raise AssertionError(f"{label} is to be asked with success, too")

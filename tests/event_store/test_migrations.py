@@ -205,7 +205,9 @@ def test_a_migration_that_must_wait_for_a_table_gives_way(
     last = max(number for number, _, text in migrations() if "ALTER TABLE" in text or "DROP INDEX" in text)
     old = old_code(last)
     with sql.transaction():
-        sql.execute("LOCK TABLE commands, snapshots, tracking, schema_migrations IN ROW EXCLUSIVE MODE")
+        sql.execute(
+            "LOCK TABLE commands, snapshots, tracking, open_work, schema_migrations IN ROW EXCLUSIVE MODE"
+        )
         with pytest.raises(StoreUnavailable):
             migrate(postgres_url, schema)
         assert old.round_of_calls() == [*ALL_WELL, 1, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from event_store.progress import OpenWork
+from event_store.progress import OpenWork, TriedWork
 from event_store.records import EventLog
 from tests.event_store.given import adding
 
@@ -76,3 +76,43 @@ def test_progress_in_another_history_is_forgotten(log: EventLog) -> None:
     assert (log.resumed("process mail"), log.open_work("process mail", **EVER)) == (0, [])
     assert log.save_progress("process mail", after=0, position=1, opened=[work("b")], closed=[])
     assert (log.resumed("process mail"), log.resumed("process none")) == (1, None)
+
+
+def listed(work: OpenWork, tries: int = 0, failure: str | None = None) -> TriedWork:
+    return TriedWork(work.queue, work.number, work.due_at, work.position, tries, failure)
+
+
+def test_open_work_is_listed_page_by_page_from_the_oldest(log: EventLog) -> None:
+    opened = [
+        work("b", position=3),
+        work("a", 2, position=3),
+        work("a", 1, position=3),
+        work("z", position=1),
+    ]
+    log.save_progress(NAME, after=None, position=3, opened=opened, closed=[])
+    first = log.listed_work(NAME, limit=2)
+    assert first == [listed(work("z", position=1)), listed(work("a", 1, position=3))]
+    rest = log.listed_work(NAME, after=first[-1].place, limit=2)
+    assert rest == [listed(work("a", 2, position=3)), listed(work("b", position=3))]
+    assert log.listed_work(NAME, after=rest[-1].place, limit=2) == []
+    assert log.listed_work("process mail", limit=2) == []
+
+
+def test_what_became_of_open_work_stands_beside_it_until_it_is_opened_again(log: EventLog) -> None:
+    log.save_progress(NAME, after=None, position=2, opened=[work("a"), work("b")], closed=[])
+    other = work("b", position=2)
+    log.work_tried(NAME, [listed(work("a"), 3, "away"), listed(other, 1, "gone"), listed(work("c"), 1)])
+    assert log.listed_work(NAME, limit=9) == [listed(work("a"), 3, "away"), listed(work("b"))]
+    log.save_progress(NAME, after=2, position=3, opened=[work("a", position=3)], closed=[])
+    assert log.listed_work(NAME, limit=9) == [listed(work("b")), listed(work("a", position=3))]
+
+
+def test_a_retry_is_given_once_to_the_process_whose_work_it_is(log: EventLog) -> None:
+    log.save_progress(NAME, after=None, position=2, opened=[work("a", 1), work("b")], closed=[])
+    assert log.request_retry(NAME, "a", 1)
+    assert not log.request_retry(NAME, "a", 2)
+    assert not log.request_retry(NAME, "nothing\0", 1)
+    assert not log.request_retry("process mail", "a", 1)
+    assert log.take_retries("process mail") == []
+    assert log.take_retries(NAME) == [("a", 1)]
+    assert log.take_retries(NAME) == []

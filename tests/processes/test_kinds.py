@@ -6,8 +6,10 @@ from datetime import timedelta
 from aggregates.inventory.events import StockReceived
 from aggregates.orders.events import OrderConfirmed
 from commands.handlers.inventory import ReceiveStock
+from commands.processes.following import checkpoint_of
 from commands.processes.kind import Closed, NotYet, Opened
 from commands.processes.payment import Payment
+from event_store.retries import RetryPolicy
 from tests.shop.commands import eventually
 from tests.shop.facts import NOON
 
@@ -128,6 +130,28 @@ def test_each_kind_may_run_in_a_process_of_its_own(shop):
         ):
             await eventually(lambda: shop.log.tracked("process reordering") is not None, lambda: None)
             await one.sell("1" * 32)
+            await eventually(lambda: received(shop) == ["1" * 32], lambda: received(shop))
+
+    asyncio.run(run())
+
+
+def test_an_operator_ends_the_pause_of_work_that_failed(shop):
+    kind = Reordering(away=1)
+    hours = RetryPolicy(pause_first=7200, pause_max=7200)
+    name = checkpoint_of(kind)
+
+    def tried():
+        return [(work.queue, work.tries, work.failure) for work in shop.log.listed_work(name, limit=9)]
+
+    async def run():
+        async with shop.open() as open_shop, open_shop.managers(kinds=[kind], retry_policy=hours):
+            await eventually(lambda: shop.log.tracked(name) is not None, lambda: None)
+            await open_shop.sell("1" * 32)
+            async with open_shop.managers(kinds=[Payment(shop.gateway, clock=lambda: NOON)]):
+                expected = [("1" * 32, 1, "the supplier does not answer")]
+                await eventually(lambda: tried() == expected, tried)
+            assert received(shop) == []
+            assert shop.log.request_retry(name, "1" * 32, 0)
             await eventually(lambda: received(shop) == ["1" * 32], lambda: received(shop))
 
     asyncio.run(run())

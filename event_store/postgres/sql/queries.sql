@@ -137,6 +137,30 @@ SELECT queue, number, due_at, position
   FROM open_work
  WHERE process = %(name)s AND due_at >= %(due_from)s AND due_at < %(due_before)s
 
+-- listed_work --
+SELECT queue, number, due_at, position, tries, failure
+  FROM open_work
+ WHERE process = %(name)s AND (position, queue, number) > (%(position)s, %(queue)s::text, %(number)s)
+ ORDER BY position, queue, number
+ LIMIT %(limit)s
+
+-- work_tried --
+UPDATE open_work AS w
+   SET tries = t.tries, failure = t.failure
+  FROM unnest(%(queues)s::text[], %(numbers)s::bigint[], %(positions)s::bigint[], %(tries)s::integer[],
+              %(failures)s::text[]) AS t (queue, number, position, tries, failure)
+ WHERE w.process = %(name)s AND w.queue = t.queue AND w.number = t.number AND w.position = t.position
+
+-- request_retry --
+UPDATE open_work SET retry = true
+ WHERE process = %(name)s AND queue = %(queue)s AND number = %(number)s
+RETURNING number
+
+-- take_retries --
+UPDATE open_work SET retry = false
+ WHERE process = %(name)s AND retry
+RETURNING queue, number
+
 -- forget_other_progress --
 -- A checkpoint of another history is no position of this one, nor is what was open at it.
 WITH other AS (
@@ -180,7 +204,8 @@ WITH here AS (
       FROM ours, unnest(%(queues)s::text[], %(numbers)s::bigint[], %(due)s::timestamptz[],
                         %(positions)s::bigint[]) AS o (queue, number, due_at, position)
         ON CONFLICT (process, queue, number)
-        DO UPDATE SET due_at = excluded.due_at, position = excluded.position
+        DO UPDATE SET due_at = excluded.due_at, position = excluded.position,
+                      tries = 0, failure = NULL, retry = false
 )
 SELECT count(*) FROM ours
 

@@ -1,0 +1,1 @@
+"""What an operator does about money that no process can settle."""
