@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
                 reply = self._done(operation, parameters, key)
             gone = reply.fault in ("lost_before", "lost_after", "reset")
             face.calls.append(Call(operation, key, parameters, 0 if gone else reply.status))
-            if reply.delay_seconds:
+            if reply.fault == "slow":
                 face.stopping.wait(reply.delay_seconds)
         if gone:
             self._hang_up(reset=reply.fault == "reset")
@@ -204,7 +204,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Idempotent-Replayed", "true")
             self.send_header("Original-Request", reply.request_id)
         self.end_headers()
-        self.wfile.write(body)
+        if reply.fault != "dripped":
+            self.wfile.write(body)
+            return
+        for byte in body:
+            self.wfile.write(bytes([byte]))
+            self.server.face.stopping.wait(reply.delay_seconds / len(body))
 
     def _hang_up(self, *, reset: bool) -> None:
         if reset:  # lingering for no time at all sends RST

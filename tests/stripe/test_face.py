@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -320,3 +321,10 @@ def test_a_slow_call_times_out_and_holds_its_key_until_its_end(face):
     face.stopping.set()
     assert face.key_is_free(STEP, timeout_seconds=10)
     assert hold(client_of(face)).last_response.headers["Idempotent-Replayed"] == "true"
+
+
+def test_an_answer_that_is_dripped_passes_every_time_out_between_bytes(client, face):
+    face.books.plant("payment_intents.create", "dripped", seconds=1.5)
+    began = time.monotonic()
+    assert hold(client_of(face, read_seconds=0.5)).status == "requires_capture"
+    assert time.monotonic() - began >= 1.5

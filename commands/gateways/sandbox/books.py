@@ -38,6 +38,7 @@ FaultKind = Literal[
     "401",
     "garbled",  # done; the answer is not JSON
     "slow",  # done; the answer takes its time
+    "dripped",  # done; the answer comes byte by byte for that time
 ]
 T = TypeVar("T")
 
@@ -252,32 +253,33 @@ class Books:
     def events(self, since: datetime, *, echoes: bool = True) -> list[Object]:
         """The events since a moment, oldest first; without `echoes` those of our own calls are left out."""
         rows = self._ledger.rows(
-            "SELECT body FROM events WHERE created >= ? AND (by_itself OR ?) ORDER BY number",
-            (int(since.timestamp()), echoes),
+            "SELECT body FROM events WHERE created >= ? AND by_itself >= ? ORDER BY number",
+            (int(since.timestamp()), not echoes),
         )
         return [objects.shown(json.loads(body), self._secret) for (body,) in rows]
 
     # The way to the webhook
 
     def sweep(self) -> None:
-        """Lets holds lapse that are over, and forgets events after 30 days."""
+        """Lets holds lapse that are over; forgets keys after a day and events after thirty."""
         now = self._now()
         with self._ledger.transaction():
-            payments = self._payments()
             over = self._ledger.rows(
-                "SELECT payment FROM objects WHERE kind = 'charge' AND created <= ? AND created > ?",
-                (now - objects.HOLD_SECONDS, now - objects.HOLD_SECONDS - EVENT_SECONDS),
+                "SELECT id FROM objects WHERE kind = 'payment_intent'"
+                " AND json_extract(body, '$.status') = 'requires_capture' AND created <= ?",
+                (now - objects.HOLD_SECONDS,),
             )
             for (reference,) in over:
-                payments.load(reference)
+                self._payments().load(reference)
+            self._ledger.write("DELETE FROM calls WHERE created <= ?", (now - KEY_SECONDS,))
             self._ledger.write("DELETE FROM events WHERE created < ?", (now - EVENT_SECONDS,))
 
     def due(self, *, echoes: bool, late_seconds: float = 0, limit: int = 100) -> list[Outgoing]:
         """The events to be delivered now, oldest first; with `echoes` those of our own calls too."""
         rows = self._ledger.rows(
             "SELECT number, body, created, attempts FROM events WHERE delivered = 0 AND due <= ?"
-            " AND (by_itself OR ?) ORDER BY number LIMIT ?",
-            (self._clock().timestamp() - late_seconds, echoes, limit),
+            " AND by_itself >= ? ORDER BY number LIMIT ?",
+            (self._clock().timestamp() - late_seconds, not echoes, limit),
         )
         return [
             Outgoing(number, json.dumps(objects.shown(json.loads(body), self._secret)).encode(), *rest)

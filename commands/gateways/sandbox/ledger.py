@@ -23,6 +23,7 @@ CREATE TABLE calls (
     body TEXT NOT NULL,        -- JSON
     request_id TEXT NOT NULL
 ) STRICT;
+CREATE INDEX calls_by_time ON calls (created);
 CREATE TABLE objects (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,        -- Stripe's word: payment_intent, charge, refund, dispute, balance_transaction
@@ -33,6 +34,8 @@ CREATE TABLE objects (
 ) STRICT;
 CREATE INDEX objects_of_payment ON objects (payment);
 CREATE INDEX objects_by_time ON objects (kind, created);
+CREATE INDEX holds ON objects (created)
+    WHERE kind = 'payment_intent' AND json_extract(body, '$.status') = 'requires_capture';
 CREATE INDEX objects_of_order ON objects (order_id) WHERE order_id IS NOT NULL;
 CREATE TABLE events (
     number INTEGER PRIMARY KEY,
@@ -46,7 +49,7 @@ CREATE TABLE events (
     due REAL NOT NULL          -- seconds since 1970: the next attempt
 ) STRICT;
 CREATE INDEX events_by_time ON events (created);
-CREATE INDEX events_due ON events (by_itself, due) WHERE delivered = 0;
+CREATE INDEX events_due ON events (by_itself, number) WHERE delivered = 0;
 CREATE TABLE faults (
     number INTEGER PRIMARY KEY,
     operation TEXT NOT NULL,

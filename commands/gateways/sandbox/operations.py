@@ -21,7 +21,6 @@ _KINDS = {
     "disputes": "dispute",
     "balance_transactions": "balance_transaction",
 }
-_FILTERS = ("payment_intent", "charge", "source", "type")
 
 
 def perform(payments: Payments, operation: str, parameters: Parameters) -> tuple[int, Object]:
@@ -147,26 +146,22 @@ def _list(payments: Payments, name: str, given: Parameters) -> Object:
     if kind is not None and "payment_intent" in given:
         statement += " AND payment = ?"
         values.append(given["payment_intent"])
+    for name_of in ("charge", "source", "type") if kind is not None else ():
+        if name_of in given:
+            statement += f" AND json_extract(body, '$.{name_of}') = ?"
+            values.append(given[name_of])
+    backwards = "ending_before" in given
     for word, sign in (("starting_after", "<"), ("ending_before", ">")):
         if word in given:
             statement += f" AND rowid {sign} (SELECT rowid FROM {table} WHERE id = ?)"
             values.append(given[word])
-    backwards = "ending_before" in given
     limit = int(given.get("limit", 10))
-    statement += f" ORDER BY rowid {'ASC' if backwards else 'DESC'}"
-    found: list[Object] = []
-    more = False
-    for (body,) in payments.ledger.rows(statement, values):
-        one = _loaded(body)
-        if kind == "payment_intent":
-            one = payments.load(one["id"])  # a hold may be over by now
-        if kind is not None and any(one.get(by) != given[by] for by in _FILTERS if by in given):
-            continue
-        if len(found) == limit:
-            more = True
-            break
-        found.append(one)
-    return objects.listed(found[::-1] if backwards else found, f"/v1/{name}", more=more)
+    statement += f" ORDER BY rowid {'ASC' if backwards else 'DESC'} LIMIT ?"
+    rows = payments.ledger.rows(statement, [*values, limit + 1])
+    found = [_loaded(body) for (body,) in rows[:limit]]
+    if kind == "payment_intent":
+        found = [payments.load(one["id"]) for one in found]  # a hold may be over by now
+    return objects.listed(found[::-1] if backwards else found, f"/v1/{name}", more=len(rows) > limit)
 
 
 def _expand(payments: Payments, found: Any, path: list[str]) -> None:
