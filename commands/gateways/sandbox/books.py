@@ -238,9 +238,9 @@ class Books:
         """A line per payment, oldest first; of one order where one is named."""
         with self._ledger.transaction():
             rows = self._ledger.rows(
-                "SELECT id FROM objects WHERE kind = 'payment_intent' AND (? IS NULL OR order_id = ?)"
-                " ORDER BY rowid",
-                (order_id, order_id),
+                "SELECT id FROM objects WHERE kind = 'payment_intent'"
+                f"{'' if order_id is None else ' AND order_id = ?'} ORDER BY rowid",
+                () if order_id is None else (order_id,),
             )
             payments = self._payments()
             return [_line(payments, payments.load(identity)) for (identity,) in rows]
@@ -253,8 +253,9 @@ class Books:
     def events(self, since: datetime, *, echoes: bool = True) -> list[Object]:
         """The events since a moment, oldest first; without `echoes` those of our own calls are left out."""
         rows = self._ledger.rows(
-            "SELECT body FROM events WHERE created >= ? AND by_itself >= ? ORDER BY number",
-            (int(since.timestamp()), not echoes),
+            f"SELECT body FROM events WHERE created >= ?{'' if echoes else ' AND by_itself = 1'}"
+            " ORDER BY created, number",
+            (int(since.timestamp()),),
         )
         return [objects.shown(json.loads(body), self._secret) for (body,) in rows]
 
@@ -265,7 +266,7 @@ class Books:
         now = self._now()
         with self._ledger.transaction():
             over = self._ledger.rows(
-                "SELECT id FROM objects WHERE kind = 'payment_intent'"
+                "SELECT id FROM objects INDEXED BY holds WHERE kind = 'payment_intent'"
                 " AND json_extract(body, '$.status') = 'requires_capture' AND created <= ?",
                 (now - objects.HOLD_SECONDS,),
             )
@@ -277,9 +278,9 @@ class Books:
     def due(self, *, echoes: bool, late_seconds: float = 0, limit: int = 100) -> list[Outgoing]:
         """The events to be delivered now, oldest first; with `echoes` those of our own calls too."""
         rows = self._ledger.rows(
-            "SELECT number, body, created, attempts FROM events WHERE delivered = 0 AND due <= ?"
-            " AND by_itself >= ? ORDER BY number LIMIT ?",
-            (self._clock().timestamp() - late_seconds, not echoes, limit),
+            "SELECT number, body, created, attempts FROM events WHERE delivered = 0"
+            f"{'' if echoes else ' AND by_itself = 1'} AND due <= ? ORDER BY number LIMIT ?",
+            (self._clock().timestamp() - late_seconds, limit),
         )
         return [
             Outgoing(number, json.dumps(objects.shown(json.loads(body), self._secret)).encode(), *rest)

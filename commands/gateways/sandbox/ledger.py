@@ -32,7 +32,7 @@ CREATE TABLE objects (
     created INTEGER NOT NULL,
     body TEXT NOT NULL         -- JSON, without client secrets and the card holder
 ) STRICT;
-CREATE INDEX objects_of_payment ON objects (payment);
+CREATE INDEX objects_of_payment ON objects (payment, kind, created);
 CREATE INDEX objects_by_time ON objects (kind, created);
 CREATE INDEX holds ON objects (created)
     WHERE kind = 'payment_intent' AND json_extract(body, '$.status') = 'requires_capture';
@@ -49,6 +49,7 @@ CREATE TABLE events (
     due REAL NOT NULL          -- seconds since 1970: the next attempt
 ) STRICT;
 CREATE INDEX events_by_time ON events (created);
+CREATE INDEX events_by_themselves ON events (created) WHERE by_itself = 1;
 CREATE INDEX events_due ON events (by_itself, number) WHERE delivered = 0;
 CREATE TABLE faults (
     number INTEGER PRIMARY KEY,

@@ -153,10 +153,11 @@ def _list(payments: Payments, name: str, given: Parameters) -> Object:
     backwards = "ending_before" in given
     for word, sign in (("starting_after", "<"), ("ending_before", ">")):
         if word in given:
-            statement += f" AND rowid {sign} (SELECT rowid FROM {table} WHERE id = ?)"
+            statement += f" AND (created, rowid) {sign} (SELECT created, rowid FROM {table} WHERE id = ?)"
             values.append(given[word])
     limit = int(given.get("limit", 10))
-    statement += f" ORDER BY rowid {'ASC' if backwards else 'DESC'} LIMIT ?"
+    direction = "ASC" if backwards else "DESC"
+    statement += f" ORDER BY created {direction}, rowid {direction} LIMIT ?"
     rows = payments.ledger.rows(statement, [*values, limit + 1])
     found = [_loaded(body) for (body,) in rows[:limit]]
     if kind == "payment_intent":
