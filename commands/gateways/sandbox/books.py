@@ -6,7 +6,6 @@ What happens at Stripe without a call of ours (a shopper's proof, a dispute, a l
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from aggregates.kernel import OrderId
 from commands.gateways.gateway import GatewayRefusal
 from commands.gateways.sandbox import objects
 from commands.gateways.sandbox.ledger import Ledger
-from commands.gateways.sandbox.objects import Object
+from commands.gateways.sandbox.objects import Object, packed, unpacked
 from commands.gateways.sandbox.operations import Parameters, perform
 from commands.gateways.sandbox.payments import Payments, Refused
 from commands.gateways.stripe_amounts import from_stripe
@@ -257,7 +256,7 @@ class Books:
             " ORDER BY created, number",
             (int(since.timestamp()),),
         )
-        return [objects.shown(json.loads(body), self._secret) for (body,) in rows]
+        return [objects.shown(unpacked(body), self._secret) for (body,) in rows]
 
     # The way to the webhook
 
@@ -283,7 +282,7 @@ class Books:
             (self._clock().timestamp() - late_seconds, limit),
         )
         return [
-            Outgoing(number, json.dumps(objects.shown(json.loads(body), self._secret)).encode(), *rest)
+            Outgoing(number, packed(objects.shown(unpacked(body), self._secret)).encode(), *rest)
             for number, body, *rest in rows
         ]
 
@@ -301,7 +300,7 @@ class Books:
 
     def set_webhook_endpoints(self, endpoints: Sequence[Object]) -> None:
         """What `webhook_endpoints.list` shows."""
-        self._ledger.set("webhook_endpoints", json.dumps(list(endpoints)))
+        self._ledger.set("webhook_endpoints", packed(list(endpoints)))
 
     @property
     def clock(self) -> Callable[[], datetime]:
@@ -328,7 +327,7 @@ class Books:
             self._ledger.write(
                 "INSERT OR REPLACE INTO calls (key, created, request, status, body, request_id)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (key, self._now(), _request(operation, parameters), status, json.dumps(body), request_id),
+                (key, self._now(), _request(operation, parameters), status, packed(body), request_id),
             )
         return Reply(status=status, body=body, request_id=request_id)
 
@@ -341,12 +340,12 @@ class Books:
             return None
         request, status, body, request_id = row
         # A call from the ledger of the code before is stored with its operation only.
-        if request not in (_request(operation, parameters), json.dumps([operation])):
+        if request not in (_request(operation, parameters), packed([operation])):
             message = "Keys for idempotent requests can only be used with the same parameters."
             error = {"type": "idempotency_error", "message": message}
             return Reply(status=400, body={"error": error}, request_id=f"req_{secrets.token_hex(7)}")
         try:
-            return Reply(status=status, body=json.loads(body), request_id=request_id, replayed=True)
+            return Reply(status=status, body=unpacked(body), request_id=request_id, replayed=True)
         except ValueError as error:
             raise self._ledger.unusable(error) from error
 
@@ -374,7 +373,7 @@ class Books:
 
 
 def _request(operation: str, parameters: Parameters) -> str:
-    return json.dumps([operation, parameters], sort_keys=True)
+    return packed([operation, parameters])
 
 
 def _line(payments: Payments, intent: Object) -> Charge:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 import time
 from typing import Any
 
 from aggregates.kernel import Money
 from commands.gateways.sandbox import objects
-from commands.gateways.sandbox.objects import Object
+from commands.gateways.sandbox.objects import Object, packed, unpacked
 from commands.gateways.stripe_amounts import to_stripe
 
 _OPERATIONS = {
@@ -35,7 +34,7 @@ def migrate(ledger: sqlite3.Connection) -> None:
     """Moves what the old tables hold into the new ones. A payment keeps its reference, a call its key."""
     now = int(time.time())
     calls = [
-        (key, json.loads(request), json.loads(answer))
+        (key, unpacked(request), unpacked(answer))
         for key, request, answer in ledger.execute(
             "SELECT key, request, answer FROM calls_before ORDER BY rowid"
         ).fetchall()
@@ -80,9 +79,9 @@ def migrate(ledger: sqlite3.Connection) -> None:
             (
                 key,
                 now,
-                json.dumps([_OPERATIONS[request[0]]]),
+                packed([_OPERATIONS[request[0]]]),
                 status,
-                json.dumps(body),
+                packed(body),
                 f"req_before_{_digest(key)}",
             ),
         )
@@ -182,7 +181,7 @@ def _save(ledger: sqlite3.Connection, one: Object, payment: str, order_id: Any =
     ledger.execute(
         "INSERT INTO objects (id, kind, payment, order_id, created, body) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-        (one["id"], one["object"], payment, order_id, one["created"], json.dumps(one)),
+        (one["id"], one["object"], payment, order_id, one["created"], packed(one)),
     )
 
 

@@ -10,7 +10,11 @@ import hashlib
 import hmac
 from typing import Any
 
+import msgspec
+
 Object = dict[str, Any]
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
 
 HOLD_SECONDS = 7 * 24 * 3600
 DISPUTE_FEE = 1500
@@ -188,6 +192,19 @@ def event(
         "request": request,
         "type": kind,
     }
+
+
+def packed(value: Any) -> str:
+    """The value as JSON, the same for the same value."""
+    return _ENCODER.encode(value).decode()
+
+
+def unpacked(text: str) -> Any:
+    """What was packed. ValueError for what is no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ValueError("no JSON") from error
 
 
 def listed(objects: list[Object], url: str, *, more: bool) -> Object:

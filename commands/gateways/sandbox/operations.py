@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from commands.gateways.sandbox import objects
-from commands.gateways.sandbox.objects import Object
+from commands.gateways.sandbox.objects import Object, unpacked
 from commands.gateways.sandbox.payments import Payments, Refused
 from commands.gateways.stripe_amounts import chargeable, from_stripe
 
@@ -115,9 +114,10 @@ def _read(payments: Payments, operation: str, given: Parameters) -> Object:
         row = payments.ledger.row("SELECT body FROM events WHERE id = ?", (given["id"],))
         if row is None:
             raise Refused("resource_missing", f"No such event: '{given['id']}'", status=404, stored=False)
-        return _loaded(row[0])
+        event: Object = unpacked(row[0])
+        return event
     if operation == "webhook_endpoints.list":
-        endpoints = json.loads(payments.ledger.setting("webhook_endpoints") or "[]")
+        endpoints = unpacked(payments.ledger.setting("webhook_endpoints") or "[]")
         return objects.listed(endpoints, "/v1/webhook_endpoints", more=False)
     if verb == "list" and (name in _KINDS or name == "events"):
         return _list(payments, name, given)
@@ -159,7 +159,7 @@ def _list(payments: Payments, name: str, given: Parameters) -> Object:
     direction = "ASC" if backwards else "DESC"
     statement += f" ORDER BY created {direction}, rowid {direction} LIMIT ?"
     rows = payments.ledger.rows(statement, [*values, limit + 1])
-    found = [_loaded(body) for (body,) in rows[:limit]]
+    found = [unpacked(body) for (body,) in rows[:limit]]
     if kind == "payment_intent":
         found = [payments.load(one["id"]) for one in found]  # a hold may be over by now
     return objects.listed(found[::-1] if backwards else found, f"/v1/{name}", more=len(rows) > limit)
@@ -175,11 +175,6 @@ def _expand(payments: Payments, found: Any, path: list[str]) -> None:
         if isinstance(found.get(name), str):
             found[name] = payments.load(found[name])
         _expand(payments, found.get(name), rest)
-
-
-def _loaded(body: str) -> Object:
-    found: Object = json.loads(body)
-    return found
 
 
 def _metadata(given: Parameters) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from commands.gateways.gateway import GatewayRefusal
 from commands.gateways.sandbox import objects
 from commands.gateways.sandbox.cards import Card, card_of, method_of
 from commands.gateways.sandbox.ledger import Ledger
-from commands.gateways.sandbox.objects import Object
+from commands.gateways.sandbox.objects import Object, packed, unpacked
 from commands.gateways.stripe_events import API_VERSION
 
 MINIMUMS = {  # Stripe's, in its units; the sandbox settles every currency in itself
@@ -54,7 +53,7 @@ class Payments:
         if row is None or (kind is not None and row[0] != kind):
             name = kind or "object"
             raise Refused("resource_missing", f"No such {name}: '{identity}'", status=404, stored=False)
-        found: Object = json.loads(row[1])
+        found: Object = unpacked(row[1])
         if found["object"] == "payment_intent" and self._is_over(found):
             self.lapse(found)
         return found
@@ -64,7 +63,7 @@ class Payments:
         rows = self.ledger.rows(
             "SELECT body FROM objects WHERE payment = ? AND kind = ? ORDER BY rowid", (intent_id, kind)
         )
-        return [json.loads(body) for (body,) in rows]
+        return [unpacked(body) for (body,) in rows]
 
     # What the shopper, the shop and the bank do.
 
@@ -344,7 +343,7 @@ class Payments:
                 payment or one.get("payment_intent") or one["id"],
                 order_id,
                 one["created"],
-                json.dumps(one),
+                packed(one),
             ),
         )
 
@@ -359,7 +358,7 @@ class Payments:
         )
         self.ledger.write(
             "INSERT INTO events (id, type, created, by_itself, body, due) VALUES (?, ?, ?, ?, ?, ?)",
-            (event["id"], kind, self.now, self.request_id is None, json.dumps(event), self.now),
+            (event["id"], kind, self.now, self.request_id is None, packed(event), self.now),
         )
 
 
