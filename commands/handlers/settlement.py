@@ -24,6 +24,7 @@ from aggregates.payments.gateway import GatewayPayment
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.standing import RefundStanding, Standing, join
+from aggregates.settlement import due, owe
 from commands.handlers.cancellation import cancel
 from commands.handlers.credit_notes import book, note_for, refund_of
 from commands.loop.decision import AwaitedStep, Decision
@@ -117,7 +118,7 @@ class Account:
             self._book_foreign_refunds(on)
             self._give_up_lapsed()
             self.capture()
-        self._say_what_is_owed(placed.total)
+        self.stepped(owe(self.order, self.payment, self.steps, order_id=self.order_id))
 
     def capture(self) -> None:
         """Takes what is due by now."""
@@ -264,39 +265,6 @@ class Account:
             gateway.payment_stream(reference),
             gateway.link(linked, gateway_reference=reference, order_id=self.order_id),
         )
-
-    def _say_what_is_owed(self, total: Money) -> None:
-        sold = self.order
-        self.stepped(
-            process.owe(
-                self.steps,
-                self.payment,
-                order_id=self.order_id,
-                total=total,
-                due=due(sold, self.payment) if sold.units_fulfilled else 0,
-                credited=sold.refunded_amount,
-                canceled=sold.canceled,
-            )
-        )
-
-
-def due(sold: Order, paid: Payment) -> int:
-    """What the shop may have taken by now, in minor units."""
-    if sold.placed is None or not sold.confirmed or sold.canceled:
-        return 0
-    total = sold.placed.total.amount
-    if paid.capture == "checkout":
-        return total
-    if not sold.units_fulfilled:
-        return 0
-    if paid.capture == "fulfilment":
-        return total
-    sent = sum(
-        line.ordered.line_total.amount * line.fulfilled // line.ordered.quantity
-        for line in sold.lines.values()
-    )
-    charges = sum(charge.amount.amount for charge in sold.placed.charges)
-    return min(total, max(0, sent + charges))
 
 
 def settle(cache: StateCache, decision: Decision, order_id: OrderId, *, on: date) -> None:

@@ -23,12 +23,23 @@ from aggregates.inventory.events import InventoryEvent
 from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, order
 from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent
-from aggregates.payments import payment, process
-from aggregates.payments.events import PaymentEvent, PaymentRefunded, ProcessEvent
+from aggregates.payments import gateway, payment, process
+from aggregates.payments.events import (
+    GatewayEvent,
+    GatewayNewsFetched,
+    GatewayNewsParked,
+    GatewayNewsReceived,
+    GatewayPaymentForeign,
+    GatewayPaymentLinked,
+    PaymentEvent,
+    PaymentRefunded,
+    ProcessEvent,
+)
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
 from event_store.records import EventReader, RecordedEvent
 from replays.verification.checks.commands import CommandCheck
+from replays.verification.checks.gateway import GatewayCheck
 from replays.verification.checks.inventory import InventoryCheck
 from replays.verification.checks.log import LogCheck
 from replays.verification.checks.orders import OrdersCheck
@@ -62,6 +73,11 @@ _STREAM_OF: dict[type, tuple[StreamKind, str]] = {
     CreditNoteIssued: (credit_note.stream, "credit_note_id"),
     **dict.fromkeys(get_args(PaymentEvent), (payment.stream, "order_id")),
     **dict.fromkeys(get_args(ProcessEvent), (process.stream, "order_id")),
+    GatewayNewsReceived: (gateway.event_stream, "event_id"),
+    GatewayPaymentLinked: (gateway.payment_stream, "gateway_reference"),
+    GatewayNewsParked: (gateway.payment_stream, "gateway_reference"),
+    GatewayPaymentForeign: (gateway.payment_stream, "gateway_reference"),
+    GatewayNewsFetched: (gateway.news_stream, "gateway"),
 }
 """The kind of an event's stream, and the field that names it there; a number's event has no such field."""
 
@@ -154,15 +170,18 @@ class _Verification:
     def _rules_by_type(self) -> dict[type, tuple[StreamKind | None, str, tuple[Check, ...]]]:
         """By class of events: how its stream is named, and what else is checked of it."""
         orders, command = self._orders, self._commands
-        payments = PaymentsCheck(self._report, orders.total_of)
+        payments = PaymentsCheck(self._report, orders.total_of, self._log, self._codec)
+        from_gateway = GatewayCheck(self._report)
         personal = self._personal.see
         checks: dict[type, tuple[Check, ...]] = {
             **dict.fromkeys(get_args(InventoryEvent), (self._stock.see, command.see_stock)),
             **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
             **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
-            **dict.fromkeys(get_args(PaymentEvent), (payments.see,)),
-            PaymentRefunded: (payments.see, command.see_payment),
+            **dict.fromkeys(get_args(PaymentEvent), (payments.see, from_gateway.see_payment)),
+            PaymentRefunded: (payments.see, from_gateway.see_payment, command.see_payment),
+            **dict.fromkeys(get_args(ProcessEvent), (payments.see_process,)),
+            **dict.fromkeys(get_args(GatewayEvent), (from_gateway.see,)),
         }
         checks |= {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
         classes = [event_type.cls for event_type in EVENT_TYPES]

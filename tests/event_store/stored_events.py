@@ -97,7 +97,7 @@ def add_missing(event_types: Iterable[EventType], folder: Path = FOLDER) -> list
         file = _file(folder, event_type.name, event_type.schema_number)
         if file.exists():
             continue
-        events = [_example(inspect.type_info(event_type.cls), full=full) for full in (True, False)]
+        events = [example(event_type.cls, full=full) for full in (True, False)]
         keys = {event_type.subject(event): KEY for event in events} if event_type.subject else {}
         content = {
             "name": event_type.name,
@@ -112,6 +112,11 @@ def add_missing(event_types: Iterable[EventType], folder: Path = FOLDER) -> list
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         added.append(file)
     return added
+
+
+def example(cls: type, *, full: bool) -> Any:
+    """An event of the class, with every field, or with those that it must have."""
+    return _example(inspect.type_info(cls), full=full)
 
 
 def _file(folder: Path, name: str, number: int) -> Path:

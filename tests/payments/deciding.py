@@ -38,6 +38,7 @@ class Desk:
     def __init__(self) -> None:
         self.cache = StateCache(CODEC)
         self.events: list[tuple[str, Any]] = []
+        self.decisions: list[tuple[str, Decision]] = []  # each with its command's name
         self._news = 0
 
     def do(self, command: Any) -> Decision:
@@ -56,6 +57,7 @@ class Desk:
                 self.cache.load(stream, ())
             self.cache.evolve(stream, event, writer=_WRITER, index=index)
             self.events.append((stream, event))
+        self.decisions.append((command.name, decision))
         return decision
 
     def place(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,10 @@ from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import ExpireOrder, RaiseConcern, RetryPayment, WriteOffPayment
 from commands.handlers.refunds import RefundOrder
+from replays.verification.verify import verify
 from tests.payments.deciding import NOON, ORDER, TODAY, Desk, drain, standing
+from tests.payments.stored import stored
+from tests.shop.facts import CODEC
 
 NOTHING = (0, 0, (), ())
 HOLD = standing(authorized=1299)
@@ -21,6 +25,24 @@ TAKEN = standing(authorized=1299, captured=1299, closed="captured")
 GIVEN_UP = standing(closed="canceled")
 FAILED = standing(failed="card_declined")
 ACTING = standing(acting=True)
+
+
+@pytest.fixture(autouse=True)
+def verified(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test decides, the books that it leaves contradict nothing."""
+    desks: list[Desk] = []
+
+    class Verified(Desk):
+        def __init__(self) -> None:
+            super().__init__()
+            desks.append(self)
+
+    monkeypatch.setitem(globals(), "Desk", Verified)
+    yield
+    found: list[str] = []
+    for desk in desks:
+        verify(stored(desk).log, CODEC, report=lambda finding: found.append(str(finding)))
+    assert found == []
 
 
 def fulfil(desk: Desk, *, units: int | None = None, minutes: int = 0) -> None:

@@ -1,104 +1,233 @@
-"""Money taken was authorized or paid elsewhere, and no more goes back than was taken."""
+"""Money taken was authorized or paid elsewhere, no more goes back than was taken, and what is owed is so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
-from aggregates.kernel import Money, OrderId
+from aggregates.kernel import Money, OrderId, StreamKind
+from aggregates.orders import order
+from aggregates.payments import payment, process
 from aggregates.payments.events import (
+    OwedChanged,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentDisputed,
     PaymentEvent,
     PaymentNotNeeded,
     PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentRefundSettled,
     PaymentRequested,
     PaymentVoided,
+    PaymentWrittenOff,
+    ProcessEvent,
+    StepBegun,
+    StepEnded,
 )
-from event_store.records import RecordedEvent
+from aggregates.payments.payment import Payment
+from aggregates.payments.standing import RefundStanding, Standing
+from aggregates.settlement import owe
+from event_store.codec import Codec
+from event_store.errors import LogUnreadable
+from event_store.records import EventReader, RecordedEvent
 from replays.verification.findings import Report, at
 
 
 @dataclass(slots=True)
-class PaymentBook:
-    """Sums of an order's payment, in minor units."""
+class StepBook:
+    """What must be remembered of an order's steps; amounts in minor units."""
 
-    requested: int = 0
-    authorized: int = 0
-    voided: int = 0
-    captured: int = 0  # by the gateway
-    paid_elsewhere: int = 0
-    refunded: int = 0
+    last: int = 0
+    open: set[int] = field(default_factory=set)
+    asked: int = 0  # of banks, in all attempts
+    asked_most: int = 0  # in one
+    owed: tuple[int, int] = (0, 0)  # to the shop, to the customer
 
 
 class PaymentsCheck:
-    """No sum exceeds what it is taken from.
+    """Payments and their steps agree with themselves and with their order.
 
-    authorized ≤ requested; captured by the gateway ≤ authorized; captured + voided ≤ requested (an
-    authorization that comes too late is voided at once); taken in all ≤ the order's total; refunded ≤ taken.
+    Of each of the gateway's payments: authorized ≤ what an attempt asked for; captured ≤ authorized; given up
+    once, and by what was held; refunded ≤ captured, once it ended; each refund, and each movement of a
+    dispute, once. A step that ended was begun. What is said to be owed is what the order's books come to.
     """
 
-    def __init__(self, report: Report, total_of: Callable[[OrderId], Money | None]) -> None:
+    def __init__(
+        self, report: Report, total_of: Callable[[OrderId], Money | None], log: EventReader, codec: Codec
+    ) -> None:
         self._report = report
         self._total_of = total_of
-        self._payments: dict[OrderId, PaymentBook] = {}
+        self._log = log
+        self._codec = codec
+        self._payments: dict[OrderId, Payment] = {}
+        self._steps: dict[OrderId, StepBook] = {}
 
     def see(self, recorded: RecordedEvent, event: PaymentEvent) -> None:
-        """Adds the event's amount to the payment's sums, and holds them against each other."""
-        payment = self._payments.get(event.order_id)
-        if payment is None:
-            payment = self._payments[event.order_id] = PaymentBook()
-        if isinstance(event, PaymentNotNeeded):
-            total = self._total_of(event.order_id)
-            if total is None or total.amount:
-                self._report(at(recorded, "payment", f"not needed, for an order of {total}"))
-            return
-        if not _add(payment, event):
-            return  # Declined, or waiting for the shopper: no amount.
-        total = self._total_of(event.order_id)
-        amount: Money = event.amount  # type: ignore[union-attr]  # what `_add` counts has one
-        if amount.amount < 0:
-            self._report(at(recorded, "payment", f"an amount below zero: {amount}"))
-        if total is None:
-            self._report(at(recorded, "payment", "nobody placed the order that it pays for"))
-        elif total.currency != amount.currency:
-            self._report(at(recorded, "payment", f"{amount} for an order in {total.currency}"))
-        for wrong in _contradictions(payment, None if total is None else total.amount):
-            self._report(at(recorded, "payment", wrong))
+        """Holds an event of a payment against what is known of it, and adds it."""
+        paid = self._payments.setdefault(event.order_id, payment.initial())
+        steps = self._steps.get(event.order_id, StepBook())
+        wrong = [*_of_order(event, self._total_of(event.order_id))]
+        if _names_nothing(paid, event):
+            wrong.append("it is about a payment of the gateway's, and there is none")
+        else:
+            wrong += _against(paid, event)
+            payment.evolve(paid, event)
+            wrong += _sums(paid, steps, event, self._total_of(event.order_id))
+        for words in wrong:
+            self._report(at(recorded, "payment", words))
 
+    def see_process(self, recorded: RecordedEvent, event: ProcessEvent) -> None:
+        """Holds a step, or what a person must settle, against the steps before."""
+        steps = self._steps.setdefault(event.order_id, StepBook())
+        match event:
+            case StepBegun(step=step):
+                if step != steps.last + 1:
+                    self._report(at(recorded, "payment", f"step {step} after step {steps.last}"))
+                steps.last = step
+                steps.open.add(step)
+                if event.call == "authorize":
+                    steps.asked += event.amount.amount
+                    steps.asked_most = max(steps.asked_most, event.amount.amount)
+            case StepEnded(step=step):
+                if step not in steps.open:
+                    self._report(at(recorded, "payment", f"step {step} ended, and was not open"))
+                steps.open.discard(step)
+            case PaymentWrittenOff(to_shop=to_shop, to_customer=to_customer):
+                if (written_off := (to_shop.amount, to_customer.amount)) != steps.owed:
+                    wrong = f"{written_off} written off of {steps.owed} owed to shop and customer"
+                    self._report(at(recorded, "payment", wrong))
+            case OwedChanged(to_shop=to_shop, to_customer=to_customer):
+                steps.owed = (to_shop.amount, to_customer.amount)
+                self._check_owed(recorded, event)
 
-def _add(payment: PaymentBook, event: PaymentEvent) -> bool:
-    match event:
-        case PaymentRequested(amount=amount):
-            payment.requested += amount.amount
-        case PaymentAuthorized(amount=amount):
-            payment.authorized += amount.amount
-        case PaymentVoided(amount=amount):
-            payment.voided += amount.amount
-        case PaymentCaptured(amount=amount, source="gateway"):
-            payment.captured += amount.amount
-        case PaymentCaptured(amount=amount):
-            payment.paid_elsewhere += amount.amount
-        case PaymentRefunded(amount=amount):
-            payment.refunded += amount.amount
-        case _:
-            return False
-    return True
+    def _check_owed(self, recorded: RecordedEvent, event: OwedChanged) -> None:
+        """From the log: it is rare, and whole states of all orders would be much to remember."""
+        order_id = event.order_id
+        try:
+            sold = self._state(order.stream, order_id, recorded)
+            paid = self._state(payment.stream, order_id, recorded)
+            steps = self._state(process.stream, order_id, recorded)
+        except (LookupError, RuntimeError, StopIteration, LogUnreadable):
+            return  # The events before cannot be, or cannot be read: those are findings of their own.
+        expected = owe(sold, paid, steps, order_id=order_id)
+        if expected != (event,):
+            books = _owed(*expected) if expected else "nothing new"
+            self._report(at(recorded, "payment", f"{_owed(event)}; by the books: {books}"))
 
-
-def _contradictions(payment: PaymentBook, total: int | None) -> list[str]:
-    taken = payment.captured + payment.paid_elsewhere
-    wrong = []
-    if payment.authorized > payment.requested:
-        wrong.append(f"{payment.authorized} authorized of {payment.requested} requested")
-    if payment.captured > payment.authorized:
-        wrong.append(f"{payment.captured} captured of {payment.authorized} authorized")
-    if payment.captured + payment.voided > payment.requested:
-        wrong.append(
-            f"{payment.captured} captured and {payment.voided} voided of {payment.requested} requested"
+    def _state(self, stream: StreamKind, order_id: OrderId, before: RecordedEvent) -> Any:
+        earlier = (
+            self._codec.decode(recorded)
+            for recorded in self._log.read_stream(stream(order_id))
+            if recorded.position < before.position
         )
-    if total is not None and taken > total:
-        wrong.append(f"{taken} taken for an order of {total}")
-    if payment.refunded > taken:
-        wrong.append(f"{payment.refunded} refunded of {taken} taken")
-    return wrong
+        return stream.fold(stream.initial(), earlier)
+
+
+def _owed(event: ProcessEvent) -> str:
+    assert isinstance(event, OwedChanged)
+    shop, customer = event.to_shop.amount, event.to_customer.amount
+    look = ", ".join((*event.stuck, *event.concerns)) or "nothing"
+    return f"{shop} owed to the shop, {customer} to the customer, {look} to be looked at"
+
+
+def _of_order(event: PaymentEvent, total: Money | None) -> Iterator[str]:
+    """What contradicts the order."""
+    if isinstance(event, PaymentNotNeeded) and (total is None or total.amount):
+        yield f"not needed, for an order of {total}"
+    amount: Money | None = getattr(event, "amount", None)
+    if amount is None:
+        return
+    if amount.amount < 0 and not isinstance(event, PaymentDisputed):
+        yield f"an amount below zero: {amount}"
+    if total is None:
+        yield "nobody placed the order that it pays for"
+    elif total.currency != amount.currency:
+        yield f"{amount} for an order in {total.currency}"
+
+
+def _names_nothing(paid: Payment, event: PaymentEvent) -> bool:
+    if paid.standings or getattr(event, "gateway_reference", "none is needed") is not None:
+        return False
+    match event:
+        case PaymentCaptured(source=source):
+            return source == "gateway"
+        case PaymentRefunded():
+            return paid.paid_elsewhere is None
+        case _:
+            return True
+
+
+def _known(paid: Payment, event: PaymentEvent) -> Standing | None:
+    """What is known of the gateway's payment that the event is about."""
+    reference: str | None = getattr(event, "gateway_reference", None)
+    if reference is None:
+        reference = next(reversed(paid.standings), None)
+    return None if reference is None else paid.standings.get(reference)
+
+
+def _against(paid: Payment, event: PaymentEvent) -> Iterator[str]:
+    """What contradicts what was known before the event."""
+    known = _known(paid, event)
+    match event:
+        case PaymentRequested():
+            if paid.amount is not None:
+                yield "it was asked for before"
+        case PaymentVoided(cause=cause, amount=amount):
+            if known is not None and known.closed == cause:
+                yield f"{cause} before"
+            held = 0 if known is None else known.most - known.captured
+            # Number 1 gave up what was asked for where nothing was held yet.
+            asked = 0 if paid.amount is None or held or event.gateway_reference else paid.amount.amount
+            if amount.amount != (held or asked):
+                yield f"{amount.amount} given up of {held or asked} held"
+        case PaymentRefunded() | PaymentRefundSettled() | PaymentRefundFailed():
+            yield from _of_refunds(() if known is None else known.refunds, event)
+        case PaymentDisputed(transaction=transaction):
+            if known is not None and any(move.transaction == transaction for move in known.moves):
+                yield f"transaction {transaction} was booked before"
+
+
+def _of_refunds(
+    refunds: tuple[RefundStanding, ...], event: PaymentRefunded | PaymentRefundSettled | PaymentRefundFailed
+) -> Iterator[str]:
+    reference = event.refund_reference
+    made = any(refund.reference == reference for refund in refunds)
+    match event:
+        case PaymentRefunded():
+            if made:
+                yield f"refund {reference} was made before"
+        case PaymentRefundSettled():
+            if not made:
+                yield f"nobody made refund {reference}"
+        case PaymentRefundFailed(amount=amount):
+            # One of number 1 has no name: it may be any of this amount.
+            if not any(
+                refund.amount == amount.amount
+                and (refund.reference == reference or refund.reference.startswith(payment.UNNAMED))
+                for refund in refunds
+            ):
+                yield f"nobody made refund {reference} of {amount.amount}"
+
+
+def _sums(paid: Payment, steps: StepBook, event: PaymentEvent, total: Money | None) -> Iterator[str]:
+    """What is more than what it is taken from, after the event."""
+    known = _known(paid, event)
+    requested = 0 if paid.amount is None else paid.amount.amount
+    if isinstance(event, PaymentAuthorized) and known is not None:
+        if known.authorized > (asked := max(requested, steps.asked_most)):
+            yield f"{known.authorized} authorized of {asked} requested"
+        promised = sum(one.authorized for one in paid.standings.values())
+        if promised > (asked := max(requested, steps.asked)):
+            yield f"{promised} authorized in all attempts, of {asked} requested"
+    if known is not None and known.captured > known.authorized:
+        yield f"{known.captured} captured of {known.authorized} authorized"
+    if known is not None and known.closed and known.returned > known.captured:
+        yield f"{known.returned} refunded of {known.captured} taken"
+    if paid.paid_elsewhere is not None:
+        taken = paid.paid_elsewhere.amount
+        if total is not None and taken > total.amount:
+            yield f"{taken} taken for an order of {total.amount}"
+        if paid.returned_elsewhere > taken:
+            yield f"{paid.returned_elsewhere} refunded of {taken} taken"
