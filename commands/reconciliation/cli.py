@@ -19,7 +19,7 @@ from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.importing.progress import Progress
 from commands.importing.running import quiet_logs
 from commands.reconciliation.healing import healing
-from commands.reconciliation.matching import SETTLED, Finding, Total, Verdict
+from commands.reconciliation.matching import Finding, Total, Verdict
 from commands.reconciliation.report import MalformedReport, balance_report, major
 from commands.reconciliation.running import Reconciliation, reconcile
 from event_store.codec import Codec
@@ -157,7 +157,7 @@ def in_words(found: Reconciliation) -> str:
     """The totals, the verdicts, and what is left to be looked into."""
     since, until = (f"{moment:%Y-%m-%d %H:%M}" for moment in (found.window.since, found.window.until))
     parts = [
-        f"{found.report.lines:,} lines, {since} to {until} UTC",
+        f"{found.report.lines:,} lines of {since} to {until} UTC",
         table(_totals(found)),
         table(_verdicts(found)),
         *_listed(found),
@@ -194,7 +194,7 @@ def _verdicts(found: Reconciliation) -> Iterator[tuple[str, ...]]:
 def _listed(found: Reconciliation) -> Iterator[str]:
     for verdict, words in VERDICTS.items():
         those = [finding for finding in found.findings if finding.verdict == verdict]
-        if those and verdict not in SETTLED:
+        if those and verdict != "foreign":
             more = len(those) - FINDINGS_SHOWN_MAX
             lines = [_line(finding) for finding in those[:FINDINGS_SHOWN_MAX]]
             rest = [f"  and {more:,} more: --json lists them all"] if more > 0 else []

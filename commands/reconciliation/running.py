@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
-from aggregates.kernel import Rejected
+from aggregates.kernel import OrderId, Rejected
 from commands.gateways.gateway import GatewayError
 from commands.importing.progress import Progress
 from commands.loop.decision import BusyError
@@ -30,6 +30,7 @@ from event_store.codec import Codec
 from event_store.records import EventReader
 
 LOOKS_AT_ONCE = 8
+FAILURES_MAX = 16
 
 Heal = Callable[[str], Awaitable[None]]
 """Looks at a payment by the gateway's reference, and has what the gateway says of it joined into our log.
@@ -87,8 +88,9 @@ async def reconcile(
     for finding in compare_all(report, our_payments(log, codec, orders), window):
         result.add((finding,))
         progress.advance(1)
-    if heal is not None:
-        await _heal(result, log, codec, heal, progress)
+    lacking = {one.payment: one.order_id for one in result.findings if _lacks(one)}
+    if heal is not None and lacking:
+        await _heal(result, lacking, log, codec, heal, progress)
     progress.close()
     return result
 
@@ -102,24 +104,43 @@ def _window(report: Report, since: datetime | None, until: datetime | None) -> W
 
 
 async def _heal(
-    result: Reconciliation, log: EventReader, codec: Codec, heal: Heal, progress: Progress
+    result: Reconciliation,
+    lacking: Mapping[str, OrderId | None],
+    log: EventReader,
+    codec: Codec,
+    heal: Heal,
+    progress: Progress,
 ) -> None:
-    """Looks at the payments of which the report has more than we; what then agrees is healed."""
-    lacking = {finding.payment: finding.order_id for finding in result.findings if _lacks(finding)}
+    """Looks at the payments that our log lacks something of, each with its order; what then agrees is healed.
+
+    Once FAILURES_MAX looks in a row have failed, the others are not tried.
+    """
     progress.stage("looking at the gateway", total=len(lacking), unit=" payments")
     looked: set[str] = set()
+    failures: Counter[str] = Counter()
+    in_a_row = 0
     slots = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def look(reference: str) -> None:
+        nonlocal in_a_row
         async with slots:
+            if in_a_row >= FAILURES_MAX:
+                failures["the gateway does not answer"] += 1
+                return
             try:
                 await heal(reference)
                 looked.add(reference)
-            except (GatewayError, Rejected, BusyError) as error:
-                progress.note(f"{reference} could not be looked at: {error}")
+                in_a_row = 0
+            except GatewayError as error:
+                failures[error.code] += 1
+                in_a_row += 1
+            except (Rejected, BusyError) as error:
+                failures[str(error) or "the log is too busy"] += 1
             progress.advance(1)
 
     await asyncio.gather(*map(look, lacking))
+    for why, count in failures.items():
+        progress.note(f"{count:,} of {len(lacking):,} payments could not be looked at: {why}")
     orders = {order for reference, order in lacking.items() if reference in looked and order is not None}
     again = {
         payment.reference: compare(payment, result.report.payments.get(payment.reference, ()), result.window)
@@ -140,7 +161,6 @@ async def _heal(
 
 def _lacks(finding: Finding) -> bool:
     """Whether we may not have heard of something that the gateway did."""
-    if finding.verdict == "missing_here":
-        return True
-    more = finding.differs == "amount" and finding.ours is not None and finding.reported is not None
-    return more and abs(finding.reported.amount) > abs(finding.ours.amount)  # type: ignore[union-attr]
+    if finding.differs != "amount" or finding.ours is None or finding.reported is None:
+        return finding.verdict == "missing_here"
+    return abs(finding.reported.amount) > abs(finding.ours.amount)

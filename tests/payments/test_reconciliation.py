@@ -27,7 +27,7 @@ from commands.importing.progress import Progress
 from commands.reconciliation.healing import healing
 from commands.reconciliation.matching import KINDS, LAG
 from commands.reconciliation.report import COLUMNS, Line, MalformedReport, balance_report, read_report
-from commands.reconciliation.running import Heal, Reconciliation, reconcile
+from commands.reconciliation.running import FAILURES_MAX, LOOKS_AT_ONCE, Heal, Reconciliation, reconcile
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
@@ -494,6 +494,19 @@ def test_what_cannot_be_looked_at_stays_missing(tmp_path: Path) -> None:
     assert result.left
 
 
+def test_a_gateway_that_is_away_is_not_asked_for_ever(tmp_path: Path) -> None:
+    payments = [Paid(number=number, at=OCTOBER) for number in range(100)]
+    tried: list[str] = []
+
+    async def away(reference: str) -> None:
+        tried.append(reference)
+        raise GatewayUnavailable("no_answer")
+
+    result = reconciled(MemoryLog(), write(tmp_path, lines_of(payments)), heal=away)
+    assert len(result.left) == len(payments)
+    assert len(tried) <= FAILURES_MAX + LOOKS_AT_ONCE
+
+
 def test_a_look_that_tells_nothing_new_heals_nothing(tmp_path: Path) -> None:
     paid = Paid(number=1, at=OCTOBER)
     looked: list[str] = []
@@ -574,7 +587,7 @@ def test_a_difference_is_shown_with_both_amounts_and_the_exit_code_is_1(system: 
         system, "reconcile", "--no-look", "--since", "2026-10-01", "--until", "2026-10-31", str(report)
     )
     assert result.exit_code == 1
-    assert "1 lines, 2026-10-01 00:00 to 2026-11-01 00:00 UTC" in result.stdout
+    assert "1 lines of 2026-10-01 00:00 to 2026-11-01 00:00 UTC" in result.stdout
     assert "12.99 EUR here, 13.00 EUR in the report (line 2)" in result.stdout
 
 
