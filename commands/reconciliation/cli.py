@@ -14,6 +14,7 @@ import msgspec
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import Money
+from commands.gateways.choose import choose_gateway
 from commands.gateways.sandbox.balance_report import report_lines
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.importing.progress import Progress
@@ -22,6 +23,7 @@ from commands.reconciliation.healing import healing
 from commands.reconciliation.matching import Finding, Total, Verdict
 from commands.reconciliation.report import MalformedReport, balance_report, major
 from commands.reconciliation.running import Reconciliation, reconcile
+from commands.settings import Settings
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 
@@ -108,7 +110,10 @@ def reconcile_command(
 @click.pass_obj
 def report_command(addresses: Addresses, report: Path) -> None:
     """Write the sandbox's balance report, as Stripe would, to OUT.csv."""
-    with closing(_sandbox(addresses)) as gateway, report.open("w", encoding="utf-8", newline="") as file:
+    gateway = choose_gateway(_settings(addresses))
+    if not isinstance(gateway, SandboxGateway):
+        raise click.ClickException(f"{gateway.name} makes its report itself: download it there")
+    with closing(gateway), report.open("w", encoding="utf-8", newline="") as file:
         file.writelines(balance_report(report_lines(gateway.books)))
 
 
@@ -121,13 +126,14 @@ async def _reconciled(
             opened.callback(progress.close)
             heal = None
             if look:
-                gateway = opened.enter_context(closing(_sandbox(addresses)))
+                gateway = choose_gateway(_settings(addresses))
+                opened.push_async_callback(gateway.aclose)
                 heal = await opened.enter_async_context(healing(log, codec, gateway))
             return await reconcile(file, log, codec, since=since, until=until, heal=heal, progress=progress)
 
 
-def _sandbox(addresses: Addresses) -> SandboxGateway:
-    return SandboxGateway(addresses.data_dir / "sandbox.sqlite")
+def _settings(addresses: Addresses) -> Settings:
+    return Settings(postgres_url=addresses.postgres_url, data_dir=addresses.data_dir)
 
 
 def in_json(found: Reconciliation) -> str:

@@ -242,18 +242,23 @@ def test_what_happened_before_the_report_began_is_not_missed(tmp_path: Path) -> 
 
 def test_a_report_that_does_not_say_covers_from_the_day_of_its_first_line_to_its_last(tmp_path: Path) -> None:
     noon = OCTOBER + timedelta(hours=12)
-    day_before, same_day, first, last = (
-        Paid(number=number, at=noon + timedelta(hours=hours))
-        for number, hours in enumerate((-13, -11, 0, 48))
-    )
-    result = in_log(
-        [day_before, same_day, first, last],
-        lines_of([first, last], others=False),
-        tmp_path,
-        since=None,
-        until=None,
-    )
-    assert found(result) == {("missing_at_stripe", "charge", same_day.reference)}
+    hours = {
+        "day before": -13,
+        "same day": -11,
+        "first": 0,
+        "before the end": 44,
+        "at the end": 46,
+        "last": 48,
+    }
+    payments = {
+        name: Paid(number=number, at=noon + timedelta(hours=after))
+        for number, (name, after) in enumerate(hours.items())
+    }
+    lines = lines_of([payments["first"], payments["last"]], others=False)
+    result = in_log(list(payments.values()), lines, tmp_path, since=None, until=None)
+    assert found(result) == {
+        ("missing_at_stripe", "charge", payments[name].reference) for name in ("same day", "before the end")
+    }
 
 
 def test_captures_of_which_a_report_has_the_later_ones_are_matched(tmp_path: Path) -> None:
