@@ -217,7 +217,7 @@ def _line(finding: Finding) -> str:
         if amount is not None
     ]
     line = "" if finding.line is None else f" (line {finding.line})"
-    return f"  {name}{item}{order}, payment {finding.payment}: {', '.join(amounts) or 'no amount'}{line}"
+    return f"  {name}{item}{order}, payment {finding.payment}:\n    {', '.join(amounts) or 'no amount'}{line}"
 
 
 def money(amount: Money) -> str:
