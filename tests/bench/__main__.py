@@ -9,6 +9,7 @@ from tests.bench import (
     append,
     hot_stream,
     one_caller,
+    payments,
     reading,
     reconciliation,
     restore,
@@ -22,6 +23,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "one_caller": one_caller.main,
     "reading": reading.main,
     "hot_stream": hot_stream.main,
+    "payments": payments.main,
     "reconciliation": reconciliation.main,
     "storefront": storefront.main,
 }

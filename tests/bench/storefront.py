@@ -78,7 +78,7 @@ def main() -> None:
         skus = [one["sku"] for one in httpx.get(f"{query}/api/v1/products?limit=200").json()["items"]]
         size = len(httpx.get(f"{query}/api/v1/products/{skus[0]}").content)
         with bare_server(size) as (bare, bare_pid):
-            routes = _routes(system, skus)
+            routes = routes_of(system, skus)
             routes[BARE_PAGE] = Route([f"{bare}/page"], (), [bare_pid])
             routes[BARE_ADD] = Route([f"{bare}/items"], routes[ADD].bodies, [bare_pid])
             for route in routes.values():
@@ -95,7 +95,8 @@ def main() -> None:
         print(_rebuild(system))
 
 
-def _routes(system: RunningSystem, skus: list[str]) -> dict[str, Route]:
+def routes_of(system: RunningSystem, skus: list[str]) -> dict[str, Route]:
+    """Our quick routes, with what they are asked for."""
     commands, query = system.addresses["commands"], system.addresses["read"]
     pids = {name: [one.pid for one in found] for name, found in system.children().items()}
     with httpx.Client() as client:
