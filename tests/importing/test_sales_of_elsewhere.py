@@ -19,7 +19,7 @@ from commands.loop.decision import Actor, Context
 from commands.loop.handling import Handling
 from event_store.memory.log import MemoryLog
 from replays.verification.verify import verify
-from tests.shop.facts import CODEC
+from tests.shop.facts import CODEC, NOON
 from tests.shop.log import events_of
 
 
@@ -72,6 +72,6 @@ def test_what_cost_nothing_elsewhere_was_not_paid() -> None:
 def test_what_was_paid_elsewhere_and_is_canceled_unsent_goes_back() -> None:
     log = MemoryLog()
     postage = Charge(kind="shipping", label="Postage", amount=Money(450, "GBP"))
-    handle(log, sale("a" * 32, charges=(postage,)), CancelOrder(order_id="a" * 32))
+    handle(log, sale("a" * 32, charges=(postage,)), CancelOrder(order_id="a" * 32, canceled_on=NOON.date()))
     (paid_back,) = events_of(log, PaymentRefunded)
     assert (paid_back.amount, paid_back.credit_note_id) == (Money(450, "GBP"), None)

@@ -35,7 +35,7 @@ def test_an_expiry_is_decided_at_the_moment_that_was_read_though_the_clock_steps
     read = iter([NOON, NOON + KEPT])  # and then the clock is set back
 
     def clock():
-        return next(read, NOON) if "expiry" in asyncio.current_task().get_name() else NOON
+        return next(read, NOON) if "reservation_expiry" in asyncio.current_task().get_name() else NOON
 
     async def run():
         async with shop.open() as open_shop:

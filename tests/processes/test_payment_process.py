@@ -1,14 +1,16 @@
 """Payment as a process: what follows from each answer of the gateway, and from none in time."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from aggregates.inventory import stock
 from aggregates.kernel import Money
 from aggregates.orders import credit_note, order
-from aggregates.payments import process
-from commands.gateways.sandbox import CHARGE_DECLINED
+from aggregates.payments import payment, process
+from aggregates.payments.standing import Standing
+from commands.gateways.sandbox import CHARGE_DECLINED, VISA
 from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import RecordGatewayOutcome
@@ -25,7 +27,13 @@ def refund_all(credit_note_id="n1"):
 
 
 def cancel():
-    return CancelOrder(order_id=ORDER, reason="changed my mind")
+    return CancelOrder(order_id=ORDER, canceled_on=NOON.date(), reason="changed my mind")
+
+
+def answered(step, standing):
+    return RecordGatewayOutcome(
+        order_id=ORDER, step=step, outcome="done", answered_on=NOON.date(), standing=standing
+    )
 
 
 def test_an_authorized_payment_confirms_the_order_and_keeps_its_units(shop):
@@ -38,6 +46,7 @@ def test_an_authorized_payment_confirms_the_order_and_keeps_its_units(shop):
             assert open_shop.names(after=before) == [
                 "payments.step_ended",
                 "payments.payment_authorized",
+                "payments.gateway_payment_linked",
                 "orders.order_confirmed",
                 "inventory.reservation_confirmed",
                 "inventory.reservation_confirmed",
@@ -69,26 +78,46 @@ def test_what_a_process_does_is_traced_to_the_event_and_the_request_it_follows_f
     assert confirmed.actor == "process:payment"
 
 
-@pytest.mark.parametrize("method", [CHARGE_DECLINED, "pm_card_nobody_knows"])
-def test_a_declined_payment_cancels_the_order_and_puts_its_units_back_on_sale(shop, method):
+@pytest.mark.parametrize(
+    ("method", "attempt", "after", "charged"),
+    [
+        (
+            CHARGE_DECLINED,
+            ["payments.payment_attempt_failed", "payments.gateway_payment_linked"],
+            ["payments.step_begun", "payments.step_ended", "payments.payment_voided"],
+            [("voided", 0, 0)],
+        ),
+        ("pm_card_nobody_knows", [], [], []),
+    ],
+)
+def test_a_declined_payment_cancels_the_order_and_puts_its_units_back_on_sale(
+    shop, method, attempt, after, charged
+):
+    """What failed at the gateway could still be paid there: it is given up."""
+
     async def run():
         async with shop.open() as open_shop:
             await open_shop.sell(method=method)
             before = open_shop.log.head()
             async with open_shop.managers():
                 await open_shop.until("canceled", "declined")
+                await open_shop.settled()
             assert open_shop.names(after=before) == [
                 "payments.step_ended",
+                *attempt,
                 "payments.payment_declined",
                 "orders.order_canceled",
                 "inventory.reservation_released",
                 "inventory.reservation_released",
+                *after,
             ]
+            assert open_shop.statuses() == ("canceled", "declined")
 
     asyncio.run(run())
     assert shop.stock("MUG") == (10, 0)
     assert {e.cause for e in shop.story()["stock-PAN"] if hasattr(e, "cause")} == {"declined"}
     assert shop.story()[order.stream(ORDER)][-1].cause == "declined"
+    assert shop.charged() == charged
 
 
 def test_money_is_taken_at_the_first_fulfilment(shop):
@@ -96,9 +125,9 @@ def test_money_is_taken_at_the_first_fulfilment(shop):
         async with shop.open() as open_shop, open_shop.managers():
             await open_shop.sell()
             await open_shop.until("confirmed", "authorized")
-            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1", lines={"1": 1}))
+            await open_shop.do(FulfilOrder(order_id=ORDER, sent_at=NOON, fulfilment_id="f1", lines={"1": 1}))
             await open_shop.until("partially_fulfilled", "captured")
-            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f2"))
+            await open_shop.do(FulfilOrder(order_id=ORDER, sent_at=NOON, fulfilment_id="f2"))
             await open_shop.until("fulfilled", "captured")
             await open_shop.settled()
 
@@ -122,7 +151,7 @@ def test_a_refund_pays_back_and_writes_its_credit_note(shop):
         async with shop.open() as open_shop, open_shop.managers():
             await open_shop.sell(capture="checkout")
             await open_shop.until("confirmed", "captured")
-            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
+            await open_shop.do(FulfilOrder(order_id=ORDER, sent_at=NOON, fulfilment_id="f1"))
             await open_shop.do(
                 RefundOrder(
                     order_id=ORDER,
@@ -151,7 +180,7 @@ def test_a_refund_asked_for_while_the_money_is_being_taken_follows_it(shop):
             await open_shop.sell()
             async with open_shop.managers():
                 await open_shop.until("confirmed", "authorized")
-            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
+            await open_shop.do(FulfilOrder(order_id=ORDER, sent_at=NOON, fulfilment_id="f1"))
             await open_shop.do(refund_all())
             assert [step.call for step in open_shop.open_steps().values()] == ["capture", "refund"]
             async with open_shop.managers():
@@ -233,19 +262,10 @@ def test_money_taken_after_the_order_was_canceled_is_given_back(shop):
     async def run():
         async with shop.open() as open_shop:
             await open_shop.sell(capture="checkout")
-            authorized = RecordGatewayOutcome(
-                order_id=ORDER,
-                step=1,
-                outcome="authorized",
-                answered_on=NOON.date(),
-                reference=shop.gateway.authorize(
-                    key=f"checkout-{ORDER}/1",
-                    method="pm_card_visa",
-                    amount=Money(TOTAL, "GBP"),
-                    order_id=ORDER,
-                ).reference,
+            answer = await shop.gateway.authorize(
+                key=f"checkout-{ORDER}/1", method=VISA, amount=Money(TOTAL, "GBP"), order_id=ORDER
             )
-            await open_shop.do(authorized)
+            await open_shop.do(answered(1, answer.standing))
             await open_shop.do(cancel())
             assert open_shop.statuses() == ("canceled", "authorized")
             async with open_shop.managers():
@@ -259,14 +279,11 @@ def test_the_same_outcome_told_twice_decides_nothing_the_second_time(shop):
     async def run():
         async with shop.open() as open_shop:
             await open_shop.sell(capture="checkout")
-            for step, outcome, reference in ((1, "authorized", "ref"), (2, "captured", None)):
-                recorded = RecordGatewayOutcome(
-                    order_id=ORDER,
-                    step=step,
-                    outcome=outcome,
-                    answered_on=NOON.date(),
-                    reference=reference,
-                )
+            held = Standing(reference="ref", currency="GBP", authorized=TOTAL)
+            for recorded in (
+                answered(1, held),
+                answered(2, replace(held, captured=TOTAL, closed="captured")),
+            ):
                 await open_shop.do(recorded)
                 before = open_shop.log.head()
                 await open_shop.do(recorded)
@@ -295,10 +312,13 @@ def test_a_call_the_gateway_refuses_ends_its_step_and_books_nothing(shop):
             await open_shop.sell()
             await open_shop.until("confirmed", "authorized")
             (charge,) = shop.gateway.charges()
-            shop.gateway.void(key="by hand", reference=charge.reference)
-            await open_shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1"))
+            await shop.gateway.void(key="by hand", reference=charge.reference)
+            await open_shop.do(FulfilOrder(order_id=ORDER, sent_at=NOON, fulfilment_id="f1"))
             await open_shop.settled()
-            assert open_shop.statuses() == ("fulfilled", "authorized")
-            assert open_shop.state(process.stream(ORDER)).outcomes == {1: "authorized", 2: "refused"}
+            assert open_shop.statuses() == ("fulfilled", "voided")  # as the look after the refusal saw
+            steps = open_shop.state(process.stream(ORDER))
+            assert steps.outcomes == {1: "authorized", 2: "refused", 3: "looked"}
+            assert steps.owed.to_shop == Money(TOTAL, "GBP")
+            assert open_shop.state(payment.stream(ORDER)).captured == 0
 
     asyncio.run(run())

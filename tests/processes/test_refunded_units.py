@@ -33,7 +33,7 @@ def refund(note, *, reason=None, **what):
 
 
 def send(name, lines=None):
-    return FulfilOrder(order_id=ORDER, fulfilment_id=name, lines=lines)
+    return FulfilOrder(order_id=ORDER, sent_at=NOON, fulfilment_id=name, lines=lines)
 
 
 async def refused(shop, command, reason):
@@ -147,7 +147,11 @@ def test_of_three_units_one_is_sent_and_all_are_refunded_and_nothing_else_is_sen
             await opened.do(refund("n1"))
             await opened.until("fulfilled", "refunded")
             await refused(opened, send("f2"), NotFulfillable(ORDER, "fulfilled"))
-            await refused(opened, CancelOrder(order_id=ORDER), NotCancelable(ORDER, "fulfilled"))
+            await refused(
+                opened,
+                CancelOrder(order_id=ORDER, canceled_on=NOON.date()),
+                NotCancelable(ORDER, "fulfilled"),
+            )
             await refused(opened, refund("n2"), NothingToRefund(ORDER, "fulfilled"))
             back = ReturnLines(order_id=ORDER, return_id="r1", restock=True, reason=None)
             await opened.do(back)
@@ -180,7 +184,7 @@ def test_while_a_refund_is_under_way_its_units_are_not_sent_and_if_it_is_refused
                 await opened.until("confirmed", "captured")
             await opened.do(refund("n1", lines={"1": 1}))
             await refused(opened, send("f1", {"1": 2}), TooManyUnits("1", asked=2, remaining=1))
-            await refused(opened, CancelOrder(order_id=ORDER), RefundUnderWay(ORDER))
+            await refused(opened, CancelOrder(order_id=ORDER, canceled_on=NOON.date()), RefundUnderWay(ORDER))
             assert opened.stock("MUG") == (10, 2)
             async with opened.managers(gateway):
                 await opened.settled()
@@ -282,7 +286,9 @@ def test_what_code_of_before_refunded_and_left_set_aside_ends_with_what_is_done_
             events = [shop.codec.encode(stream, event) for stream, event in of_before.items()]
             shop.log.append([entry(reads, events=events, verdict="accepted")])
             assert opened.stock("MUG")[1] == (2 if then == "send" else 1)
-            await opened.do(send("f2") if then == "send" else CancelOrder(order_id=ORDER))
+            await opened.do(
+                send("f2") if then == "send" else CancelOrder(order_id=ORDER, canceled_on=NOON.date())
+            )
             await opened.until("fulfilled", "partially_refunded")
 
     asyncio.run(story())
@@ -294,7 +300,7 @@ def test_an_order_refunded_in_part_and_then_canceled_gives_back_the_rest(shop):
         async with paid_shop(shop) as opened:
             await opened.do(refund("n1", lines={"1": 1}))
             await opened.until("confirmed", "partially_refunded")
-            await opened.do(CancelOrder(order_id=ORDER))
+            await opened.do(CancelOrder(order_id=ORDER, canceled_on=NOON.date()))
             await opened.until("canceled", "refunded")
 
     run_and_verify(shop, story)

@@ -171,25 +171,32 @@ async def whole_stories(it: Recording) -> None:
     anna = "customer-anna"
     await it.paid("authorized", customer_id=anna)
     part = await it.paid("part sent", customer_id=anna)
-    sent = FulfilOrder(order_id=part, fulfilment_id="f-part", lines={"1": 1})
+    sent = FulfilOrder(order_id=part, sent_at=NOON, fulfilment_id="f-part", lines={"1": 1})
     await it.after(part, "partially_fulfilled", "captured", sent)
     all_back = await it.paid("refunded unsent", at="checkout")
     await it.after(all_back, "canceled", "refunded", refund(all_back, 1))
     one_sent = await it.paid("refunded one sent", at="checkout")
-    sent = FulfilOrder(order_id=one_sent, fulfilment_id="f-one", lines={"1": 1})
+    sent = FulfilOrder(order_id=one_sent, sent_at=NOON, fulfilment_id="f-one", lines={"1": 1})
     await it.after(one_sent, "fulfilled", "refunded", sent, refund(one_sent, 1))
     some = await it.paid("refunded units", at="checkout")
     await it.after(some, "confirmed", "partially_refunded", refund(some, 1, lines={"1": 2}))
     amount = await it.paid("refunded amount", at="checkout")
     await it.after(amount, "confirmed", "partially_refunded", refund(amount, 1, amount=Money(100, "GBP")))
     back = await it.paid("returned")
-    await it.after(back, "fulfilled", "captured", FulfilOrder(order_id=back, fulfilment_id="f-back"))
+    await it.after(
+        back, "fulfilled", "captured", FulfilOrder(order_id=back, sent_at=NOON, fulfilment_id="f-back")
+    )
     returned = ReturnLines(order_id=back, return_id="r-back", restock=True, reason="too blue", lines={"1": 2})
     await it.after(
         back, "partially_returned", "partially_refunded", returned, refund(back, 1, lines={"1": 2})
     )
     void = await it.paid("canceled")
-    await it.after(void, "canceled", "voided", CancelOrder(order_id=void, reason="changed their mind"))
+    await it.after(
+        void,
+        "canceled",
+        "voided",
+        CancelOrder(order_id=void, canceled_on=NOON.date(), reason="changed their mind"),
+    )
     declined = await it.place("declined", CHARGE_DECLINED)
     await it.after(declined, "canceled", "declined")
 
@@ -201,7 +208,7 @@ async def lost_calls(it: Recording, *, done: bool) -> None:
     async with it.managed(order_id, losing="authorize", done=done):
         pass
     order_id = await it.paid(f"capture {word}")
-    await it.do(FulfilOrder(order_id=order_id, fulfilment_id=f"f-{word}"))
+    await it.do(FulfilOrder(order_id=order_id, sent_at=NOON, fulfilment_id=f"f-{word}"))
     async with it.managed(order_id, losing="capture", done=done):
         pass
     order_id = await it.paid(f"refund {word}", at="checkout")
@@ -209,7 +216,7 @@ async def lost_calls(it: Recording, *, done: bool) -> None:
     async with it.managed(order_id, losing="refund", done=done):
         pass
     order_id = await it.paid(f"void {word}")
-    await it.do(CancelOrder(order_id=order_id, reason="late"))
+    await it.do(CancelOrder(order_id=order_id, canceled_on=NOON.date(), reason="late"))
     async with it.managed(order_id, losing="void", done=done):
         pass
 
