@@ -8,7 +8,6 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
 
 from commands.http.addresses import AddressBody, Email
 from commands.http.schemas import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
@@ -27,21 +26,19 @@ class PaymentBody(Body):
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["method"]}, {"required": ["confirmation_token"]}]}
     )
-    method: Annotated[
-        str | SkipJsonSchema[None], Field(pattern=r"^[A-Za-z0-9_]{1,255}$", examples=["pm_card_visa"])
-    ] = None
+    method: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,255}$", examples=["pm_card_visa"])] = ""
     confirmation_token: Annotated[
-        str | SkipJsonSchema[None], Field(pattern=r"^ctoken_[A-Za-z0-9_]{1,248}$", examples=["ctoken_1NnQ"])
-    ] = None
+        str, Field(pattern=r"^ctoken_[A-Za-z0-9_]{1,248}$", examples=["ctoken_1NnQ"])
+    ] = ""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.method is None) == (self.confirmation_token is None):
+        if len(self.model_fields_set) != 1:
             raise ValueError("say one: method, or confirmation_token")
         return self
 
     @property
-    def means(self) -> str | None:
+    def means(self) -> str:
         """Whichever was said."""
         return self.method or self.confirmation_token
 
