@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from aggregates.cart import cart
-from aggregates.cart.cart import Cart
+from aggregates.cart.cart import Cart, UnknownCart
 from aggregates.event_types import EVENT_TYPES
 from aggregates.folds import kind_of
 from aggregates.kernel import Rejected
@@ -69,7 +69,7 @@ class PaymentAction(BaseModel):
     "/payments/webhooks/stripe",
     summary="Take the gateway's news",
     response_model=NewsAnswer,
-    responses={400: PROBLEM, 503: PROBLEM},
+    responses=dict.fromkeys((400, 405, 413, 415, 503), PROBLEM),
     openapi_extra={
         "parameters": [
             {
@@ -109,7 +109,7 @@ async def take_news(request: Request) -> Response:
     "/carts/{cart_id}/payment-action",
     summary="Prove who you are",
     response_model=PaymentAction,
-    responses=dict.fromkeys((404, 409, 429, 503), PROBLEM),
+    responses=dict.fromkeys((400, 404, 405, 409, 413, 415, 422, 429, 503), PROBLEM),
 )
 async def payment_action(request: Request, cart_id: IdPath) -> Response:
     """While the order's payment is `action_required`: the gateway's secret for the shopper's browser.
@@ -119,6 +119,8 @@ async def payment_action(request: Request, cart_id: IdPath) -> Response:
     if not _actions.hit(ACTIONS_PER_MINUTE, cart_id):
         raise ProblemError(TOO_MANY_REQUESTS)
     held: Cart = await _state(request, cart.stream(cart_id))
+    if held.status == "unknown":
+        raise Rejected(UnknownCart(cart_id))
     if held.order_id is None:
         raise ProblemError(CART_NOT_CHECKED_OUT)
     paid: Payment = await _state(request, payment.stream(held.order_id))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from commands.gateways.stripe_events import sign
 from commands.http.validation_errors import FAULTS_MAX
 from deploy.edge.problems import DETAIL_MAX, ECHO_MAX
 from event_store.memory.log import MemoryLog
 from tests.commands.test_bad_input import PRODUCT, refused
+from tests.gateways.stripe_objects import charge, event
 from tests.shop.http import CHECKOUT, Shop, key, open_shop
 
 JSON = {"Content-Type": "application/json"}
@@ -31,7 +34,8 @@ ROUTES: dict[str, dict[str, Any]] = {
     "POST /payments/{order_id}/retry": {"method": "pm_card_visa"},
     "POST /payments/{order_id}/write-off": {"reason": "gone"},
 }
-"""Every route that takes a body, and one that it takes."""
+"""Every route that takes a body, and one that it takes; but for the gateway's, which reads bytes."""
+WEBHOOK = "POST /payments/webhooks/stripe"
 
 DEEP = b"[" * 100_000
 SPELT: list[tuple[str, bytes, int, str]] = [
@@ -70,7 +74,48 @@ def test_every_route_that_takes_a_body_is_known_here(tmp_path: Path) -> None:
             for method, operation in operations.items()
             if "requestBody" in operation
         }
-        assert taking == ROUTES.keys()
+        assert taking == ROUTES.keys() | {WEBHOOK}
+
+    asyncio.run(scenario())
+
+
+def test_what_the_gateway_did_not_sign_or_nobody_can_read_is_refused_whatever_its_bytes(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            method, path = path_of(WEBHOOK)
+            secret = shop.gateway.books.webhook_secret
+            news = json.dumps(event("charge.succeeded", charge())).encode()
+            bodies = [b"", b"\0\xff", b"[]", b"{}", *(body for _, body, _, _ in SPELT)]
+            for body in bodies:
+                for signature in (None, "", "t=1,v1=00", sign(news, secret, datetime.now(UTC))):
+                    headers = JSON | ({} if signature is None else {"Stripe-Signature": signature})
+                    answer = await shop.client.request(method, path, content=body, headers=headers)
+                    assert answer.status_code == 400, (body[:40], signature, answer.text)
+                    assert answer.json()["type"] == "/problems/news-rejected"
+                signed = {"Stripe-Signature": sign(body, secret, datetime.now(UTC))}
+                answer = await shop.client.request(method, path, content=body, headers=signed)
+                assert (answer.status_code, answer.json()["type"]) == (400, "/problems/news-rejected"), body[
+                    :40
+                ]
+            assert shop.log.head() == 0
+
+    asyncio.run(scenario())
+
+
+def test_what_the_gateway_signed_is_taken_once_however_it_is_announced(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            method, path = path_of(WEBHOOK)
+            news = json.dumps(event("charge.succeeded", charge())).encode()
+            for announced in ({}, JSON, {"Content-Type": "text/plain"}):
+                signed = {
+                    "Stripe-Signature": sign(news, shop.gateway.books.webhook_secret, datetime.now(UTC))
+                }
+                answer = await shop.client.request(method, path, content=news, headers=signed | announced)
+                assert (answer.status_code, answer.json()) == (200, {"recorded": True})
+            assert len(shop.events("payments.gateway_news_received")) == 1
 
     asyncio.run(scenario())
 

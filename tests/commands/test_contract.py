@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +19,24 @@ import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, given, settings
 from schemathesis.schemas import APIOperation
-from schemathesis.specs.openapi.checks import unsupported_method
+from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
-from commands.gateways.sandbox import SandboxGateway
+from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, Books, SandboxGateway
+from commands.gateways.stripe_events import sign
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.settings import Settings
 from event_store.memory.log import MemoryLog
+from tests.gateways.stripe_objects import charge, event
 from tests.shop.facts import CODEC
 from tests.shop.http import CHECKOUT
 
 TOLD = Settings(postgres_url="postgresql:///not-used")
 NOT_CALLED: Any = None
+WEBHOOK_SECRET = "whsec_contract"
+WEBHOOK = "POST /api/v1/payments/webhooks/stripe"
 _LOG = MemoryLog()
 document = schemathesis.openapi.from_dict(
     build_command_app(TOLD, Handling(_LOG, CODEC, HANDLERS), _LOG, NOT_CALLED).openapi()
@@ -51,7 +57,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = MemoryLog()
     handling = Handling(log, CODEC, HANDLERS)
 
-    gateway = SandboxGateway(folder / "sandbox.sqlite")
+    gateway = SandboxGateway(Books(folder / "sandbox.sqlite", webhook_secret=WEBHOOK_SECRET))
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
@@ -78,13 +84,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_every_answer_is_as_documented(
     operation: APIOperation, mode: schemathesis.GenerationMode, address: str
 ) -> None:
+    excluded = [unsupported_method]
+    if operation.label == WEBHOOK:  # No document says how to sign.
+        excluded.append(positive_data_acceptance)
+
     @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
         if 16 <= len((case.headers or {}).get("Idempotency-Key", "")) <= 255:
             # A key of its own: one that two requests share is refused, and rightly.
             case.headers["Idempotency-Key"] = secrets.token_hex(16)
-        case.call_and_validate(base_url=address, excluded_checks=[unsupported_method])
+        case.call_and_validate(base_url=address, excluded_checks=excluded)
 
     check()
 
@@ -155,6 +165,14 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
             return {"cart_id": cart_id, "sku": sku}, {"quantity": 3} if label.startswith("PUT") else None
         case "/carts/{cart_id}/checkout":
             return {"cart_id": fill_cart(client)[1]}, CHECKOUT
+        case "/carts/{cart_id}/payment-action":
+            cart_id = fill_cart(client)[1]
+            waits = key() | {"Prefer": "wait=10"}
+            asked = CHECKOUT | {"payment": {"method": AUTHENTICATION_REQUIRED}}
+            client.post(f"/carts/{cart_id}/checkout", json=asked, headers=waits).raise_for_status()
+            return {"cart_id": cart_id}, None
+        case "/payments/webhooks/stripe":
+            return {}, json.dumps(event("charge.succeeded", charge())).encode()
         case "/orders/{order_id}/cancel":
             return {"order_id": place_order(client)}, {}
         case "/orders/{order_id}/fulfilments":
@@ -181,7 +199,10 @@ def test_every_operation_succeeds_as_documented(label: str, address: str) -> Non
     with httpx.Client(base_url=f"{address}/api/v1", timeout=30) as client:
         path_parameters, body = successful(client, label)
     given = {"body": body, "media_type": "application/json"} if body is not None else {}
-    case = operation.Case(path_parameters=path_parameters, headers=key(), **given)
+    headers = key()
+    if label == WEBHOOK:
+        headers["Stripe-Signature"] = sign(body, WEBHOOK_SECRET, datetime.now(UTC))
+    case = operation.Case(path_parameters=path_parameters, headers=headers, **given)
     response = case.call_and_validate(base_url=address)
     assert response.status_code in {200, 201}, response.text
 
