@@ -138,6 +138,10 @@ class Recording:
             for command in commands:
                 await self.do(command)
             await self.shop.until(order, payment, order_id=order_id)
+            # What was declined could still be paid there, and is given up.
+            await eventually(
+                lambda: not self.shop.open_steps(order_id), lambda: self.shop.open_steps(order_id)
+            )
 
 
 def order_of(name: str) -> str:
