@@ -55,12 +55,10 @@ def test_a_stored_fault_repeats_for_as_long_as_its_key_lives(sandbox, operation,
     reference = begun(sandbox, operation)
     before = len(sandbox.news())
     sandbox.books.plant(operation, fault)
-    stored = []
     for _ in range(3):
         with pytest.raises(GatewayUnclear) as unclear:
             CALLS[operation](sandbox, reference)
-        stored.append(unclear.value.stored)
-    assert stored == [False, True, True]
+        assert unclear.value.stored
     assert (len(sandbox.news()) > before) is done
     sandbox.clock.forward(hours=25)
     if not done:

@@ -180,8 +180,7 @@ class SandboxGateway:
             alarm = reply.status in (401, 403)
             raise GatewayUnavailable(code, request_id=request_id, alarm=alarm)
         if reply.status >= 500 or code == "idempotency_error":
-            stored = reply.replayed or reply.status == 400
-            raise GatewayUnclear(code, request_id=request_id, stored=stored)
+            raise GatewayUnclear(code, request_id=request_id, stored=True)
         raise GatewayRefusal(code, request_id=request_id)
 
     def _amount(self, amount: Money) -> str:
