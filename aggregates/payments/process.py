@@ -281,12 +281,7 @@ def undo(process: Process, payment: Payment, *, order_id: OrderId) -> tuple[Proc
     if process.open_steps or payment.amount is None:
         return ()
     for known in payment.standings.values():
-        begun: tuple[ProcessEvent, ...] = ()
-        if known.open and known.captured:  # Taken in part: what is still held can only be released.
-            begun = _release_rest(process, known, order_id)
-        elif known.open:
-            held = Money(known.held or payment.amount.amount, known.currency)
-            begun = begin_void(process, known, order_id=order_id, amount=held)
+        begun = _give_up(process, known, order_id, payment.amount)
         if not begun and _left(known) > 0 and _may_refund(process, known):
             begun = (
                 StepBegun(
@@ -300,6 +295,25 @@ def undo(process: Process, payment: Payment, *, order_id: OrderId) -> tuple[Proc
         if begun:
             return begun
     return ()
+
+
+def give_up_holds(process: Process, payment: Payment, *, order_id: OrderId) -> tuple[ProcessEvent, ...]:
+    """What is still to come was written off: lets go of what banks hold, one hold after the other."""
+    if process.open_steps or payment.amount is None:
+        return ()
+    for known in payment.open:
+        if known.held and (begun := _give_up(process, known, order_id, payment.amount)):
+            return begun
+    return ()
+
+
+def _give_up(process: Process, known: Standing, order_id: OrderId, asked: Money) -> tuple[ProcessEvent, ...]:
+    if not known.open:
+        return ()
+    if known.captured:  # Taken in part: what is still held can only be released.
+        return _release_rest(process, known, order_id)
+    held = Money(known.held or asked.amount, known.currency)
+    return begin_void(process, known, order_id=order_id, amount=held)
 
 
 def _may_refund(process: Process, known: Standing) -> bool:

@@ -121,19 +121,20 @@ class Account:
         self.stepped(owe(self.order, self.payment, self.steps, order_id=self.order_id))
 
     def capture(self) -> None:
-        """Takes what is due by now."""
+        """Takes what is due by now and was not written off; lets go of a hold that nothing is due of."""
         sold = self.order
         if sold.canceled:
             return
+        written_off = self.steps.written_off_to_shop
+        wanted = due(sold, self.payment) - written_off
+        all_sent = not any(line.unsent for line in sold.lines.values())
         self.stepped(
             process.begin_capture(
-                self.steps,
-                self.payment,
-                order_id=self.order_id,
-                due=due(sold, self.payment),
-                all_sent=not any(line.unsent for line in sold.lines.values()),
+                self.steps, self.payment, order_id=self.order_id, due=wanted, all_sent=all_sent
             )
         )
+        if written_off and all_sent and self.payment.captured >= wanted:
+            self.stepped(process.give_up_holds(self.steps, self.payment, order_id=self.order_id))
 
     def give_up(self, cause: ReleaseCause) -> None:
         """Cancels the order and puts its units back on sale."""
