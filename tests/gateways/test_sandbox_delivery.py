@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from commands.gateways.gateway import News
+from commands.gateways.gateway import GatewayUnavailable, News
 from commands.gateways.sandbox import VISA
 from commands.gateways.sandbox.books import Books
 from commands.gateways.sandbox.delivery import WEBHOOK_PATH, Deliverer, doubled_and_shuffled
 from commands.gateways.sandbox.gateway import SandboxGateway
+from commands.gateways.sandbox.worker import Worker
 from tests.gateways.sandbox import TEN, Sandbox, run
 
 
@@ -158,4 +160,41 @@ def test_a_running_deliverer_delivers_what_another_process_makes_happen(ledger):
         webhook.shutdown()
         thread.join()
     assert set(webhook.kinds()) == {"charge.expired", "payment_intent.canceled"}
+    gateway.close()
+
+
+def test_a_running_deliverer_outlives_a_ledger_that_is_locked_for_a_while(ledger):
+    books = Books(ledger, busy_seconds=0.01)
+    gateway = SandboxGateway(books)
+    other = sqlite3.connect(ledger, isolation_level=None)
+    refused = asyncio.Event()
+
+    class Watched(Worker):
+        async def run(self, call):
+            try:
+                return await super().run(call)
+            except GatewayUnavailable:
+                refused.set()
+                raise
+
+    async def story() -> None:
+        gateway.worker = Watched(books)
+        other.execute("BEGIN IMMEDIATE")
+        async with httpx.AsyncClient() as client:
+            running = asyncio.create_task(Deliverer(gateway, webhook.url, client).run(poll_seconds=0.01))
+            await asyncio.wait_for(refused.wait(), 10)
+            other.execute("ROLLBACK")
+            held = await gateway.authorize(key="checkout-a/1", method=VISA, amount=TEN, order_id="a")
+            await asyncio.to_thread(books.hold_lapses, held.standing.reference)
+            assert await asyncio.to_thread(webhook.taken.acquire, timeout=10)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    with Webhook(gateway) as webhook:
+        thread = threading.Thread(target=webhook.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        run(story())
+        webhook.shutdown()
+        thread.join()
+    other.close()
     gateway.close()

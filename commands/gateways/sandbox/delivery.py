@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 
 import httpx
+import structlog
 
 from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.books import Outgoing
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.gateways.sandbox.ledger import LEDGER_BUSY
 from commands.gateways.stripe_events import sign
+
+log_lines = structlog.get_logger("commands.gateways")
 
 WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
 PAUSE_SECONDS_MAX = 3600.0
@@ -48,20 +51,21 @@ class Deliverer:
         self._arrange = arrange
 
     async def run(self, *, poll_seconds: float = 0.25) -> None:
-        """Delivers until it is cancelled; GatewayUnavailable where the ledger is gone."""
+        """Delivers until it is cancelled; a ledger that cannot be used is tried again."""
         swept = float("-inf")
         while True:
-            taken = 0
+            pause = poll_seconds
             try:
                 if time.monotonic() - swept > SWEEP_SECONDS:
                     await self._gateway.worker.run(self._gateway.books.sweep)
                     swept = time.monotonic()
-                taken = await self.deliver_due()
+                if await self.deliver_due():
+                    pause = 0
             except GatewayUnavailable as error:
                 if error.code != LEDGER_BUSY:
-                    raise
-            if not taken:
-                await asyncio.sleep(poll_seconds)
+                    log_lines.warning("sandbox_news_undelivered", error=str(error))
+                    pause = SWEEP_SECONDS
+            await asyncio.sleep(pause)
 
     async def deliver_due(self) -> int:
         """Posts once what is due; returns how many events were taken."""
