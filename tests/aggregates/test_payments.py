@@ -1,16 +1,24 @@
 """The rules of an order's payment, and of the steps that follow it at the gateway."""
 
+from dataclasses import replace
+
 import pytest
 
 from aggregates.kernel import Money, Rejected
 from aggregates.payments import payment, process
 from aggregates.payments.events import (
     ActionRequired,
+    PaymentAttemptFailed,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
+    PaymentDisputed,
+    PaymentNotNeeded,
     PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentRefundSettled,
     PaymentRequested,
+    PaymentRetried,
     PaymentVoided,
     ProcessStarted,
     RefundRequest,
@@ -20,21 +28,46 @@ from aggregates.payments.events import (
 )
 from aggregates.payments.payment import PaymentNotPossible, RefundOverCapture
 from aggregates.payments.process import UnknownStep
+from aggregates.payments.standing import RefundStanding, Standing
 from tests.aggregates.given import given, state_after
 
 ORDER = "d" * 32
-TEN, FOUR = Money(1000, "GBP"), Money(400, "GBP")
+TEN, FOUR, NONE = Money(1000, "GBP"), Money(400, "GBP"), Money(0, "GBP")
+NAMED = {"order_id": ORDER, "gateway_reference": "ref-1"}
 REQUESTED = PaymentRequested(order_id=ORDER, method="pm_card_visa", amount=TEN, capture="fulfilment")
-AUTHORIZED = PaymentAuthorized(order_id=ORDER, amount=TEN, gateway_reference="ref-1")
-ACTION = ActionRequired(order_id=ORDER, gateway_reference="ref-1")
+AUTHORIZED = PaymentAuthorized(amount=TEN, **NAMED)
+ACTION = ActionRequired(**NAMED)
+ATTEMPTED = PaymentAttemptFailed(code="card_declined", **NAMED)
 DECLINED = PaymentDeclined(order_id=ORDER, code="card_declined")
-VOIDED = PaymentVoided(order_id=ORDER, amount=TEN)
-CAPTURED = PaymentCaptured(order_id=ORDER, amount=TEN, source="gateway")
+VOIDED = PaymentVoided(amount=TEN, **NAMED)
+LAPSED = replace(VOIDED, cause="lapsed")
+CAPTURED = PaymentCaptured(amount=TEN, source="gateway", **NAMED)
+DISPUTED = PaymentDisputed(amount=-FOUR, fee=TEN, dispute="dp-1", transaction="txn-1", **NAMED)
 ELSEWHERE = PaymentCaptured(order_id=ORDER, amount=TEN, source="elsewhere")
 
 
 def paid_back(amount, credit_note_id=None):
     return PaymentRefunded(order_id=ORDER, amount=amount, credit_note_id=credit_note_id)
+
+
+def refunded(amount, reference, **facts):
+    return PaymentRefunded(amount=amount, refund_reference=reference, **NAMED, **facts)
+
+
+def failed(amount, reference):
+    return PaymentRefundFailed(amount=amount, refund_reference=reference, state="failed", **NAMED)
+
+
+def knows(**parts):
+    return Standing(reference="ref-1", currency="GBP", **parts)
+
+
+def refund_of(amount, state="succeeded", **facts):
+    return (RefundStanding(reference="re-1", amount=amount, state=state, **facts),)
+
+
+def learned(*history, **parts):
+    return given(*history).when(payment.observe, standing=knows(**parts), order_id=ORDER)
 
 
 def not_possible(step, status):
@@ -47,68 +80,104 @@ def test_a_payment_is_asked_for_once():
     ).then_once(REQUESTED)
 
 
-@pytest.mark.parametrize("history", [(REQUESTED,), (REQUESTED, ACTION)])
+@pytest.mark.parametrize("history", [(REQUESTED,), (REQUESTED, ACTION), (REQUESTED, ATTEMPTED)])
 def test_an_undecided_payment_is_authorized_or_declined_once(history):
-    given(*history).when(payment.authorize, order_id=ORDER, amount=TEN, gateway_reference="ref-1").then_once(
-        AUTHORIZED
-    )
+    learned(*history, authorized=1000).then_once(AUTHORIZED)
     given(*history).when(payment.decline, order_id=ORDER, code="card_declined").then_once(DECLINED)
 
 
-def test_a_decided_payment_is_not_decided_again():
-    given(REQUESTED, DECLINED).when(
-        payment.authorize, order_id=ORDER, amount=TEN, gateway_reference="ref-1"
-    ).then_rejected(not_possible("authorize", "declined"))
-    given(REQUESTED, AUTHORIZED).when(payment.decline, order_id=ORDER, code="").then_rejected(
-        not_possible("decline", "authorized")
-    )
+def test_what_is_held_or_taken_is_not_declined():
+    for history, status in (((AUTHORIZED,), "authorized"), ((AUTHORIZED, CAPTURED), "captured")):
+        given(REQUESTED, *history).when(payment.decline, order_id=ORDER, code="").then_rejected(
+            not_possible("decline", status)
+        )
+
+
+def test_what_turns_up_after_the_decision_is_learned_all_the_same():
+    learned(REQUESTED, DECLINED, authorized=1000).then_once(AUTHORIZED)
+    learned(REQUESTED, AUTHORIZED, VOIDED, captured=1000, closed="captured").then_once(CAPTURED)
 
 
 def test_the_shopper_is_asked_once():
-    given(REQUESTED).when(payment.require_action, order_id=ORDER, gateway_reference="ref-1").then_once(ACTION)
+    learned(REQUESTED, acting=True).then_once(ACTION)
 
 
-@pytest.mark.parametrize("held", [AUTHORIZED, ACTION])
-def test_what_is_held_or_waited_for_is_voided_once(held):
-    given(REQUESTED, held).when(payment.void, order_id=ORDER).then_once(VOIDED)
+def test_a_failed_attempt_is_no_decline():
+    learned(REQUESTED, failed="card_declined").then_once(ATTEMPTED)
+    assert state_after(payment, REQUESTED, ATTEMPTED).status == "pending"
 
 
-@pytest.mark.parametrize(
-    ("history", "status"),
-    [((REQUESTED,), "pending"), ((REQUESTED, AUTHORIZED, CAPTURED), "captured"), ((), "unknown")],
-)
-def test_what_is_not_held_cannot_be_voided(history, status):
-    given(*history).when(payment.void, order_id=ORDER).then_rejected(not_possible("void", status))
+@pytest.mark.parametrize(("held", "amount"), [(AUTHORIZED, TEN), (ACTION, NONE)])
+def test_what_is_held_or_waited_for_is_voided_once(held, amount):
+    learned(REQUESTED, held, closed="canceled").then_once(replace(VOIDED, amount=amount))
+    learned(REQUESTED, held, closed="lapsed").then_once(replace(LAPSED, amount=amount))
+
+
+def test_what_was_taken_is_not_given_up():
+    learned(REQUESTED, AUTHORIZED, CAPTURED, closed="canceled").then_nothing()
 
 
 def test_what_is_authorized_is_captured_once():
-    given(REQUESTED, AUTHORIZED).when(
-        payment.capture, order_id=ORDER, amount=TEN, source="gateway"
-    ).then_once(CAPTURED)
-    given(REQUESTED, AUTHORIZED, VOIDED).when(
-        payment.capture, order_id=ORDER, amount=TEN, source="gateway"
-    ).then_rejected(not_possible("capture", "voided"))
+    learned(REQUESTED, AUTHORIZED, captured=1000, closed="captured").then_once(CAPTURED)
+
+
+def test_a_capture_in_parts_is_booked_by_what_it_adds_and_its_rest_released():
+    first = replace(CAPTURED, amount=FOUR, final=False)
+    learned(REQUESTED, AUTHORIZED, captured=400).then_once(first)
+    learned(REQUESTED, AUTHORIZED, first, captured=1000, closed="captured").then_once(
+        replace(CAPTURED, amount=Money(600, "GBP"))
+    )
+    learned(REQUESTED, AUTHORIZED, first, closed="captured").then_once(
+        replace(VOIDED, amount=Money(600, "GBP"), cause="captured")
+    )
+
+
+def test_a_capture_implies_that_the_money_was_held():
+    learned(REQUESTED, captured=1000, closed="captured").then_once(AUTHORIZED, CAPTURED)
+
+
+def test_what_is_told_in_another_currency_is_not_of_this_payment():
+    euros = Standing(reference="ref-1", currency="EUR", authorized=1000)
+    given(REQUESTED).when(payment.observe, standing=euros, order_id=ORDER).then_nothing()
 
 
 def test_what_was_paid_elsewhere_is_captured_without_being_asked_for():
-    given().when(payment.capture, order_id=ORDER, amount=TEN, source="elsewhere").then_once(ELSEWHERE)
-    given(REQUESTED).when(payment.capture, order_id=ORDER, amount=TEN, source="elsewhere").then_rejected(
+    given().when(payment.capture_elsewhere, order_id=ORDER, amount=TEN).then_once(ELSEWHERE)
+    given(REQUESTED).when(payment.capture_elsewhere, order_id=ORDER, amount=TEN).then_rejected(
         not_possible("capture", "pending")
     )
 
 
 def test_a_credit_note_is_paid_back_once():
-    given(REQUESTED, AUTHORIZED, CAPTURED).when(
-        payment.refund, order_id=ORDER, amount=FOUR, credit_note_id="n1"
+    learned(REQUESTED, AUTHORIZED, CAPTURED, refunds=refund_of(400, credit_note_id="n1")).then_once(
+        refunded(FOUR, "re-1", credit_note_id="n1")
+    )
+    given(ELSEWHERE).when(
+        payment.refund_elsewhere, order_id=ORDER, amount=FOUR, credit_note_id="n1"
     ).then_once(paid_back(FOUR, "n1"))
+
+
+def test_a_refund_of_before_that_has_no_name_is_not_counted_twice():
+    history = (REQUESTED, AUTHORIZED, CAPTURED, paid_back(FOUR, "n1"))
+    learned(*history, refunds=refund_of(400, credit_note_id="n1")).then_nothing()
+    learned(*history, refunds=refund_of(400, "failed", credit_note_id="n1")).then_once(failed(FOUR, "re-1"))
+
+
+def test_a_refund_settles_or_fails_once_and_never_settles_after_it_failed():
+    pending = refunded(FOUR, "re-1", pending=True)
+    settled = PaymentRefundSettled(refund_reference="re-1", **NAMED)
+    taken = (REQUESTED, AUTHORIZED, CAPTURED, pending)
+    learned(*taken, refunds=refund_of(400)).then_once(settled)
+    learned(*taken, settled, refunds=refund_of(400, "failed")).then_once(failed(FOUR, "re-1"))
+    learned(*taken, failed(FOUR, "re-1"), refunds=refund_of(400)).then_nothing()
 
 
 def test_no_more_is_paid_back_than_was_taken():
     given(ELSEWHERE, paid_back(FOUR, "n1"), paid_back(FOUR, "n2")).when(
-        payment.refund, order_id=ORDER, amount=FOUR, credit_note_id="n3"
+        payment.refund_elsewhere, order_id=ORDER, amount=FOUR, credit_note_id="n3"
     ).then_rejected(RefundOverCapture(order_id=ORDER, asked=FOUR, remaining=Money(200, "GBP")))
     given(REQUESTED, AUTHORIZED).when(
-        payment.refund, order_id=ORDER, amount=FOUR, credit_note_id="n1"
+        payment.refund_elsewhere, order_id=ORDER, amount=FOUR, credit_note_id="n1"
     ).then_rejected(not_possible("refund", "authorized"))
 
 
@@ -116,12 +185,24 @@ def test_no_more_is_paid_back_than_was_taken():
     ("history", "status"),
     [
         ((), "unknown"),
+        ((PaymentNotNeeded(order_id=ORDER),), "not_needed"),
         ((REQUESTED,), "pending"),
         ((REQUESTED, ACTION), "action_required"),
+        ((REQUESTED, ACTION, ATTEMPTED), "action_required"),
         ((REQUESTED, AUTHORIZED), "authorized"),
         ((REQUESTED, DECLINED), "declined"),
+        ((REQUESTED, DECLINED, AUTHORIZED), "authorized"),
         ((REQUESTED, AUTHORIZED, VOIDED), "voided"),
+        ((REQUESTED, AUTHORIZED, LAPSED), "lapsed"),
+        ((REQUESTED, AUTHORIZED, LAPSED, replace(AUTHORIZED, gateway_reference="ref-2")), "authorized"),
         ((REQUESTED, AUTHORIZED, CAPTURED), "captured"),
+        ((REQUESTED, AUTHORIZED, CAPTURED, DISPUTED), "disputed"),
+        (
+            (REQUESTED, AUTHORIZED, CAPTURED, DISPUTED, replace(DISPUTED, amount=FOUR, transaction="txn-2")),
+            "captured",
+        ),
+        ((REQUESTED, AUTHORIZED, CAPTURED, refunded(FOUR, "re-1", pending=True)), "partially_refunded"),
+        ((REQUESTED, AUTHORIZED, CAPTURED, refunded(FOUR, "re-1"), failed(FOUR, "re-1")), "captured"),
         ((ELSEWHERE, paid_back(FOUR, "n1")), "partially_refunded"),
         ((ELSEWHERE, paid_back(FOUR, "n1"), paid_back(Money(600, "GBP"), "n2")), "refunded"),
     ],
@@ -152,28 +233,34 @@ def test_a_process_starts_once():
 
 
 def test_a_step_has_the_next_number_and_is_begun_once():
-    given(STARTED).when(
-        process.begin_step, order_id=ORDER, call="authorize", amount=TEN, method="pm_card_visa"
-    ).then_once(AUTHORIZING)
+    given(STARTED).when(process.begin_authorize, order_id=ORDER, amount=TEN, method="pm_card_visa").then_once(
+        AUTHORIZING
+    )
     given(STARTED, AUTHORIZING, ended(1, "authorized")).when(
-        process.begin_step, order_id=ORDER, call="void", amount=TEN, gateway_reference="ref-1"
+        process.begin_void, known=knows(authorized=1000), order_id=ORDER, amount=TEN
     ).then_once(begun(2, "void", gateway_reference="ref-1"))
 
 
-def test_a_call_that_the_gateway_refused_may_be_made_again():
-    given(STARTED, begun(1, "capture"), ended(1, "refused")).when(
-        process.begin_step, order_id=ORDER, call="capture", amount=TEN
-    ).then_once(begun(2, "capture"))
-    given(STARTED, begun(1, "refund", FOUR, refund=REQUEST_1), ended(1, "refused")).when(
-        process.begin_step, order_id=ORDER, call="refund", amount=FOUR, refund=REQUEST_1
-    ).then_once(begun(2, "refund", FOUR, refund=REQUEST_1))
+def test_a_call_that_the_gateway_refused_is_made_again_when_that_is_asked_for():
+    capturing = begun(2, "capture", gateway_reference="ref-1", captured_after=1000)
+    again = begun(3, "capture", gateway_reference="ref-1", captured_after=1000)
+    held, refused = (REQUESTED, AUTHORIZED), (*CHECKED, capturing, ended(2, "refused"))
+    assert decided(process.begin_capture, refused, held, **ALL) == ()
+    assert decided(process.begin_capture, (*refused, PaymentRetried(order_id=ORDER)), held, **ALL) == (again,)
+    arguments = {"amount": FOUR, "request": REQUEST_1}
+    refunding = begun(2, "refund", FOUR, gateway_reference="ref-1", refund=REQUEST_1)
+    refused = (*CHECKED, refunding, ended(2, "refused"))
+    assert decided(process.begin_refund, refused, PAID, **arguments) == (replace(refunding, step=3),)
 
 
 def test_every_credit_note_is_refunded_by_a_step_of_its_own():
     other = RefundRequest(credit_note_id="n2", lines=())
-    given(STARTED, begun(1, "refund", FOUR, refund=REQUEST_1)).when(
-        process.begin_step, order_id=ORDER, call="refund", amount=FOUR, refund=other
-    ).then_once(begun(2, "refund", FOUR, refund=other))
+    refunding = begun(2, "refund", FOUR, gateway_reference="ref-1", refund=REQUEST_1)
+    steps = (*CHECKED, refunding)
+    assert decided(process.begin_refund, steps, PAID, amount=FOUR, request=REQUEST_1) == ()
+    assert decided(process.begin_refund, steps, PAID, amount=FOUR, request=other) == (
+        replace(refunding, step=3, refund=other),
+    )
 
 
 def test_a_step_ends_once_and_only_if_it_was_begun():
@@ -202,6 +289,7 @@ def test_steps_stay_open_until_they_end():
 
 
 PAID = (REQUESTED, AUTHORIZED, CAPTURED)
+ALL = {"due": 1000, "all_sent": True}
 CHECKED = (STARTED, AUTHORIZING, ended(1, "authorized"))
 
 
@@ -217,13 +305,14 @@ def refusal(decide, steps, payments, **arguments):
 
 
 def test_what_is_authorized_is_captured_in_full_and_asked_for_once():
-    capturing = begun(2, "capture", gateway_reference="ref-1")
+    capturing = begun(2, "capture", gateway_reference="ref-1", captured_after=1000)
     held = (REQUESTED, AUTHORIZED)
-    assert decided(process.begin_capture, CHECKED, held) == (capturing,)
-    assert decided(process.begin_capture, (*CHECKED, capturing), held) == ()
-    assert decided(process.begin_capture, (*CHECKED, capturing, ended(2, "captured")), PAID) == ()
-    assert decided(process.begin_capture, (), (ELSEWHERE,)) == ()
-    assert refusal(process.begin_capture, CHECKED, (REQUESTED,)) == not_possible("capture", "pending")
+    assert decided(process.begin_capture, CHECKED, held, **ALL) == (capturing,)
+    assert decided(process.begin_capture, CHECKED, held, due=0, all_sent=False) == ()
+    assert decided(process.begin_capture, (*CHECKED, capturing), held, **ALL) == ()
+    assert decided(process.begin_capture, (*CHECKED, capturing, ended(2, "captured")), PAID, **ALL) == ()
+    assert decided(process.begin_capture, (), (ELSEWHERE,), **ALL) == ()
+    assert decided(process.begin_capture, CHECKED, (REQUESTED,), **ALL) == ()
 
 
 def test_only_what_the_gateway_took_or_is_taking_is_refunded_there():
