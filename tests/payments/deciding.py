@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +22,7 @@ from commands.handlers.payments import RecordGatewayNews, RecordGatewayOutcome
 from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Decision
 from commands.loop.state_cache import Missing, StateCache
+from event_store.records import RecordedEvent
 from tests.shop.facts import ADDRESS, CODEC, EMAIL
 
 ORDER = "d" * 32
@@ -33,9 +34,13 @@ _WRITER = UUID(int=0)
 
 
 class Desk:
-    """Commands in, events out, on a log that is no more than a list."""
+    """Commands in, events out, on a log that is no more than a list; `history` is what was before."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, order_id: str = ORDER, history: Mapping[str, Sequence[RecordedEvent]] | None = None
+    ) -> None:
+        self.order_id = order_id
+        self._history = history or {}
         self.cache = StateCache(CODEC)
         self.events: list[tuple[str, Any]] = []
         self.decisions: list[tuple[str, Decision]] = []  # each with its command's name
@@ -49,12 +54,12 @@ class Desk:
                 decision = HANDLERS[type(command)](self.cache, command)
             except Missing as missing:
                 for stream in missing.streams:
-                    self.cache.load(stream, ())
+                    self._load(stream)
                 continue
             break
         for index, (stream, event) in enumerate(decision.events):
             if self.cache.get(stream) is None:
-                self.cache.load(stream, ())
+                self._load(stream)
             self.cache.evolve(stream, event, writer=_WRITER, index=index)
             self.events.append((stream, event))
         self.decisions.append((command.name, decision))
@@ -114,14 +119,16 @@ class Desk:
         """The gateway answers a step."""
         self.do(
             RecordGatewayOutcome(
-                order_id=ORDER, step=step, outcome="done", answered_on=TODAY, standing=standing
+                order_id=self.order_id, step=step, outcome="done", answered_on=TODAY, standing=standing
             )
         )
 
     def refuse(self, step: int, code: str = "no") -> None:
         """The gateway will never do a step."""
         self.do(
-            RecordGatewayOutcome(order_id=ORDER, step=step, outcome="refused", answered_on=TODAY, code=code)
+            RecordGatewayOutcome(
+                order_id=self.order_id, step=step, outcome="refused", answered_on=TODAY, code=code
+            )
         )
 
     def steps(self, *calls: Call) -> list[StepBegun]:
@@ -131,17 +138,17 @@ class Desk:
     @property
     def order(self) -> Order:
         """As it stands."""
-        return self._state(order.stream(ORDER))
+        return self._state(order.stream(self.order_id))
 
     @property
     def payment(self) -> Payment:
         """As it stands."""
-        return self._state(payment.stream(ORDER))
+        return self._state(payment.stream(self.order_id))
 
     @property
     def process(self) -> Process:
         """As it stands."""
-        return self._state(process.stream(ORDER))
+        return self._state(process.stream(self.order_id))
 
     @property
     def reserved(self) -> int:
@@ -172,9 +179,14 @@ class Desk:
         return self._state(gateway.payment_stream(reference))
 
     def _state(self, stream: str) -> Any:
+        if self.cache.get(stream) is None:
+            self._load(stream)
         kept = self.cache.get(stream)
-        assert kept is not None, stream
+        assert kept is not None
         return kept.state
+
+    def _load(self, stream: str) -> None:
+        self.cache.load(stream, self._history.get(stream, ()))
 
 
 def standing(**parts: Any) -> Standing:
