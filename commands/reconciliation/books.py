@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aggregates.kernel import OrderId
 from aggregates.payments import payment
@@ -13,7 +13,7 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
 from commands.reconciliation.matching import Fact, Kind, OurPayment, Window
 from event_store.codec import Codec
-from event_store.records import EventReader, RecordedEvent
+from event_store.records import EventReader
 
 _MOVING = (
     "payments.payment_captured",
@@ -43,19 +43,20 @@ def our_payments(log: EventReader, codec: Codec, orders: Collection[OrderId]) ->
     for chunk in _chunks(orders, _STREAMS_AT_ONCE):
         streams = log.read_streams([payment.stream(order) for order in chunk])
         for order, events in zip(chunk, streams.values(), strict=True):
-            yield from _payments_of(order, events, codec)
+            yield from payments_of(order, ((codec.decode(one), one.valid_at) for one in events))
 
 
-def _payments_of(order: OrderId, events: Sequence[RecordedEvent], codec: Codec) -> Iterator[OurPayment]:
+def payments_of(order: OrderId, events: Iterable[tuple[Any, datetime]]) -> Iterator[OurPayment]:
+    """The gateway's payments of one order, by the events of its payment and the times when they were true."""
     state: Payment = payment.stream.initial()
     before: _Known = {}
     learnt: list[tuple[tuple[str, Kind, str], int, datetime]] = []
-    for recorded in events:
-        state = payment.stream.fold(state, [codec.decode(recorded)])
+    for event, at in events:
+        state = payment.stream.evolve(state, event)
         known = _known(state)
         for key, (amount, _) in known.items():
             if more := amount - before.get(key, (0, False))[0]:
-                learnt.append((key, more, recorded.valid_at))
+                learnt.append((key, more, at))
         before = known
     for reference, standing in state.standings.items():
         yield OurPayment(

@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from commands.gateways.gateway import Gateway
 from commands.handlers.payments import JoinStanding
 from commands.handlers.registry import HANDLERS
-from commands.loop.decision import OPERATOR_ROLE, Actor, Context
+from commands.loop.decision import Context
 from commands.loop.handling import Handling
+from commands.operator.handling import CHANNEL, OPERATOR
 from commands.reconciliation.running import Heal
 from event_store.codec import Codec
 from event_store.records import EventLog
-
-_OPERATOR = Actor("operator", "cli", frozenset({OPERATOR_ROLE}))
 
 
 @asynccontextmanager
@@ -26,6 +25,6 @@ async def healing(log: EventLog, codec: Codec, gateway: Gateway) -> AsyncIterato
         async def heal(reference: str) -> None:
             response = await gateway.look(reference)
             command = JoinStanding(standing=response.standing, on=datetime.now(UTC).date())
-            await handling.handle(command, Context(actor=_OPERATOR, channel="cli"))
+            await handling.handle(command, Context(actor=OPERATOR, channel=CHANNEL))
 
         yield heal

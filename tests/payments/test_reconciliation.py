@@ -16,21 +16,19 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregates.inventory import stock
 from aggregates.kernel import Money
 from aggregates.payments import payment
 from commands.cli import payments_group
 from commands.gateways.gateway import GatewayUnavailable
-from commands.gateways.sandbox.balance_report import report_lines
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.importing.progress import Progress
-from commands.reconciliation.healing import healing
 from commands.reconciliation.matching import KINDS, LAG
 from commands.reconciliation.report import COLUMNS, Line, MalformedReport, balance_report, read_report
 from commands.reconciliation.running import FAILURES_MAX, LOOKS_AT_ONCE, Heal, Reconciliation, reconcile
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
+from tests.payments.healing import authorized, capture_unheard, loses_and_heals
 from tests.payments.reported import NOVEMBER, OCTOBER, Paid, lines_of, write_log
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop
@@ -414,78 +412,12 @@ def test_what_is_no_report_is_refused(tmp_path: Path, content: bytes, reason: st
     assert reason in str(refused.value)
 
 
-# What is missing here is looked at. The sandbox is the gateway: it did what our log has not heard of.
-
-
-@dataclass
-class Sandbox:
-    """A shop's log beside the sandbox's books: one order, authorized at both."""
-
-    log: EventLog
-    gateway: SandboxGateway
-    reference: str = ""
-
-    ORDER = "c" * 32
-    KEY = f"checkout-{ORDER}"
-
-    async def opened(self) -> Sandbox:
-        shop = Shop(self.log)
-        shop.lists("MUG-1")
-        requested = shop.decide(
-            payment.request,
-            order_id=self.ORDER,
-            method="pm_card_visa",
-            amount=Money(1299, "GBP"),
-            capture="fulfilment",
-        )
-        reserved = shop.decide(
-            stock.reserve, sku="MUG-1", order_id=self.ORDER, quantity=1, expires_at=NOVEMBER
-        )
-        shop.record(shop.ordered(self.ORDER, {"MUG-1": 1}), requested, reserved)
-        amount = Money(1299, "GBP")
-        response = await self.gateway.authorize(
-            key=f"{self.KEY}/1", method="pm_card_visa", amount=amount, order_id=self.ORDER
-        )
-        self.reference = response.standing.reference
-        shop.record(shop.decide(payment.observe, standing=response.standing, order_id=self.ORDER))
-        shop.flush()
-        return self
-
-    async def captures(self) -> None:
-        await self.gateway.capture(
-            key=f"{self.KEY}/2", reference=self.reference, amount=Money(1299, "GBP"), final=True
-        )
-
-    def report(self, folder: Path) -> Path:
-        return write(folder, list(report_lines(self.gateway.books)))
-
-
-async def _lost_capture_refund_and_dispute(log: EventLog, folder: Path) -> list[Reconciliation]:
-    gateway = SandboxGateway(folder / "sandbox.sqlite")
-    sandbox = await Sandbox(log, gateway).opened()
-    await sandbox.captures()
-    refund = gateway.books.refund_in_dashboard(sandbox.reference, 300)
-    gateway.books.dispute_won(gateway.books.dispute(sandbox.reference, 400))
-    gateway.books.refund_fails(refund)
-    file = sandbox.report(folder)
-    progress = Progress(io.StringIO())
-    results = [await reconcile(file, log, CODEC, progress=progress)]
-    async with healing(log, CODEC, gateway) as heal:
-        results += [await reconcile(file, log, CODEC, heal=heal, progress=progress) for _ in range(2)]
-    await gateway.aclose()
-    return results
+# What is missing here is looked at.
 
 
 def test_what_is_missing_here_is_looked_at_and_matched_ever_after(log: EventLog, tmp_path: Path) -> None:
-    before, healed, after = asyncio.run(_lost_capture_refund_and_dispute(log, tmp_path))
-    verdicts = [
-        sorted((one.verdict, one.kind) for one in result.findings) for result in (before, healed, after)
-    ]
-    kinds = ["charge", "dispute", "dispute", "refund", "refund_failure"]
-    assert verdicts == [[("missing_here", kind) for kind in kinds], [("healed", kind) for kind in kinds], []]
-    assert before.left
-    assert not healed.left
-    assert sum(after.counts.values()) == len(kinds)
+    gateway = SandboxGateway(tmp_path / "sandbox.sqlite")
+    asyncio.run(loses_and_heals(log, tmp_path, gateway, gateway.books))
 
 
 def test_what_cannot_be_looked_at_stays_missing(tmp_path: Path) -> None:
@@ -549,8 +481,8 @@ def called(system: Addresses, *arguments: str) -> Result:
 def test_the_sandbox_s_own_report_is_matched_and_the_exit_code_says_so(system: Addresses) -> None:
     async def shop(log: PostgresLog) -> None:
         gateway = SandboxGateway(system.data_dir / "sandbox.sqlite")
-        sandbox = await Sandbox(log, gateway).opened()
-        await sandbox.captures()
+        reference = await authorized(log, gateway)
+        await capture_unheard(gateway, reference)
         await gateway.aclose()
 
     log = PostgresLog.open(system.postgres_url)

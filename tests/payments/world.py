@@ -11,9 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from aggregates.kernel import Money, Rejected
-from aggregates.payments import process
+from aggregates.payments import payment, process
 from commands.gateways.gateway import Gateway, GatewayRefusal
 from commands.gateways.sandbox import Books, SandboxGateway
+from commands.gateways.sandbox.balance_report import report_lines
 from commands.gateways.stripe_events import API_VERSION, news_of
 from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.orders import CancelOrder
@@ -22,6 +23,8 @@ from commands.handlers.refunds import RefundOrder
 from commands.processes.gateway_news import command_of
 from commands.processes.kind import AT_ONCE, Due, NotYet
 from commands.processes.payment import Payment as PaymentKind
+from commands.reconciliation.books import payments_of
+from commands.reconciliation.matching import Report, Window, compare_all
 from event_store.progress import OpenWork
 from tests.payments.deciding import NOON, ORDER, Desk
 
@@ -248,6 +251,7 @@ class World:
             assert known.disputed == -sum(move["amount"] for move in moves), reference
             charged += bool(known.captured)
         assert charged <= self.attempts_asked_for
+        assert self.reconciled() <= {"matched"}
         to_shop, to_customer, stuck, _ = desk.owed()
         sold = desk.order
         if sold.canceled:
@@ -265,6 +269,17 @@ class World:
                 assert to_shop == max(0, TOTAL - sold.refunded_amount - paid.captured)
                 assert paid.captured >= TOTAL - sold.refunded_amount or to_shop or stuck
         assert sold.refunded_amount <= TOTAL
+
+    def reconciled(self) -> set[str]:
+        """What comes of the gateway's balance report, held against what we know."""
+        report = Report()
+        for line in report_lines(self.books):
+            report.add(line)
+        ours = payments_of(
+            ORDER, ((one, NOON) for name, one in self.desk.events if name == payment.stream(ORDER))
+        )
+        window = Window(NOON, self.now + timedelta(days=1))
+        return {finding.verdict for finding in compare_all(report, ours, window)}
 
     def deliver(self, event: dict[str, Any]) -> None:
         """As the webhook's route does."""
