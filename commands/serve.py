@@ -15,6 +15,7 @@ from commands.handlers.registry import handlers
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
 from commands.news import News
+from commands.operator.gauges import counting_owed
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.settings import Settings
 from event_store.codec import Codec
@@ -56,7 +57,7 @@ async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
         # The log is closed first of all that is given back, beneath what still waits for its server.
         async with aclosing(gateway), check_gateway(gateway):
             with closing(log):
-                async with handling, processes, news.coming():
+                async with handling, processes, news.coming(), counting_owed(log):
                     yield
 
     app = build_command_app(settings, handling, log, gateway, processes=processes, running=running())

@@ -276,4 +276,9 @@ class Following:
 
 def checkpoint_of(kind: ProcessKind) -> str:
     """The name under which the log keeps how far the kind got."""
-    return f"process {kind.name}"
+    return checkpoint_named(kind.name)
+
+
+def checkpoint_named(kind: str) -> str:
+    """The same, by the kind's name."""
+    return f"process {kind}"
