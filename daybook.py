@@ -17,6 +17,7 @@ LAZY_COMMANDS = {  # name: module and attribute
     "processes": ("commands.operator.processes_cli", "processes_group"),
     "projections": ("projections.cli", "projections_group"),
     "replays": ("replays.cli", "replays_group"),
+    "sandbox": ("commands.gateways.sandbox.cli", "sandbox_group"),
     "serve": ("deploy.local.cli.serve", "serve_group"),
     "up": ("deploy.local.cli.up", "up_command"),
 }
@@ -28,6 +29,7 @@ SUMMARIES = {  # so that `daybook --help` need not load them
     "processes": "The process managers' open work: what waits, what fails and why; trying it now.",
     "projections": "The read models: where they stand, rebuilding one.",
     "replays": "An order's history, its state at any moment, and proof that the log is complete.",
+    "sandbox": "The sandbox gateway: acting as the shopper, the bank, or its dashboard.",
     "up": "Run the whole system on this machine.",
 }
 
