@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from aggregates.kernel import Money, Rejected
-from aggregates.payments.process import NothingToRetry
+from aggregates.payments.process import CallUnderWay, NothingToRetry
 from aggregates.payments.standing import DisputeMove, RefundStanding, Standing, join
 from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
 from commands.handlers.orders import CancelOrder
@@ -452,3 +452,50 @@ def test_news_of_an_unknown_payment_waits_for_its_order() -> None:
     assert desk.linked("pi_2").order_id == ORDER
     assert desk.payment.held == 1299
     assert desk.order.status == "confirmed"
+
+
+def test_what_was_written_off_is_not_taken_after_all_and_its_hold_is_given_up() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    fulfil(desk)
+    desk.refuse(2, "expired_card")
+    drain(desk, HOLD)
+    assert desk.owed() == (1299, 0, ("capture",), ())
+    desk.do(WriteOffPayment(order_id=ORDER, on=TODAY))
+    assert (len(desk.steps("capture")), len(desk.steps("void"))) == (1, 1)
+    drain(desk, join(HOLD, GIVEN_UP))
+    assert desk.end() == ("fulfilled", "voided", (0, 0, 0, 0), 0, NOTHING, [])
+
+
+def test_a_refund_that_was_refused_is_begun_anew_by_a_retry_under_the_same_credit_note() -> None:
+    desk = Desk()
+    sent_and_paid(desk)
+    refund(desk, 500)
+    (first,) = desk.steps("refund")
+    desk.refuse(first.step, "charge_disputed")
+    drain(desk, TAKEN)
+    assert desk.owed() == (0, 0, ("refund",), ())
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    _, second = desk.steps("refund")
+    assert (second.amount, second.refund) == (first.amount, first.refund)
+    key = f"checkout-{ORDER}/{second.step}"
+    desk.answer(second.step, join(TAKEN, made(500, "succeeded", step=key)))
+    assert desk.end() == ("fulfilled", "partially_refunded", (1299, 0, 500, 0), 500, NOTHING, [])
+
+
+def test_while_the_gateway_is_asked_a_retry_begins_nothing_and_nothing_is_written_off() -> None:
+    desk = Desk()
+    sent_and_paid(desk)
+    refund(desk, 500)
+    (step,) = desk.steps("refund")
+    key = f"checkout-{ORDER}/{step.step}"
+    desk.answer(step.step, join(TAKEN, made(500, "pending", step=key)))
+    desk.news(made(500, "failed", step=key))
+    assert desk.owed() == (0, 500, (), ())
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    assert len(desk.steps("refund")) == 2
+    with pytest.raises(Rejected) as refused:
+        desk.do(WriteOffPayment(order_id=ORDER, on=TODAY))
+    assert refused.value.reason == CallUnderWay(ORDER)
