@@ -50,7 +50,7 @@ class News:
         assert isinstance(self._gateway, SandboxGateway)
         host = "127.0.0.1" if self._settings.host in ("0.0.0.0", "::") else self._settings.host
         url = f"http://{f'[{host}]' if ':' in host else host}:{self._settings.commands_port}{WEBHOOK_PATH}"
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(trust_env=False) as client:
             await Deliverer(self._gateway, url, client).run()
 
     async def _begin(self) -> None:
