@@ -187,7 +187,7 @@ def begin_capture(
     if process.is_open("authorize", "capture", "void"):
         return ()
     for known in payment.open:
-        missing = min(due - process.written_off_to_shop - payment.captured, known.held)
+        missing = min(due - payment.captured, known.held)
         if missing <= 0 or process.is_stuck("capture", known.reference):
             continue
         in_parts = payment.capture == "each" and known.in_parts
