@@ -271,6 +271,9 @@ class EventLog(EventReader, ProgressStore, Protocol):
     def save_checkpoint(self, name: str, position: int, *, seen: Checkpoint | None = None) -> None:
         """Notes how far the named reader got; never backwards.
 
+        For a reader without open work that keeps its place here and not with what it writes: a relay of
+        events to another system, a sealer of old ones.
+
         `seen` is the last event it has read, at `position` or beyond: where the log has another one there,
         or none, nothing is noted.
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
-from aggregates.kernel import Money, OrderId, Rejected
+from aggregates.kernel import OrderId, Rejected
 from aggregates.orders import refund
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
@@ -327,12 +327,7 @@ def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Dec
     account = Account(cache, command.order_id)
     if account.order.placed is None:
         raise Rejected(UnknownOrder(command.order_id))
-    owed = account.steps.owed
     account.stepped(process.write_off(account.steps, order_id=command.order_id, reason=command.reason))
-    for known in account.payment.open if owed is not None and owed.to_shop.amount else ():
-        if not known.captured:
-            held = Money(known.held, known.currency)
-            account.stepped(process.begin_void(account.steps, known, order_id=command.order_id, amount=held))
     account.settle(on=command.on)
     return account.decision
 

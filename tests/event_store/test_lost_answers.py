@@ -14,6 +14,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import msgspec
+import psycopg
 import pytest
 
 from deploy.local.servers.postgres import SOCKET_PORT
@@ -118,11 +119,16 @@ def behind_the_door(
     postgres_log: PostgresLog,
     writer_url: str,
     schema: str,
+    sql: psycopg.Connection,
 ) -> Iterator[EventLog]:
+    sql.execute(f"LISTEN {schema}".encode())
     sockets, folder = (quote(str(server_place.folder / name), safe="") for name in ("s", "d"))
     log = PostgresLog.open(writer_url.replace(sockets, folder), schema=schema)
     log = LoopDoor(log) if request.param == "loop" else log
-    assert positions(append(log, adding("cart-first"))) == [1]  # The connection is there.
+    # Once the first append was notified of, the writer and the waker are connected, and the next to send is
+    # the test's append.
+    assert positions(append(log, adding("cart-first"))) == [1]
+    assert [note.payload for note in sql.notifies(timeout=20, stop_after=1)] == ["1"]
     yield log
     log.close()
 
@@ -137,7 +143,7 @@ def test_cut_before_the_whole_call_was_sent(
     door.lets_through = bytes_sent
     sending = threading.Thread(target=history.append, args=[behind_the_door, sent])
     sending.start()
-    door.swallowed.wait(20)
+    assert door.swallowed.wait(20)
     door.cut()
     sending.join()
     assert history.lost == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -47,21 +48,20 @@ def test_a_log_is_brought_back_to_a_moment_after_its_last_backup(archived: Archi
     restored.start()
     try:
         wait_promoted(restored, 20)
-        log = PostgresLog.open(restored.url())
-        after = whole_log(log)
-        check_order(after)
-        assert after == before
-        assert len(after) == in_backup + 100
-        assert (log.installation_secret(), log.subject_keys(SUBJECTS)) == (secret, keys)
-        assert len(keys) > 0
-        findings: list[Finding] = []
-        assert verify(log, CODEC, report=findings.append).head == len(before)
-        assert findings == []
-        shop.log = log
-        shop.versions[f"stock-{MUG}"] -= 1  # What came after the moment was lost.
-        shop.receive(quantity=1)
-        assert log.head() == len(before) + 1
-        log.close()
+        with closing(PostgresLog.open(restored.url())) as log:
+            after = whole_log(log)
+            check_order(after)
+            assert after == before
+            assert len(after) == in_backup + 100
+            assert (log.installation_secret(), log.subject_keys(SUBJECTS)) == (secret, keys)
+            assert len(keys) > 0
+            findings: list[Finding] = []
+            assert verify(log, CODEC, report=findings.append).head == len(before)
+            assert findings == []
+            shop.log = log
+            shop.versions[f"stock-{MUG}"] -= 1  # What came after the moment was lost.
+            shop.receive(quantity=1)
+            assert log.head() == len(before) + 1
     finally:
         restored.stop()
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from tests.faults.background import Background
 from tests.faults.http_client import Answer, Connections
-from tests.faults.shoppers import PATIENCE_SECONDS, Address, Load
+from tests.faults.shoppers import Address, Load
 from tests.shop.system import Shop
 
 PAUSE_SECONDS = 0.02
@@ -47,48 +46,31 @@ class Watched:
 
 
 @dataclass
-class Watch:
-    """One reader per page, in a thread; what was seen wrong is raised when the context is left."""
+class Watch(Background):
+    """One reader per page; what was seen wrong is raised when the context is left."""
 
     address: Address
     pages: Sequence[Watched]
     wrong: list[str] = field(default_factory=list)
-    _ending: threading.Event = field(default_factory=threading.Event)
-    _error: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="watch")
-        self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.set()
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
+        super().__exit__(kind, error, trace)
         assert self.wrong == []
 
     def wait_answers(self, *, from_position: int = 0) -> None:
         """Until every page was answered once more, from this position or a later one."""
         before = [page.answers for page in self.pages]
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not all(
-            page.answers > then and page.position >= from_position
-            for page, then in zip(self.pages, before, strict=True)
-        ):
-            assert self._error is None, self._error
-            assert time.monotonic() < deadline, f"not all at {from_position}: {self.pages}"
-            time.sleep(0.01)
+        self.wait_until(
+            lambda: all(
+                page.answers > then and page.position >= from_position
+                for page, then in zip(self.pages, before, strict=True)
+            ),
+            lambda: f"not all at {from_position}: {self.pages}",
+        )
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._watch_all())
-        except BaseException as error:
-            self._error = error
-
-    async def _watch_all(self) -> None:
+    async def work(self) -> None:
         connections = Connections()
         async with asyncio.TaskGroup() as group:
             for page in self.pages:

@@ -6,18 +6,16 @@ import asyncio
 import json
 import random
 import secrets
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
+from tests.faults.background import WAIT_SECONDS_MAX, Background
 from tests.faults.http_client import Answer, Connections, Lost
 from tests.shop.http import CHECKOUT
 
-PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05  # before asking again
 THINKING_SECONDS = 0.1  # between a shopper's orders, so that the books stay small enough to be read through
 
@@ -66,7 +64,7 @@ class Client:
         """The answer that is final: a success or a refusal. What is lost, or told to come back, comes back
         with the same key."""
         key = key or secrets.token_hex(16)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
         last: object = None
         while time.monotonic() < deadline:
             try:
@@ -77,7 +75,7 @@ class Client:
                 if is_final(answer):
                     return answer
             await asyncio.sleep(PAUSE_SECONDS)
-        raise AssertionError(f"POST {path}: no answer within {PATIENCE_SECONDS} s, last {last!r}")
+        raise AssertionError(f"POST {path}: no answer within {WAIT_SECONDS_MAX} s, last {last!r}")
 
     async def done(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Answer:
         """The same, where only a success will do."""
@@ -111,37 +109,19 @@ def is_final(answer: Answer) -> bool:
 
 
 @dataclass
-class Load:
-    """Shoppers at work in a thread of their own; leaving the context waits until each was answered."""
+class Load(Background):
+    """Shoppers at work; leaving the context waits until each was answered."""
 
     address: Address
     skus: Sequence[str]
     shoppers: int = 6
     customer_id: str = field(default_factory=lambda: f"customer-{secrets.token_hex(8)}")
     bought: list[Bought] = field(default_factory=list)
-    _ending: threading.Event = field(default_factory=threading.Event)
-    _error: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="shoppers")
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
 
     def wait_for_orders(self, more: int) -> None:
         """Until so many more were acknowledged."""
         wanted = len(self.bought) + more
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(self.bought) < wanted and self._error is None:
-            assert time.monotonic() < deadline, f"{len(self.bought)} of {wanted} orders"
-            time.sleep(0.01)
+        self.wait_until(lambda: len(self.bought) >= wanted, lambda: f"{len(self.bought)} of {wanted} orders")
 
     def retry(self) -> None:
         """Every checkout once more under its key: each is answered, byte for byte, as the first time."""
@@ -157,13 +137,7 @@ class Load:
 
         asyncio.run(ask())
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._shop())
-        except BaseException as error:
-            self._error = error
-
-    async def _shop(self) -> None:
+    async def work(self) -> None:
         async with Client(self.address) as client, asyncio.TaskGroup() as group:
             for number in range(self.shoppers):
                 group.create_task(self._shop_on(client, random.Random(number)))

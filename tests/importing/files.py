@@ -61,9 +61,12 @@ def streams(log: EventLog) -> Streams:
     """
     identity = Identity(log.installation_secret())
     logged = decoded(log)
-    numbers = {event.number for _, event in logged if isinstance(event, OrderPlaced | CreditNoteIssued)}
     names = {}
-    for number in {number.partition("-")[0] for number in numbers}:
+    for number in {
+        event.number.partition("-")[0]
+        for _, event in logged
+        if isinstance(event, OrderPlaced | CreditNoteIssued)
+    }:
         names[identity.order(number)] = f"order {number}"
         names[identity.fulfilment(number)] = f"fulfilment {number}"
         for part in range(1, 20):

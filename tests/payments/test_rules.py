@@ -279,20 +279,6 @@ def test_what_is_owed_may_be_written_off() -> None:
     assert refused.value.reason == NothingToRetry(ORDER)
 
 
-def test_a_hold_whose_money_was_written_off_is_given_up() -> None:
-    desk = Desk()
-    desk.place(capture="fulfilment")
-    desk.answer(1, HOLD)
-    fulfil(desk)
-    desk.refuse(2, "try_later")
-    drain(desk, HOLD)
-    desk.do(WriteOffPayment(order_id=ORDER, on=TODAY, reason="a friend"))
-    assert [step.call for step in desk.process.open_steps.values()] == ["void"]
-    drain(desk, join(HOLD, GIVEN_UP))
-    assert desk.end() == ("fulfilled", "voided", (0, 0, 0, 0), 0, NOTHING, [])
-    assert len(desk.steps("capture")) == 1
-
-
 def test_a_refund_in_the_dashboard_gets_one_credit_note() -> None:
     desk = Desk()
     sent_and_paid(desk)

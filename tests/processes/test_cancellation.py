@@ -12,7 +12,7 @@ from commands.processes.payment import Payment
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.retries import RetryPolicy
-from tests.shop.commands import Deaf, Shop, eventually
+from tests.shop.commands import DyingHandling, Shop, eventually
 from tests.suspensions import CancelAt
 
 MOMENTS = pytest.mark.parametrize("when_done", [False, True], ids=["waiting", "answered"])
@@ -94,12 +94,12 @@ def test_a_stop_that_is_itself_canceled_leaves_nothing_running_and_no_lock_taken
     async def run(number):
         async with shop.open() as first:
             await first.sell(f"{number:032x}", units=100)
-            first.handling, handling = Deaf(), first.handling
+            first.handling, handling = DyingHandling(), first.handling
             managers = first.managers()
             before = asyncio.all_tasks()
             await managers.__aenter__()
             async with asyncio.timeout(5):
-                await first.handling.told.wait()
+                await first.handling.received.wait()
             cancel = CancelAt("", number, when_done=number % 2 == 0)
             stopping = asyncio.create_task(cancel.counted(managers.__aexit__()))
             await asyncio.wait((stopping,), timeout=5)

@@ -12,7 +12,7 @@ from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
 from event_store.memory.log import MemoryLog
 from event_store.retries import RetryPolicy
-from tests.shop.commands import ORDER, Deaf, Shop, eventually
+from tests.shop.commands import ORDER, DyingHandling, Shop, eventually
 from tests.shop.facts import NOON
 from tests.shop.gateways import DyingGateway
 from tests.shop.log import decoded
@@ -124,9 +124,9 @@ def test_an_answer_that_was_never_recorded_is_asked_for_again_and_the_card_charg
     async def run():
         async with shop.open() as first:
             await first.sell(capture="checkout")
-            first.handling, handling = Deaf(), first.handling
+            first.handling, handling = DyingHandling(), first.handling
             async with first.managers():
-                await asyncio.wait_for(first.handling.told.wait(), 5)
+                await asyncio.wait_for(first.handling.received.wait(), 5)
             first.handling = handling
             assert first.statuses() == ("placed", "pending")
             assert first.charged() == [("authorized", 0, 0)]

@@ -22,7 +22,7 @@ from projections.views.registry import VIEWS
 from tests.projections.memory_views import differences
 from tests.shop.facts import CODEC
 
-PATIENCE_SECONDS = 20.0
+WAIT_SECONDS_MAX = 20.0
 
 
 def redis_builds(url: str, numbers: Numbers, shards: int = 1) -> list[Build]:
@@ -57,9 +57,9 @@ def running(runner: Runner, poll: Callable[[], bool] = lambda: True) -> Iterator
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
     """Waits until it holds."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + WAIT_SECONDS_MAX
     while not holds():
-        assert time.monotonic() < until, f"not within {PATIENCE_SECONDS} s: {what}"
+        assert time.monotonic() < until, f"not within {WAIT_SECONDS_MAX} s: {what}"
         time.sleep(0.01)
 
 

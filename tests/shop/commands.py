@@ -191,13 +191,13 @@ async def eventually(holds: Callable[[], bool], seen: Callable[[], Any], *, seco
     raise AssertionError(f"still {seen()}")
 
 
-class Deaf:
-    """A handling loop that dies with every command in its hands."""
+class DyingHandling:
+    """A handling loop that receives commands and never answers, as one that dies with them."""
 
     def __init__(self) -> None:
-        self.told = asyncio.Event()
+        self.received = asyncio.Event()
 
     async def handle(self, command: Any, context: Context) -> Answer:
-        self.told.set()
+        self.received.set()
         await asyncio.Event().wait()
         raise AssertionError("nobody is answered")

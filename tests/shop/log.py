@@ -35,7 +35,7 @@ class Shop:
         self.log = log
         self.states: dict[str, Any] = {}
         self.keys: dict[str, bytes] = {}
-        self._versions: Counter[str] = Counter()
+        self.versions: Counter[str] = Counter()
         self._entries: list[Entry] = []
 
     def state(self, stream: str) -> Any:
@@ -62,9 +62,9 @@ class Shop:
         for stream, event in [*(elsewhere or {}).items(), *events]:
             if getattr(event, "email", None) and stream not in self.keys:
                 self.keys[stream] = new_keys[stream] = new_subject_key()
-            reads.setdefault(stream, self._versions[stream])
-            self._versions[stream] += 1
-            encoded.append(CODEC.encode(stream, event, self.keys, version=self._versions[stream]))
+            reads.setdefault(stream, self.versions[stream])
+            self.versions[stream] += 1
+            encoded.append(CODEC.encode(stream, event, self.keys, version=self.versions[stream]))
             self.states[stream] = kind_of(stream).evolve(self.state(stream), event)
         if encoded:
             self._entries.append(

@@ -140,7 +140,7 @@ except ValueError:
 def test_a_reader_that_has_stopped_holds_nobody_up(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deploy.local.logs.standard_error.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("deploy.local.logs.standard_error.WAIT_SECONDS_MAX", 0.01)
     reading, writing = pipe
     writer = BestEffortWriter(writing)
     line = b"x" * 999 + b"\n"

@@ -195,35 +195,16 @@ def test_stopping_it_stops_all_and_only_its_own(folder: Path) -> None:
             system.end()
 
 
-def test_a_killed_supervisor_takes_its_children_along_and_a_new_one_goes_on(folder: Path) -> None:
-    data = folder / "killed"
+@pytest.mark.parametrize("killed", ["supervisor", "all"])
+def test_what_was_killed_leaves_nothing_running_and_a_new_one_goes_on(folder: Path, killed: str) -> None:
+    data = folder / f"killed-{killed}"
     first = RunningSystem(data)
     try:
         first.wait_ready()
         sku = list_product(first)
         family = first.family()
         first.process.kill()
-        first.process.wait()
-        second = RunningSystem(data)
-        try:
-            second.wait_ready()
-            wait_until(lambda: can_be_read(second, sku))
-            assert [one for one in family if lives(one)] == []
-        finally:
-            second.end()
-    finally:
-        first.end()
-
-
-def test_all_of_it_killed_at_once_goes_on_where_it_was(folder: Path) -> None:
-    data = folder / "all-killed"
-    first = RunningSystem(data)
-    try:
-        first.wait_ready()
-        sku = list_product(first)
-        family = first.family()
-        first.process.kill()
-        for one in family:
+        for one in family if killed == "all" else ():
             with suppress(psutil.NoSuchProcess):  # It was quicker to see its parent die.
                 one.kill()
         first.process.wait()
@@ -231,6 +212,7 @@ def test_all_of_it_killed_at_once_goes_on_where_it_was(folder: Path) -> None:
         try:
             second.wait_ready()
             wait_until(lambda: can_be_read(second, sku))
+            assert [one for one in family if lives(one)] == []
         finally:
             second.end()
     finally:

@@ -17,7 +17,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
-PATIENCE_SECONDS = 1.0
+WAIT_SECONDS_MAX = 1.0
 """How long a reader may make us wait before lines are dropped; while they are, nobody waits."""
 
 _AT_ONCE_BYTES = 4096  # What a pipe that has room at all takes without waiting.
@@ -65,7 +65,7 @@ class BestEffortWriter(io.RawIOBase):
             while left:
                 if self._readers is None:
                     left = left[os.write(self._descriptor, left) :]
-                elif self._readers.poll(0 if self.dropped else PATIENCE_SECONDS * 1000):
+                elif self._readers.poll(0 if self.dropped else WAIT_SECONDS_MAX * 1000):
                     left = left[os.write(self._descriptor, left[:_AT_ONCE_BYTES]) :]
                 else:
                     break
