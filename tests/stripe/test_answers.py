@@ -266,6 +266,18 @@ def test_a_notice_beside_an_answer_changes_nothing():
     assert asyncio.run(run()).standing.authorized == 1299
 
 
+def test_the_librarys_own_log_is_off_whatever_the_environment_says(monkeypatch, capfd):
+    monkeypatch.setattr("stripe.log", "debug")
+    monkeypatch.setattr("stripe._util.STRIPE_LOG", "debug")
+
+    async def run():
+        async with answering(answer(intent())) as gateway:
+            await authorize(gateway)
+
+    asyncio.run(run())
+    assert capfd.readouterr().err == ""
+
+
 def test_a_list_that_never_goes_on_is_given_up():
     page = answer({"object": "list", "url": "/v1/x", "data": [{"id": "pi_1"}], "has_more": True})
 

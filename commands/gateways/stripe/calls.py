@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import stripe
 import structlog
-from stripe import StripeClient
+from stripe import StripeClient, _util
 
 from commands.gateways.gateway import GatewayError, GatewayUnavailable, GatewayUnclear
 from commands.gateways.stripe.errors import declined_intent, gateway_error, request_id_of
@@ -55,7 +55,6 @@ class Calls:
         )
         self._call_seconds = call_seconds
         self._turns = Turns()
-        self._under_way: set[asyncio.Timeout] = set()
         self._closed = False
 
     async def call(
@@ -74,10 +73,8 @@ class Calls:
         if self._closed:
             raise GatewayUnavailable("closed")
         failure: GatewayError
-        timeout = asyncio.timeout(self._call_seconds)
         try:
-            async with timeout:
-                self._under_way.add(timeout)
+            async with asyncio.timeout(self._call_seconds):
                 answered = await request()
                 return Answer(answered.to_dict(), request_id_of(_headers(answered)))
         except TimeoutError:
@@ -89,17 +86,12 @@ class Calls:
         except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, OSError):
             # The library trusts an answer's shape; what is none of Stripe's breaks it.
             failure = GatewayUnclear("unreadable_answer")
-        finally:
-            self._under_way.discard(timeout)
         # Outside of the handlers: as a context the library's exception would carry secrets on.
         raise failure
 
     async def aclose(self) -> None:
         """Ends the calls under way, whose outcome is unclear then."""
         self._closed = True
-        now = asyncio.get_running_loop().time()
-        for timeout in self._under_way:
-            timeout.reschedule(now)
         await self._http.close_async()
 
 
@@ -158,4 +150,5 @@ def _silence() -> None:
     """At its finer levels the library logs whole answers; its telemetry leaves a file and reports on us."""
     stripe.enable_telemetry = False
     stripe.log = None
+    _util.STRIPE_LOG = None  # the environment's STRIPE_LOG=debug prints answers, past every logger
     logging.getLogger("stripe").setLevel(logging.WARNING)
