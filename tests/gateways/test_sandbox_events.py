@@ -128,7 +128,10 @@ def test_a_pending_refund_settles_or_fails(sandbox):
         reference = sandbox.captured(PENDING_REFUND)
         (refund,) = sandbox.refund(reference).refunds
         assert (refund.state, sandbox.look(reference).returned) == ("pending", 400)
+        assert len(sandbox.books.objects(reference, "balance_transaction")) == 1  # the charge's
         getattr(sandbox.books, ends)(refund.reference)
+        moved = sandbox.books.objects(reference, "balance_transaction")
+        assert sum(one["amount"] for one in moved) == 1000 - returned
         standing = sandbox.look(reference)
         assert (standing.refunds[0].state, standing.returned) == (state, returned)
 
