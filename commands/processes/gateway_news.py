@@ -35,7 +35,7 @@ def command_of(news: News, *, received_on: datetime) -> RecordGatewayNews | None
     if news.ignored is not None:
         NEWS.labels(news.kind, news.ignored).inc()
         return None
-    NEWS.labels(news.kind, "received").inc()
+    NEWS.labels(news.kind, "other_version" if news.other_version else "received").inc()
     return RecordGatewayNews(
         event_id=news.event_id,
         kind=news.kind,
