@@ -97,9 +97,11 @@ async def take_news(request: Request) -> Response:
         raise ProblemError(NEWS_REJECTED, str(error)) from None
     command = command_of(news, received_on=now)
     if command is None:
-        if news.ignored != "kind":
+        if news.ignored in ("livemode", "account"):
             log_lines.error("news_of_another_account", reason=news.ignored, kind=news.kind, id=news.event_id)
         return JSONResponse({"recorded": False})
+    if news.other_version:  # What it tells is not read: the payment is looked at instead.
+        log_lines.error("webhook_has_another_api_version", kind=news.kind, id=news.event_id)
     context = Context(actor=Actor(CHANNEL, gateway.name), channel=CHANNEL, correlation=request.state.trace_id)
     await request.app.state.handling.handle(command, context)
     return JSONResponse({"recorded": True})
