@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from aggregates.kernel import Money
 from aggregates.payments import payment
+from aggregates.payments.events import PaymentCaptured, PaymentRequested
 from commands.cli import payments_group
 from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.importing.progress import Progress
+from commands.reconciliation.books import payments_of
 from commands.reconciliation.matching import KINDS, LAG
 from commands.reconciliation.report import COLUMNS, Line, MalformedReport, balance_report, read_report
 from commands.reconciliation.running import FAILURES_MAX, LOOKS_AT_ONCE, Heal, Reconciliation, reconcile
@@ -215,6 +217,27 @@ def test_a_refund_that_we_never_heard_of_is_missing_here(
     refund = replace(line, transaction="txn_dashboard", category="refund", source="re_dashboard", fee=0)
     refund = replace(refund, gross=-line.gross)
     assert found(in_log(payments, [*lines, refund], folder)) == {("missing_here", "refund", "re_dashboard")}
+
+
+def test_a_refund_of_ours_whose_failure_we_never_heard_of_is_missing_here(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"),))
+    lines = lines_of([replace(paid, refunds=((300, "failed"),))], others=False)
+    assert found(in_log([paid], lines, tmp_path)) == {("missing_here", "refund_failure", "re_00000001_0")}
+
+
+def test_each_payment_of_an_order_is_compared_with_its_own_lines() -> None:
+    requested = PaymentRequested(order_id="o1", method="x", amount=Money(1299, "EUR"), capture="fulfilment")
+    attempts = [
+        PaymentCaptured(
+            order_id="o1", amount=Money(amount, "EUR"), source="gateway", gateway_reference=reference
+        )
+        for reference, amount in (("pi_1", 500), ("pi_2", 799))
+    ]
+    events = [(event, OCTOBER) for event in (requested, *attempts)]
+    assert [(one.reference, [fact.amount for fact in one.facts]) for one in payments_of("o1", events)] == [
+        ("pi_1", [500]),
+        ("pi_2", [799]),
+    ]
 
 
 @settings(deadline=None, max_examples=200)
