@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from commands.gateways.sandbox import SandboxGateway
 from event_store.postgres.migrations import migrate
 from tests.faults.stored_state import StoredState
 from tests.system.running import RunningSystem, call, daybook, wait_until
@@ -79,11 +80,9 @@ class Upgraded:
         return f"{order['status']} {order['payment']['status']}"
 
     def charge(self, story: str) -> tuple[str, int, int]:
-        with closing(sqlite3.connect(self.data / "sandbox.sqlite")) as ledger:
-            (row,) = ledger.execute(
-                "SELECT status, captured, refunded FROM charges WHERE order_id = ?", [order_of(story)]
-            )
-        return tuple(row)
+        with closing(SandboxGateway(self.data / "sandbox.sqlite")) as gateway:
+            (charge,) = gateway.charges(order_of(story))
+        return charge.status, charge.captured, charge.refunded
 
 
 def let_it_be_of_now(connection: psycopg.Connection[Any]) -> None:
