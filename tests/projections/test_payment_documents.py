@@ -14,11 +14,14 @@ from hypothesis import strategies as some
 from aggregates.kernel import Money, Rejected
 from aggregates.payments import payment
 from aggregates.payments.events import (
+    ActionRequired,
     ConcernRaised,
+    PaymentAttemptFailed,
     PaymentCaptured,
     PaymentEvent,
     PaymentNotNeeded,
     PaymentRefunded,
+    PaymentRefundFailed,
     PaymentRequested,
     PaymentVoided,
 )
@@ -179,6 +182,50 @@ def test_every_refund_is_shown_with_its_state_and_no_name_of_the_gateways() -> N
 def test_what_no_gateway_is_asked_for_is_shown_too(events: list[PaymentEvent], status: str) -> None:
     shown = Shown()
     assert [shown.see(event) for event in events][-1]["status"] == status
+
+
+def voided(reference: str | None, **facts: Any) -> PaymentVoided:
+    return PaymentVoided(order_id=ORDER, amount=Money(0, "EUR"), gateway_reference=reference, **facts)
+
+
+def acting(reference: str) -> ActionRequired:
+    return ActionRequired(order_id=ORDER, gateway_reference=reference)
+
+
+def nameless_refund(amount: int) -> PaymentRefunded:
+    return PaymentRefunded(order_id=ORDER, amount=Money(amount, "EUR"))
+
+
+FAILED = PaymentRefundFailed(
+    order_id=ORDER,
+    amount=Money(300, "EUR"),
+    refund_reference="re_1",
+    gateway_reference="pi_1",
+    state="failed",
+)
+TAKEN = PaymentCaptured(order_id=ORDER, amount=Money(1299, "EUR"), source="gateway", gateway_reference="pi_1")
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ([voided("pi_1", cause="lapsed"), voided("pi_2")], "lapsed"),
+        ([acting("pi_1"), voided("pi_1"), acting("pi_2")], "action_required"),
+        ([acting("pi_1"), acting("pi_2"), voided("pi_1"), voided(None)], "voided"),
+        ([TAKEN, nameless_refund(999), nameless_refund(300), FAILED], "partially_refunded"),
+    ],
+)
+def test_several_payments_and_refunds_are_told_apart(events: list[PaymentEvent], status: str) -> None:
+    shown = Shown()
+    assert [shown.see(event) for event in [REQUESTED, *events]][-1]["status"] == status
+
+
+def test_who_gave_up_one_payment_may_still_be_paying_by_another() -> None:
+    shown = Shown()
+    attempt = PaymentAttemptFailed(order_id=ORDER, code="no", gateway_reference="pi_2")
+    for event in (REQUESTED, acting("pi_1"), voided("pi_1"), attempt):
+        shown.see(event)
+    assert shown.payment.status == "pending"
 
 
 def test_what_the_process_and_its_operators_do_is_not_the_customers() -> None:
