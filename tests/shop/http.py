@@ -96,7 +96,8 @@ class Shop:
 @asynccontextmanager
 async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterator[Shop]:
     """A shop on `log`, with the sandbox gateway's ledger in `folder`."""
-    configured = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **settings)
+    given = {"deadline_seconds": 30.0} | settings  # The machine may be busy with other tests.
+    configured = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **given)
     handling = Handling(log, CODEC, HANDLERS, deadline_seconds=configured.deadline_seconds)
     gateway = SandboxGateway(folder / "sandbox.sqlite")
     app = Bodies(build_command_app(configured, handling, log, gateway))
