@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -18,9 +19,8 @@ VERSION = "0.203.0"
 
 
 def build() -> Path | None:
-    """The program, built once a machine; None where Go is missing. RuntimeError where it cannot be built."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "daybook" / f"stripe-mock-{VERSION}"
+    """The program, built once beside the interpreter; None where Go is missing. RuntimeError."""
+    folder = Path(sys.prefix) / f"stripe-mock-{VERSION}"
     program = folder / "stripe-mock"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
