@@ -133,7 +133,7 @@ def test_the_story_is_told_in_words(fresh_postgres: str, postgres_shop: Story) -
         "to be told at anna@example.org",
         "to be sent to Anna, 1 High St, LS1 Leeds, GB",
         "stock        2 units of Mug MUG-1 (MUG-1) set aside until 2026-03-01T12:15:00Z.",
-        "payment      29.98 GBP authorized by the bank (reference pi_{ANNA}).",
+        f"payment      29.98 GBP authorized by the bank (reference pi_{ANNA}).",
         "credit note  Credit note n1 over 12.99 GBP was issued",
     ):
         assert words in result.stdout, result.stdout
