@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
-from aggregates.kernel import OrderId, Rejected
+from aggregates.kernel import Money, OrderId, Rejected
 from aggregates.orders import refund
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
@@ -262,7 +262,10 @@ def handle_expire_order(cache: StateCache, command: ExpireOrder) -> Decision:
 
 
 def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
-    """Begins anew what is stuck; asks for what is owed, or gives it back."""
+    """Begins anew what is stuck; asks for what is owed, or gives it back.
+
+    With another means of payment, a hold that could not be captured is given up for a new one.
+    """
     account = Account(cache, command.order_id)
     placed = account.order.placed
     if placed is None:
@@ -272,6 +275,13 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
         return account.decision
     for begun in stuck:
         _begin_anew(account, begun)
+    if command.method is not None and owed is not None and owed.to_shop.amount:
+        _give_up_holds(account)
+        account.stepped(
+            process.begin_authorize(
+                account.steps, order_id=command.order_id, method=command.method, amount=owed.to_shop
+            )
+        )
     account.settle(on=command.on)
     if owed is None or account.steps.open_steps:
         return account.decision
@@ -320,6 +330,14 @@ def _begin_anew(account: Account, begun: StepBegun) -> None:
                 reason=begun.reason,
             )
         )
+
+
+def _give_up_holds(account: Account) -> None:
+    """Of what could not be taken: nothing of it is to be taken any more."""
+    for known in account.payment.open:
+        if not known.captured:
+            held = Money(known.held, known.currency)
+            account.stepped(process.begin_void(account.steps, known, order_id=account.order_id, amount=held))
 
 
 def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Decision:

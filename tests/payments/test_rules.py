@@ -485,3 +485,22 @@ def test_while_the_gateway_is_asked_a_retry_begins_nothing_and_nothing_is_writte
     with pytest.raises(Rejected) as refused:
         desk.do(WriteOffPayment(order_id=ORDER, on=TODAY))
     assert refused.value.reason == CallUnderWay(ORDER)
+
+
+def test_another_card_replaces_a_hold_that_cannot_be_captured() -> None:
+    desk = Desk()
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    fulfil(desk)
+    desk.refuse(2, "expired_card")
+    drain(desk, HOLD)
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY, method="pm_card_mastercard"))
+    (void,) = desk.steps("void")
+    _, again = desk.steps("authorize")
+    assert (again.method, again.amount.amount, void.step < again.step) == ("pm_card_mastercard", 1299, True)
+    desk.answer(void.step, join(HOLD, GIVEN_UP))
+    second = {"reference": "pi_2"}
+    desk.answer(again.step, standing(authorized=1299, **second))
+    drain(desk, standing(authorized=1299, captured=1299, closed="captured", **second))
+    assert desk.end() == ("fulfilled", "captured", (1299, 0, 0, 0), 0, NOTHING, [])
+    assert [step.gateway_reference for step in desk.steps("capture")] == ["pi_1", "pi_2"]
