@@ -225,9 +225,9 @@ def _sums(paid: Payment, steps: StepBook, event: PaymentEvent, total: Money | No
         yield f"{known.captured} captured of {known.authorized} authorized"
     if known is not None and known.closed and known.returned > known.captured:
         yield f"{known.returned} refunded of {known.captured} taken"
-    if paid.paid_elsewhere is not None:
-        taken = paid.paid_elsewhere.amount
+    if paid.paid_elsewhere is not None:  # Which no gateway is asked for too.
+        taken = paid.captured
         if total is not None and taken > total.amount:
             yield f"{taken} taken for an order of {total.amount}"
-        if paid.returned_elsewhere > taken:
-            yield f"{paid.returned_elsewhere} refunded of {taken} taken"
+        if paid.returned > taken:
+            yield f"{paid.returned} refunded of {taken} taken"
