@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.handlers.payments import RecordGatewayNews
 from commands.loop.decision import Actor, Context
+from commands.operator.owed import read_owed_order
 from commands.processes.gateway_news import catch_up
 from tests.shop.http import Shop, key
 
@@ -30,7 +32,7 @@ async def unpaid_though_sent(shop: Shop) -> str:
     order_id = await sold(shop, "pm_card_captureRefused")
     shop.gateway.books.hold_lapses(reference(shop.gateway, order_id))
     await take_news(shop)
-    return order_id
+    return await on_list(shop, order_id)
 
 
 async def unreturned(shop: Shop, pence: int = 500) -> str:
@@ -40,7 +42,7 @@ async def unreturned(shop: Shop, pence: int = 500) -> str:
     (made,) = shop.gateway.books.objects(reference(shop.gateway, order_id), "refund")
     shop.gateway.books.refund_fails(made["id"])
     await take_news(shop)
-    return order_id
+    return await on_list(shop, order_id)
 
 
 async def disputed(shop: Shop) -> str:
@@ -48,6 +50,14 @@ async def disputed(shop: Shop) -> str:
     order_id = await sold(shop)
     shop.gateway.books.dispute(reference(shop.gateway, order_id), TOTAL, inquiry=True)
     await take_news(shop)
+    return await on_list(shop, order_id)
+
+
+async def on_list(shop: Shop, order_id: str) -> str:
+    """The order, once it is listed: while the gateway is asked for the last of it, it is not."""
+    async with asyncio.timeout(20):
+        while await asyncio.to_thread(read_owed_order, shop.log, order_id) is None:
+            await asyncio.sleep(0.02)
     return order_id
 
 
