@@ -29,7 +29,9 @@ def configure_logs() -> None:
         os.environ.get("DAYBOOK_LOG_LEVEL", "info").upper(), logging.INFO
     )
     for_a_person = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if for_a_person else _json
+    # Plain: a traceback with variables would show secrets and persons.
+    for_terminals = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = for_terminals if for_a_person else _json
     stamped: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
