@@ -28,7 +28,7 @@ def cancel(
     What the gateway holds of it is the caller's to undo. `refunding`: a refund is under way there.
     """
     order_stream = order.stream(order_id)
-    sold: Order = cache.state(order_stream)
+    sold: Order = decision.after(order_stream, cache.state(order_stream))
     placed = order.placed_order(sold, order_id)
     canceled = cancellation.cancel(sold, order_id=order_id, cause=cause, reason=reason, refunding=refunding)
     decision.add(order_stream, canceled)
@@ -39,7 +39,12 @@ def cancel(
     for sku in skus:
         decision.add(
             stock.stream(sku),
-            stock.release(stocks[stock.stream(sku)], sku=sku, order_id=order_id, cause=cause),
+            stock.release(
+                decision.after(stock.stream(sku), stocks[stock.stream(sku)]),
+                sku=sku,
+                order_id=order_id,
+                cause=cause,
+            ),
         )
     return True
 
@@ -60,7 +65,11 @@ def release_unsendable(
         decision.add(
             stock.stream(sku),
             stock.release(
-                stocks[stock.stream(sku)], sku=sku, order_id=order_id, cause="refunded", keeping=keeping
+                decision.after(stock.stream(sku), stocks[stock.stream(sku)]),
+                sku=sku,
+                order_id=order_id,
+                cause="refunded",
+                keeping=keeping,
             ),
         )
     return len(decision.events) > before

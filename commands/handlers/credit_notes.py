@@ -46,30 +46,31 @@ def book(
         return
     order_stream, note_stream = order.stream(order_id), credit_note.stream(credit_note_id)
     states: Mapping[str, Any] = cache.states((order_stream, note_stream))
-    sold: Order = states[order_stream]
+    sold: Order = decision.after(order_stream, states[order_stream])
     placed = order.placed_order(sold, order_id)
-    decision.add(
-        order_stream,
-        refund.book_refund(
-            sold, order_id=order_id, credit_note_id=credit_note_id, refund=planned, reason=reason
-        ),
+    booked = refund.book_refund(
+        sold, order_id=order_id, credit_note_id=credit_note_id, refund=planned, reason=reason
     )
     numbers = (f"C{placed.number}-{nth}" for nth in count(len(sold.refunds) + 1))
+    credited = refund.credited_lines(sold, planned)
+    charges = refund.credited_charges(sold, planned, label="refund")
+    lines = order.with_refunds(sold, [planned]).values()
+    decision.add(order_stream, booked)  # `sold` may go on with it.
     decision.add(
         note_stream,
         credit_note.issue(
-            states[note_stream],
+            decision.after(note_stream, states[note_stream]),
             credit_note_id=credit_note_id,
             number=number_credit_note(cache, decision, credit_note_id, numbers),
             currency=placed.currency,
-            lines=refund.credited_lines(sold, planned),
-            charges=refund.credited_charges(sold, planned, label="refund"),
+            lines=credited,
+            charges=charges,
             issued_on=issued_on,
             order_id=order_id,
             customer_id=placed.customer_id,
         ),
     )
-    release_unsendable(cache, decision, order_id, order.with_refunds(sold, [planned]).values())
+    release_unsendable(cache, decision, order_id, lines)
 
 
 def refunds_under_way(steps: Process) -> list[Refund]:

@@ -48,7 +48,7 @@ def number_order(cache: StateCache, decision: Decision, order_id: OrderId, numbe
     """Adds to `decision` that the order bears the first of `numbers` that is free, and answers it."""
     for candidate in numbers:
         stream = order_number_stream(candidate)
-        given = number.number_order(cache.state(stream), order_id=order_id)
+        given = number.number_order(decision.after(stream, cache.state(stream)), order_id=order_id)
         if given is not None:
             decision.add(stream, given)
             return candidate
@@ -61,7 +61,9 @@ def number_credit_note(
     """As `number_order`, for a credit note."""
     for candidate in numbers:
         stream = number.credit_note_stream(candidate)
-        given = number.number_credit_note(cache.state(stream), credit_note_id=credit_note_id)
+        given = number.number_credit_note(
+            decision.after(stream, cache.state(stream)), credit_note_id=credit_note_id
+        )
         if given is not None:
             decision.add(stream, given)
             return candidate

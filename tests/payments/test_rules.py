@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from aggregates.kernel import Money, Rejected
+from aggregates.orders.events import CreditNoteIssued
 from aggregates.payments.process import CallUnderWay, NothingToRetry
 from aggregates.payments.standing import DisputeMove, RefundStanding, Standing, join
 from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
@@ -504,3 +505,19 @@ def test_another_card_replaces_a_hold_that_cannot_be_captured() -> None:
     drain(desk, standing(authorized=1299, captured=1299, closed="captured", **second))
     assert desk.end() == ("fulfilled", "captured", (1299, 0, 0, 0), 0, NOTHING, [])
     assert [step.gateway_reference for step in desk.steps("capture")] == ["pi_1", "pi_2"]
+
+
+def test_two_refunds_of_the_dashboard_that_come_in_one_look_have_a_credit_note_each() -> None:
+    desk = Desk()
+    desk.place(total=1200, capture="checkout", units=3)
+    desk.answer(1, standing(authorized=1200))
+    taken = standing(authorized=1200, captured=1200, closed="captured")
+    desk.answer(2, taken)
+    two = join(made(300, "succeeded"), made(400, "succeeded", reference="re_2"))
+    desk.news(join(taken, two))
+    assert desk.order.refunds == {"re_1", "re_2"}
+    assert desk.end() == ("confirmed", "partially_refunded", (1200, 0, 700, 0), 700, NOTHING, [])
+    notes = [event for _, event in desk.events if isinstance(event, CreditNoteIssued)]
+    assert len({note.number for note in notes}) == 2
+    desk.news(join(taken, made(500, "succeeded", reference="re_3")))
+    assert (desk.order.status, desk.reserved) == ("canceled", 0)  # All is back, and nothing was sent.
