@@ -26,7 +26,10 @@ from commands.processes.payment import Payment as PaymentKind
 from commands.reconciliation.books import payments_of
 from commands.reconciliation.matching import Report, Window, compare_all
 from event_store.progress import OpenWork
+from replays.verification.verify import verify
 from tests.payments.deciding import NOON, ORDER, Desk
+from tests.payments.stored import stored
+from tests.shop.facts import CODEC
 
 TOTAL = 1200
 UNITS = 3
@@ -232,7 +235,10 @@ class World:
         raise AssertionError(f"no end: {self.desk.order.status} {self.desk.process.open_steps}")
 
     def check(self) -> None:
-        """Books here and there agree, and nothing is left hanging."""
+        """Books here and there agree, the log verifies, and nothing is left hanging."""
+        found: list[str] = []
+        verify(stored(self.desk).log, CODEC, report=lambda finding: found.append(str(finding)))
+        assert found == []
         desk, paid = self.desk, self.desk.payment
         charged = 0
         for reference in self._references():
