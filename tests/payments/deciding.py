@@ -42,6 +42,7 @@ class Desk:
         self.order_id = order_id
         self._history = history or {}
         self.cache = StateCache(CODEC)
+        self.handlers = HANDLERS
         self.events: list[tuple[str, Any]] = []
         self.decisions: list[tuple[str, Decision]] = []  # each with its command's name
         self._news = 0
@@ -51,7 +52,7 @@ class Desk:
         while True:
             self.cache.begin(OPERATOR)
             try:
-                decision = HANDLERS[type(command)](self.cache, command)
+                decision = self.handlers[type(command)](self.cache, command)
             except Missing as missing:
                 for stream in missing.streams:
                     self._load(stream)
