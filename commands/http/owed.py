@@ -33,7 +33,7 @@ LIMIT_MAX = 1_000
 METHOD = r"^[A-Za-z0-9_]{1,255}$"
 
 
-class StuckCallBody(BaseModel):
+class StuckCall(BaseModel):
     """A call that the gateway refused, or whose outcome is lost."""
 
     call: Call
@@ -43,14 +43,14 @@ class StuckCallBody(BaseModel):
     at: datetime
 
 
-class OwedOrderBody(BaseModel):
+class OwedOrderItem(BaseModel):
     """What one order leaves to be settled by a person, and since when."""
 
     order_id: str
     number: str
     to_shop: MoneyBody
     to_customer: MoneyBody
-    stuck: list[StuckCallBody]
+    stuck: list[StuckCall]
     concerns: list[Concern]
     since: datetime
 
@@ -58,7 +58,7 @@ class OwedOrderBody(BaseModel):
 class OwedList(BaseModel):
     """A page; `next` is the cursor of the next one, null on the last."""
 
-    items: list[OwedOrderBody]
+    items: list[OwedOrderItem]
     next: str | None
 
 
