@@ -79,7 +79,7 @@ async def outcome(
     answer = await handling.handle(command, await context_of(request, keyed=keyed))
     if step_seconds is not None and answer.awaited is not None:
         left = max(0.0, step_seconds - (time.monotonic() - begun))
-        position = await handling.step_ended(answer.awaited, timeout_seconds=left)
+        position = await handling.step_ended(answer.awaited, timeout_seconds=left, look_first=answer.replayed)
         answer = replace(answer, position=max(position or 0, answer.position))
     return answer
 

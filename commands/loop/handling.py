@@ -147,9 +147,11 @@ class Handling:
         finally:
             giving_up.cancel()
 
-    async def step_ended(self, step: AwaitedStep, *, timeout_seconds: float) -> int | None:
+    async def step_ended(
+        self, step: AwaitedStep, *, timeout_seconds: float, look_first: bool = True
+    ) -> int | None:
         """The last position of the command that ended a process's step; None when the time is over."""
-        return await self._step_ends.wait(step, timeout_seconds=timeout_seconds)
+        return await self._step_ends.wait(step, timeout_seconds=timeout_seconds, look_first=look_first)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """No command can be answered any more: waiting callers get an error now, and the process ends."""
@@ -237,7 +239,7 @@ class Handling:
             if isinstance(outcome, Appended):
                 self._entries.settle(self._cache, one, appended)
                 written.append((one, outcome))
-                self._step_ends.wrote(stream for stream, _ in one.events)
+                self._step_ends.wrote(one.events, outcome.last_position)
                 if one.reason is not None:
                     waiting.refuse(Rejected(one.reason))
                 else:

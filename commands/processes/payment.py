@@ -47,7 +47,7 @@ class Payment:
 
     name = "payment"
     event_names = ("payments.step_begun", "payments.step_ended")
-    at_once_max = 16  # enough for a gateway that takes half a second to settle thirty orders a second
+    at_once_max = 64  # calls wait in no thread; how many a second are made is the adapter's to limit
     round_seconds = 0.01
 
     def __init__(

@@ -172,7 +172,7 @@ def test_what_the_command_took_is_of_the_seconds_asked_for(tmp_path: Path) -> No
                 await asyncio.sleep(0.3)
                 return answer
 
-            async def step_ended(step: Any, *, timeout_seconds: float) -> None:
+            async def step_ended(step: Any, *, timeout_seconds: float, **_: Any) -> None:
                 left.append(timeout_seconds)
 
             await shop.product("MUG", units=5)
