@@ -36,6 +36,8 @@ def command_of(news: News, *, received_on: datetime) -> RecordGatewayNews | None
         NEWS.labels(news.kind, news.ignored).inc()
         return None
     NEWS.labels(news.kind, "other_version" if news.other_version else "received").inc()
+    if news.payout:
+        log_lines.info("gateway_paid_out", event=news.event_id, next="daybook payments reconcile")
     return RecordGatewayNews(
         event_id=news.event_id,
         kind=news.kind,

@@ -23,7 +23,7 @@ from commands.handlers.registry import handlers
 from commands.processes.gateway_news import GatewayNews, command_of
 from event_store.memory.log import MemoryLog
 from tests.payments.deciding import Desk
-from tests.shop.commands import ORDER, Shop, eventually
+from tests.shop.commands import ORDER, DyingHandling, Shop, eventually
 from tests.shop.facts import NOON
 
 
@@ -133,3 +133,99 @@ def test_an_amount_that_the_gateway_cannot_take_is_refused_at_checkout(total: in
     with pytest.raises(Rejected) as refused:
         desk.place(total=total)
     assert refused.value.reason == AmountNotChargeable(amount=Money(total, "EUR"), code=code)
+
+
+async def _dies_with_its_command(shop: Shop, **options: Any) -> None:
+    """A process that does the work up to its command, and is gone before that is handled."""
+    async with shop.open() as one:
+        one.gateway = shop.gateway
+        one.handling, handling = DyingHandling(), one.handling  # type: ignore[assignment]
+        async with one.managers(clock=lambda: shop.now, **options):
+            await asyncio.wait_for(one.handling.received.wait(), 10)  # type: ignore[attr-defined]
+        one.handling = handling
+
+
+def test_a_process_that_dies_with_a_lapsing_hold_in_hand_is_followed_by_one_that_lists_it_once(
+    shop: Shop,
+) -> None:
+    async def run() -> None:
+        async with working(shop) as one:
+            await one.sell()
+            await one.until("confirmed", "authorized")
+            await one.settled()
+        shop.now = NOON + timedelta(days=6, minutes=1)
+        await _dies_with_its_command(shop)
+        assert concerns(shop) == set()
+        async with working(shop) as one:
+            await eventually(lambda: concerns(one) == {"hold_lapses"}, lambda: concerns(one))
+        names = shop.names()
+        assert names.count("payments.concern_raised") == 1
+
+    asyncio.run(run())
+
+
+def test_a_process_that_dies_with_a_foreign_payment_in_hand_is_followed_by_one_that_closes_it_once(
+    shop: Shop,
+) -> None:
+    async def run() -> None:
+        async with working(shop) as one:
+            reference = _created(shop, {"order": "another-shops", "step": "1"})
+            await _tell(one, reference)
+        shop.now = datetime.now(UTC) + timedelta(minutes=6)
+        await _dies_with_its_command(shop)
+        stream = gateway_kind.payment_stream(reference)
+        async with working(shop) as one:
+            await eventually(lambda: one.state(stream).foreign, lambda: one.state(stream))
+        assert shop.names().count("payments.gateway_payment_foreign") == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("die_at", [1, 2, 3])
+def test_a_fetching_of_news_that_dies_at_any_of_them_is_followed_by_one_that_records_each_once(
+    shop: Shop, die_at: int
+) -> None:
+    async def run() -> None:
+        async with working(shop) as one:
+            await one.sell(method=AUTHENTICATION_REQUIRED)
+            await one.until("placed", "action_required")
+            await one.do(RecordNewsFetched(gateway="sandbox", up_to=shop.now, first=True))
+            (charge,) = one.gateway.charges()
+            one.gateway.books.shopper_passes(charge.reference)
+        shop.now = NOON + timedelta(minutes=6)
+        dead = asyncio.Event()
+        async with shop.open() as first:
+            taken = 0
+
+            async def dying(command: Any) -> Any:
+                nonlocal taken
+                taken += 1
+                if taken == die_at:
+                    dead.set()
+                    await asyncio.Event().wait()
+                return await first.do(command)
+
+            first.gateway = shop.gateway
+            every = timedelta(minutes=5)
+            fetching = GatewayNews(shop.gateway, dying, clock=lambda: shop.now, every=every)
+            async with first.managers(clock=lambda: shop.now, kinds=[fetching]):
+                await asyncio.wait_for(dead.wait(), 10)
+        async with shop.open() as second:
+            second.gateway = shop.gateway
+            fetching = GatewayNews(shop.gateway, second.do, clock=lambda: shop.now, every=every)
+            async with second.managers(clock=lambda: shop.now, kinds=[fetching]):
+                await second.until("confirmed", "authorized")
+                await eventually(
+                    lambda: second.names().count("payments.gateway_news_fetched") == 2, second.names
+                )
+        received = [
+            recorded.stream
+            for recorded in shop.log.read_all(after=0, limit=10_000)
+            if recorded.type == "payments.gateway_news_received"
+        ]
+        told = {one["id"] for one in shop.gateway.books.events(NOON - timedelta(days=1))}
+        assert len(received) == len(set(received))
+        assert {stream.removeprefix("gateway_event-") for stream in received} <= told
+        assert shop.names().count("payments.payment_authorized") == 1
+
+    asyncio.run(run())
