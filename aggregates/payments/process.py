@@ -336,6 +336,22 @@ def _release_rest(process: Process, known: Standing, order_id: OrderId) -> tuple
     )
 
 
+def is_done(begun: StepBegun, key: str, known: Standing) -> bool:
+    """Whether what is known of the payment shows that the step under `key` was done."""
+    match begun.call:
+        case "capture" if begun.amount.amount == 0:
+            return known.closed is not None
+        case "capture":
+            enough = known.captured >= (begun.captured_after or begun.amount.amount)
+            return enough or known.closed == "captured"
+        case "void":
+            return known.closed is not None or (begun.unless_authorized and known.most > 0)
+        case "refund":
+            return any(refund.step == key for refund in known.refunds)
+        case "authorize" | "look":
+            return True
+
+
 def retry(process: Process, *, order_id: OrderId) -> tuple[ProcessEvent, ...]:
     """Lets stuck steps be begun anew; nothing while the gateway is being asked already."""
     if process.open_steps and not process.stuck:
@@ -348,7 +364,7 @@ def retry(process: Process, *, order_id: OrderId) -> tuple[ProcessEvent, ...]:
 def write_off(process: Process, *, order_id: OrderId, reason: str | None) -> tuple[ProcessEvent, ...]:
     """Gives up what is owed either way; nothing of it is listed any more."""
     owed = process.owed
-    if owed is None or not (_is_owed(owed) or owed.stuck or owed.concerns):
+    if owed is None or not owed.is_owed:
         raise Rejected(NothingToWriteOff(order_id))
     if process.open_steps:  # What they bring would be taken off twice.
         raise Rejected(CallUnderWay(order_id))

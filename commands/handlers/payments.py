@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
-from aggregates.kernel import Money, OrderId, Rejected
+from aggregates.kernel import OrderId, Rejected
 from aggregates.orders import refund
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
@@ -144,7 +144,8 @@ def handle_record_gateway_outcome(cache: StateCache, command: RecordGatewayOutco
         account.join(command.standing, on=command.answered_on)
     if word == process.REFUSED:
         _refused(account, begun, command.code or "refused")
-    account.settle(on=command.answered_on)
+    if command.standing is None or word == process.REFUSED:
+        account.settle(on=command.answered_on)
     return account.decision
 
 
@@ -276,7 +277,7 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
     for begun in stuck:
         _begin_anew(account, begun)
     if command.method is not None and owed is not None and owed.to_shop.amount:
-        _give_up_holds(account)
+        account.stepped(process.give_up_holds(account.steps, account.payment, order_id=command.order_id))
         account.stepped(
             process.begin_authorize(
                 account.steps, order_id=command.order_id, method=command.method, amount=owed.to_shop
@@ -330,14 +331,6 @@ def _begin_anew(account: Account, begun: StepBegun) -> None:
                 reason=begun.reason,
             )
         )
-
-
-def _give_up_holds(account: Account) -> None:
-    """Of what could not be taken: nothing of it is to be taken any more."""
-    for known in account.payment.open:
-        if not known.captured:
-            held = Money(known.held, known.currency)
-            account.stepped(process.begin_void(account.steps, known, order_id=account.order_id, amount=held))
 
 
 def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Decision:

@@ -280,12 +280,12 @@ def concluded(begun: StepBegun, key: str, known: Standing) -> str:
             return "looked"
         case "authorize":
             return _authorized(known)
+        case "void" | "capture" if not process.is_done(begun, key, known):
+            return process.REFUSED
         case "void":
-            kept = "kept" if begun.unless_authorized and known.most else process.REFUSED
-            return "voided" if known.closed else kept
+            return "voided" if known.closed else "kept"
         case "capture":
-            enough = known.captured >= (begun.captured_after or begun.amount.amount)
-            return "captured" if enough or known.closed == "captured" else process.REFUSED
+            return "captured"
         case "refund":
             failed = any(refund.step == key and not refund.alive for refund in known.refunds)
             return process.REFUSED if failed else "refunded"

@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from aggregates.payments.events import StepBegun, StepEnded
-from aggregates.payments.standing import Standing
+from aggregates.payments.process import is_done
 from commands.gateways.gateway import (
     Gateway,
     GatewayRefusal,
@@ -169,18 +169,4 @@ class Payment:
             since = begun_at - timedelta(minutes=5)  # of clocks that differ
             return await self._gateway.find(key=key, since=since, until=self._clock())
         response = await self._gateway.look(begun.gateway_reference or "")
-        return response if _is_done(key, begun, response.standing) else None
-
-
-def _is_done(key: str, begun: StepBegun, standing: Standing) -> bool:
-    match begun.call:
-        case "capture":
-            if begun.amount.amount == 0:
-                return standing.closed is not None
-            return standing.captured >= (begun.captured_after or begun.amount.amount)
-        case "void":
-            return standing.closed is not None or (begun.unless_authorized and standing.most > 0)
-        case "refund":
-            return any(refund.step == key for refund in standing.refunds)
-        case _:
-            return True
+        return response if is_done(begun, key, response.standing) else None

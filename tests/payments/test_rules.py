@@ -408,6 +408,22 @@ def test_each_fulfilment_takes_its_part() -> None:
     assert desk.end() == ("fulfilled", "captured", (1200, 0, 0, 0), 0, NOTHING, [])
 
 
+def test_the_rest_of_a_hold_that_is_not_released_is_not_asked_for_for_ever() -> None:
+    desk = Desk()
+    desk.place(total=1200, capture="each", units=3)
+    desk.answer(1, standing(authorized=1200, in_parts=True))
+    half = standing(authorized=1200, captured=400, in_parts=True)
+    desk.news(half)
+    desk.do(CancelOrder(order_id=ORDER, canceled_on=TODAY))
+    for _ in range(3):  # "Released", and nothing is; then what was taken goes back.
+        for number, begun in list(desk.process.open_steps.items()):
+            key = f"checkout-{ORDER}/{number}"
+            back = made(400, "succeeded", step=key)
+            desk.answer(number, join(half, back) if begun.call == "refund" else half)
+    assert [step.call for step in desk.steps("capture", "refund", "look")] == ["capture", "refund", "look"]
+    assert desk.owed() == (0, 0, ("capture",), ())
+
+
 def test_a_bank_that_captures_but_once_takes_all_at_the_first_fulfilment() -> None:
     desk = Desk()
     desk.place(total=1200, capture="each", units=3)
