@@ -22,7 +22,17 @@ MAY_IMPORT: dict[str, set[str]] = {
 PACKAGES = set(MAY_IMPORT)
 HTTP = {ROOT / "commands" / "http", ROOT / "read_api", ROOT / "replays" / "feed"}
 """What answers HTTP requests may import deploy.edge, where both servers have what they share."""
-CONTEXTS = {"catalog", "cart", "inventory", "orders", "payments", "customers", "promotions"}
+CONTEXTS = {
+    "catalog",
+    "cart",
+    "inventory",
+    "orders",
+    "payments",
+    "customers",
+    "promotions",
+    "terms",
+    "credit",
+}
 OUTSIDE = {  # module: the word that a file importing it bears
     "psycopg": "postgres",
     "psycopg_pool": "postgres",
@@ -109,6 +119,15 @@ def test_contexts_never_import_each_other() -> None:
 
     assert any(context_of(file) for file in sources("aggregates"))
     assert against("aggregates", is_wrong=crosses) == []
+
+
+def test_pricing_knows_the_kernel_alone() -> None:
+    def is_wrong(file: Path, module: str) -> bool:
+        inside = file.is_relative_to(ROOT / "aggregates" / "pricing")
+        allowed = ("aggregates.kernel.", "aggregates.currencies.", "aggregates.pricing.")
+        return inside and top(module) in PACKAGES and not f"{module}.".startswith(allowed)
+
+    assert against("aggregates", is_wrong=is_wrong) == []
 
 
 def test_projections_fold_events_and_know_no_decision() -> None:
