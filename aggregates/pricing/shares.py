@@ -20,7 +20,7 @@ def half_up(numerator: int, denominator: int) -> int:
 def share(amount: int, weights: Sequence[int]) -> list[int]:
     """Parts of `amount` in proportion to `weights`, by largest remainder, ties to the earlier.
 
-    The parts sum to `amount`. No weight is negative; a part is 0 where its weight is. ValueError where the weights sum to nothing.
+    They sum to `amount`. No weight is negative; a part is 0 where its weight is. ValueError where all are 0.
     """
     total = sum(weights)
     if total <= 0:
