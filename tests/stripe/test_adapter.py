@@ -20,7 +20,7 @@ from commands.gateways.gateway import (
 )
 from commands.gateways.sandbox.objects import CARD_HOLDER
 from commands.gateways.stripe.check import WEBHOOK_PATH
-from commands.gateways.stripe.gateway import StripeGateway
+from commands.gateways.stripe.gateway import CLOCKS_APART, StripeGateway
 from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, sign
 from tests.stripe.face import KEY
 
@@ -347,6 +347,63 @@ def test_a_step_is_found_behind_a_hundred_others(gateway, face):
         )
     assert gateway.find().standing.reference == reference
     assert len(face.made("payment_intents.list")) > 1
+
+
+def others(face, count):
+    """Payments of other steps, made after all that is there."""
+    for number in range(count):
+        face.books.request(
+            "payment_intents.create",
+            {"amount": "100", "currency": "eur", "metadata": {"order": ORDER, "step": key(1000 + number)}},
+        )
+
+
+def pages(face):
+    return [call.parameters.get("starting_after") for call in face.made("payment_intents.list")]
+
+
+def fails_at(face, page):
+    """The list fails at that page, from 1, and goes on after it."""
+    face.books.plant("payment_intents.list", "slow", times=page - 1)
+    face.books.plant("payment_intents.list", "429")
+
+
+@pytest.mark.parametrize("last", [2, 3])
+def test_a_search_that_is_given_up_goes_on_after_the_last_page_that_was_read(gateway, face, last):
+    reference = gateway.authorize().standing.reference
+    others(face, 250)
+    fails_at(face, last)
+    with pytest.raises(GatewayUnavailable):
+        gateway.find()
+    before = pages(face)
+    assert len(before) == last
+    assert gateway.find().standing.reference == reference
+    again = pages(face)[last:]
+    assert again[0] == before[-1]  # the page that failed
+    assert len({*before, *again}) == 3  # each page once, but for that
+    assert len(again) == 4 - last
+    assert gateway.find(3) is None  # another step's search begins at the start
+    assert pages(face)[last + len(again)] is None
+
+
+def test_a_search_that_found_nothing_reads_only_what_came_after(gateway, face):
+    others(face, 250)
+    now = datetime.now(UTC)
+    since = now - timedelta(hours=23)
+
+    def find(until):
+        before = len(pages(face))
+        found = gateway.run(gateway.gateway.find(key=key(1), since=since, until=until))
+        return found, [call.parameters for call in face.made("payment_intents.list")[before:]]
+
+    found, made = find(now + timedelta(seconds=1))
+    assert found is None
+    assert len(made) == 1 + 3  # the first quarter of an hour, then the rest
+    reference = gateway.authorize().standing.reference
+    found, made = find(now + timedelta(minutes=1))
+    assert found.standing.reference == reference
+    (call,) = made
+    assert int(call["created"]["gte"]) >= (now - CLOCKS_APART).timestamp() - 1
 
 
 # News

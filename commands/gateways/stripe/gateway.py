@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,21 @@ TYPES_MAX = 20
 """The most types of events that one list may name."""
 FIRST_WINDOW = timedelta(minutes=15)
 """A step's payment is nearly always made at once; lists begin with the latest."""
+CLOCKS_APART = timedelta(minutes=5)
+"""How far Stripe's clock, which dates payments, may be behind ours."""
+SEARCHES_MAX = 1_000
+
+
+@dataclass(slots=True)
+class _Search:
+    """How far a step's payment was looked for: a day of many payments is read once, over many calls.
+
+    A payment is listed as soon as it is made, so a time that lies behind gets no new ones.
+    """
+
+    since: datetime  # all before is read
+    end: datetime | None = None  # of the window whose pages are being read
+    after: str | None = None  # the last payment that was read in it
 
 
 class StripeGateway:
@@ -84,6 +99,7 @@ class StripeGateway:
         self._webhook_secrets = tuple(webhook_secrets)
         self._calls = Calls(secret_key, api_base=api_base, call_seconds=call_seconds)
         self._v1 = self._calls.client.v1
+        self._searches: dict[str, _Search] = {}  # by the step's key, the longest unfinished first
 
     async def authorize(
         self, *, key: str, method: str, amount: Money, order_id: OrderId, in_parts: bool = False
@@ -175,14 +191,26 @@ class StripeGateway:
         return replace(found, standing=standing)
 
     async def find(self, *, key: str, since: datetime, until: datetime) -> Response | None:
-        """See Gateway. By list: Stripe's search lags behind, its lists do not."""
-        early = min(since + FIRST_WINDOW, until)
-        for start, end in ((since, early), (early, until)):
-            intents = self._listed("payment_intents.list", partial(self._intents, start, end))
-            async for intent in intents:
-                metadata = intent.get("metadata")
-                if isinstance(metadata, Mapping) and metadata.get("step") == key:
-                    return await self.look(str(intent.get("id")))
+        """See Gateway. By list: Stripe's search lags behind, its lists do not.
+
+        Where it is given up on the way, the next call for the key goes on after the last page that was read.
+        """
+        search = self._searches.setdefault(key, _Search(since))
+        if len(self._searches) > SEARCHES_MAX:
+            del self._searches[next(iter(self._searches))]
+        while search.since < until:
+            first = search.since == since
+            search.end = search.end or min(until, since + FIRST_WINDOW if first else until)
+            list_page = partial(self._intents, max(since, search.since - CLOCKS_APART), search.end)
+            async for page in self._pages("payment_intents.list", list_page, after=search.after):
+                for intent in page:
+                    metadata = intent.get("metadata")
+                    if isinstance(metadata, Mapping) and metadata.get("step") == key:
+                        found = await self.look(str(intent.get("id")))
+                        self._searches.pop(key, None)
+                        return found
+                search.after = str(page[-1].get("id")) if page else None
+            search.since, search.end, search.after = search.end, None, None
         return None
 
     async def action(self, reference: str) -> ClientSecret:
@@ -295,14 +323,24 @@ class StripeGateway:
         self, endpoint: str, page: Callable[[str | None], Awaitable[ListObject[Any]]]
     ) -> AsyncIterator[Object]:
         """Every object of a list, page by page."""
-        after: str | None = None
+        async for objects in self._pages(endpoint, page):
+            for one in objects:
+                yield one
+
+    async def _pages(
+        self,
+        endpoint: str,
+        page: Callable[[str | None], Awaitable[ListObject[Any]]],
+        *,
+        after: str | None = None,
+    ) -> AsyncIterator[list[Object]]:
+        """The pages of a list, from its start or after an object of it."""
         while True:
             answer = await self._calls.call(endpoint, partial(page, after))
             data = answer.body.get("data")
             if not isinstance(data, list) or not all(isinstance(one, Mapping) for one in data):
                 raise GatewayUnclear("unreadable_answer", request_id=answer.request_id)
-            for one in data:
-                yield one
+            yield data
             if not data or answer.body.get("has_more") is not True:
                 return
             last = data[-1].get("id")
