@@ -217,3 +217,16 @@ class Priced:
     claims: tuple[Claim, ...] = ()
     notices: tuple[Notice, ...] = ()
     ends_at: datetime | None = None
+
+
+def percent_text(ppm: int) -> str:
+    """A percentage for people: 99_750 is "9.975 %"."""
+    return f"{decimal_text(ppm, 10_000)} %"
+
+
+def decimal_text(numerator: int, denominator: int) -> str:
+    """A quotient for people: up to four decimals, cut and not rounded, so that it shows on which side of a
+    half it lies. `denominator` is above zero."""
+    units, rest = divmod(abs(numerator) * 10_000 // denominator, 10_000)
+    sign = "-" if numerator < 0 and (units or rest) else ""
+    return f"{sign}{units}.{rest:04}".rstrip("0").rstrip(".")
