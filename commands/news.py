@@ -12,7 +12,8 @@ import httpx
 
 from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox import SandboxGateway
-from commands.gateways.sandbox.delivery import WEBHOOK_PATH, Deliverer
+from commands.gateways.sandbox.delivery import Deliverer
+from commands.gateways.stripe_events import WEBHOOK_PATH
 from commands.handlers.payments import RecordGatewayNews, RecordNewsFetched
 from commands.http.payments import CHANNEL
 from commands.loop.decision import Actor, BusyError, Context

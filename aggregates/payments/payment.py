@@ -6,7 +6,6 @@ follows is read off the joined amounts, never off the last event.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, assert_never
 
@@ -27,7 +26,7 @@ from aggregates.payments.events import (
     PaymentRequested,
     PaymentVoided,
 )
-from aggregates.payments.standing import DisputeMove, RefundStanding, RefundState, Standing, join
+from aggregates.payments.standing import DisputeMove, RefundStanding, RefundState, Standing
 
 PaymentStatus = Literal[
     "unknown",
@@ -97,6 +96,15 @@ class Payment:
     def open(self) -> list[Standing]:
         """The gateway's payments that can still bring money."""
         return [one for one in self.standings.values() if one.open]
+
+    @property
+    def currency(self) -> str:
+        """That it was asked for in."""
+        return "" if self.amount is None else self.amount.currency
+
+    def known(self, reference: str) -> Standing:
+        """What is known of a payment of the gateway's, be it nothing."""
+        return self.standings.get(reference) or Standing(reference=reference, currency=self.currency)
 
     @property
     def status(self) -> PaymentStatus:
@@ -196,7 +204,8 @@ def _learn(
     | PaymentDisputed,
 ) -> None:
     """Changes what is known of the gateway's payment that the event is about."""
-    known = _known(payment, event.gateway_reference)
+    # What was stored as number 1 names none: it is about the last.
+    known = payment.known(event.gateway_reference or next(reversed(payment.standings)))
     match event:
         case PaymentAuthorized(amount=amount, capture_before=before, in_parts=in_parts):
             known = replace(known, authorized=amount.amount, capture_before=before, in_parts=in_parts)
@@ -220,14 +229,6 @@ def _learn(
         case _:
             assert_never(event)
     payment.standings[known.reference] = known
-
-
-def _known(payment: Payment, reference: str | None) -> Standing:
-    """What is known of the gateway's payment; of the last one where an event of number 1 names none."""
-    if reference is None:
-        reference = next(reversed(payment.standings))
-    known = payment.standings.get(reference)
-    return known or Standing(reference=reference, currency=_currency(payment))
 
 
 def _refunds_after(
@@ -267,10 +268,6 @@ def _named(refunds: tuple[RefundStanding, ...], reference: str, amount: int) -> 
     return refunds
 
 
-def _currency(payment: Payment) -> str:
-    return "" if payment.amount is None else payment.amount.currency
-
-
 stream = StreamKind("payment", initial, evolve)
 
 
@@ -288,132 +285,6 @@ def request(
     if method is None:
         raise Rejected(PaymentMethodNeeded(order_id=order_id, total=amount))
     return (PaymentRequested(order_id=order_id, method=method, amount=amount, capture=capture),)
-
-
-def observe(payment: Payment, standing: Standing, *, order_id: OrderId) -> tuple[PaymentEvent, ...]:
-    """What `standing` adds to what is known; nothing where it is known already. Never refuses.
-
-    What is told in another currency than was asked for is none of it.
-    """
-    if standing.currency != _currency(payment):
-        return ()
-    known = _with_names(_known(payment, standing.reference), standing)
-    joined = join(known, standing)
-    return (
-        *_promised(known, joined, order_id),
-        *_taken(known, joined, order_id),
-        *_given_back(known, joined, order_id),
-        *_disputed(known, joined, order_id),
-    )
-
-
-def _promised(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
-    reference = joined.reference
-    if joined.acting and not known.acting:
-        yield ActionRequired(order_id=order_id, gateway_reference=reference)
-    if joined.failed is not None and known.failed is None:
-        yield PaymentAttemptFailed(order_id=order_id, code=joined.failed, gateway_reference=reference)
-    before = (known.authorized, known.capture_before, known.in_parts)
-    if joined.most and (joined.most, joined.capture_before, joined.in_parts) != before:
-        yield PaymentAuthorized(
-            order_id=order_id,
-            amount=Money(joined.most, joined.currency),
-            gateway_reference=reference,
-            capture_before=joined.capture_before,
-            in_parts=joined.in_parts,
-        )
-
-
-def _taken(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
-    reference, currency = joined.reference, joined.currency
-    closed = known.closed
-    if joined.captured > known.captured:
-        final = joined.closed == "captured"
-        closed = "captured" if final else closed
-        yield PaymentCaptured(
-            order_id=order_id,
-            amount=Money(joined.captured - known.captured, currency),
-            source="gateway",
-            gateway_reference=reference,
-            final=final,
-        )
-    if joined.closed is not None and joined.closed != closed:
-        yield PaymentVoided(
-            order_id=order_id,
-            amount=Money(joined.most - joined.captured, currency),
-            cause=joined.closed,
-            gateway_reference=reference,
-        )
-
-
-def _given_back(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
-    before = {refund.reference: refund for refund in known.refunds}
-    for refund in joined.refunds:
-        amount = Money(refund.amount, joined.currency)
-        seen = before.get(refund.reference)
-        if seen is None:
-            yield PaymentRefunded(
-                order_id=order_id,
-                amount=amount,
-                credit_note_id=refund.credit_note_id,
-                gateway_reference=joined.reference,
-                refund_reference=refund.reference,
-                step=refund.step,
-                pending=not refund.settled,
-            )
-        elif refund.state == "succeeded" and not seen.settled:
-            yield PaymentRefundSettled(
-                order_id=order_id, refund_reference=refund.reference, gateway_reference=joined.reference
-            )
-        if not refund.alive and (seen is None or seen.alive):
-            yield PaymentRefundFailed(
-                order_id=order_id,
-                amount=amount,
-                refund_reference=refund.reference,
-                gateway_reference=joined.reference,
-                state=refund.state,
-            )
-
-
-def _disputed(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[PaymentEvent]:
-    before = {move.transaction for move in known.moves}
-    for move in joined.moves:
-        if move.transaction not in before:
-            yield PaymentDisputed(
-                order_id=order_id,
-                amount=Money(move.amount, joined.currency),
-                fee=Money(move.fee, joined.currency),
-                dispute=move.dispute,
-                transaction=move.transaction,
-                gateway_reference=joined.reference,
-            )
-
-
-def _with_names(known: Standing, standing: Standing) -> Standing:
-    """Gives refunds that were stored without the gateway's names those that `standing` has for them.
-
-    Of the same credit note (or of none) and amount is the same refund: it must not count twice.
-    """
-    unnamed = [refund for refund in known.refunds if refund.reference.startswith(UNNAMED)]
-    if not unnamed:
-        return known
-    names = {refund.reference for refund in known.refunds}
-    renamed = {}
-    for refund in standing.refunds:
-        if refund.reference in names:
-            continue
-        for old in unnamed:
-            if (old.credit_note_id, old.amount) == (refund.credit_note_id, refund.amount):
-                renamed[old.reference] = refund.reference
-                unnamed.remove(old)
-                break
-    return replace(
-        known,
-        refunds=tuple(
-            replace(refund, reference=renamed.get(refund.reference, refund.reference))
-            for refund in known.refunds
-        ),
-    )
 
 
 def decline(payment: Payment, *, order_id: OrderId, code: str) -> tuple[PaymentEvent, ...]:

@@ -101,6 +101,11 @@ class Standing:
         return -sum(move.amount for move in self.moves)
 
     @property
+    def left(self) -> int:
+        """What was taken and is still ours."""
+        return self.captured - self.returned - self.disputed
+
+    @property
     def open(self) -> bool:
         """Whether it can still bring money."""
         return self.closed is None

@@ -21,6 +21,7 @@ from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
+from aggregates.payments.steps import begin_authorize
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
@@ -140,7 +141,7 @@ def handle_place_order(
     decision.add(process_stream, process.start(states[process_stream], order_id=command.order_id))
     decision.add(
         process_stream,
-        process.begin_authorize(
+        begin_authorize(
             states[process_stream],
             order_id=command.order_id,
             method=command.payment_method,

@@ -14,6 +14,7 @@ from aggregates.payments.events import Concern, StepBegun
 from aggregates.payments.gateway import GatewayEvent, GatewayNews, GatewayPayment
 from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
+from aggregates.payments.steps import begin_authorize, begin_refund, give_up_holds
 from commands.handlers.credit_notes import refund_of
 from commands.handlers.settlement import Account, concluded
 from commands.loop.decision import Decision
@@ -277,9 +278,9 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
     for begun in stuck:
         _begin_anew(account, begun)
     if command.method is not None and owed is not None and owed.to_shop.amount:
-        account.stepped(process.give_up_holds(account.steps, account.payment, order_id=command.order_id))
+        account.stepped(give_up_holds(account.steps, account.payment, order_id=command.order_id))
         account.stepped(
-            process.begin_authorize(
+            begin_authorize(
                 account.steps, order_id=command.order_id, method=command.method, amount=owed.to_shop
             )
         )
@@ -288,7 +289,7 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
         return account.decision
     if owed.to_customer.amount:
         account.stepped(
-            process.begin_refund(
+            begin_refund(
                 account.steps,
                 account.payment,
                 order_id=command.order_id,
@@ -298,7 +299,7 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
         )
     elif owed.to_shop.amount:
         account.stepped(
-            process.begin_authorize(
+            begin_authorize(
                 account.steps,
                 order_id=command.order_id,
                 method=command.method or account.payment.method,
@@ -322,7 +323,7 @@ def _begin_anew(account: Account, begun: StepBegun) -> None:
             refund=refund_of(begun.amount, begun.refund),
         )
         account.stepped(
-            process.begin_refund(
+            begin_refund(
                 account.steps,
                 account.payment,
                 order_id=account.order_id,

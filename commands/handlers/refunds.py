@@ -15,6 +15,7 @@ from aggregates.payments import payment, process
 from aggregates.payments.events import RefundRequest, RequestedLine
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
+from aggregates.payments.steps import begin_refund
 from commands.handlers.cancellation import cancel
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
 from commands.handlers.credit_notes import book, note_for, refunds_under_way
@@ -105,7 +106,7 @@ def handle_refund_order(
         )
         decision.add(
             process_stream,
-            process.begin_refund(
+            begin_refund(
                 steps,
                 paid,
                 order_id=order_id,

@@ -21,9 +21,11 @@ from aggregates.payments.events import (
     StepBegun,
 )
 from aggregates.payments.gateway import GatewayPayment
+from aggregates.payments.observation import observe
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.standing import RefundStanding, Standing, join
+from aggregates.payments.steps import begin_capture, begin_look, begin_void, give_up_holds, is_done, undo
 from aggregates.settlement import due, owe
 from commands.handlers.cancellation import cancel
 from commands.handlers.credit_notes import book, note_for, refund_of
@@ -100,9 +102,7 @@ class Account:
     def look(self, reference: str) -> None:
         """Asks the gateway for all that it knows of a payment."""
         self.stepped(
-            process.begin_look(
-                self.steps, order_id=self.order_id, reference=reference, currency=self.currency
-            )
+            begin_look(self.steps, order_id=self.order_id, reference=reference, currency=self.currency)
         )
 
     def settle(self, *, on: date, time_over: bool = False) -> None:
@@ -113,7 +113,7 @@ class Account:
         if not self.order.confirmed and not self.order.canceled:
             self._decide_placed(placed.total, time_over=time_over)
         if self.order.canceled:
-            self.stepped(process.undo(self.steps, self.payment, order_id=self.order_id))
+            self.stepped(undo(self.steps, self.payment, order_id=self.order_id))
         elif self.order.confirmed:
             self._book_foreign_refunds(on)
             self._give_up_lapsed()
@@ -129,12 +129,10 @@ class Account:
         wanted = due(sold, self.payment) - written_off
         all_sent = not any(line.unsent for line in sold.lines.values())
         self.stepped(
-            process.begin_capture(
-                self.steps, self.payment, order_id=self.order_id, due=wanted, all_sent=all_sent
-            )
+            begin_capture(self.steps, self.payment, order_id=self.order_id, due=wanted, all_sent=all_sent)
         )
         if written_off and all_sent and self.payment.captured >= wanted:
-            self.stepped(process.give_up_holds(self.steps, self.payment, order_id=self.order_id))
+            self.stepped(give_up_holds(self.steps, self.payment, order_id=self.order_id))
 
     def give_up(self, cause: ReleaseCause) -> None:
         """Cancels the order and puts its units back on sale."""
@@ -157,7 +155,7 @@ class Account:
             # A client secret is out: the shopper may be paying with another card at this moment.
             if known.acting and (time_over or known.failed is not None):
                 self.stepped(
-                    process.begin_void(
+                    begin_void(
                         self.steps, known, order_id=self.order_id, amount=total, unless_authorized=True
                     )
                 )
@@ -184,7 +182,7 @@ class Account:
         self.give_up("lapsed" if lapsed else "canceled")
 
     def _observe(self, standing: Standing, on: date) -> None:
-        for event in payment.observe(self.payment, standing, order_id=self.order_id):
+        for event in observe(self.payment, standing, order_id=self.order_id):
             if isinstance(event, PaymentRefunded) and (begun := self._step_of(event.step)) is not None:
                 self._refunded(event, begun, on)
             else:
@@ -280,7 +278,7 @@ def concluded(begun: StepBegun, key: str, known: Standing) -> str:
             return "looked"
         case "authorize":
             return _authorized(known)
-        case "void" | "capture" if not process.is_done(begun, key, known):
+        case "void" | "capture" if not is_done(begun, key, known):
             return process.REFUSED
         case "void":
             return "voided" if known.closed else "kept"

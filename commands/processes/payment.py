@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from aggregates.payments.events import StepBegun, StepEnded
-from aggregates.payments.process import is_done
+from aggregates.payments.steps import is_done
 from commands.gateways.gateway import (
     Gateway,
     GatewayRefusal,

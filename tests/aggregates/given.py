@@ -12,12 +12,13 @@ from aggregates.catalog import product
 from aggregates.inventory import stock
 from aggregates.kernel import Reason, Rejected
 from aggregates.orders import cancellation, credit_note, fulfilment, number, order, refund
-from aggregates.payments import payment, process
+from aggregates.payments import observation, payment, process, steps
 
 _FOLD_OF = {
     module.__name__: module for module in (product, stock, cart, order, number, credit_note, payment, process)
 }
 _FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund)}
+_FOLD_OF |= {observation.__name__: payment, steps.__name__: process}
 
 
 def state_after(module: Any, *events: Any) -> Any:

@@ -26,9 +26,11 @@ from aggregates.payments.events import (
     StepBegun,
     StepEnded,
 )
+from aggregates.payments.observation import observe
 from aggregates.payments.payment import PaymentNotPossible, RefundOverCapture
 from aggregates.payments.process import UnknownStep
 from aggregates.payments.standing import RefundStanding, Standing
+from aggregates.payments.steps import begin_authorize, begin_capture, begin_refund, begin_void, undo
 from tests.aggregates.given import given, state_after
 
 ORDER = "d" * 32
@@ -67,7 +69,7 @@ def refund_of(amount, state="succeeded", **facts):
 
 
 def learned(*history, **parts):
-    return given(*history).when(payment.observe, standing=knows(**parts), order_id=ORDER)
+    return given(*history).when(observe, standing=knows(**parts), order_id=ORDER)
 
 
 def not_possible(step, status):
@@ -138,7 +140,7 @@ def test_a_capture_implies_that_the_money_was_held():
 
 def test_what_is_told_in_another_currency_is_not_of_this_payment():
     euros = Standing(reference="ref-1", currency="EUR", authorized=1000)
-    given(REQUESTED).when(payment.observe, standing=euros, order_id=ORDER).then_nothing()
+    given(REQUESTED).when(observe, standing=euros, order_id=ORDER).then_nothing()
 
 
 def test_what_was_paid_elsewhere_is_captured_without_being_asked_for():
@@ -233,11 +235,11 @@ def test_a_process_starts_once():
 
 
 def test_a_step_has_the_next_number_and_is_begun_once():
-    given(STARTED).when(process.begin_authorize, order_id=ORDER, amount=TEN, method="pm_card_visa").then_once(
+    given(STARTED).when(begin_authorize, order_id=ORDER, amount=TEN, method="pm_card_visa").then_once(
         AUTHORIZING
     )
     given(STARTED, AUTHORIZING, ended(1, "authorized")).when(
-        process.begin_void, known=knows(authorized=1000), order_id=ORDER, amount=TEN
+        begin_void, known=knows(authorized=1000), order_id=ORDER, amount=TEN
     ).then_once(begun(2, "void", gateway_reference="ref-1"))
 
 
@@ -245,20 +247,20 @@ def test_a_call_that_the_gateway_refused_is_made_again_when_that_is_asked_for():
     capturing = begun(2, "capture", gateway_reference="ref-1", captured_after=1000)
     again = begun(3, "capture", gateway_reference="ref-1", captured_after=1000)
     held, refused = (REQUESTED, AUTHORIZED), (*CHECKED, capturing, ended(2, "refused"))
-    assert decided(process.begin_capture, refused, held, **ALL) == ()
-    assert decided(process.begin_capture, (*refused, PaymentRetried(order_id=ORDER)), held, **ALL) == (again,)
+    assert decided(begin_capture, refused, held, **ALL) == ()
+    assert decided(begin_capture, (*refused, PaymentRetried(order_id=ORDER)), held, **ALL) == (again,)
     arguments = {"amount": FOUR, "request": REQUEST_1}
     refunding = begun(2, "refund", FOUR, gateway_reference="ref-1", refund=REQUEST_1)
     refused = (*CHECKED, refunding, ended(2, "refused"))
-    assert decided(process.begin_refund, refused, PAID, **arguments) == (replace(refunding, step=3),)
+    assert decided(begin_refund, refused, PAID, **arguments) == (replace(refunding, step=3),)
 
 
 def test_every_credit_note_is_refunded_by_a_step_of_its_own():
     other = RefundRequest(credit_note_id="n2", lines=())
     refunding = begun(2, "refund", FOUR, gateway_reference="ref-1", refund=REQUEST_1)
     steps = (*CHECKED, refunding)
-    assert decided(process.begin_refund, steps, PAID, amount=FOUR, request=REQUEST_1) == ()
-    assert decided(process.begin_refund, steps, PAID, amount=FOUR, request=other) == (
+    assert decided(begin_refund, steps, PAID, amount=FOUR, request=REQUEST_1) == ()
+    assert decided(begin_refund, steps, PAID, amount=FOUR, request=other) == (
         replace(refunding, step=3, refund=other),
     )
 
@@ -307,12 +309,12 @@ def refusal(decide, steps, payments, **arguments):
 def test_what_is_authorized_is_captured_in_full_and_asked_for_once():
     capturing = begun(2, "capture", gateway_reference="ref-1", captured_after=1000)
     held = (REQUESTED, AUTHORIZED)
-    assert decided(process.begin_capture, CHECKED, held, **ALL) == (capturing,)
-    assert decided(process.begin_capture, CHECKED, held, due=0, all_sent=False) == ()
-    assert decided(process.begin_capture, (*CHECKED, capturing), held, **ALL) == ()
-    assert decided(process.begin_capture, (*CHECKED, capturing, ended(2, "captured")), PAID, **ALL) == ()
-    assert decided(process.begin_capture, (), (ELSEWHERE,), **ALL) == ()
-    assert decided(process.begin_capture, CHECKED, (REQUESTED,), **ALL) == ()
+    assert decided(begin_capture, CHECKED, held, **ALL) == (capturing,)
+    assert decided(begin_capture, CHECKED, held, due=0, all_sent=False) == ()
+    assert decided(begin_capture, (*CHECKED, capturing), held, **ALL) == ()
+    assert decided(begin_capture, (*CHECKED, capturing, ended(2, "captured")), PAID, **ALL) == ()
+    assert decided(begin_capture, (), (ELSEWHERE,), **ALL) == ()
+    assert decided(begin_capture, CHECKED, (REQUESTED,), **ALL) == ()
 
 
 def test_only_what_the_gateway_took_or_is_taking_is_refunded_there():
@@ -320,24 +322,24 @@ def test_only_what_the_gateway_took_or_is_taking_is_refunded_there():
     capturing = begun(2, "capture", gateway_reference="ref-1")
     refunding = begun(3, "refund", FOUR, gateway_reference="ref-1", refund=REQUEST_1)
     taking = (*CHECKED, capturing)
-    assert decided(process.begin_refund, taking, (REQUESTED, AUTHORIZED), **arguments) == (refunding,)
-    assert decided(process.begin_refund, (*taking, ended(2, "captured")), PAID, **arguments) == (refunding,)
-    assert refusal(process.begin_refund, CHECKED, (REQUESTED, AUTHORIZED), **arguments) == not_possible(
+    assert decided(begin_refund, taking, (REQUESTED, AUTHORIZED), **arguments) == (refunding,)
+    assert decided(begin_refund, (*taking, ended(2, "captured")), PAID, **arguments) == (refunding,)
+    assert refusal(begin_refund, CHECKED, (REQUESTED, AUTHORIZED), **arguments) == not_possible(
         "refund", "authorized"
     )
-    assert refusal(process.begin_refund, (), (ELSEWHERE,), **arguments) == not_possible("refund", "captured")
+    assert refusal(begin_refund, (), (ELSEWHERE,), **arguments) == not_possible("refund", "captured")
 
 
 def test_a_canceled_order_gives_up_what_is_held_and_gives_back_what_was_taken():
     void = begun(2, "void", gateway_reference="ref-1")
-    assert decided(process.undo, CHECKED, (REQUESTED, AUTHORIZED)) == (void,)
+    assert decided(undo, CHECKED, (REQUESTED, AUTHORIZED)) == (void,)
     waiting = (STARTED, AUTHORIZING, ended(1, "action_required"))
-    assert decided(process.undo, waiting, (REQUESTED, ACTION)) == (void,)
+    assert decided(undo, waiting, (REQUESTED, ACTION)) == (void,)
     captured = (*CHECKED, begun(2, "capture"), ended(2, "captured"))
     refund = begun(3, "refund", gateway_reference="ref-1")
-    assert decided(process.undo, captured, PAID) == (refund,)
-    assert decided(process.undo, (*captured, refund), PAID) == ()
-    assert decided(process.undo, (*captured, refund, ended(3, "refunded")), (*PAID, paid_back(TEN))) == ()
+    assert decided(undo, captured, PAID) == (refund,)
+    assert decided(undo, (*captured, refund), PAID) == ()
+    assert decided(undo, (*captured, refund, ended(3, "refunded")), (*PAID, paid_back(TEN))) == ()
 
 
 @pytest.mark.parametrize(
@@ -350,4 +352,4 @@ def test_a_canceled_order_gives_up_what_is_held_and_gives_back_what_was_taken():
     ],
 )
 def test_there_is_nothing_to_undo_while_a_call_is_open_or_where_the_gateway_has_nothing(steps, payments):
-    assert decided(process.undo, steps, payments) == ()
+    assert decided(undo, steps, payments) == ()

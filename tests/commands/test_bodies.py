@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from commands.gateways.stripe_events import sign
+from commands.gateways.stripe_signature import sign
 from commands.http.validation_errors import FAULTS_MAX
 from deploy.edge.problems import DETAIL_MAX, ECHO_MAX
 from event_store.memory.log import MemoryLog

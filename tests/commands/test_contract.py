@@ -22,7 +22,7 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, Books, SandboxGateway
-from commands.gateways.stripe_events import sign
+from commands.gateways.stripe_signature import sign
 from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling

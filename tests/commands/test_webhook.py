@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED
-from commands.gateways.sandbox.delivery import WEBHOOK_PATH
-from commands.gateways.stripe_events import sign
+from commands.gateways.stripe_events import WEBHOOK_PATH
+from commands.gateways.stripe_signature import sign
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog

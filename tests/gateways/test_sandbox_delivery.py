@@ -16,9 +16,10 @@ import pytest
 from commands.gateways.gateway import GatewayUnavailable, News
 from commands.gateways.sandbox import VISA
 from commands.gateways.sandbox.books import Books
-from commands.gateways.sandbox.delivery import WEBHOOK_PATH, Deliverer, doubled_and_shuffled
+from commands.gateways.sandbox.delivery import Deliverer, doubled_and_shuffled
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.gateways.sandbox.worker import Worker
+from commands.gateways.stripe_events import WEBHOOK_PATH
 from tests.gateways.sandbox import TEN, Sandbox, run
 
 

@@ -12,7 +12,8 @@ from aggregates.payments.standing import Standing, join
 from commands.gateways.gateway import GatewayRefusal, News, NewsRejected
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
 from commands.gateways.sandbox.cards import CREATE_DISPUTE, PENDING_REFUND, REFUND_FAIL
-from commands.gateways.stripe_events import API_VERSION, sign
+from commands.gateways.stripe_events import API_VERSION
+from commands.gateways.stripe_signature import sign
 from tests.gateways.sandbox import FOUR, ORDER, TEN, Sandbox, run
 
 

@@ -21,17 +21,14 @@ from aggregates.payments.standing import DisputeMove, RefundStanding, Standing, 
 from commands.gateways import stripe_events
 from commands.gateways.gateway import NewsRejected
 from commands.gateways.stripe_amounts import chargeable, from_stripe, to_stripe
-from commands.gateways.stripe_events import (
-    API_VERSION,
-    news_of,
-    read_news,
-    sign,
+from commands.gateways.stripe_events import API_VERSION, news_of, read_news
+from commands.gateways.stripe_objects import (
     standing_of_charge,
     standing_of_dispute,
     standing_of_intent,
     standing_of_refund,
-    verify,
 )
+from commands.gateways.stripe_signature import sign, verify
 from tests.gateways.stripe_objects import (
     CHARGE,
     CREATED,

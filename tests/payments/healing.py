@@ -8,6 +8,7 @@ from pathlib import Path
 from aggregates.inventory import stock
 from aggregates.kernel import Money
 from aggregates.payments import payment
+from aggregates.payments.observation import observe
 from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox.balance_report import report_lines
 from commands.gateways.sandbox.books import Books
@@ -38,7 +39,7 @@ async def authorized(log: EventLog, gateway: Gateway) -> str:
     reserved = shop.decide(stock.reserve, sku="MUG-1", order_id=ORDER, quantity=1, expires_at=NOVEMBER)
     shop.record(shop.ordered(ORDER, {"MUG-1": 1}), requested, reserved)
     response = await gateway.authorize(key=_key(1), method="pm_card_visa", amount=TOTAL, order_id=ORDER)
-    shop.record(shop.decide(payment.observe, standing=response.standing, order_id=ORDER))
+    shop.record(shop.decide(observe, standing=response.standing, order_id=ORDER))
     shop.flush()
     return response.standing.reference
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from aggregates.kernel import Money
 from aggregates.payments import payment
+from aggregates.payments.observation import observe
 from aggregates.payments.standing import DisputeMove, RefundStanding, Standing
 from commands.reconciliation.report import Line
 from event_store.records import EventLog
@@ -145,7 +146,7 @@ def write_log(log: EventLog, payments: Sequence[Paid]) -> None:
             valid_at=paid.at,
         )
         for at, standing in story_of(paid)[0]:
-            observed = shop.decide(payment.observe, standing=standing, order_id=paid.order)
+            observed = shop.decide(observe, standing=standing, order_id=paid.order)
             shop.record(observed, channel="import", valid_at=at)
     shop.flush()
 

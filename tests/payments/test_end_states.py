@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from aggregates.payments import payment, process, standing
+from aggregates.payments import observation, standing
 from commands.gateways import stripe_events
 from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox import gateway as sandbox_gateway
+from commands.handlers import settlement
 from commands.handlers.settlement import Account
 from commands.processes import payment as payment_process
 from tests.payments import world as world_module
@@ -28,8 +29,8 @@ Mutate = Callable[[pytest.MonkeyPatch], None]
 
 
 def voids_without_looking(patch: pytest.MonkeyPatch) -> None:
-    real = process.begin_void
-    patch.setattr(process, "begin_void", lambda *a, **k: real(*a, **(k | {"unless_authorized": False})))
+    real = settlement.begin_void
+    patch.setattr(settlement, "begin_void", lambda *a, **k: real(*a, **(k | {"unless_authorized": False})))
 
 
 def cancels_on_a_failed_attempt(patch: pytest.MonkeyPatch) -> None:
@@ -55,7 +56,7 @@ def adds_captures_up(patch: pytest.MonkeyPatch) -> None:
     def added(one: Any, other: Any) -> Any:
         return replace(real(one, other), captured=one.captured + other.captured)
 
-    patch.setattr(payment, "join", added)
+    patch.setattr(observation, "join", added)
 
 
 def counts_what_a_charge_says_of_refunds(patch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from aggregates.payments.events import (
     PaymentRequested,
     PaymentVoided,
 )
+from aggregates.payments.observation import observe
 from aggregates.payments.payment import Payment
 from aggregates.payments.standing import DisputeMove, RefundStanding, Standing
 from projections.engine.follower import Decoded
@@ -109,7 +110,7 @@ class Shown:
 def decided(shown: Shown, fact: Any) -> Iterator[PaymentEvent]:
     """What the fact adds; a decline that is refused adds nothing."""
     if isinstance(fact, Standing):
-        yield from payment.observe(shown.payment, fact, order_id=ORDER)
+        yield from observe(shown.payment, fact, order_id=ORDER)
         return
     try:
         yield from payment.decline(shown.payment, order_id=ORDER, code="card_declined")
@@ -156,7 +157,7 @@ def test_every_refund_is_shown_with_its_state_and_no_name_of_the_gateways() -> N
     seen = None
     for state in ("pending", "succeeded", "failed"):
         standing = Standing(reference="pi_1", currency="EUR", refunds=(replace(made, state=state),), **taken)
-        for event in payment.observe(shown.payment, standing, order_id=ORDER):
+        for event in observe(shown.payment, standing, order_id=ORDER):
             seen = shown.see(event)
         assert seen is not None
         (refund,) = seen["refunds"]

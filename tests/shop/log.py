@@ -18,6 +18,7 @@ from aggregates.kernel import Money, UnitPrice
 from aggregates.orders import cancellation, credit_note, fulfilment, order, refund
 from aggregates.orders.events import Charge
 from aggregates.payments import payment
+from aggregates.payments.observation import observe
 from aggregates.payments.standing import RefundStanding, Standing
 from event_store.keys import new_subject_key
 from event_store.records import Appended, Entry, EventLog, EventReader, NewEvent
@@ -200,7 +201,7 @@ class Shop:
         """The payment hears what the gateway knows."""
         amount = self.state(payment.stream(order_id)).amount
         known = Standing(reference=f"pi_{order_id}", currency=amount.currency, **parts)
-        return self.decide(payment.observe, order_id=order_id, standing=known)
+        return self.decide(observe, order_id=order_id, standing=known)
 
     def confirms(self, order_id: str) -> None:
         """The same, recorded."""

@@ -7,6 +7,7 @@ from typing import Any
 from aggregates.cart.events import CartCheckedOut
 from aggregates.inventory import stock
 from aggregates.payments import process
+from aggregates.payments.steps import begin_authorize
 from tests.shop.facts import CART, EMAIL, NOON, added, opened, received
 from tests.shop.log import Shop
 
@@ -39,7 +40,7 @@ class Story(Shop):
         )
         amount = placed[0][0].total
         started = self.decide(process.start, order_id=order_id)
-        begun = self.decide(process.begin_authorize, order_id=order_id, method="pm_card_visa", amount=amount)
+        begun = self.decide(begin_authorize, order_id=order_id, method="pm_card_visa", amount=amount)
         self.write("place_order", CartCheckedOut(cart_id=cart_id, order_id=order_id), *placed, started, begun)
 
     def authorize(self) -> None:

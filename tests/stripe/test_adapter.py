@@ -19,9 +19,9 @@ from commands.gateways.gateway import (
     GatewayUnclear,
 )
 from commands.gateways.sandbox.objects import CARD_HOLDER
-from commands.gateways.stripe.check import WEBHOOK_PATH
 from commands.gateways.stripe.gateway import CLOCKS_APART, StripeGateway
-from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, sign
+from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, WEBHOOK_PATH
+from commands.gateways.stripe_signature import sign
 from tests.stripe.face import KEY
 
 ORDER = "5" * 32

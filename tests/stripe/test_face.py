@@ -11,7 +11,8 @@ import pytest
 import stripe
 from stripe import StripeClient, Webhook
 
-from commands.gateways.stripe_events import API_VERSION, sign
+from commands.gateways.stripe_events import API_VERSION
+from commands.gateways.stripe_signature import sign
 from tests.stripe.face import KEY, Face, nested
 
 STEP = "checkout-a/1"

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from commands.gateways.sandbox import Books, SandboxGateway
-from commands.gateways.sandbox.delivery import WEBHOOK_PATH, Deliverer
+from commands.gateways.sandbox.delivery import Deliverer
 from commands.gateways.sandbox.objects import CARD_HOLDER
+from commands.gateways.stripe_events import WEBHOOK_PATH
 from tests.shop.facts import EMAIL
 from tests.shop.http import CHECKOUT, product_body
 from tests.stripe.face import KEY, serving

@@ -14,11 +14,10 @@ from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.books import Outgoing
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.gateways.sandbox.ledger import LEDGER_BUSY
-from commands.gateways.stripe_events import sign
+from commands.gateways.stripe_signature import sign
 
 log_lines = structlog.get_logger("commands.gateways")
 
-WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
 PAUSE_SECONDS_MAX = 3600.0
 GIVE_UP_SECONDS = 3 * 24 * 3600
 SWEEP_SECONDS = 60.0

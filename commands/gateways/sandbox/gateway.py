@@ -22,14 +22,8 @@ from commands.gateways.sandbox.books import Books, Charge, Reply
 from commands.gateways.sandbox.objects import Object
 from commands.gateways.sandbox.worker import Worker
 from commands.gateways.stripe_amounts import chargeable, to_stripe
-from commands.gateways.stripe_events import (
-    API_VERSION,
-    news_of,
-    read_news,
-    standing_of_dispute,
-    standing_of_intent,
-    standing_of_refund,
-)
+from commands.gateways.stripe_events import API_VERSION, news_of, read_news
+from commands.gateways.stripe_objects import standing_of_dispute, standing_of_intent, standing_of_refund
 
 
 class SandboxGateway:

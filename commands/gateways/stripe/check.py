@@ -10,9 +10,7 @@ import stripe
 
 from commands.gateways.gateway import Finding, GatewayError, GatewayUnavailable
 from commands.gateways.stripe.calls import Calls
-from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES
-
-WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
+from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, WEBHOOK_PATH
 
 
 async def check(calls: Calls, *, livemode: bool) -> list[Finding]:

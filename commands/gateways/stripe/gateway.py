@@ -31,16 +31,9 @@ from commands.gateways.gateway import (
 from commands.gateways.stripe.calls import CALL_SECONDS, Answer, Calls
 from commands.gateways.stripe.check import check
 from commands.gateways.stripe_amounts import chargeable, to_stripe
-from commands.gateways.stripe_events import (
-    API_VERSION,
-    SUBSCRIBED_TYPES,
-    Object,
-    news_of,
-    read_news,
-    standing_of_dispute,
-    standing_of_intent,
-    standing_of_refund,
-)
+from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, news_of, read_news
+from commands.gateways.stripe_members import Object
+from commands.gateways.stripe_objects import standing_of_dispute, standing_of_intent, standing_of_refund
 
 if TYPE_CHECKING:
     from stripe.params import (
