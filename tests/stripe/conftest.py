@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from commands.gateways.sandbox.books import Books
+from tests.prerequisites import missing
 from tests.stripe import mock
 from tests.stripe.face import Face, serving
 
 
 @pytest.fixture(scope="session")
 def stripe_mock() -> Iterator[str]:
-    """The address of a stripe-mock."""
+    """The address of a stripe-mock. Whatever keeps one from being built or from starting fails the tests."""
     program = mock.build()
     if program is None:
-        pytest.skip("Go is missing, so stripe-mock cannot be built")
+        missing("go (stripe-mock is built with it)")
     with mock.running(program) as url:
         yield url
 
