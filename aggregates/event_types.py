@@ -13,6 +13,7 @@ from aggregates.inventory import events as inventory
 from aggregates.kernel import EventType, unchanged
 from aggregates.orders import events as orders
 from aggregates.payments import events as payments
+from aggregates.terms import events as terms
 
 EVENT_TYPES: tuple[EventType, ...] = (
     EventType("catalog.product_listed", 1, catalog.ProductListed),
@@ -122,4 +123,17 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("payments.gateway_news_parked", 1, payments.GatewayNewsParked),
     EventType("payments.gateway_payment_foreign", 1, payments.GatewayPaymentForeign),
     EventType("payments.gateway_news_fetched", 1, payments.GatewayNewsFetched),
+    EventType("terms.home_set", 1, terms.HomeSet),
+    EventType("terms.market_defined", 1, terms.MarketDefined),
+    EventType("terms.market_retired", 1, terms.MarketRetired),
+    EventType("terms.price_list_defined", 1, terms.PriceListDefined),
+    EventType("terms.price_list_ended", 1, terms.PriceListEnded),
+    EventType("terms.promotion_defined", 1, terms.PromotionDefined),
+    EventType("terms.promotion_started", 1, terms.PromotionStarted),
+    EventType("terms.promotion_ended", 1, terms.PromotionEnded),
+    EventType("terms.tax_area_defined", 1, terms.TaxAreaDefined),
+    EventType("terms.tax_rates_set", 1, terms.TaxRatesSet),
+    EventType("terms.tax_area_retired", 1, terms.TaxAreaRetired),
+    EventType("terms.shipping_method_defined", 1, terms.ShippingMethodDefined),
+    EventType("terms.shipping_method_retired", 1, terms.ShippingMethodRetired),
 )

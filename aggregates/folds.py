@@ -8,6 +8,7 @@ from aggregates.inventory import stock
 from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, number, order
 from aggregates.payments import gateway, payment, process
+from aggregates.terms import terms
 
 KINDS: dict[str, StreamKind] = {
     kind.name: kind
@@ -24,6 +25,7 @@ KINDS: dict[str, StreamKind] = {
         gateway.event_stream,
         gateway.payment_stream,
         gateway.news_stream,
+        terms.stream,
     )
 }
 

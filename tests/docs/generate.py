@@ -51,8 +51,7 @@ def events_page() -> str:
         parts.append(f"## {context}\n\n{_first_lines(inspect.getmodule(of_context[0].cls))}\n")
         for event_type in of_context:
             parts.append("\n".join(_event(event_type)) + "\n")
-            for shape in _shapes_in(event_type.cls):
-                shapes.setdefault(shape.__name__, shape)
+            _collect_shapes(event_type.cls, shapes)
     parts.append("## Shapes within events\n")
     parts += ["\n".join(_shape(shapes[name])) + "\n" for name in sorted(shapes)]
     return "\n".join(parts)
@@ -75,7 +74,7 @@ def _table(cls: type, personal: tuple[str, ...]) -> Iterator[str]:
     yield "| field | type | |"
     yield "| --- | --- | --- |"
     for field in fields(cls):
-        optional = field.default is not MISSING
+        optional = field.default is not MISSING or field.default_factory is not MISSING
         marks = ["*personal*"] if field.name in personal else []
         remark = remarks.get(field.name, "")
         marks += [remark] if remark and not (marks and remark == "personal") else []
@@ -112,12 +111,14 @@ def _type_in_words(hint: Any) -> str:
     return plain.get(name, f"[{name}](#{name.lower()})" if is_dataclass(hint) else name)
 
 
-def _shapes_in(cls: type) -> Iterator[type]:
+def _collect_shapes(cls: type, shapes: dict[str, type]) -> None:
+    """Takes in by name what the class is made of, and what that is made of."""
     for hint in get_type_hints(cls).values():
         for part in _flat(hint):
-            if is_dataclass(part) and isinstance(part, type) and part not in (Money, UnitPrice):
-                yield part
-                yield from _shapes_in(part)
+            is_shape = is_dataclass(part) and isinstance(part, type) and part not in (Money, UnitPrice)
+            if is_shape and part.__name__ not in shapes:
+                shapes[part.__name__] = part
+                _collect_shapes(part, shapes)
 
 
 def _flat(hint: Any) -> Iterator[Any]:

@@ -134,45 +134,54 @@ def _read(file: Path) -> Stored:
     )
 
 
-def _shape(info: inspect.Type) -> Any:
+def _shape(info: inspect.Type, around: tuple[type, ...] = ()) -> Any:
+    """`around`: the classes that it is part of, the outermost first."""
     match info:
         case inspect.DataclassType():
+            if info.cls in around:
+                return f"the same as {len(around) - around.index(info.cls)} above"
+            within = (*around, info.cls)
             return {
-                field.encode_name if field.required else f"{field.encode_name}?": _shape(field.type)
+                field.encode_name if field.required else f"{field.encode_name}?": _shape(field.type, within)
                 for field in info.fields
             }
         case inspect.VarTupleType():
-            return [_shape(info.item_type)]
+            return [_shape(info.item_type, around)]
         case inspect.TupleType():
-            return {"in order": [_shape(one) for one in info.item_types]}
+            return {"in order": [_shape(one, around) for one in info.item_types]}
         case inspect.DictType():
-            return {"*": _shape(info.value_type)}
+            return {"*": _shape(info.value_type, around)}
         case inspect.LiteralType():
             return " | ".join(map(str, info.values))
         case inspect.UnionType():
-            return {"one of": [_shape(one) for one in info.types]}
+            return {"one of": [_shape(one, around) for one in info.types]}
         case inspect.NoneType():
             return "null"
     return _PLAIN[type(info)][0]
 
 
-def _example(info: inspect.Type, *, full: bool) -> Any:
+def _example(info: inspect.Type, *, full: bool, around: tuple[type, ...] = ()) -> Any:
+    """`around`: the classes that it is part of. In itself a class has only what it must have."""
     match info:
         case inspect.DataclassType():
+            full = full and info.cls not in around
             chosen = [field for field in info.fields if full or field.required]
-            return info.cls(**{field.name: _example(field.type, full=full) for field in chosen})
+            within = (*around, info.cls)
+            return info.cls(
+                **{field.name: _example(field.type, full=full, around=within) for field in chosen}
+            )
         case inspect.VarTupleType():
-            return tuple(_example(info.item_type, full=each) for each in (True, False)) if full else ()
+            item = info.item_type
+            return tuple(_example(item, full=each, around=around) for each in (True, False)) if full else ()
         case inspect.TupleType():
-            return tuple(_example(one, full=full) for one in info.item_types)
+            return tuple(_example(one, full=full, around=around) for one in info.item_types)
         case inspect.DictType():
-            return {"name": _example(info.value_type, full=full)} if full else {}
+            return {"name": _example(info.value_type, full=full, around=around)} if full else {}
         case inspect.LiteralType():
             return info.values[0 if full else -1]
         case inspect.UnionType():
-            return next(
-                _example(one, full=full) for one in info.types if not isinstance(one, inspect.NoneType)
-            )
+            some = (one for one in info.types if not isinstance(one, inspect.NoneType))
+            return _example(next(some), full=full, around=around)
     return _PLAIN[type(info)][1]
 
 

@@ -35,6 +35,7 @@ LOGS = (
     FOLDER.parent / "upgrades" / "schema_5" / "events.copy.gz",  # every step of a payment, and an import
     FOLDER / "payments.copy.gz",  # what a gateway tells: refunds, disputes, holds that lapse, what is owed
     FOLDER / "bustle.copy.gz",  # prices finer than a penny, currencies, charges, changed carts
+    FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
 )
 COMMAND = "python -m tests.golden.folds"
 

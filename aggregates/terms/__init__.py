@@ -1,0 +1,1 @@
+"""The terms context: the rules of sale."""
