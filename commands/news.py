@@ -15,17 +15,16 @@ from commands.gateways.sandbox import SandboxGateway
 from commands.gateways.sandbox.delivery import Deliverer
 from commands.gateways.stripe_events import WEBHOOK_PATH
 from commands.handlers.payments import RecordGatewayNews, RecordNewsFetched
-from commands.http.payments import CHANNEL
-from commands.loop.decision import Actor, BusyError, Context
+from commands.loop.decision import BusyError
 from commands.loop.handling import Handling
-from commands.processes.gateway_news import GatewayNews
+from commands.processes.gateway_news import NewsFetching, context_of
 from commands.processes.kind import ProcessKind
 from commands.processes.manager import utc_now
 from commands.settings import Settings
 from event_store.errors import StoreUnavailable
 
 
-class News:
+class NewsSource:
     """Of one gateway; `kinds` are the kinds of process that it needs."""
 
     def __init__(self, gateway: Gateway, handling: Handling, settings: Settings) -> None:
@@ -33,11 +32,11 @@ class News:
         self._handling = handling
         self._settings = settings
         every = timedelta(seconds=settings.gateway_news_seconds)
-        fetching = GatewayNews(gateway, self._submit, clock=utc_now, every=every)
+        fetching = NewsFetching(gateway, self._submit, clock=utc_now, every=every)
         self.kinds: tuple[ProcessKind, ...] = () if isinstance(gateway, SandboxGateway) else (fetching,)
 
     @asynccontextmanager
-    async def coming(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """As long as the context is entered."""
         task = asyncio.create_task(self._deliver() if not self.kinds else self._begin(), name="gateway news")
         try:
@@ -64,5 +63,4 @@ class News:
             await asyncio.sleep(1)
 
     async def _submit(self, command: RecordGatewayNews | RecordNewsFetched) -> Any:
-        context = Context(actor=Actor(CHANNEL, self._gateway.name), channel=CHANNEL)
-        return await self._handling.handle(command, context)
+        return await self._handling.handle(command, context_of(self._gateway))

@@ -8,17 +8,16 @@ from contextlib import aclosing, asynccontextmanager, closing
 import uvloop
 from starlette.types import ASGIApp
 
-from aggregates.event_types import EVENT_TYPES
+from commands.codec import CODEC
 from commands.critical_tasks import CriticalTasks
 from commands.gateways.choose import check_gateway, choose_gateway
 from commands.handlers.registry import handlers
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
-from commands.news import News
+from commands.news import NewsSource
 from commands.operator.gauges import counting_owed
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.settings import Settings
-from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 
 Serve = Callable[[ASGIApp], Awaitable[None]]
@@ -38,26 +37,25 @@ def serve_commands(settings: Settings, serve: Serve) -> None:
 
 
 async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
-    codec = Codec(EVENT_TYPES)
     critical = CriticalTasks()
     gateway = choose_gateway(settings)
     handling = Handling(
         log,
-        codec,
+        CODEC,
         handlers(gateway.chargeable),
         deadline_seconds=settings.deadline_seconds,
         failed=critical.ended,
     )
-    news = News(gateway, handling, settings)
+    news = NewsSource(gateway, handling, settings)
     kinds = (*all_kinds(gateway), *news.kinds)
-    processes = ProcessManagers(log, codec, handling, kinds, failed=critical.ended)
+    processes = ProcessManagers(log, CODEC, handling, kinds, failed=critical.ended)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         # The log is closed first of all that is given back, beneath what still waits for its server.
         async with aclosing(gateway), check_gateway(gateway):
             with closing(log):
-                async with handling, processes, news.coming(), counting_owed(log):
+                async with handling, processes, news.running(), counting_owed(log):
                     yield
 
     app = build_command_app(settings, handling, log, gateway, processes=processes, running=running())

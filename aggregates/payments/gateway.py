@@ -22,7 +22,7 @@ from aggregates.payments.standing import Standing
 
 
 @dataclass(slots=True)
-class GatewayEvent:
+class NewsReceipt:
     """One piece of news, by its id."""
 
     received: bool = False
@@ -44,7 +44,7 @@ class GatewayNews:
     up_to: datetime | None = None
 
 
-def evolve_event(state: GatewayEvent, event: GatewayNewsReceived) -> GatewayEvent:
+def evolve_event(state: NewsReceipt, event: GatewayNewsReceived) -> NewsReceipt:
     """The news after the event; changes it in place."""
     state.received = True
     return state
@@ -74,13 +74,13 @@ def evolve_news(state: GatewayNews, event: GatewayNewsFetched) -> GatewayNews:
     return state
 
 
-event_stream = StreamKind("gateway_event", GatewayEvent, evolve_event)
+event_stream = StreamKind("gateway_event", NewsReceipt, evolve_event)
 payment_stream = StreamKind("gateway_payment", GatewayPayment, evolve_payment)
 news_stream = StreamKind("gateway_news", GatewayNews, evolve_news)
 
 
 def receive(
-    state: GatewayEvent,
+    state: NewsReceipt,
     *,
     event_id: str,
     kind: str,

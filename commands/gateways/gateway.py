@@ -65,6 +65,9 @@ class Finding:
 class GatewayError(Exception):
     """The root of what can go wrong at a gateway. Texts bear codes and request ids, never data."""
 
+    alarm = False
+    """Whether an operator must act."""
+
     def __init__(self, code: str, *, request_id: str | None = None) -> None:
         super().__init__(code if request_id is None else f"{code} ({request_id})")
         self.code = code
@@ -76,7 +79,7 @@ class GatewayUnavailable(GatewayError):  # noqa: N818
 
     def __init__(self, code: str, *, request_id: str | None = None, alarm: bool = False) -> None:
         super().__init__(code, request_id=request_id)
-        self.alarm = alarm  # an operator must act: the key is wrong, or lacks a right
+        self.alarm = alarm  # the key is wrong, or lacks a right
 
 
 class GatewayUnclear(GatewayError):  # noqa: N818

@@ -11,7 +11,7 @@ from aggregates.orders import refund
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import Concern, StepBegun
-from aggregates.payments.gateway import GatewayEvent, GatewayNews, GatewayPayment
+from aggregates.payments.gateway import GatewayNews, GatewayPayment, NewsReceipt
 from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
 from aggregates.payments.steps import begin_authorize, begin_refund, give_up_holds
@@ -164,7 +164,7 @@ def _refused(account: Account, begun: StepBegun, code: str) -> None:
 def handle_record_gateway_news(cache: StateCache, command: RecordGatewayNews) -> Decision:
     """Joins the news into the order's payment; what nobody knows the order of waits for who does."""
     event_stream = gateway.event_stream(command.event_id)
-    seen: GatewayEvent = cache.state(event_stream)
+    seen: NewsReceipt = cache.state(event_stream)
     decision = Decision(id=command.event_id, stream=event_stream)
     if seen.received:
         return decision

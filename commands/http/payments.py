@@ -16,16 +16,15 @@ from starlette.responses import JSONResponse, Response
 
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart, UnknownCart
-from aggregates.event_types import EVENT_TYPES
 from aggregates.folds import kind_of
 from aggregates.kernel import Rejected
 from aggregates.payments import payment
 from aggregates.payments.payment import Payment, PaymentNotPossible
+from commands.codec import CODEC
 from commands.gateways.gateway import (
     Gateway,
     GatewayError,
     GatewayRefusal,
-    GatewayUnavailable,
     NewsRejected,
 )
 from commands.http.problems import (
@@ -36,23 +35,19 @@ from commands.http.problems import (
 )
 from commands.http.responses import PROBLEM
 from commands.http.schemas import IdPath
-from commands.loop.decision import Actor, Context
-from commands.processes.gateway_news import command_of
+from commands.processes.gateway_news import command_of, context_of
 from deploy.edge.problems import ProblemError
-from event_store.codec import Codec
 
 router = APIRouter(prefix="/api/v1", tags=["payments"])
 log_lines = structlog.get_logger("commands.http")
 
-CHANNEL = "gateway"
 ACTIONS_PER_MINUTE = RateLimitItemPerMinute(12)
 """Of one cart: each asks the gateway."""
 
-_codec = Codec(EVENT_TYPES)
 _actions = MovingWindowRateLimiter(MemoryStorage())
 
 
-class NewsAnswer(BaseModel):
+class WebhookResponse(BaseModel):
     """The news was taken: `recorded` says whether it was written down, as what is not ours is not."""
 
     recorded: bool
@@ -68,7 +63,7 @@ class PaymentAction(BaseModel):
 @router.post(
     "/payments/webhooks/stripe",
     summary="Take the gateway's news",
-    response_model=NewsAnswer,
+    response_model=WebhookResponse,
     responses=dict.fromkeys((400, 405, 413, 415, 503), PROBLEM),
     openapi_extra={
         "parameters": [
@@ -102,8 +97,7 @@ async def take_news(request: Request) -> Response:
         return JSONResponse({"recorded": False})
     if news.other_version:  # What it tells is not read: the payment is looked at instead.
         log_lines.error("webhook_has_another_api_version", kind=news.kind, id=news.event_id)
-    context = Context(actor=Actor(CHANNEL, gateway.name), channel=CHANNEL, correlation=request.state.trace_id)
-    await request.app.state.handling.handle(command, context)
+    await request.app.state.handling.handle(command, context_of(gateway, request.state.trace_id))
     return JSONResponse({"recorded": True})
 
 
@@ -139,8 +133,8 @@ async def payment_action(request: Request, cart_id: IdPath) -> Response:
             PaymentNotPossible(order_id=held.order_id, step="payment-action", payment_status=paid.status)
         ) from None
     except GatewayError as error:
-        if isinstance(error, GatewayUnavailable) and error.alarm:
-            log_lines.critical("gateway_does_not_let_us_in", code=error.code, request_id=error.request_id)
+        if error.alarm:
+            log_lines.critical("gateway_access_denied", code=error.code, request_id=error.request_id)
         raise ProblemError(GATEWAY_UNAVAILABLE) from None
     return JSONResponse(
         {"client_secret": secret.value, "publishable_key": gateway.publishable_key},
@@ -152,4 +146,4 @@ async def _state(request: Request, stream: str) -> Any:
     """The stream's state as the log has it."""
     kind = kind_of(stream)
     events = await asyncio.to_thread(request.app.state.log.read_stream, stream)
-    return kind.fold(kind.initial(), map(_codec.decode, events))
+    return kind.fold(kind.initial(), map(CODEC.decode, events))

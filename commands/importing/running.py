@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 import structlog
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import Rejected
+from commands.codec import CODEC
 from commands.importing.online_retail.importer import OnlineRetailImport, Result
 from commands.importing.online_retail.table import table
 from commands.importing.progress import Progress
@@ -24,7 +24,6 @@ from commands.importing.reading.reading import Reading, read_file
 from commands.importing.reading.refusals import NotOnlineRetail
 from commands.importing.views import ViewsUnreachable, wait_for_views
 from commands.loop.decision import BusyError
-from event_store.codec import Codec
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 
@@ -61,7 +60,7 @@ def import_file(
         quiet_logs(),
         _alone(log),
     ):
-        importing = OnlineRetailImport(log, Codec(EVENT_TYPES), reading, rejects_path, progress)
+        importing = OnlineRetailImport(log, CODEC, reading, rejects_path, progress)
         result = asyncio.run(importing.run())
     report(result, seconds=time.monotonic() - began)
     if read_url is not None:
@@ -79,7 +78,7 @@ def dry_run(file: Path, *, postgres_url: str | None, dates: DateForm | None = No
         if postgres_url is None:
             progress.note("no running system was found: the log is taken to be empty")
         with closing(MemoryLog() if postgres_url is None else PostgresLog.open(postgres_url)) as log:
-            importing = OnlineRetailImport(log, Codec(EVENT_TYPES), reading, lambda _: file, progress)
+            importing = OnlineRetailImport(log, CODEC, reading, lambda _: file, progress)
             result = asyncio.run(importing.dry_run())
     report(result, seconds=time.monotonic() - began)
     return result.account.adds_up

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.payments import gateway, process
 from aggregates.payments.events import GatewayNewsFetched, StepBegun, StepEnded
+from commands.codec import CODEC
 from commands.gateways.choose import choose_gateway
 from commands.handlers.payments import RecordGatewayNews, RecordNewsFetched
 from commands.handlers.registry import HANDLERS
@@ -23,15 +23,12 @@ from commands.loop.decision import OPERATOR_ROLE, Actor, Answer, Context
 from commands.loop.handling import Handling
 from commands.processes.gateway_news import OVERLAP, REACH, catch_up
 from commands.settings import Settings
-from event_store.codec import Codec
 from event_store.records import EventLog, RecordedEvent
 
 CHANNEL = "cli"
 OPERATOR = Actor("operator", "cli", frozenset({OPERATOR_ROLE}))
 STEPS_SECONDS_MAX = 15.0
 """How long the gateway's answers are waited for; no call takes longer than twelve seconds."""
-
-_codec = Codec(EVENT_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def do_and_wait(log: EventLog, command: Any) -> list[Step]:
     """
 
     async def run() -> list[Step]:
-        async with Handling(log, _codec, HANDLERS) as handling:
+        async with Handling(log, CODEC, HANDLERS) as handling:
             stream = process.stream(command.order_id)
             before = len(log.read_stream(stream))
             await _handle(handling, command)
@@ -83,7 +80,7 @@ def fetch_news(log: EventLog, settings: Settings, *, since: datetime | None) -> 
     async def run() -> CaughtUp:
         now = datetime.now(UTC)
         new = 0
-        async with aclosing(choose_gateway(settings)) as chosen, Handling(log, _codec, HANDLERS) as handling:
+        async with aclosing(choose_gateway(settings)) as chosen, Handling(log, CODEC, HANDLERS) as handling:
             begins = since or _last_fetched(log.read_stream(gateway.news_stream(chosen.name)), now)
             head = log.head()
 
@@ -107,7 +104,7 @@ def _steps(history: Iterable[RecordedEvent], *, after_version: int) -> list[Step
     begun: dict[int, StepBegun] = {}
     ended: dict[int, StepEnded] = {}
     for recorded in history:
-        match _codec.decode(recorded):
+        match CODEC.decode(recorded):
             case StepBegun() as event if recorded.version > after_version:
                 begun[event.step] = event
             case StepEnded() as event:
@@ -117,7 +114,7 @@ def _steps(history: Iterable[RecordedEvent], *, after_version: int) -> list[Step
 
 def _last_fetched(history: list[RecordedEvent], now: datetime) -> datetime:
     for recorded in reversed(history):
-        match _codec.decode(recorded):
+        match CODEC.decode(recorded):
             case GatewayNewsFetched(up_to=up_to):
                 return up_to - OVERLAP
     return now - REACH + timedelta(minutes=1)

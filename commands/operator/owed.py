@@ -12,20 +12,18 @@ from typing import Any
 
 import msgspec
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import Money
 from aggregates.orders import order
 from aggregates.orders.events import OrderPlaced
 from aggregates.payments import process
 from aggregates.payments.events import Call, Concern, OwedChanged, StepBegun, StepEnded
 from aggregates.payments.process import LOST, REFUSED
+from commands.codec import CODEC
 from commands.processes.following import LOOKED_AT_MAX, PAGE, checkpoint_of
 from commands.processes.owed import ASPECTS, Owed
-from event_store.codec import Codec
 from event_store.progress import FIRST
 from event_store.records import EventLog, RecordedEvent
 
-_codec = Codec(EVENT_TYPES)
 _WORK = checkpoint_of(Owed())
 
 
@@ -109,7 +107,7 @@ def _changed_since_saved(log: EventLog) -> dict[str, tuple[int, bool]]:
         up_to = min(head, place + LOOKED_AT_MAX)
         page = log.read_all(after=place, limit=PAGE, types=Owed.event_names, up_to=up_to)
         for recorded in page:
-            event: OwedChanged = _codec.decode(recorded)
+            event: OwedChanged = CODEC.decode(recorded)
             changed[event.order_id] = recorded.position, event.is_owed
         place = page[-1].position if len(page) == PAGE else up_to
     return changed
@@ -121,7 +119,7 @@ def _order(order_id: str, steps: Sequence[RecordedEvent], sold: Sequence[Recorde
     calls: dict[int, Call] = {}
     failed: dict[Call, StuckCall] = {}
     for recorded in steps:
-        match _codec.decode(recorded):
+        match CODEC.decode(recorded):
             case OwedChanged() as event:
                 owed = event if event.is_owed else None
                 since = (since or recorded.recorded_at) if event.is_owed else None
@@ -146,5 +144,5 @@ def _order(order_id: str, steps: Sequence[RecordedEvent], sold: Sequence[Recorde
 
 
 def _number(sold: Sequence[RecordedEvent]) -> str:
-    events: list[Any] = [_codec.decode(recorded) for recorded in sold[:1]]
+    events: list[Any] = [CODEC.decode(recorded) for recorded in sold[:1]]
     return events[0].number if events and isinstance(events[0], OrderPlaced) else ""

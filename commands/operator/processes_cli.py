@@ -15,8 +15,8 @@ import click
 import msgspec
 
 from commands.processes.following import PAGE, checkpoint_named
-from commands.processes.gateway_news import GatewayNews
-from commands.processes.gateway_payments import GatewayPayments
+from commands.processes.gateway_news import NewsFetching
+from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import AT_ONCE
 from commands.processes.owed import NEVER, Owed
@@ -27,7 +27,7 @@ from event_store.postgres.log import PostgresLog
 from event_store.progress import FIRST, TriedWork
 
 KINDS = tuple(
-    kind.name for kind in (Payment, ReservationExpiry, HoldExpiry, GatewayPayments, GatewayNews, Owed)
+    kind.name for kind in (Payment, ReservationExpiry, HoldExpiry, ParkedPayments, NewsFetching, Owed)
 )
 RETRY_SECONDS_MAX = 15.0
 """How long a retry waits for what becomes of it; no call of a gateway takes longer than twelve seconds."""

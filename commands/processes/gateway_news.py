@@ -15,6 +15,7 @@ from prometheus_client import Counter
 from aggregates.payments.events import GatewayNewsFetched
 from commands.gateways.gateway import Gateway, GatewayError, News
 from commands.handlers.payments import RecordGatewayNews, RecordNewsFetched
+from commands.loop.decision import Actor, Context
 from commands.processes.kind import Change, Due, NotYet, Opened
 from event_store.records import EventLog, RecordedEvent
 
@@ -26,6 +27,8 @@ OVERLAP = timedelta(minutes=10)
 """News that are created while others are read may be listed late."""
 REACH = timedelta(days=29)
 """Gateways keep their news for 30 days."""
+
+CHANNEL = "gateway"
 
 Submit = Callable[[RecordGatewayNews], Awaitable[Any]]
 
@@ -50,6 +53,11 @@ def command_of(news: News, *, received_on: datetime) -> RecordGatewayNews | None
     )
 
 
+def context_of(gateway: Gateway, correlation: str | None = None) -> Context:
+    """That of a command on news: the gateway asks for it."""
+    return Context(actor=Actor(CHANNEL, gateway.name), channel=CHANNEL, correlation=correlation)
+
+
 async def catch_up(gateway: Gateway, submit: Submit, *, since: datetime, now: datetime) -> int:
     """Records all news since a moment; how many there were. Raises GatewayError and what `submit` raises."""
     count = 0
@@ -61,7 +69,7 @@ async def catch_up(gateway: Gateway, submit: Submit, *, since: datetime, now: da
     return count
 
 
-class GatewayNews:
+class NewsFetching:
     """See ProcessKind. The end of each fetching opens the next."""
 
     name = "gateway_news"
@@ -96,6 +104,3 @@ class GatewayNews:
         except GatewayError as error:
             raise NotYet(f"gateway: {error}") from None
         return RecordNewsFetched(gateway=self._gateway.name, up_to=now)
-
-    def close(self) -> None:
-        """Holds nothing."""

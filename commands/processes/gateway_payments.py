@@ -16,7 +16,7 @@ WAIT = timedelta(minutes=5)
 """So long the answer of the call that made the payment, or other news, may take to tell the order."""
 
 
-class GatewayPayments:
+class ParkedPayments:
     """See ProcessKind. The queue is the gateway's reference."""
 
     name = "gateway_payments"
@@ -56,6 +56,3 @@ class GatewayPayments:
         except (GatewayUnavailable, GatewayUnclear) as error:
             raise NotYet(f"gateway: {error}") from None
         return JoinStanding(standing=response.standing, on=self._clock().date())
-
-    def close(self) -> None:
-        """Holds nothing."""

@@ -48,6 +48,3 @@ class HoldExpiry:
         """Puts the order on the operator's list."""
         held: PaymentAuthorized = due.event
         return RaiseConcern(order_id=held.order_id, concern="hold_lapses", on=self._clock().date())
-
-    def close(self) -> None:
-        """Holds nothing."""

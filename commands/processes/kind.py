@@ -102,6 +102,3 @@ class ProcessKind(Protocol):
         May be called again for the same work: after a crash, and where the command decided nothing. Raises
         NotYet.
         """
-
-    def close(self) -> None:
-        """Gives back what it holds; waits for nobody."""

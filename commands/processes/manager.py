@@ -18,7 +18,7 @@ from prometheus_client import Gauge
 from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.gateways.gateway import Gateway
 from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles
-from commands.processes.gateway_payments import GatewayPayments
+from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import ProcessKind
 from commands.processes.owed import Owed
@@ -50,7 +50,7 @@ def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> t
         Payment(gateway, clock=clock),
         ReservationExpiry(clock=clock),
         HoldExpiry(clock=clock),
-        GatewayPayments(gateway, clock=clock),
+        ParkedPayments(gateway, clock=clock),
         Owed(),
     )
 
@@ -155,7 +155,6 @@ class _Manager:
     def close(self) -> None:
         """Waits for nobody: what its thread is at ends by itself, or when the log is closed."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._kind.close()
 
     async def _take_lock(self) -> Exclusive | None:
         """The lock, or None while another process holds it. Who is canceled meanwhile does not keep it."""

@@ -48,6 +48,3 @@ class Owed:
     async def do(self, due: Due) -> Any:
         """Nothing that a process could do."""
         raise NotYet("an operator does it")
-
-    def close(self) -> None:
-        """Holds nothing."""

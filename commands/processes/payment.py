@@ -89,8 +89,8 @@ class Payment:
             outcome, code, request_id = "refused", refusal.code, refusal.request_id
         except (GatewayUnclear, GatewayUnavailable) as error:
             CALLS.labels(begun.call, "none").inc()
-            if isinstance(error, GatewayUnavailable) and error.alarm:
-                log_lines.critical("gateway_does_not_let_us_in", code=error.code, request_id=error.request_id)
+            if error.alarm:
+                log_lines.critical("gateway_access_denied", code=error.code, request_id=error.request_id)
             raise NotYet(f"gateway: {error}") from None
         self._stored.pop(due.key, None)
         CALLS.labels(begun.call, outcome).inc()
@@ -113,9 +113,6 @@ class Payment:
             code=code,
             request_id=request_id,
         )
-
-    def close(self) -> None:
-        """Holds nothing: a call in flight ends with its task, and is made again under its key."""
 
     async def _response(self, due: Due, begun: StepBegun) -> Response | None:
         """What the call answers, now or before; None where it was lost."""

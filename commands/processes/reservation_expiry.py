@@ -51,6 +51,3 @@ class ReservationExpiry:
         reserved: StockReserved = due.event
         log_lines.info("reservation_over", order_id=reserved.order_id, trace_id=due.recorded.correlation)
         return ExpireOrder(order_id=reserved.order_id, now=max(due.now, self._clock()))
-
-    def close(self) -> None:
-        """Holds nothing."""

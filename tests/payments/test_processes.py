@@ -20,7 +20,7 @@ from commands.gateways.stripe_events import API_VERSION, news_of
 from commands.handlers.chargeable import AmountNotChargeable
 from commands.handlers.payments import RecordNewsFetched
 from commands.handlers.registry import handlers
-from commands.processes.gateway_news import GatewayNews, command_of
+from commands.processes.gateway_news import NewsFetching, command_of
 from event_store.memory.log import MemoryLog
 from tests.payments.deciding import Desk
 from tests.shop.commands import ORDER, DyingHandling, Shop, eventually
@@ -109,7 +109,7 @@ def test_news_that_never_came_are_fetched(shop: Shop) -> None:
             await one.sell(method=AUTHENTICATION_REQUIRED)
             await one.until("placed", "action_required")
             (charge,) = one.gateway.charges()
-            fetching = GatewayNews(one.gateway, one.do, clock=lambda: shop.now, every=timedelta(minutes=5))
+            fetching = NewsFetching(one.gateway, one.do, clock=lambda: shop.now, every=timedelta(minutes=5))
             await one.do(RecordNewsFetched(gateway="sandbox", up_to=shop.now, first=True))
             await one.do(RecordNewsFetched(gateway="sandbox", up_to=shop.now + timedelta(1), first=True))
             async with one.managers(clock=lambda: shop.now, kinds=[fetching]):
@@ -207,12 +207,12 @@ def test_a_fetching_of_news_that_dies_at_any_of_them_is_followed_by_one_that_rec
 
             first.gateway = shop.gateway
             every = timedelta(minutes=5)
-            fetching = GatewayNews(shop.gateway, dying, clock=lambda: shop.now, every=every)
+            fetching = NewsFetching(shop.gateway, dying, clock=lambda: shop.now, every=every)
             async with first.managers(clock=lambda: shop.now, kinds=[fetching]):
                 await asyncio.wait_for(dead.wait(), 10)
         async with shop.open() as second:
             second.gateway = shop.gateway
-            fetching = GatewayNews(shop.gateway, second.do, clock=lambda: shop.now, every=every)
+            fetching = NewsFetching(shop.gateway, second.do, clock=lambda: shop.now, every=every)
             async with second.managers(clock=lambda: shop.now, kinds=[fetching]):
                 await second.until("confirmed", "authorized")
                 await eventually(

@@ -46,9 +46,6 @@ class Reordering:
             raise ZeroDivisionError
         return ReceiveStock(sku="MUG", quantity=1, reason="", source=due.event.order_id)
 
-    def close(self):
-        """Holds nothing."""
-
 
 class Daily(Reordering):
     """Orders a mug anew each day, from the first receipt on."""

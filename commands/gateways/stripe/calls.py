@@ -32,7 +32,7 @@ log_lines = structlog.get_logger("commands.gateways.stripe")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """An answer's object as Stripe wrote it, secrets and all; `repr` shows nothing of it."""
 
     body: Mapping[str, Any] = field(repr=False)
@@ -63,7 +63,7 @@ class Calls:
         request: Callable[[], Awaitable[stripe.StripeObject]],
         *,
         declines: bool = False,
-    ) -> Answer:
+    ) -> Reply:
         """Makes the call. `declines`: a card's refusal is answered with the intent that it befell.
 
         Raises GatewayUnavailable, GatewayUnclear or GatewayRefusal.
@@ -76,12 +76,12 @@ class Calls:
         try:
             async with asyncio.timeout(self._call_seconds):
                 answered = await request()
-                return Answer(answered.to_dict(), request_id_of(_headers(answered)))
+                return Reply(answered.to_dict(), request_id_of(_headers(answered)))
         except TimeoutError:
             failure = GatewayUnclear("no_answer")
         except stripe.StripeError as error:
             if declines and (intent := declined_intent(error)) is not None:
-                return Answer(intent, request_id_of(error.headers))
+                return Reply(intent, request_id_of(error.headers))
             failure = gateway_error(error)
         except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, OSError):
             # The library trusts an answer's shape; what is none of Stripe's breaks it.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import stripe
 
-from commands.gateways.gateway import Finding, GatewayError, GatewayUnavailable
+from commands.gateways.gateway import Finding, GatewayError
 from commands.gateways.stripe.calls import Calls
 from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, WEBHOOK_PATH
 
@@ -59,6 +59,6 @@ def _endpoint(endpoint: Mapping[str, Any]) -> list[Finding]:
 
 
 def _failed(what: str, error: GatewayError) -> Finding:
-    if isinstance(error, GatewayUnavailable) and error.alarm:
+    if error.alarm:
         return Finding(ok=False, text=f"the key may not read {what}: {error}")
     return Finding(ok=False, text=f"{what} cannot be read: {error}")

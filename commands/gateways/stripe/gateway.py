@@ -28,7 +28,7 @@ from commands.gateways.gateway import (
     NewsRejected,
     Response,
 )
-from commands.gateways.stripe.calls import CALL_SECONDS, Answer, Calls
+from commands.gateways.stripe.calls import CALL_SECONDS, Calls, Reply
 from commands.gateways.stripe.check import check
 from commands.gateways.stripe_amounts import chargeable, to_stripe
 from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, news_of, read_news
@@ -255,7 +255,7 @@ class StripeGateway:
         found = await self.look(reference)
         return found if found.standing.most or found.standing.closed else None
 
-    async def _intent(self, reference: str) -> Answer:
+    async def _intent(self, reference: str) -> Reply:
         return await self._calls.call(
             "payment_intents.retrieve",
             lambda: self._v1.payment_intents.retrieve_async(reference, {"expand": ["latest_charge"]}),
@@ -348,7 +348,7 @@ def _units(amount: Money) -> int:
     return to_stripe(amount)
 
 
-def _response(answer: Answer, read: Callable[[Object], Standing]) -> Response:
+def _response(answer: Reply, read: Callable[[Object], Standing]) -> Response:
     return Response(standing=_read(read, answer.body), request_id=answer.request_id)
 
 
