@@ -35,7 +35,7 @@ class PricedLine:
 
     `was`: the exact unit price that a sale beat. `traits` None: unknown, so that only selectors which ask
     nothing select the line. `gift_of`: the promotion it is a gift of; it is left out of the outcome where
-    that does not apply.
+    that does not apply. `tokens`: as `matching.tokens` makes them, for a caller that prices a line often.
     """
 
     line_id: LineId
@@ -46,6 +46,7 @@ class PricedLine:
     was: Decimal | None = None
     traits: Traits | None = None
     gift_of: str | None = None
+    tokens: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
