@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from aggregates.currencies import minor_digits
 from aggregates.kernel import LineId, Sku
 from aggregates.pricing.context import Treatment
 
@@ -230,3 +231,8 @@ def decimal_text(numerator: int, denominator: int) -> str:
     units, rest = divmod(abs(numerator) * 10_000 // denominator, 10_000)
     sign = "-" if numerator < 0 and (units or rest) else ""
     return f"{sign}{units}.{rest:04}".rstrip("0").rstrip(".")
+
+
+def money_text(amount: int, currency: str) -> str:
+    """An amount in major units, as digits: 895 pence are "8.95"."""
+    return f"{Decimal(amount).scaleb(-minor_digits(currency)):f}"

@@ -261,8 +261,10 @@ class TaxRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxArea:
-    """Where rates hold: a country, regions of it, postal codes that begin so. The narrowest area of a place
-    counts.
+    """Where rates hold: a country, regions of it, postal codes that begin so; of both, where both hold. The
+    narrowest area of a place counts: the longest prefix, then regions, then the country.
+
+    A category without a rate has that of `standard`.
 
     `components_rounded` `each`: every component is rounded by itself; `together`: the combined rate once.
     `sourcing` `origin`: within the merchant's own region its own area counts. `provider`: who is asked for
@@ -283,7 +285,8 @@ class TaxArea:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """Places: a country, or in it regions and postal codes that begin so, but none of the excepted ones."""
+    """Places: a country, or in it regions and postal codes that begin so; of both, where both hold; but none
+    of the excepted ones."""
 
     country: str
     regions: tuple[str, ...] = ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from aggregates.pricing.offer import ListPrice
 from aggregates.pricing.rules import MAIN_MARKET, Market, Tiers
@@ -80,3 +82,44 @@ def choose(
     if override is None:
         return None
     return Chosen(override[1].price_list.list_id, override[1].tiers)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A public price in minor units from a moment on; None: there is none from then on."""
+
+    since: datetime
+    amount: int | None
+
+
+LOOK_BACK = timedelta(days=30)
+"""How far before a fall prices count: directive 98/6/EC, Article 6a."""
+
+
+def prior_price(points: Sequence[Point], *, progressive: bool = False) -> int | None:
+    """The price to name beside a reduced one: the lowest in force in the 30 days before the last fall.
+
+    `points` in their order of time. None where the last change was no fall. With `progressive`, in a series
+    that only falls, it is that of the first step.
+    """
+    changes = [
+        point for index, point in enumerate(points) if not index or point.amount != points[index - 1].amount
+    ]
+    fall = len(changes) - 1
+    if not _falls(changes, fall):
+        return None
+    while progressive and _falls(changes, fall - 1):
+        fall -= 1
+    start = changes[fall].since - LOOK_BACK
+    return min(
+        point.amount
+        for point, following in pairwise(changes[: fall + 1])
+        if point.amount is not None and following.since > start
+    )
+
+
+def _falls(changes: Sequence[Point], index: int) -> bool:
+    if index < 1:
+        return False
+    before, after = changes[index - 1].amount, changes[index].amount
+    return before is not None and after is not None and after < before

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from aggregates.pricing.context import Context
+from aggregates.pricing.context import Context, TargetTax
 from aggregates.pricing.explanation import ChargePrice, Notice, Step, TaxTotal
-from aggregates.pricing.rules import Terms
+from aggregates.pricing.rules import MAIN_MARKET, Market, Terms
+from aggregates.pricing.shares import share
+from aggregates.pricing.tax_areas import TaxAreas, compile_areas
+from aggregates.pricing.tax_groups import Group, Grouping
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,8 @@ class TaxTarget:
 class TaxOutcome:
     """The taxes of a cart. Every target stands in `tax` and `paid`, shipping too where there is one.
 
-    `paid` is what is paid for a target, its tax included. `groups`: its tax by group, `{}` where no group
-    is. `charges`: tax on top, or what an adjustment takes off (negative) or adds.
+    `paid` is what is paid for a target, its tax included. `groups`: its tax by group; a target that is in
+    none is left out. `charges`: tax on top, or what an adjustment takes off (negative) or adds.
     """
 
     tax: dict[str, int]
@@ -40,10 +45,33 @@ class TaxOutcome:
 class CompiledTaxes:
     """The tax areas and markets of the terms, found by place."""
 
+    areas: TaxAreas
+    markets: dict[str, Market]
+
+
+UNDEFINED_MARKET = Market(market_id=MAIN_MARKET, countries=(), currencies=())
+"""The market of a cart whose own is not defined: prices include tax."""
+
 
 def compile_taxes(terms: Terms) -> CompiledTaxes:
     """The terms' taxes, made ready for many carts."""
-    return CompiledTaxes()
+    return CompiledTaxes(compile_areas(terms), dict(terms.markets))
+
+
+def digest(targets: Sequence[TaxTarget], shipping: TaxTarget | None, context: Context) -> str:
+    """What an outside provider is asked, in 32 digits: an answer counts while this is the same.
+
+    It covers what is taxed and where, the market and the currency; not the moment.
+    """
+    where = context.destination
+    everything = targets if shipping is None else [*targets, shipping]
+    asked = [
+        context.market,
+        context.currency,
+        None if where is None else [where.country, where.region, where.postal_prefix],
+        [[one.target, one.tax_category, one.net] for one in everything],
+    ]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
 def tax(
@@ -51,7 +79,119 @@ def tax(
 ) -> TaxOutcome:
     """The tax on lines and shipping at the context's destination and moment.
 
-    Without a destination, or where no area is defined at all, there is no tax.
+    Without a destination, or where no area is defined at all, there is no tax. Where an area's provider has
+    not answered what is asked now and its own rates do not hold, a notice says so and there is none either.
     """
-    everything = targets if shipping is None else [*targets, shipping]
-    return TaxOutcome({one.target: 0 for one in everything}, {one.target: one.net for one in everything})
+    paid = {one.target: one.net for one in targets}
+    if shipping is not None:
+        paid[shipping.target] = shipping.net
+    outcome = TaxOutcome(dict.fromkeys(paid, 0), paid)
+    if context.destination is None or not compiled.areas.by_id:
+        return outcome
+    market = compiled.markets.get(context.market, UNDEFINED_MARKET)
+    area = compiled.areas.at(context.destination)
+    answers: dict[str, TargetTax] | None = None
+    if area is not None and area.provider is not None:
+        answer = context.tax_answer
+        if (
+            answer is not None
+            and answer.digest == digest(targets, shipping, context)
+            and all(one.target in answer.answers for one in targets)
+        ):
+            answers = answer.answers
+        elif not area.provider_fallback:
+            outcome.notices = (Notice(kind="quote_required", rule=area.provider, why="tax"),)
+            return outcome
+    grouping = Grouping(market, compiled.areas, area, context, answers)
+    for one in targets:
+        grouping.of(one.target, one.tax_category).add(one.target, one.net)
+    if shipping is not None and shipping.net:
+        grouping.add_shipping(shipping.target, shipping.tax_category, shipping.net)
+    _settle(outcome, grouping.groups.values(), on_top=not market.tax_included)
+    return outcome
+
+
+def _settle(outcome: TaxOutcome, groups: Iterable[Group], *, on_top: bool) -> None:
+    """Puts the tax of each group into the outcome."""
+    tax, paid, by_group = outcome.tax, outcome.paid, outcome.groups
+    totals: list[TaxTotal] = []
+    charges: list[ChargePrice] = []
+    steps: list[Step] = []
+    for group in groups:
+        due, base, nets = group.due, group.base, group.nets
+        changes: list[int] | None = None
+        if group.contained is not None and not group.contained.same_as(due):
+            removed = group.contained.inside(base)
+            removals = _shares(removed.amount, nets)
+            base -= removed.amount
+            nets = [net - removal for net, removal in zip(nets, removals, strict=True)]
+            owed = due.on(base)
+            shares = _shares(owed.amount, nets)
+            changes = [on - off for on, off in zip(shares, removals, strict=True)]
+            total_base, rate = base + owed.amount, due.text
+            if any(changes):
+                steps.append(
+                    Step(
+                        step="tax_adjustment",
+                        rule=group.group,
+                        label=group.label,
+                        base=group.base,
+                        rate=f"-{group.contained.inside_text}" + (f" + {due.text}" if due.numerator else ""),
+                        exact=f"-{removed.exact}" + (f" + {owed.exact}" if due.numerator else ""),
+                        amount=sum(changes),
+                        shares=_by_target(group.targets, changes),
+                    )
+                )
+        else:
+            owed = due.on(base) if on_top else due.inside(base)
+            shares = _shares(owed.amount, nets)
+            total_base, rate = base, due.text if on_top else due.inside_text
+            if on_top:
+                changes = shares
+        if owed.amount:
+            steps.append(
+                Step(
+                    step="tax",
+                    rule=group.group,
+                    label=group.label,
+                    base=base,
+                    rate=rate,
+                    exact=owed.exact,
+                    amount=owed.amount,
+                    shares=_by_target(group.targets, shares),
+                    inside=not on_top,
+                )
+            )
+        for target, part in zip(group.targets, shares, strict=True):
+            tax[target] += part
+            if target in by_group:
+                by_group[target][group.group] = part
+            else:
+                by_group[target] = {group.group: part}
+        if changes is not None:
+            for target, part in zip(group.targets, changes, strict=True):
+                paid[target] += part
+            if change := sum(changes):
+                charges.append(ChargePrice(kind="tax", rule=group.group, label=group.label, amount=change))
+        totals.append(
+            TaxTotal(
+                group=group.group,
+                label=group.label,
+                tax_category=group.tax_category,
+                treatment=group.treatment,
+                base=total_base,
+                rate=due.text,
+                amount=owed.amount,
+                inside=not on_top,
+                components=owed.components,
+            )
+        )
+    outcome.totals, outcome.charges, outcome.steps = tuple(totals), tuple(charges), tuple(steps)
+
+
+def _shares(amount: int, weights: Sequence[int]) -> list[int]:
+    return share(amount, weights) if amount else [0] * len(weights)
+
+
+def _by_target(targets: Sequence[str], parts: Sequence[int]) -> dict[str, int]:
+    return {target: part for target, part in zip(targets, parts, strict=True) if part}
