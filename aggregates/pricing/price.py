@@ -37,7 +37,8 @@ from aggregates.pricing.explanation import (
 )
 from aggregates.pricing.matching import Basis, Cart
 from aggregates.pricing.rules import BASE, SHIPPING, STANDARD, Terms, Tiers
-from aggregates.pricing.shipping import CompiledMethods, ShippingQuote, compile_methods, quote
+from aggregates.pricing.shipping import ShippingQuote, quote
+from aggregates.pricing.shipping_methods import CompiledMethods, compile_methods
 from aggregates.pricing.taxes import CompiledTaxes, TaxOutcome, TaxTarget, compile_taxes, tax
 
 
