@@ -26,10 +26,12 @@ def share(amount: int, weights: Sequence[int]) -> list[int]:
     if total <= 0:
         raise ValueError("weights must sum to more than zero")
     size = abs(amount)
-    parts = [size * weight // total for weight in weights]
+    portions = [size * weight for weight in weights]
+    parts = [portion // total for portion in portions]
     missing = size - sum(parts)
     if missing:
-        by_remainder = sorted(range(len(weights)), key=lambda i: (-(size * weights[i] % total), i))
-        for i in by_remainder[:missing]:
+        # A stable sort: of equal remainders the earlier comes first, also in reverse.
+        remainders = [portion % total for portion in portions]
+        for i in sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)[:missing]:
             parts[i] += 1
     return parts if amount >= 0 else [-part for part in parts]
