@@ -100,11 +100,11 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("payments.process_started", 1, payments.ProcessStarted),
     EventType(
         "payments.step_begun",
-        3,
+        4,
         payments.StepBegun,
         personal=("reason",),
         subject=payments.step_subject,
-        upcasters=(payments.step_begun_from_1, unchanged),
+        upcasters=(payments.step_begun_from_1, unchanged, unchanged),
         bound_from=2,
     ),
     EventType("payments.step_ended", 2, payments.StepEnded, upcasters=(unchanged,)),

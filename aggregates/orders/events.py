@@ -233,3 +233,8 @@ def withdrawn_by(part: RefundedLine, *, unsent: int, unrefunded_returns: int) ->
     if part.withdrawn is not None:
         return min(part.withdrawn, unsent)
     return max(0, min(part.quantity - max(0, unrefunded_returns), unsent))
+
+
+def amount_of_withdrawn(part: RefundedLine, withdrawn: int) -> int:
+    """Of what a line bears of a refund, the share of the units withdrawn, in minor units."""
+    return part.amount.amount * withdrawn // part.quantity if part.quantity else 0

@@ -33,6 +33,7 @@ from aggregates.orders.events import (
     OrderPlaced,
     OrderRefunded,
     RefundedLine,
+    amount_of_withdrawn,
     withdrawn_by,
 )
 
@@ -70,11 +71,17 @@ class Line:
     refunded: int = 0  # units
     withdrawn: int = 0  # units, of those refunded: they are not sent
     refunded_amount: int = 0  # minor units
+    withdrawn_amount: int = 0  # minor units, of those: for the units withdrawn
 
     @property
     def unsent(self) -> int:
         """Units that can still be sent."""
         return self.ordered.quantity - self.fulfilled - self.withdrawn
+
+    @property
+    def sent_amount(self) -> int:
+        """What the units sent are worth, in minor units."""
+        return self.ordered.line_total.amount * self.fulfilled // self.ordered.quantity
 
     def fulfil(self, quantity: int) -> None:
         """Counts units as sent. Logs of before have some that were refunded too: those were not withdrawn."""
@@ -83,7 +90,9 @@ class Line:
 
     def refund(self, part: RefundedLine) -> None:
         """Counts the line's part of a refund."""
-        self.withdrawn += withdrawn_by(part, unsent=self.unsent, unrefunded_returns=self._unrefunded_returns)
+        withdrawn = withdrawn_by(part, unsent=self.unsent, unrefunded_returns=self._unrefunded_returns)
+        self.withdrawn += withdrawn
+        self.withdrawn_amount += amount_of_withdrawn(part, withdrawn)
         self.refunded += part.quantity
         self.refunded_amount += part.amount.amount
 

@@ -177,6 +177,7 @@ class RefundRequest:
 
     credit_note_id: str
     lines: tuple[RequestedLine, ...]
+    released: int = 0  # minor units beside the step's amount: held, never taken, and now never to be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

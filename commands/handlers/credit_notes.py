@@ -7,12 +7,9 @@ from datetime import date
 from itertools import count
 from typing import Any
 
-from aggregates.kernel import Money, OrderId
+from aggregates.kernel import OrderId
 from aggregates.orders import credit_note, order, refund
-from aggregates.orders.events import RefundedLine
 from aggregates.orders.order import Order, Refund
-from aggregates.payments.events import RefundRequest
-from aggregates.payments.process import Process
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.numbering import number_credit_note
 from commands.loop.decision import Decision
@@ -71,26 +68,3 @@ def book(
         ),
     )
     release_unsendable(cache, decision, order_id, lines)
-
-
-def refunds_under_way(steps: Process) -> list[Refund]:
-    """What was asked of the gateway for this order and not answered."""
-    return [
-        refund_of(step.amount, step.refund) for step in steps.refunds_under_way if step.refund is not None
-    ]
-
-
-def refund_of(amount: Money, request: RefundRequest) -> Refund:
-    """What a refund step at the gateway is about."""
-    return Refund(
-        amount=amount,
-        lines=tuple(
-            RefundedLine(
-                line_id=line.line_id,
-                quantity=line.quantity,
-                amount=Money(line.amount, amount.currency),
-                withdrawn=line.withdrawn,
-            )
-            for line in request.lines
-        ),
-    )

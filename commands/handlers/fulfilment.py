@@ -15,8 +15,8 @@ from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned
 from aggregates.orders.order import Order
 from aggregates.payments import payment, process
 from aggregates.payments.payment import Payment, PaymentNotPossible
+from aggregates.settlement import refunds_under_way
 from commands.handlers.cancellation import release_unsendable
-from commands.handlers.credit_notes import refunds_under_way
 from commands.handlers.settlement import Account
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers

@@ -15,7 +15,7 @@ from aggregates.payments.gateway import GatewayNews, GatewayPayment, NewsReceipt
 from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
 from aggregates.payments.steps import begin_authorize, begin_refund, give_up_holds
-from commands.handlers.credit_notes import refund_of
+from aggregates.settlement import refund_of
 from commands.handlers.settlement import Account, concluded
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers

@@ -1,4 +1,4 @@
-"""Giving money back: at once where it was paid elsewhere, through the gateway else, a void before capture."""
+"""Giving money back: through the gateway what it took; at once what was paid elsewhere, or never taken."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from aggregates.payments.events import RefundRequest, RequestedLine
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.steps import begin_refund
+from aggregates.settlement import in_parts, paid_back, refunds_under_way
 from commands.handlers.cancellation import cancel
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
-from commands.handlers.credit_notes import book, note_for, refunds_under_way
+from commands.handlers.credit_notes import book, note_for
 from commands.handlers.settlement import settle
 from commands.loop.decision import AwaitedStep, Decision
 from commands.loop.handling import Handlers
@@ -51,7 +52,7 @@ class PartialRefundBeforeCapture(Reason):
 def handle_refund_order(
     cache: StateCache, command: RefundOrder, *, chargeable: Chargeable = any_amount
 ) -> Decision:
-    """Begins the refund, or books it where no gateway has the money."""
+    """Begins the refund of what the gateway took; books at once what it never will."""
     order_id = command.order_id
     order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
     process_stream = process.stream(order_id)
@@ -69,29 +70,36 @@ def handle_refund_order(
         lines=command.lines,
         under_way=refunds_under_way(steps),
     )
-    if paid.held and not paid.captured and not steps.is_open("capture"):
-        total = order.placed_order(sold, order_id).total
-        if planned.amount != total:
-            raise Rejected(PartialRefundBeforeCapture(order_id, planned.amount, total))
+    total = order.placed_order(sold, order_id).total
+    note = note_for(sold, planned, command.credit_note_id)
+    amount = Money(paid_back(sold, paid, steps, planned), total.currency)
+    untaken = paid.held > 0 and not paid.captured and not steps.is_open("capture")
+    booked = partial(
+        book,
+        cache,
+        decision,
+        order_id=order_id,
+        credit_note_id=note,
+        planned=planned,
+        reason=command.reason,
+        issued_on=command.issued_on,
+    )
+    if untaken and (planned.amount == total or note is None):
         cancel(cache, decision, order_id=order_id, cause="canceled", reason=command.reason)
         settle(cache, decision, order_id, on=command.issued_on)
+    elif untaken and not in_parts(sold, paid):
+        raise Rejected(PartialRefundBeforeCapture(order_id, planned.amount, total))
     elif paid.paid_elsewhere is not None:
-        note = note_for(sold, planned, command.credit_note_id)
         decision.add(
             payment_stream,
             payment.refund_elsewhere(paid, order_id=order_id, amount=planned.amount, credit_note_id=note),
         )
-        book(
-            cache,
-            decision,
-            order_id=order_id,
-            credit_note_id=note,
-            planned=planned,
-            reason=command.reason,
-            issued_on=command.issued_on,
-        )
+        booked()
+    elif not amount.amount:
+        booked()
+        settle(cache, decision, order_id, on=command.issued_on)
     else:
-        require_chargeable(planned.amount, chargeable)
+        require_chargeable(amount, chargeable)
         request = RefundRequest(
             credit_note_id=command.credit_note_id,
             lines=tuple(
@@ -103,6 +111,7 @@ def handle_refund_order(
                 )
                 for line in planned.lines
             ),
+            released=(planned.amount - amount).amount,
         )
         decision.add(
             process_stream,
@@ -110,7 +119,7 @@ def handle_refund_order(
                 steps,
                 paid,
                 order_id=order_id,
-                amount=planned.amount,
+                amount=amount,
                 request=request,
                 reason=command.reason,
             ),

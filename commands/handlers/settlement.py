@@ -26,9 +26,9 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.standing import RefundStanding, Standing, join
 from aggregates.payments.steps import begin_capture, begin_look, begin_void, give_up_holds, is_done, undo
-from aggregates.settlement import due, owe
+from aggregates.settlement import due, in_parts, owe, refund_of
 from commands.handlers.cancellation import cancel
-from commands.handlers.credit_notes import book, note_for, refund_of
+from commands.handlers.credit_notes import book, note_for
 from commands.loop.decision import AwaitedStep, Decision
 from commands.loop.state_cache import StateCache
 
@@ -121,17 +121,18 @@ class Account:
         self.stepped(owe(self.order, self.payment, self.steps, order_id=self.order_id))
 
     def capture(self) -> None:
-        """Takes what is due by now and was not written off; lets go of a hold that nothing is due of."""
+        """Takes what is due by now and was not written off; lets go of a hold of which nothing is to come."""
         sold = self.order
         if sold.canceled:
             return
         written_off = self.steps.written_off_to_shop
-        wanted = due(sold, self.payment) - written_off
+        wanted = due(sold, self.payment, self.steps) - written_off
         all_sent = not any(line.unsent for line in sold.lines.values())
         self.stepped(
             begin_capture(self.steps, self.payment, order_id=self.order_id, due=wanted, all_sent=all_sent)
         )
-        if written_off and all_sent and self.payment.captured >= wanted:
+        over = written_off > 0 or in_parts(sold, self.payment)
+        if over and all_sent and self.payment.captured >= wanted:
             self.stepped(give_up_holds(self.steps, self.payment, order_id=self.order_id))
 
     def give_up(self, cause: ReleaseCause) -> None:
@@ -199,7 +200,7 @@ class Account:
         try:
             self._book(planned, note, on)
         except Rejected:  # Meanwhile somebody gave back at the gateway what it was planned on.
-            self._book_amount(begun.amount, begun.refund.credit_note_id, on)
+            self._book_amount(planned.amount, begun.refund.credit_note_id, on)
 
     def _book(self, planned: Refund, note: str | None, on: date, reason: str | None = None) -> None:
         book(

@@ -166,7 +166,9 @@ def _call(event: StepBegun) -> str:
             return f"void {amount}" + (", unless it is held by now" if event.unless_authorized else "") + of
         case "refund":
             note = f" for credit note {event.refund.credit_note_id}" if event.refund else ""
-            return f"refund {amount}{note}{of}"
+            released = Money(event.refund.released if event.refund else 0, event.amount.currency)
+            untaken = f", which leaves {money_in_words(released)} untaken" if released.amount else ""
+            return f"refund {amount}{note}{untaken}{of}"
         case "look":
             return f"say all it knows of payment {reference}"
         case _:

@@ -34,6 +34,7 @@ from aggregates.payments.events import (
     PaymentEvent,
     PaymentRefunded,
     ProcessEvent,
+    StepBegun,
 )
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
@@ -181,6 +182,7 @@ class _Verification:
             **dict.fromkeys(get_args(PaymentEvent), (payments.see, from_gateway.see_payment)),
             PaymentRefunded: (payments.see, from_gateway.see_payment, command.see_payment),
             **dict.fromkeys(get_args(ProcessEvent), (payments.see_process,)),
+            StepBegun: (payments.see_process, command.see_step),
             **dict.fromkeys(get_args(GatewayEvent), (from_gateway.see,)),
         }
         checks |= {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}

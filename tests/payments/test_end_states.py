@@ -170,6 +170,18 @@ SCENARIOS: dict[str, Scenario] = {
         ("step", "step", "dispute", ("dispute_ends", 1)),
         ("confirmed", "disputed"),
     ),
+    "a unit refunded before its part was taken": (
+        VISA,
+        "each",
+        ("step", ("fulfil", 1), "step", ("refund", 1), "fulfil", "step"),
+        ("fulfilled", "captured"),
+    ),
+    "sent and unsent units refunded together": (
+        VISA,
+        "each",
+        ("step", ("fulfil", 1), "step", ("refund", 2), "step", "step"),
+        ("fulfilled", "refunded"),
+    ),
     "a stored fault after it was done": (
         VISA,
         "fulfilment",

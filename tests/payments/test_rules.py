@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from aggregates.payments.standing import DisputeMove, RefundStanding, Standing, 
 from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import ExpireOrder, RaiseConcern, RetryPayment, WriteOffPayment
-from commands.handlers.refunds import RefundOrder
+from commands.handlers.refunds import PartialRefundBeforeCapture, RefundOrder
 from replays.verification.verify import verify
 from tests.payments.deciding import NOON, ORDER, TODAY, Desk, drain, standing
 from tests.payments.stored import stored
@@ -431,6 +432,169 @@ def test_a_bank_that_captures_but_once_takes_all_at_the_first_fulfilment() -> No
     fulfil(desk, units=1)
     (first,) = desk.steps("capture")
     assert (first.amount.amount, first.final) == (1200, True)
+
+
+def in_parts(taken: int = 0, *, closed: str | None = None, back: tuple[RefundStanding, ...] = ()) -> Standing:
+    """What the gateway knows of a hold of 1200 that may be taken in parts."""
+    return standing(authorized=1200, captured=taken, closed=closed, in_parts=True, refunds=back)
+
+
+def back(desk: Desk, amount: int, *, nth: int = 0) -> RefundStanding:
+    """What the gateway makes of the order's nth refund step."""
+    key = f"checkout-{ORDER}/{desk.steps('refund')[nth].step}"
+    return RefundStanding(reference=f"re_{nth}", amount=amount, state="succeeded", step=key)
+
+
+def three_units(*, sent: int = 0) -> Desk:
+    """Three units of 400 each, each fulfilment taking its part; so many of them sent, one by one."""
+    desk = Desk()
+    desk.place(total=1200, capture="each", units=3)
+    desk.answer(1, in_parts())
+    for nth in range(1, sent + 1):
+        fulfil(desk, units=1)
+        desk.answer(desk.process.last_step, in_parts(400 * nth))
+    return desk
+
+
+def refund_units(desk: Desk, units: int, note: str = "note") -> None:
+    lines = {next(iter(desk.order.lines)): units}
+    desk.do(RefundOrder(order_id=ORDER, credit_note_id=note, reason=None, issued_on=TODAY, lines=lines))
+
+
+@pytest.mark.parametrize("sent", [0, 1])
+def test_a_unit_refunded_before_its_part_is_taken_is_never_taken(sent: int) -> None:
+    desk = three_units(sent=sent)
+    refund_units(desk, 1)
+    assert desk.steps("refund") == []
+    assert (desk.order.refunded_amount, desk.reserved) == (400, 2 - sent)
+    fulfil(desk)
+    last = desk.steps("capture")[-1]
+    assert (last.amount.amount, last.final) == (800 - 400 * sent, True)
+    desk.answer(last.step, in_parts(800, closed="captured"))
+    assert desk.end() == ("fulfilled", "captured", (800, 0, 0, 0), 400, NOTHING, [])
+
+
+def test_where_all_that_was_not_sent_is_refunded_the_rest_of_the_hold_is_let_go_at_once() -> None:
+    desk = three_units(sent=1)
+    refund_units(desk, 2)
+    _, release = desk.steps("capture")
+    assert (desk.steps("refund"), release.amount.amount, release.final) == ([], 0, True)
+    desk.answer(release.step, in_parts(400, closed="captured"))
+    assert desk.end() == ("fulfilled", "captured", (400, 0, 0, 0), 800, NOTHING, [])
+
+
+def test_a_refund_of_sent_and_unsent_units_pays_back_the_one_and_does_not_take_the_other() -> None:
+    desk = three_units(sent=1)
+    desk.do(RefundOrder(order_id=ORDER, credit_note_id="note", reason=None, issued_on=TODAY))
+    (paid_back,) = desk.steps("refund")
+    assert paid_back.refund is not None
+    assert (paid_back.amount.amount, paid_back.refund.released) == (400, 800)
+    assert desk.order.refunded_amount == 0, "nothing is booked before the money went back"
+    desk.answer(paid_back.step, in_parts(400, back=(back(desk, 400),)))
+    release = desk.steps("capture")[-1]
+    assert release.amount.amount == 0
+    desk.answer(release.step, in_parts(400, closed="captured", back=(back(desk, 400),)))
+    assert desk.end() == ("fulfilled", "refunded", (400, 0, 400, 0), 1200, NOTHING, [])
+    (note,) = (event for _, event in desk.events if isinstance(event, CreditNoteIssued))
+    assert note.amount == Money(1200, "EUR")
+
+
+def test_an_amount_is_paid_back_as_far_as_money_was_taken_and_the_rest_is_not_taken() -> None:
+    desk = three_units(sent=1)
+    refund(desk, 900)
+    (paid_back,) = desk.steps("refund")
+    assert paid_back.refund is not None
+    assert (paid_back.amount.amount, paid_back.refund.released) == (400, 500)
+    fulfil(desk)  # while the refund is under way
+    last = desk.steps("capture")[-1]
+    assert (last.amount.amount, last.final) == (300, True)
+    desk.answer(paid_back.step, in_parts(400, back=(back(desk, 400),)))
+    desk.answer(last.step, in_parts(700, closed="captured", back=(back(desk, 400),)))
+    assert desk.end() == ("fulfilled", "partially_refunded", (700, 0, 400, 0), 900, NOTHING, [])
+
+
+def test_an_amount_refunded_before_anything_was_taken_is_taken_less_first() -> None:
+    desk = three_units()
+    refund(desk, 100)
+    assert (desk.steps("refund"), desk.order.refunded_amount) == ([], 100)
+    fulfil(desk, units=1)
+    assert [step.amount.amount for step in desk.steps("capture")] == [300]
+
+
+def test_money_that_is_being_taken_is_paid_back() -> None:
+    desk = three_units()
+    fulfil(desk, units=1)
+    refund_units(desk, 3)
+    (paid_back,) = desk.steps("refund")
+    assert paid_back.refund is not None
+    assert (paid_back.amount.amount, paid_back.refund.released) == (400, 800)
+
+
+def test_a_refund_in_parts_that_the_gateway_refuses_changes_nothing_and_is_begun_anew() -> None:
+    desk = three_units(sent=1)
+    refund_units(desk, 2, note="unsent")
+    drain(desk, in_parts(400, closed="captured"))
+    refund_units(desk, 1, note="sent")
+    (first,) = desk.steps("refund")
+    desk.refuse(first.step, "insufficient_funds")
+    drain(desk, in_parts(400, closed="captured"))
+    assert (desk.order.refunded_amount, desk.owed()) == (800, (0, 0, ("refund",), ()))
+    desk.do(RetryPayment(order_id=ORDER, on=TODAY))
+    _, second = desk.steps("refund")
+    desk.answer(second.step, in_parts(400, closed="captured", back=(back(desk, 400, nth=1),)))
+    assert desk.end() == ("fulfilled", "refunded", (400, 0, 400, 0), 1200, NOTHING, [])
+
+
+def test_a_refund_that_fails_while_parts_are_still_to_be_taken_is_taken_less() -> None:
+    desk = three_units(sent=1)
+    refund(desk, 400)
+    failed = replace(back(desk, 400), state="failed")
+    desk.answer(desk.steps("refund")[0].step, in_parts(400, back=(back(desk, 400),)))
+    desk.news(in_parts(400, back=(failed,)))
+    assert desk.owed() == (0, 400, (), ())
+    fulfil(desk)
+    last = desk.steps("capture")[-1]
+    assert (last.amount.amount, last.final) == (400, True)
+    desk.answer(last.step, in_parts(800, closed="captured", back=(failed,)))
+    assert desk.end() == ("fulfilled", "captured", (800, 0, 0, 0), 400, NOTHING, [])
+
+
+def test_parts_that_do_not_divide_lose_no_cent() -> None:
+    desk = Desk()
+    desk.place(total=1000, capture="each", units=4)
+    held = standing(authorized=1000, in_parts=True)
+    desk.answer(1, held)
+    refund_units(desk, 1)
+    refund(desk, 1, note="goodwill")
+    for _ in range(3):
+        fulfil(desk, units=1)
+        step = desk.steps("capture")[-1]
+        taken = sum(each.amount.amount for each in desk.steps("capture"))
+        closed = "captured" if step.final else None
+        desk.answer(step.step, standing(authorized=1000, in_parts=True, captured=taken, closed=closed))
+    assert desk.end() == ("fulfilled", "captured", (749, 0, 0, 0), 251, NOTHING, [])
+
+
+def test_an_order_refunded_in_part_and_then_completely_before_anything_was_sent_is_canceled() -> None:
+    desk = three_units()
+    refund_units(desk, 1)
+    desk.do(RefundOrder(order_id=ORDER, credit_note_id="rest", reason=None, issued_on=TODAY))
+    drain(desk, join(in_parts(), GIVEN_UP))
+    assert desk.end() == ("canceled", "voided", (0, 0, 0, 0), 400, NOTHING, [])
+    assert desk.reserved == 0
+
+
+def test_of_a_bank_that_captures_but_once_no_part_is_refunded_before() -> None:
+    desk = Desk()
+    desk.place(total=1200, capture="each", units=3)
+    desk.answer(1, standing(authorized=1200))
+    with pytest.raises(Rejected) as refused:
+        refund_units(desk, 1)
+    assert isinstance(refused.value.reason, PartialRefundBeforeCapture)
+    fulfil(desk, units=1)
+    desk.answer(2, standing(authorized=1200, captured=1200, closed="captured"))
+    refund_units(desk, 1)
+    assert [step.amount.amount for step in desk.steps("refund")] == [400]
 
 
 def test_concerns_are_listed_until_they_are_written_off() -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aggregates.kernel import Money, Rejected
+from aggregates.orders.events import OrderRefunded
 from aggregates.payments import payment, process
 from commands.gateways.gateway import Gateway, GatewayRefusal
 from commands.gateways.sandbox import Books, SandboxGateway
@@ -267,6 +268,13 @@ class World:
             assert desk.reserved == 0
         else:
             assert sold.confirmed
+            if (
+                paid.capture == "each"
+                and paid.captured < TOTAL
+                and any(one.in_parts for one in paid.standings.values())
+            ):
+                self._check_parts(to_shop, to_customer, stuck)
+                return
             assert to_customer == max(
                 0,
                 sold.refunded_amount + max(0, paid.captured - TOTAL) - paid.returned - paid.disputed,
@@ -275,6 +283,26 @@ class World:
                 assert to_shop == max(0, TOTAL - sold.refunded_amount - paid.captured)
                 assert paid.captured >= TOTAL - sold.refunded_amount or to_shop or stuck
         assert sold.refunded_amount <= TOTAL
+
+    def _check_parts(self, to_shop: int, to_customer: int, stuck: tuple[str, ...]) -> None:
+        """Each fulfilment took its part: the shop has what it sent, less what it credited."""
+        sold, paid = self.desk.order, self.desk.payment
+        (line,) = sold.lines.values()
+        unsent = [
+            part.amount.amount * (part.withdrawn or 0) // part.quantity
+            for _, event in self.desk.events
+            if isinstance(event, OrderRefunded)
+            for part in event.lines
+            if part.quantity
+        ]
+        worth = TOTAL - sum(unsent)
+        if line.unsent:
+            worth = min(worth, TOTAL // UNITS * line.fulfilled)
+        worth = max(0, worth - (sold.refunded_amount - sum(unsent)))
+        assert to_shop == max(0, worth - (paid.captured - paid.returned))
+        assert to_customer == max(0, paid.left - worth)
+        if not line.unsent:
+            assert paid.held == 0 or stuck, "a hold of which nothing is due is let go"
 
     def reconciled(self) -> set[str]:
         """What comes of the gateway's balance report, held against what we know."""

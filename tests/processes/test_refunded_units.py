@@ -21,7 +21,7 @@ from commands.handlers.refunds import RefundOrder
 from projections.views.sales import VIEW as SALES
 from replays.verification.verify import verify
 from tests.event_store.given import entry
-from tests.shop.commands import ORDER
+from tests.shop.commands import ORDER, eventually
 from tests.shop.facts import NOON
 from tests.shop.gateways import RefusingGateway
 
@@ -323,3 +323,50 @@ def test_an_order_whose_capture_was_refused_is_given_up_by_a_refund_of_the_whole
     run_and_verify(shop, story)
     assert shop.charged() == [("voided", 0, 0)]
     assert shop.stock("MUG") == shop.stock("PAN") == (10, 0)
+
+
+@asynccontextmanager
+async def shop_that_takes_parts(shop):
+    """An order of which one mug was sent, and its part of the hold taken."""
+    async with shop.open() as open_shop, open_shop.managers():
+        await open_shop.sell(capture="each")
+        await open_shop.until("confirmed", "authorized")
+        await open_shop.do(send("first", {"1": 1}))
+        await eventually(lambda: open_shop.charged() == [("authorized", 450, 0)], open_shop.charged)
+        await open_shop.settled()
+        yield open_shop
+
+
+def test_units_refunded_before_their_part_was_taken_are_never_taken(shop):
+    async def story():
+        async with shop_that_takes_parts(shop) as open_shop:
+            await open_shop.do(refund("n1", lines={"1": 1}))
+            assert open_shop.stock("MUG") == (9, 0)
+            assert open_shop.charged() == [("authorized", 450, 0)]
+            await open_shop.do(send("second"))
+            await eventually(lambda: open_shop.charged() == [("captured", 2450, 0)], open_shop.charged)
+            await open_shop.settled()
+
+    run_and_verify(shop, story)
+    assert sum(one.amount.amount for one in booked(shop)) == 450
+
+
+def test_a_refund_of_all_pays_back_what_was_taken_and_lets_the_rest_of_the_hold_go(shop):
+    async def story():
+        async with shop_that_takes_parts(shop) as open_shop:
+            await open_shop.do(refund("n1"))
+            await eventually(lambda: open_shop.charged() == [("captured", 450, 450)], open_shop.charged)
+            await eventually(lambda: not held(open_shop), lambda: held(open_shop))
+            await open_shop.settled()
+            assert open_shop.stock("PAN") == (10, 0)
+
+    run_and_verify(shop, story)
+    assert sum(one.amount.amount for one in booked(shop)) == TOTAL
+
+
+def booked(shop):
+    return [event for events in shop.story().values() for event in events if isinstance(event, OrderRefunded)]
+
+
+def held(shop):
+    return shop.state(payment.stream(ORDER)).held

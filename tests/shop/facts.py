@@ -46,6 +46,7 @@ _STREAMS: dict[str, tuple[StreamKind, str]] = {
     "credit_note": (credit_note.stream, "credit_note_id"),
     "payments": (payment.stream, "order_id"),
     "process": (process.stream, "order_id"),
+    "steps": (process.stream, "order_id"),
     "gateway_event": (gateway.event_stream, "event_id"),
     "gateway_payment": (gateway.payment_stream, "gateway_reference"),
     "gateway_news": (gateway.news_stream, "gateway"),

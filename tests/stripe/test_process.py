@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from aggregates.kernel import Money
+from aggregates.orders.events import CreditNoteIssued
 from aggregates.payments import payment
 from commands.gateways.stripe.gateway import StripeGateway
 from commands.handlers.fulfilment import FulfilOrder
@@ -95,6 +96,31 @@ def test_an_order_is_paid_sent_and_given_back_whatever_becomes_of_the_answers(sh
     assert shop.charged() == [("captured", TOTAL, 900)]
     for operation in MOVING:
         assert len({call.key for call in face.made(operation)}) <= 1
+
+
+@pytest.mark.parametrize("fault", [None, "lost_before", "lost_after", "500_done"])
+def test_what_was_taken_in_part_is_paid_back_and_the_rest_of_the_hold_let_go(shop, face, fault):
+    async def story(shop, gateway):
+        await shop.sell(capture="each")
+        await shop.until("confirmed", "authorized")
+        await shop.do(FulfilOrder(order_id=ORDER, fulfilment_id="f1", sent_at=shop.now, lines={"1": 1}))
+        await eventually(lambda: paid(shop) == (2450, 450, 0, 0), lambda: paid(shop))
+        refunds = {"reason": None, "issued_on": shop.now.date(), "order_id": ORDER}
+        await shop.do(RefundOrder(credit_note_id="b" * 32, lines={"1": 1}, **refunds))
+        await shop.do(RefundOrder(credit_note_id="c" * 32, **refunds))
+        await eventually(lambda: paid(shop) == (0, 450, 450, 0), lambda: paid(shop))
+
+    for operation in MOVING if fault else ():
+        face.books.plant(operation, fault)
+    live(shop, face, story)
+    assert shop.charged() == [("captured", 450, 450)]
+    assert [event.amount.amount for event in notes(shop)] == [450, 2450]
+
+
+def notes(shop):
+    return [
+        event for events in shop.story().values() for event in events if isinstance(event, CreditNoteIssued)
+    ]
 
 
 @pytest.mark.parametrize("fault", [None, "lost_before", "lost_after", "500_done"])

@@ -17,7 +17,7 @@ from aggregates.orders.events import (
     OrderPlaced,
     OrderRefunded,
 )
-from aggregates.payments.events import PaymentRefunded
+from aggregates.payments.events import PaymentRefunded, StepBegun
 from event_store.records import RecordedEvent
 from replays.verification.findings import Finding, Report
 
@@ -35,6 +35,7 @@ class CommandCheck:
         self._refunded: Counter[str] = Counter()
         self._paid_back: Counter[str] = Counter()
         self._credited: dict[str, Money] = {}
+        self._released: dict[str, int] = {}  # by credit note, of refunds that the gateway paid back in part
 
     def begin(self, first: RecordedEvent) -> None:
         """Compares what the command before wrote; `first` is the next one's first event."""
@@ -68,6 +69,11 @@ class CommandCheck:
         if event.credit_note_id is not None:
             self._paid_back[event.credit_note_id] += event.amount.amount
 
+    def see_step(self, _recorded: RecordedEvent, event: StepBegun) -> None:
+        """Notes what a refund asked of the gateway leaves untaken, beside what is to be paid back."""
+        if event.refund is not None and event.refund.released:
+            self._released[event.refund.credit_note_id] = event.refund.released
+
     def see_credit_note(self, _recorded: RecordedEvent, event: CreditNoteIssued) -> None:
         """Counts a credit note for an order; one that stands alone pays nothing back here."""
         if event.order_id is not None:
@@ -99,7 +105,7 @@ class CommandCheck:
             credited = self._credited.get(note)
             amounts = {self._refunded[note], -1 if credited is None else credited.amount}
             if note in self._paid_back:  # Money that was never taken is not paid back: the hold is voided.
-                amounts.add(self._paid_back[note])
+                amounts.add(self._paid_back[note] + self._released.get(note, 0))
             if len(amounts) > 1:
                 wrong = (
                     f"credit note {note}: over {credited.amount if credited else 'nothing'},"
