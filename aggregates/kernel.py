@@ -120,7 +120,8 @@ PROBLEM_MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
 class Reason:
     """Why a command is refused. Each subclass is one stable problem type; its fields are its facts.
 
-    `about` names the part of the request that is wrong or missing, where it is one.
+    `about` names the part of the request that is wrong or missing, where it is one. Where it is `field`, the
+    fact of that name says which part, and the fact `why` what is wrong with it.
     TypeError for a fact that bears the name of one of the `PROBLEM_MEMBERS`.
     """
 

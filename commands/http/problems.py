@@ -57,7 +57,10 @@ def reason_response(reason: Reason) -> Response:
     kind = type_of_reason(type(reason))
     if not reason.about:
         return problem(kind, sentence_of(reason), **facts)
-    fault = {"field": f"body.{reason.about}", "message": kind.title}
+    part, message = reason.about, kind.title
+    if part == "field":
+        part, message = facts["field"], facts["why"]
+    fault = {"field": f"body.{part}", "message": message}
     return problem(kind, sentence([fault]), errors=[fault], **facts)
 
 

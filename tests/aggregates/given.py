@@ -13,12 +13,16 @@ from aggregates.inventory import stock
 from aggregates.kernel import Reason, Rejected
 from aggregates.orders import cancellation, credit_note, fulfilment, number, order, refund
 from aggregates.payments import observation, payment, process, steps
+from aggregates.terms import markets, price_lists, promotions, shipping_methods, tax_areas, terms
 
 _FOLD_OF = {
     module.__name__: module for module in (product, stock, cart, order, number, credit_note, payment, process)
 }
 _FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund)}
 _FOLD_OF |= {observation.__name__: payment, steps.__name__: process}
+_FOLD_OF |= {
+    module.__name__: terms for module in (markets, price_lists, promotions, shipping_methods, tax_areas)
+}
 
 
 def state_after(module: Any, *events: Any) -> Any:
@@ -54,12 +58,12 @@ class Then:
 
     def __init__(self, decided: Any, reason: Reason | None, again: Callable[[], Any] | None = None) -> None:
         self.decided = decided
-        self._reason = reason
+        self.reason = reason
         self._again = again
 
     def then(self, *events: Any) -> None:
         """Exactly these events, in order."""
-        assert self._reason is None, f"refused: {self._reason}"
+        assert self.reason is None, f"refused: {self.reason}"
         assert self.decided == events
 
     def then_once(self, *events: Any) -> None:
@@ -74,6 +78,6 @@ class Then:
 
     def then_rejected(self, reason: Reason) -> None:
         """The shop said no, for this reason and with these facts."""
-        if self._reason is None:
+        if self.reason is None:
             pytest.fail(f"not refused: {self.decided}")
-        assert self._reason == reason
+        assert self.reason == reason
