@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands.handlers import cart, catalog, fulfilment, inventory, orders, payments, refunds
+from commands.handlers import cart, catalog, fulfilment, inventory, orders, payments, refunds, terms
 from commands.handlers.chargeable import Chargeable, any_amount
 from commands.loop.handling import Handlers
 
@@ -11,6 +11,7 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
     """By command class; `chargeable` says what amounts the gateway can move."""
     return {
         **catalog.HANDLERS,
+        **terms.HANDLERS,
         **inventory.HANDLERS,
         **cart.HANDLERS,
         **orders.handlers(chargeable),
