@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from aggregates.kernel import Rejected
+from aggregates.pricing.discounts import EXCLUSIVES_MAX
 from aggregates.pricing.rules import (
     CART_ACTIONS,
     LINE_ACTIONS,
@@ -37,9 +38,6 @@ from aggregates.terms.checks import (
 from aggregates.terms.events import PromotionDefined, PromotionEnded, PromotionStarted, TermsEvent
 from aggregates.terms.reasons import PromotionUnfit
 from aggregates.terms.terms import TermsState
-
-EXCLUSIVES_MAX = 8
-"""Exclusive promotions whose windows are open at one moment: a cart is priced with each of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class RuleUnfit(Reason):
 class UnknownRule(Reason):
     """No such rule"""
 
-    kind: RuleKind
+    rule_kind: RuleKind
     rule_id: str
 
 
@@ -51,7 +51,7 @@ class RuleInUse(Reason):
     `by`: which, as `promotion spring`.
     """
 
-    kind: RuleKind
+    rule_kind: RuleKind
     rule_id: str
     by: tuple[str, ...]
 
@@ -71,5 +71,5 @@ class PriceListInUse(Reason):
 class TooManyRules(Reason):
     """There are as many rules of the kind as there may be"""
 
-    kind: RuleKind
+    rule_kind: RuleKind
     limit: int

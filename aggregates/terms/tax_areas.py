@@ -8,6 +8,7 @@ from datetime import date
 from itertools import pairwise
 
 from aggregates.kernel import Rejected
+from aggregates.pricing.destinations import normal_postal
 from aggregates.pricing.rules import TaxArea, TaxRate, Terms
 from aggregates.terms.checks import (
     Unfit,
@@ -91,8 +92,12 @@ def _shared(one: TaxArea, other: TaxArea) -> str | None:
     if one.regions and set(one.regions).isdisjoint(other.regions):
         return None
     if one.postal_prefixes:
-        return None if set(one.postal_prefixes).isdisjoint(other.postal_prefixes) else "postal_prefixes"
+        return None if _prefixes(one).isdisjoint(_prefixes(other)) else "postal_prefixes"
     return "regions" if one.regions else "country"
+
+
+def _prefixes(area: TaxArea) -> set[str]:
+    return {normal_postal(prefix) for prefix in area.postal_prefixes}
 
 
 def _check_rates(rates: tuple[TaxRate, ...]) -> None:

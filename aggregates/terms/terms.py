@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import assert_never
 
 from aggregates.kernel import StreamKind
+from aggregates.pricing.price import CompiledTerms, compile_terms
 from aggregates.pricing.rules import Terms
 from aggregates.terms.events import (
     HomeSet,
@@ -44,6 +46,11 @@ class TermsState:
     retired: Retired = field(default_factory=Retired)
     started: set[str] = field(default_factory=set)
 
+    @cached_property
+    def compiled(self) -> CompiledTerms:
+        """The rules in force, ready to price carts: made once for each version, when it is first needed."""
+        return compile_terms(self.rules)
+
 
 def initial() -> TermsState:
     """A shop without rules: one market, every currency, no tax, no postage."""
@@ -53,6 +60,7 @@ def initial() -> TermsState:
 def evolve(state: TermsState, event: TermsEvent) -> TermsState:
     """The rules after the event; changes them in place."""
     state.rules.version += 1
+    state.__dict__.pop("compiled", None)
     match event:
         case HomeSet():
             state.rules.home = event.home

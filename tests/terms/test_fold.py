@@ -150,6 +150,19 @@ def test_a_promotion_is_started_until_it_ends_or_is_another() -> None:
     assert ended.started == set()
 
 
+def test_the_rules_are_compiled_once_for_each_version() -> None:
+    state = fold(DEFINED)
+    compiled = state.compiled
+    assert state.compiled is compiled
+    assert compiled.version == len(DEFINED)
+    terms.evolve(state, PromotionEnded(promotion_id="gift", reason="-"))
+    assert state.compiled.version == len(DEFINED) + 1
+    assert state == fold([*DEFINED, PromotionEnded(promotion_id="gift", reason="-")])
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=terms.TermsState)
+    assert read == state
+    assert read.compiled.version == state.compiled.version
+
+
 def test_200_promotions_are_folded_in_milliseconds_and_a_change_in_less_than_one() -> None:
     new = [CODEC.encode(terms.MAIN_TERMS, event) for event in DEFINED]
     decoder = msgspec.json.Decoder(PromotionDefined)

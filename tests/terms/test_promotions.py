@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from aggregates.pricing.discounts import EXCLUSIVES_MAX
 from aggregates.pricing.rules import Action, ActionTier, BundlePart, Condition, Promotion, Selector
 from aggregates.terms.checks import RULES_MAX
 from aggregates.terms.events import (
@@ -17,7 +18,6 @@ from aggregates.terms.events import (
     PromotionStarted,
 )
 from aggregates.terms.promotions import (
-    EXCLUSIVES_MAX,
     Units,
     define_promotion,
     end_promotion,

@@ -274,6 +274,7 @@ def area(area_id: str, country: str = "US", regions: str = "", prefixes: str = "
         (area("a", regions="TX"), area("b", prefixes="787"), None),
         (area("a", prefixes="787 1"), area("b", prefixes="2 787"), "postal_prefixes"),
         (area("a", prefixes="787"), area("b", prefixes="7870"), None),
+        (area("a", "GB", prefixes="bt-1"), area("b", "GB", prefixes="BT1"), "postal_prefixes"),
         (area("a", regions="TX", prefixes="787"), area("b", prefixes="787"), None),
         (area("a", regions="TX", prefixes="787"), area("b", regions="TX", prefixes="787"), "postal_prefixes"),
         (area("a", regions="TX", prefixes="787"), area("b", regions="NM", prefixes="787"), None),
