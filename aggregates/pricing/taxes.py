@@ -122,9 +122,10 @@ def _settle(outcome: TaxOutcome, groups: Iterable[Group], *, on_top: bool) -> No
         changes: list[int] | None = None
         if group.contained is not None and not group.contained.same_as(due):
             removed = group.contained.inside(base)
-            removals = _shares(removed.amount, nets)
             base -= removed.amount
-            nets = [net - removal for net, removal in zip(nets, removals, strict=True)]
+            left = _shares(base, nets)
+            removals = [net - rest for net, rest in zip(nets, left, strict=True)]
+            nets = left
             owed = due.on(base)
             shares = _shares(owed.amount, nets)
             changes = [on - off for on, off in zip(shares, removals, strict=True)]
