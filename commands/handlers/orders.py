@@ -76,13 +76,17 @@ def handle_place_order(
     """One command over the cart, the order, every stock, the payment and its process."""
     cart_stream, order_stream = cart.stream(command.cart_id), order.stream(command.order_id)
     payment_stream, process_stream = payment.stream(command.order_id), process.stream(command.order_id)
+    new = (
+        order_stream,
+        payment_stream,
+        process_stream,
+        order_number_stream(next(drawn_numbers(command.order_id))),
+    )
+    cache.expect_new(*new)
     held: Cart = cache.state(cart_stream)
     states = cache.states(
         (
-            order_stream,
-            payment_stream,
-            process_stream,
-            order_number_stream(next(drawn_numbers(command.order_id))),
+            *new,
             *(product.stream(sku) for sku in held.lines),
             *(stock.stream(sku) for sku in held.lines),
         )

@@ -164,6 +164,7 @@ def _refused(account: Account, begun: StepBegun, code: str) -> None:
 def handle_record_gateway_news(cache: StateCache, command: RecordGatewayNews) -> Decision:
     """Joins the news into the order's payment; what nobody knows the order of waits for who does."""
     event_stream = gateway.event_stream(command.event_id)
+    cache.expect_new(event_stream)
     seen: NewsReceipt = cache.state(event_stream)
     decision = Decision(id=command.event_id, stream=event_stream)
     if seen.received:

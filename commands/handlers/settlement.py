@@ -86,8 +86,11 @@ class Account:
 
     def join(self, standing: Standing, *, on: date) -> None:
         """Adds what `standing` tells beyond what is known, and all that follows; `on` dates credit notes."""
+        stream = gateway.payment_stream(standing.reference)
+        if standing.reference not in self.payment.standings:
+            self.cache.expect_new(stream)
+        linked: GatewayPayment = self.cache.state(stream)
         self._observe(standing, on)
-        linked: GatewayPayment = self.cache.state(gateway.payment_stream(standing.reference))
         if linked.order_id is None and standing.currency == self.currency:
             self._link(linked, standing.reference)
             for parked in linked.parked:

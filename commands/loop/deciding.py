@@ -84,7 +84,7 @@ class Deciding:
     def _decide_on_loaded(self, waiting: Waiting) -> Decided:
         """Raises Missing; InvalidEntry for what the log would never take."""
         command, context = waiting.command, waiting.context
-        self.cache.begin(context.actor)
+        self.cache.begin(context.actor, trusting=not waiting.moved)
         try:
             decided = self._decided(command, context)
         except Rejected as rejected:

@@ -37,7 +37,7 @@ class StreamState:
 
 @dataclass(slots=True)
 class StateCache:
-    """Stream states by name, and who asks. For handlers: `state`, `states`, `actor`.
+    """Stream states by name, and who asks. For handlers: `state`, `states`, `expect_new`, `actor`.
 
     Reads are noted between `begin` and the next `begin`: the append checks every one of them.
     """
@@ -46,6 +46,7 @@ class StateCache:
     streams_max: int = 100_000
     actor: Actor = ANONYMOUS  # of the command that is being decided
     reads: dict[str, int] = field(default_factory=dict)
+    _trusting: bool = False  # whether `expect_new` may be wrong
     _streams: OrderedDict[str, StreamState] = field(default_factory=OrderedDict)
 
     def state(self, stream: str) -> Any:
@@ -64,10 +65,24 @@ class StateCache:
             raise Missing(streams=missing)
         return {name: self.state(name) for name in names}
 
-    def begin(self, actor: Actor) -> None:
-        """Starts noting the reads of the next decision, which `actor` asks for."""
+    def expect_new(self, *streams: str) -> None:
+        """Takes streams that are not in memory for unwritten, without asking the log: their names were made
+        for this command, or come once as a rule.
+
+        The append checks that as it checks every read; a command that was wrong about it is decided again,
+        on what the log has.
+        """
+        if self._trusting:
+            for stream in streams:
+                if stream not in self._streams:
+                    self._streams[stream] = StreamState(state=kind_of(stream).initial())
+
+    def begin(self, actor: Actor, *, trusting: bool = False) -> None:
+        """Starts noting the reads of the next decision, which `actor` asks for; `trusting`: what it expects
+        to be new is not looked for."""
         self.reads = {}
         self.actor = actor
+        self._trusting = trusting
 
     def get(self, stream: str) -> StreamState | None:
         """What is kept of the stream, without noting a read."""
