@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aggregates.pricing.context import Context, TargetTax
 from aggregates.pricing.explanation import ChargePrice, Notice, Step, TaxTotal
@@ -13,6 +14,7 @@ from aggregates.pricing.rules import MAIN_MARKET, Market, Terms
 from aggregates.pricing.shares import share
 from aggregates.pricing.tax_areas import TaxAreas, compile_areas
 from aggregates.pricing.tax_groups import Group, Grouping
+from aggregates.pricing.tax_rates import Rate, TaxAmount
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,76 +120,98 @@ def _settle(outcome: TaxOutcome, groups: Iterable[Group], *, on_top: bool) -> No
     charges: list[ChargePrice] = []
     steps: list[Step] = []
     for group in groups:
-        due, base, nets = group.due, group.base, group.nets
-        changes: list[int] | None = None
-        if group.contained is not None and not group.contained.same_as(due):
-            removed = group.contained.inside(base)
-            base -= removed.amount
-            left = _shares(base, nets)
-            removals = [net - rest for net, rest in zip(nets, left, strict=True)]
-            nets = left
-            owed = due.on(base)
-            shares = _shares(owed.amount, nets)
-            changes = [on - off for on, off in zip(shares, removals, strict=True)]
-            total_base, rate = base + owed.amount, due.text
-            if any(changes):
-                steps.append(
-                    Step(
-                        step="tax_adjustment",
-                        rule=group.group,
-                        label=group.label,
-                        base=group.base,
-                        rate=f"-{group.contained.inside_text}" + (f" + {due.text}" if due.numerator else ""),
-                        exact=f"-{removed.exact}" + (f" + {owed.exact}" if due.numerator else ""),
-                        amount=sum(changes),
-                        shares=_by_target(group.targets, changes),
-                    )
-                )
-        else:
-            owed = due.on(base) if on_top else due.inside(base)
-            shares = _shares(owed.amount, nets)
-            total_base, rate = base, due.text if on_top else due.inside_text
-            if on_top:
-                changes = shares
-        if owed.amount:
+        levy = _levy(group, on_top=on_top)
+        if levy.adjustment is not None:
+            steps.append(levy.adjustment)
+        if levy.tax.amount:
             steps.append(
                 Step(
                     step="tax",
                     rule=group.group,
                     label=group.label,
-                    base=base,
-                    rate=rate,
-                    exact=owed.exact,
-                    amount=owed.amount,
-                    shares=_by_target(group.targets, shares),
+                    base=levy.base,
+                    rate=levy.rate,
+                    exact=levy.tax.exact,
+                    amount=levy.tax.amount,
+                    shares=_by_target(group.targets, levy.shares),
                     inside=not on_top,
                 )
             )
-        for target, part in zip(group.targets, shares, strict=True):
+        for target, part in zip(group.targets, levy.shares, strict=True):
             tax[target] += part
             if target in by_group:
                 by_group[target][group.group] = part
             else:
                 by_group[target] = {group.group: part}
-        if changes is not None:
-            for target, part in zip(group.targets, changes, strict=True):
-                paid[target] += part
-            if change := sum(changes):
-                charges.append(ChargePrice(kind="tax", rule=group.group, label=group.label, amount=change))
+        change = sum(levy.changes)
+        for target, part in zip(group.targets, levy.changes, strict=False):
+            paid[target] += part
+        if change:
+            charges.append(ChargePrice(kind="tax", rule=group.group, label=group.label, amount=change))
         totals.append(
             TaxTotal(
                 group=group.group,
                 label=group.label,
                 tax_category=group.tax_category,
                 treatment=group.treatment,
-                base=total_base,
-                rate=due.text,
-                amount=owed.amount,
+                base=group.base if on_top else group.base + change,
+                rate=group.due.text,
+                amount=levy.tax.amount,
                 inside=not on_top,
-                components=owed.components,
+                components=levy.tax.components,
             )
         )
     outcome.totals, outcome.charges, outcome.steps = tuple(totals), tuple(charges), tuple(steps)
+
+
+class _Levy(NamedTuple):
+    """The tax of a group, on a base at a rate, with the share of each target.
+
+    `changes`: by how much each target's price changes with it; (): no price does.
+    """
+
+    tax: TaxAmount
+    base: int
+    rate: str
+    shares: list[int]
+    changes: Sequence[int] = ()
+    adjustment: Step | None = None
+
+
+def _levy(group: Group, *, on_top: bool) -> _Levy:
+    due, base = group.due, group.base
+    if group.contained is not None and not group.contained.same_as(due):
+        return _exchange(group, group.contained)
+    if on_top:
+        added = due.on(base)
+        shares = _shares(added.amount, group.nets)
+        return _Levy(added, base, due.text, shares, changes=shares)
+    inside = due.inside(base)
+    return _Levy(inside, base, due.inside_text, _shares(inside.amount, group.nets))
+
+
+def _exchange(group: Group, contained: Rate) -> _Levy:
+    """The tax that prices contain comes off, what is due comes on what is left."""
+    due = group.due
+    removed = contained.inside(group.base)
+    base = group.base - removed.amount
+    left = _shares(base, group.nets)
+    added = due.on(base)
+    shares = _shares(added.amount, left)
+    changes = [rest + part - net for net, rest, part in zip(group.nets, left, shares, strict=True)]
+    adjustment = None
+    if any(changes):
+        adjustment = Step(
+            step="tax_adjustment",
+            rule=group.group,
+            label=group.label,
+            base=group.base,
+            rate=f"-{contained.inside_text}" + (f" + {due.text}" if due.numerator else ""),
+            exact=f"-{removed.exact}" + (f" + {added.exact}" if due.numerator else ""),
+            amount=sum(changes),
+            shares=_by_target(group.targets, changes),
+        )
+    return _Levy(added, base, due.text, shares, changes, adjustment)
 
 
 def _shares(amount: int, weights: Sequence[int]) -> list[int]:
