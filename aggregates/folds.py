@@ -25,6 +25,7 @@ KINDS: dict[str, StreamKind] = {
         gateway.event_stream,
         gateway.payment_stream,
         gateway.news_stream,
+        gateway.reconciliation_stream,
         terms.stream,
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from commands.operator.cli import catch_up_command, owed_command, retry_command, write_off_command
-from commands.reconciliation.cli import reconcile_command, report_command
+from commands.reconciliation.cli import reconcile_command, reconciliations_command, report_command
 
 
 @click.group("payments")
@@ -19,6 +19,7 @@ for command in (
     write_off_command,
     catch_up_command,
     reconcile_command,
+    reconciliations_command,
     report_command,
 ):
     payments_group.add_command(command)

@@ -1,4 +1,4 @@
-"""How the gateway's news come in beside its webhook: fetched from a real one, delivered by the sandbox."""
+"""How the gateway's news come in beside its webhook, and what is done about a payout that they tell of."""
 
 from __future__ import annotations
 
@@ -14,31 +14,37 @@ from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox import SandboxGateway
 from commands.gateways.sandbox.delivery import Deliverer
 from commands.gateways.stripe_events import WEBHOOK_PATH
-from commands.handlers.payments import RecordGatewayNews, RecordNewsFetched
+from commands.handlers.payments import RecordNewsFetched
 from commands.loop.decision import BusyError
 from commands.loop.handling import Handling
 from commands.processes.gateway_news import NewsFetching, context_of
 from commands.processes.kind import ProcessKind
 from commands.processes.manager import utc_now
+from commands.processes.reconciliation import ReconcileAfterPayout
 from commands.settings import Settings
 from event_store.errors import StoreUnavailable
+from event_store.records import EventLog
 
 
 class NewsSource:
     """Of one gateway; `kinds` are the kinds of process that it needs."""
 
-    def __init__(self, gateway: Gateway, handling: Handling, settings: Settings) -> None:
+    def __init__(self, gateway: Gateway, handling: Handling, settings: Settings, log: EventLog) -> None:
         self._gateway = gateway
         self._handling = handling
         self._settings = settings
         every = timedelta(seconds=settings.gateway_news_seconds)
         fetching = NewsFetching(gateway, self._submit, clock=utc_now, every=every)
-        self.kinds: tuple[ProcessKind, ...] = () if isinstance(gateway, SandboxGateway) else (fetching,)
+        reconciling = ReconcileAfterPayout(gateway, log, self._submit)
+        self._is_sandbox = isinstance(gateway, SandboxGateway)
+        self.kinds: tuple[ProcessKind, ...] = (reconciling,) if self._is_sandbox else (fetching, reconciling)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """As long as the context is entered."""
-        task = asyncio.create_task(self._deliver() if not self.kinds else self._begin(), name="gateway news")
+        task = asyncio.create_task(
+            self._deliver() if self._is_sandbox else self._begin(), name="gateway news"
+        )
         try:
             yield
         finally:
@@ -62,5 +68,5 @@ class NewsSource:
                 return
             await asyncio.sleep(1)
 
-    async def _submit(self, command: RecordGatewayNews | RecordNewsFetched) -> Any:
+    async def _submit(self, command: Any) -> Any:
         return await self._handling.handle(command, context_of(self._gateway))

@@ -46,7 +46,7 @@ async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
         deadline_seconds=settings.deadline_seconds,
         failed=critical.ended,
     )
-    news = NewsSource(gateway, handling, settings)
+    news = NewsSource(gateway, handling, settings, log)
     kinds = (*all_kinds(gateway), *news.kinds)
     processes = ProcessManagers(log, CODEC, handling, kinds, failed=critical.ended)
 

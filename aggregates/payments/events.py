@@ -14,7 +14,7 @@ CaptureWhen = Literal["fulfilment", "checkout", "each"]
 """The first fulfilment takes all, or the authorization at once, or each fulfilment takes its part."""
 PaymentSource = Literal["gateway", "elsewhere"]
 Call = Literal["authorize", "capture", "void", "refund", "look"]
-Concern = Literal["dispute", "early_fraud_warning", "review", "hold_lapses"]
+Concern = Literal["dispute", "early_fraud_warning", "review", "hold_lapses", "unreconciled"]
 """What an operator must look at though nothing is owed."""
 
 
@@ -298,12 +298,26 @@ class GatewayNewsFetched:
     up_to: datetime  # UTC
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceReconciled:
+    """Our payments of a time were held against the gateway's balance report (`reconciliation-<gateway>`)."""
+
+    gateway: str
+    since: datetime  # UTC
+    until: datetime  # UTC
+    lines: int  # of the report
+    healed: int  # items that were missing here, and were taken in
+    left: int  # items to be looked into
+    failure: str | None = None  # why there was no report to compare: the gateway's word
+
+
 GatewayEvent = (
     GatewayNewsReceived
     | GatewayPaymentLinked
     | GatewayNewsParked
     | GatewayPaymentForeign
     | GatewayNewsFetched
+    | BalanceReconciled
 )
 
 

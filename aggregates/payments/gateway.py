@@ -1,6 +1,7 @@
 """What the gateway sends, once for ever, and whose its payments are.
 
-Streams: `gateway_event-<event id>`, `gateway_payment-<reference>`, `gateway_news-<gateway>`.
+Streams: `gateway_event-<event id>`, `gateway_payment-<reference>`, `gateway_news-<gateway>`,
+`reconciliation-<gateway>`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import assert_never
 
 from aggregates.kernel import OrderId, StreamKind
 from aggregates.payments.events import (
+    BalanceReconciled,
     Concern,
     GatewayNewsFetched,
     GatewayNewsParked,
@@ -44,6 +46,13 @@ class GatewayNews:
     up_to: datetime | None = None
 
 
+@dataclass(slots=True)
+class Reconciliation:
+    """Up to when a gateway's balance reports were held against our payments."""
+
+    until: datetime | None = None
+
+
 def evolve_event(state: NewsReceipt, event: GatewayNewsReceived) -> NewsReceipt:
     """The news after the event; changes it in place."""
     state.received = True
@@ -74,9 +83,17 @@ def evolve_news(state: GatewayNews, event: GatewayNewsFetched) -> GatewayNews:
     return state
 
 
+def evolve_reconciliation(state: Reconciliation, event: BalanceReconciled) -> Reconciliation:
+    """The reconciliation after the event; changes it in place. One that begins later leaves a gap."""
+    if event.failure is None and (state.until is None or event.since <= state.until < event.until):
+        state.until = event.until
+    return state
+
+
 event_stream = StreamKind("gateway_event", NewsReceipt, evolve_event)
 payment_stream = StreamKind("gateway_payment", GatewayPayment, evolve_payment)
 news_stream = StreamKind("gateway_news", GatewayNews, evolve_news)
+reconciliation_stream = StreamKind("reconciliation", Reconciliation, evolve_reconciliation)
 
 
 def receive(

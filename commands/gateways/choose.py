@@ -14,6 +14,9 @@ from commands.settings import Settings
 
 log_lines = structlog.get_logger("commands.gateways")
 
+GATEWAYS = ("sandbox", "stripe")
+"""Their names."""
+
 
 def choose_gateway(settings: Settings) -> Gateway:
     """Stripe where its secret key is set, else the sandbox. GatewayUnavailable where that has no ledger."""

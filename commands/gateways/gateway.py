@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from aggregates.kernel import Money, OrderId
 from aggregates.payments.standing import Standing
@@ -39,7 +39,7 @@ class News:
     """Something happened at the gateway; reduced to what the books need, without secrets or persons.
 
     `standing`: join it. `look`: look at `reference`, the news does not tell enough (a dispute's has both).
-    `ignored`: do nothing, and why. None of these: a receipt, or what `notice` and `payout` say.
+    `ignored`: do nothing, and why. None of these: a receipt, or what `kind` and `notice` say.
     """
 
     event_id: str
@@ -51,7 +51,6 @@ class News:
     ignored: str | None = None  # kind, livemode, account, foreign: counted, nothing is written
     other_version: str | None = None  # of the API it was written for: an operator must mend the endpoint
     notice: Notice | None = None
-    payout: bool = False  # money was paid out: time for a reconciliation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +147,15 @@ class Gateway(Protocol):
 
     def recent(self, since: datetime) -> AsyncIterator[News]:
         """The news since a moment, oldest first, whether they were delivered or not."""
+
+    async def reported_until(self) -> datetime:
+        """Up to when (UTC) a balance report can be had by now."""
+
+    async def report(self, *, since: datetime, until: datetime, to: BinaryIO) -> None:
+        """Writes the itemized balance report of that time (UTC, to the second; without `until`), as CSV.
+
+        See commands.reconciliation.report. May take minutes; what was written before an error is no report.
+        """
 
     async def check(self) -> list[Finding]:
         """How the gateway is set up, for the log at the start; never raises."""

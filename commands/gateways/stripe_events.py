@@ -71,6 +71,7 @@ NOTICE_TYPES = (
     "review.closed",
 )
 PAYOUT_TYPES = ("payout.paid", "payout.reconciliation_completed")
+"""Money was paid out: time for a reconciliation."""
 SUBSCRIBED_TYPES = (*EVENT_TYPES, *RECEIPTS, *NOTICE_TYPES, *PAYOUT_TYPES)
 """What the webhook endpoint is to send, and what is fetched where it did not."""
 
@@ -107,7 +108,7 @@ def news_of(event: Object, *, livemode: bool, api_version: str) -> News:
     kind = kind.removeprefix("v1.")  # of a thin one
     notice = _notice(kind)
     receipt = kind in RECEIPTS or notice in ("early_fraud_warning", "review")
-    payout = kind.startswith("payout.")
+    payout = kind in PAYOUT_TYPES
     if not (kind in EVENT_TYPES or notice or receipt or payout):
         news = replace(news, ignored="kind")
     if event.get("context" if thin else "account") is not None:
@@ -115,7 +116,7 @@ def news_of(event: Object, *, livemode: bool, api_version: str) -> News:
     if event.get("livemode") is not livemode:
         news = replace(news, ignored="livemode")
     if news.ignored or payout:
-        return replace(news, payout=payout and not news.ignored)
+        return news
     news = replace(news, notice=notice)
     try:
         if thin:  # No object, only its id, which may be a charge's, a refund's or a dispute's.

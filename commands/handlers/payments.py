@@ -346,8 +346,10 @@ def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Dec
 
 
 def handle_raise_concern(cache: StateCache, command: RaiseConcern) -> Decision:
-    """Once, until it is written off."""
+    """Once, until it is written off; of an order that is not ours nothing."""
     account = Account(cache, command.order_id)
+    if account.order.placed is None:
+        return account.decision
     account.stepped(process.raise_concern(account.steps, order_id=command.order_id, concern=command.concern))
     account.settle(on=command.on)
     return account.decision
@@ -359,13 +361,13 @@ def _order_of(cache: StateCache, reference: str, standing: Standing | None) -> O
     if known.order_id is not None:
         return known.order_id
     told = None if standing is None else standing.order_id
-    if told is None or not _is_id(told):
+    if told is None or not is_id(told):
         return None
     asked: Payment = cache.state(payment.stream(told))
     return told if asked.amount is not None else None
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
     """Whether it can be the id of an order at all: anybody may write anything into a gateway's metadata."""
     return 0 < len(text) <= 64 and text.isascii() and text.isalnum()
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from commands.handlers import cart, catalog, fulfilment, inventory, orders, payments, refunds, terms
+from commands.handlers import (
+    cart,
+    catalog,
+    fulfilment,
+    inventory,
+    orders,
+    payments,
+    reconciliation,
+    refunds,
+    terms,
+)
 from commands.handlers.chargeable import Chargeable, any_amount
 from commands.loop.handling import Handlers
 
@@ -18,6 +28,7 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
         **fulfilment.HANDLERS,
         **refunds.handlers(chargeable),
         **payments.HANDLERS,
+        **reconciliation.HANDLERS,
     }
 
 

@@ -21,13 +21,23 @@ from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import AT_ONCE
 from commands.processes.owed import NEVER, Owed
 from commands.processes.payment import Payment
+from commands.processes.reconciliation import ReconcileAfterPayout
 from commands.processes.reservation_expiry import ReservationExpiry
 from commands.reconciliation.cli import table
 from event_store.postgres.log import PostgresLog
 from event_store.progress import FIRST, TriedWork
 
 KINDS = tuple(
-    kind.name for kind in (Payment, ReservationExpiry, HoldExpiry, ParkedPayments, NewsFetching, Owed)
+    kind.name
+    for kind in (
+        Payment,
+        ReservationExpiry,
+        HoldExpiry,
+        ParkedPayments,
+        NewsFetching,
+        ReconcileAfterPayout,
+        Owed,
+    )
 )
 RETRY_SECONDS_MAX = 15.0
 """How long a retry waits for what becomes of it; no call of a gateway takes longer than twelve seconds."""

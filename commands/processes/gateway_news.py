@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from prometheus_client import Counter
 
 from aggregates.payments.events import GatewayNewsFetched
@@ -18,8 +17,6 @@ from commands.handlers.payments import RecordGatewayNews, RecordNewsFetched
 from commands.loop.decision import Actor, Context
 from commands.processes.kind import Change, Due, NotYet, Opened
 from event_store.records import EventLog, RecordedEvent
-
-log_lines = structlog.get_logger("commands.processes")
 
 NEWS = Counter("daybook_gateway_news_total", "News of the gateway by what became of them", ["kind", "result"])
 
@@ -39,8 +36,6 @@ def command_of(news: News, *, received_on: datetime) -> RecordGatewayNews | None
         NEWS.labels(news.kind, news.ignored).inc()
         return None
     NEWS.labels(news.kind, "other_version" if news.other_version else "received").inc()
-    if news.payout:
-        log_lines.info("gateway_paid_out", event=news.event_id, next="daybook payments reconcile")
     return RecordGatewayNews(
         event_id=news.event_id,
         kind=news.kind,

@@ -11,8 +11,8 @@ from aggregates.kernel import OrderId
 from aggregates.payments import payment
 from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
+from commands.codec import CODEC
 from commands.reconciliation.matching import Fact, Kind, OurPayment, Window
-from event_store.codec import Codec
 from event_store.records import EventReader
 
 _MOVING = (
@@ -28,9 +28,12 @@ _Known = dict[tuple[str, Kind, str], tuple[int, bool]]
 T = TypeVar("T")
 
 
-def orders_moved(log: EventReader, window: Window) -> Iterator[OrderId]:
-    """The orders whose money moved in the time of a report, as the log has it; some more than once."""
-    prefix, after = f"{payment.stream.name}-", 0
+def orders_moved(log: EventReader, window: Window, *, after: int = 0) -> Iterator[OrderId]:
+    """The orders whose money moved in the time of a report, as the log has it; some more than once.
+
+    `after`: a position before which nothing of that time can lie.
+    """
+    prefix = f"{payment.stream.name}-"
     while page := log.read_all(after=after, limit=_PAGE, types=_MOVING):
         after = page[-1].position
         for event in page:
@@ -38,12 +41,12 @@ def orders_moved(log: EventReader, window: Window) -> Iterator[OrderId]:
                 yield event.stream.removeprefix(prefix)
 
 
-def our_payments(log: EventReader, codec: Codec, orders: Collection[OrderId]) -> Iterator[OurPayment]:
+def our_payments(log: EventReader, orders: Collection[OrderId]) -> Iterator[OurPayment]:
     """The gateway's payments of the orders; of an order that the log does not know there are none."""
     for chunk in _chunks(orders, _STREAMS_AT_ONCE):
         streams = log.read_streams([payment.stream(order) for order in chunk])
         for order, events in zip(chunk, streams.values(), strict=True):
-            yield from payments_of(order, ((codec.decode(one), one.valid_at) for one in events))
+            yield from payments_of(order, ((CODEC.decode(one), one.valid_at) for one in events))
 
 
 def payments_of(order: OrderId, events: Iterable[tuple[Any, datetime]]) -> Iterator[OurPayment]:
@@ -77,11 +80,12 @@ def _known(state: Payment) -> _Known:
     return {
         (reference, kind, item): (amount, certain)
         for reference, standing in state.standings.items()
-        for kind, item, amount, certain in _moved(standing)
+        for kind, item, amount, certain in moved(standing)
     }
 
 
-def _moved(standing: Standing) -> Iterator[tuple[Kind, str, int, bool]]:
+def moved(standing: Standing) -> Iterator[tuple[Kind, str, int, bool]]:
+    """What a standing says moved: kind, item, amount, and whether a report must have it."""
     yield "charge", standing.reference, standing.captured, True
     for refund in standing.refunds:
         yield "refund", refund.reference, -refund.amount, refund.state == "succeeded"

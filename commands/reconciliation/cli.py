@@ -1,31 +1,44 @@
-"""`daybook payments reconcile`: the gateway's balance report held against our payments."""
+"""`daybook payments reconcile | reconciliations | report`: the gateway's balance report and our payments."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import click
 import msgspec
 
-from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import Money
-from commands.gateways.choose import choose_gateway
-from commands.gateways.sandbox.balance_report import report_lines
-from commands.gateways.sandbox.gateway import SandboxGateway
+from aggregates.payments.events import BalanceReconciled
+from commands.codec import CODEC
+from commands.gateways.choose import GATEWAYS, choose_gateway
+from commands.gateways.gateway import Gateway, GatewayError
+from commands.handlers.registry import HANDLERS
 from commands.importing.progress import Progress
 from commands.importing.running import quiet_logs
+from commands.loop.decision import Context
+from commands.loop.handling import Handling
+from commands.operator.handling import CHANNEL, OPERATOR
+from commands.reconciliation.fetching import (
+    REACH,
+    Begin,
+    fetched_report,
+    next_begin,
+    reconcile_fetched,
+    recorded,
+)
 from commands.reconciliation.healing import healing
 from commands.reconciliation.matching import Finding, Total, Verdict
-from commands.reconciliation.report import MalformedReport, balance_report, major
+from commands.reconciliation.report import MalformedReport, major
 from commands.reconciliation.running import Reconciliation, reconcile
 from commands.settings import Settings
-from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
+from event_store.records import EventReader
 
 FINDINGS_SHOWN_MAX = 20
 VERDICTS: dict[Verdict, str] = {
@@ -34,6 +47,7 @@ VERDICTS: dict[Verdict, str] = {
     "missing_at_stripe": "missing at Stripe",
     "missing_here": "missing here",
     "healed": "healed",
+    "another_report": "in another report",
     "foreign": "foreign",
 }
 KINDS = {
@@ -66,14 +80,25 @@ def end(text: str) -> datetime:
 
 
 @click.command("reconcile")
-@click.argument("report", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="REPORT.csv")
+@click.argument(
+    "report",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="[REPORT.csv]",
+    required=False,
+)
 @click.option(
     "--since",
     type=beginning,
     metavar="TIME",
-    help="When the report begins. [default: the day of its first line]",
+    help="When the report begins. [default: the day of its first line; of one that is fetched: "
+    "the end of the last reconciliation]",
 )
-@click.option("--until", type=end, metavar="TIME", help="When the report ends. [default: its last line]")
+@click.option(
+    "--until",
+    type=end,
+    metavar="TIME",
+    help="When the report ends. [default: its last line; of one that is fetched: as late as can be]",
+)
 @click.option(
     "--no-look", is_flag=True, help="Do not ask the gateway about what is missing here; write nothing."
 )
@@ -83,53 +108,130 @@ def end(text: str) -> datetime:
 @click.pass_obj
 def reconcile_command(
     addresses: Addresses,
-    report: Path,
+    report: Path | None,
     since: datetime | None,
     until: datetime | None,
     no_look: bool,
     as_json: bool,
 ) -> None:
-    """Hold Stripe's itemized balance report (balance_change_from_activity.itemized.6) against our payments.
+    """Hold the gateway's itemized balance report against our payments.
 
-    The report must have the columns payment_metadata[order] and payment_intent_id. What it has and we do not
-    is looked at, joined into our books and so healed. The exit code is 1 where anything is left that is
-    neither matched nor healed nor foreign.
+    Without REPORT.csv it is fetched, orders that are left are put on the list of `daybook payments owed`, and
+    the outcome is recorded, as a process does by itself after each payout. A file is Stripe's
+    balance_change_from_activity.itemized.6, with the columns payment_metadata[order] and payment_intent_id.
+
+    What the report has and we do not is looked at, joined into our books and so healed. The exit code is 1
+    where anything is left to be looked into.
     """
     try:
         with quiet_logs():
             found = asyncio.run(_reconciled(addresses, report, since, until, look=not no_look))
     except MalformedReport as error:
-        raise click.ClickException(f"{report}: {error}") from error
+        raise click.ClickException(f"{report or 'the report'}: {error}") from error
+    except GatewayError as error:
+        raise click.ClickException(f"the gateway has no report to give: {error}") from error
     click.echo(in_json(found) if as_json else in_words(found))
     if found.left:
         raise click.exceptions.Exit(1)
 
 
+@click.command("reconciliations")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of the table.")
+@click.pass_obj
+def reconciliations_command(addresses: Addresses, limit: int, as_json: bool) -> None:
+    """List what came of fetched balance reports, the latest first.
+
+    Orders that were left are on the list of `daybook payments owed`.
+    """
+    with closing(PostgresLog.open(addresses.postgres_url, read_only=True)) as log:
+        found = [one for gateway in GATEWAYS for one in recorded(log, gateway)]
+    found = sorted(found, key=lambda one: one.until)[: -limit - 1 : -1]
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+        return
+    head = ("gateway", "since (UTC)", "until (UTC)", "lines", "healed", "left", "failure")
+    click.echo(table(iter([head, *map(_row, found)])) if found else "There is none.")
+
+
+def _row(one: BalanceReconciled) -> tuple[str, ...]:
+    times = (f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (one.since, one.until))
+    return (
+        one.gateway,
+        *times,
+        f"{one.lines:,}",
+        f"{one.healed:,}",
+        f"{one.left:,}",
+        one.failure or "-",
+    )
+
+
 @click.command("report")
 @click.argument("report", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.csv")
+@click.option("--since", type=beginning, metavar="TIME", help="When it begins. [default: 31 days ago]")
+@click.option("--until", type=end, metavar="TIME", help="When it ends. [default: as late as can be]")
 @click.pass_obj
-def report_command(addresses: Addresses, report: Path) -> None:
-    """Write the sandbox's balance report, as Stripe would, to OUT.csv."""
-    gateway = choose_gateway(_settings(addresses))
-    if not isinstance(gateway, SandboxGateway):
-        raise click.ClickException(f"{gateway.name} makes its report itself: download it there")
-    with closing(gateway), report.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(balance_report(report_lines(gateway.books)))
+def report_command(
+    addresses: Addresses, report: Path, since: datetime | None, until: datetime | None
+) -> None:
+    """Fetch the gateway's balance report into OUT.csv."""
+
+    async def fetch() -> None:
+        async with aclosing(choose_gateway(_settings(addresses))) as gateway:
+            ends = await _ends(gateway, until)
+            async with fetched_report(gateway, since=since or ends - REACH, until=ends) as file:
+                shutil.copyfile(file, report)
+
+    try:
+        asyncio.run(fetch())
+    except GatewayError as error:
+        raise click.ClickException(f"the gateway has no report to give: {error}") from error
 
 
 async def _reconciled(
-    addresses: Addresses, file: Path, since: datetime | None, until: datetime | None, *, look: bool
+    addresses: Addresses, file: Path | None, since: datetime | None, until: datetime | None, *, look: bool
 ) -> Reconciliation:
-    codec, progress = Codec(EVENT_TYPES), Progress()
-    with closing(PostgresLog.open(addresses.postgres_url, read_only=not look)) as log:
-        async with AsyncExitStack() as opened:
-            opened.callback(progress.close)
-            heal = None
-            if look:
-                gateway = choose_gateway(_settings(addresses))
-                opened.push_async_callback(gateway.aclose)
-                heal = await opened.enter_async_context(healing(log, codec, gateway))
-            return await reconcile(file, log, codec, since=since, until=until, heal=heal, progress=progress)
+    progress = Progress()
+    async with AsyncExitStack() as opened:
+        log = opened.enter_context(closing(PostgresLog.open(addresses.postgres_url, read_only=not look)))
+        opened.callback(progress.close)
+        if file is not None and not look:
+            return await reconcile(file, log, since=since, until=until, progress=progress)
+        gateway = await opened.enter_async_context(aclosing(choose_gateway(_settings(addresses))))
+        if not look:
+            since, until = await _window(gateway, log, since, until)
+            fetched = await opened.enter_async_context(fetched_report(gateway, since=since, until=until))
+            return await reconcile(fetched, log, since=since, until=until, progress=progress)
+        handling = await opened.enter_async_context(Handling(log, CODEC, HANDLERS))
+
+        async def submit(command: Any) -> Any:
+            return await handling.handle(command, Context(actor=OPERATOR, channel=CHANNEL))
+
+        if file is not None:
+            heal = healing(gateway, submit)
+            return await reconcile(file, log, since=since, until=until, heal=heal, progress=progress)
+        since, until = await _window(gateway, log, since, until)
+        found, record = await reconcile_fetched(
+            gateway, log, submit, begin=Begin(since), until=until, progress=progress
+        )
+        await submit(record)
+        return found
+
+
+async def _window(
+    gateway: Gateway, log: EventReader, since: datetime | None, until: datetime | None
+) -> tuple[datetime, datetime]:
+    """The time of a report that is fetched: by default from the end of the last one, as far as it can be."""
+    until = await _ends(gateway, until)
+    since = since or next_begin(log, gateway.name, until=until).since
+    if since >= until:
+        raise click.ClickException(f"{gateway.name} reports up to {until:%Y-%m-%d %H:%M} UTC so far")
+    return since, until
+
+
+async def _ends(gateway: Gateway, until: datetime | None) -> datetime:
+    reported = (await gateway.reported_until()).replace(microsecond=0)
+    return reported if until is None else min(until, reported)
 
 
 def _settings(addresses: Addresses) -> Settings:

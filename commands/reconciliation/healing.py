@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
+from aggregates.payments.standing import Standing
 from commands.gateways.gateway import Gateway
 from commands.handlers.payments import JoinStanding
-from commands.handlers.registry import HANDLERS
-from commands.loop.decision import Context
-from commands.loop.handling import Handling
-from commands.operator.handling import CHANNEL, OPERATOR
 from commands.reconciliation.running import Heal
-from event_store.codec import Codec
-from event_store.records import EventLog
+
+Submit = Callable[[Any], Awaitable[Any]]
+"""Has a command handled."""
 
 
-@asynccontextmanager
-async def healing(log: EventLog, codec: Codec, gateway: Gateway) -> AsyncIterator[Heal]:
+def healing(gateway: Gateway, submit: Submit) -> Heal:
     """See Heal; the steps that follow from what is joined are the running system's to do."""
-    async with Handling(log, codec, HANDLERS) as handling:
 
-        async def heal(reference: str) -> None:
-            response = await gateway.look(reference)
-            command = JoinStanding(standing=response.standing, on=datetime.now(UTC).date())
-            await handling.handle(command, Context(actor=OPERATOR, channel=CHANNEL))
+    async def heal(reference: str) -> Standing:
+        response = await gateway.look(reference)
+        await submit(JoinStanding(standing=response.standing, on=datetime.now(UTC).date()))
+        return response.standing
 
-        yield heal
+    return heal

@@ -17,8 +17,10 @@ LAG = timedelta(hours=3)
 """What happened this shortly before a report's end may not have reached it."""
 
 Kind = Literal["charge", "refund", "refund_failure", "dispute"]
-Verdict = Literal["matched", "differing", "missing_at_stripe", "missing_here", "healed", "foreign"]
-SETTLED: frozenset[Verdict] = frozenset({"matched", "healed", "foreign"})
+Verdict = Literal[
+    "matched", "differing", "missing_at_stripe", "missing_here", "healed", "another_report", "foreign"
+]
+SETTLED: frozenset[Verdict] = frozenset({"matched", "healed", "another_report", "foreign"})
 """What leaves nothing to be done."""
 
 KINDS: Mapping[str, Kind] = {

@@ -7,6 +7,7 @@ from typing import assert_never
 from aggregates.kernel import Money
 from aggregates.payments.events import (
     ActionRequired,
+    BalanceReconciled,
     ConcernRaised,
     GatewayEvent,
     GatewayNewsFetched,
@@ -49,6 +50,7 @@ _CONCERNS = {
     "early_fraud_warning": "the card's issuer warns of fraud",
     "review": "the gateway holds it for review",
     "hold_lapses": "its hold is about to lapse",
+    "unreconciled": "the gateway's balance report says otherwise",
 }
 
 
@@ -221,6 +223,9 @@ def describe_gateway(event: GatewayEvent) -> str:
             return f"The gateway's payment {reference} is for no order of ours."
         case GatewayNewsFetched(gateway=gateway, up_to=up_to):
             return f"All news of {gateway} up to {format_time(up_to)} were asked for."
+        case BalanceReconciled(gateway=gateway, since=since, until=until, left=left, failure=failure):
+            result = f"failed: {failure}" if failure else f"{left or 'nothing'} left to be looked into"
+            return f"Reconciled with {gateway} from {format_time(since)} to {format_time(until)}: {result}."
         case _:
             assert_never(event)
 

@@ -25,6 +25,7 @@ from aggregates.orders import credit_note, order
 from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import (
+    BalanceReconciled,
     GatewayEvent,
     GatewayNewsFetched,
     GatewayNewsParked,
@@ -79,6 +80,7 @@ _STREAM_OF: dict[type, tuple[StreamKind, str]] = {
     GatewayNewsParked: (gateway.payment_stream, "gateway_reference"),
     GatewayPaymentForeign: (gateway.payment_stream, "gateway_reference"),
     GatewayNewsFetched: (gateway.news_stream, "gateway"),
+    BalanceReconciled: (gateway.reconciliation_stream, "gateway"),
 }
 """The kind of an event's stream, and the field that names it there; a number's event has no such field."""
 

@@ -16,7 +16,6 @@ from event_store.postgres.log import PostgresLog
 from tests.bench import ours
 from tests.bench.server import own_postgres
 from tests.payments.reported import NOVEMBER, OCTOBER, lines_of, many, write_log
-from tests.shop.facts import CODEC
 
 PAYMENTS = 91_000
 """With their refunds and disputes a little more than 100,000 lines."""
@@ -48,4 +47,4 @@ def main() -> None:
 
 def _reconciled(file: Path, log: PostgresLog) -> Reconciliation:
     progress = Progress(io.StringIO())
-    return asyncio.run(reconcile(file, log, CODEC, since=OCTOBER, until=NOVEMBER, progress=progress))
+    return asyncio.run(reconcile(file, log, since=OCTOBER, until=NOVEMBER, progress=progress))

@@ -356,7 +356,7 @@ def test_an_event_is_read_by_its_object(kind):
     assert (news.event_id, news.kind, news.created) == ("evt_3Qx1", kind, NOW)
     assert (news.reference, news.standing) == (INTENT, expected)
     assert (news.look, news.notice) == (about_dispute, "dispute" if about_dispute else None)
-    assert (news.ignored, news.payout, news.other_version) == (None, False, None)
+    assert (news.ignored, news.other_version) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -381,9 +381,11 @@ def test_a_warning_or_review_is_a_notice(kind, notice):
     assert (news.notice, news.reference, news.standing, news.look) == (notice, INTENT, None, False)
 
 
-def test_a_payout_is_time_for_a_reconciliation():
-    for one in (event("payout.paid", {"id": "po_1"}), thin("v1.payout.paid", "po_1")):
-        assert (read(one).payout, read(one).ignored, read(one).standing) == (True, None, None)
+def test_a_payout_is_a_receipt_and_other_news_of_it_are_not_read():
+    for one in (event("payout.paid", {"id": "po_1"}), thin("v1.payout.reconciliation_completed", "po_1")):
+        news = read(one)
+        assert (news.ignored, news.standing, news.reference, news.look) == (None, None, None, False)
+    assert read(event("payout.created", {"id": "po_1"})).ignored == "kind"
 
 
 @pytest.mark.parametrize(
@@ -404,7 +406,7 @@ def test_a_payout_is_time_for_a_reconciliation():
 )
 def test_what_is_not_ours_is_ignored_and_says_why(one, why):
     news = read(one)
-    assert (news.ignored, news.standing, news.look, news.payout) == (why, None, False, False)
+    assert (news.ignored, news.standing, news.look) == (why, None, False)
 
 
 @pytest.mark.parametrize("version", ["2024-06-20", None, 7, PERSONAL[1]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 from aggregates.inventory import stock
 from aggregates.kernel import Money
@@ -12,8 +13,12 @@ from aggregates.payments.observation import observe
 from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox.balance_report import report_lines
 from commands.gateways.sandbox.books import Books
+from commands.handlers.registry import HANDLERS
 from commands.importing.progress import Progress
-from commands.reconciliation.healing import healing
+from commands.loop.decision import Context
+from commands.loop.handling import Handling
+from commands.operator.handling import CHANNEL, OPERATOR
+from commands.reconciliation.healing import Submit, healing
 from commands.reconciliation.report import balance_report
 from commands.reconciliation.running import reconcile
 from event_store.records import EventLog
@@ -49,6 +54,15 @@ async def capture_unheard(gateway: Gateway, reference: str) -> None:
     await gateway.capture(key=_key(2), reference=reference, amount=TOTAL)
 
 
+def submitting(handling: Handling) -> Submit:
+    """Has commands handled as an operator's."""
+
+    async def submit(command: Any) -> Any:
+        return await handling.handle(command, Context(actor=OPERATOR, channel=CHANNEL))
+
+    return submit
+
+
 async def loses_and_heals(log: EventLog, folder: Path, gateway: Gateway, books: Books) -> None:
     """Captured, refunded at the dashboard, disputed, won, the refund failed: all lost here, then healed."""
     reference = await authorized(log, gateway)
@@ -59,9 +73,10 @@ async def loses_and_heals(log: EventLog, folder: Path, gateway: Gateway, books: 
     file = folder / "report.csv"
     file.write_text("".join(balance_report(report_lines(books))))
     progress = Progress(io.StringIO())
-    before = await reconcile(file, log, CODEC, progress=progress)
-    async with healing(log, CODEC, gateway) as heal:
-        healed, after = [await reconcile(file, log, CODEC, heal=heal, progress=progress) for _ in range(2)]
+    before = await reconcile(file, log, progress=progress)
+    async with Handling(log, CODEC, HANDLERS) as handling:
+        heal = healing(gateway, submitting(handling))
+        healed, after = [await reconcile(file, log, heal=heal, progress=progress) for _ in range(2)]
     await gateway.aclose()
     kinds = ["charge", "dispute", "dispute", "refund", "refund_failure"]
     assert [

@@ -6,8 +6,10 @@ import asyncio
 import io
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from aggregates.kernel import Money
 from aggregates.payments import payment
 from aggregates.payments.events import PaymentCaptured, PaymentRequested
+from aggregates.payments.standing import Standing, join
 from commands.cli import payments_group
 from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.gateway import SandboxGateway
@@ -26,13 +29,19 @@ from commands.importing.progress import Progress
 from commands.reconciliation.books import payments_of
 from commands.reconciliation.matching import KINDS, LAG
 from commands.reconciliation.report import COLUMNS, Line, MalformedReport, balance_report, read_report
-from commands.reconciliation.running import FAILURES_MAX, LOOKS_AT_ONCE, Heal, Reconciliation, reconcile
+from commands.reconciliation.running import (
+    EDGE_MAX,
+    FAILURES_MAX,
+    LOOKS_AT_ONCE,
+    Heal,
+    Reconciliation,
+    reconcile,
+)
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from tests.payments.healing import authorized, capture_unheard, loses_and_heals
-from tests.payments.reported import NOVEMBER, OCTOBER, Paid, lines_of, write_log
-from tests.shop.facts import CODEC
+from tests.payments.reported import NOVEMBER, OCTOBER, Paid, lines_of, story_of, write_log
 from tests.shop.log import Shop
 
 Found = set[tuple[str, str, str]]
@@ -54,7 +63,7 @@ def reconciled(
     heal: Heal | None = None,
 ) -> Reconciliation:
     progress = Progress(io.StringIO())
-    return asyncio.run(reconcile(file, log, CODEC, since=since, until=until, heal=heal, progress=progress))
+    return asyncio.run(reconcile(file, log, since=since, until=until, heal=heal, progress=progress))
 
 
 def found(result: Reconciliation) -> Found:
@@ -446,7 +455,7 @@ def test_what_is_missing_here_is_looked_at_and_matched_ever_after(log: EventLog,
 def test_what_cannot_be_looked_at_stays_missing(tmp_path: Path) -> None:
     paid = Paid(number=1, at=OCTOBER)
 
-    async def away(reference: str) -> None:
+    async def away(reference: str) -> Standing:
         raise GatewayUnavailable(f"no way to {reference}")
 
     result = reconciled(MemoryLog(), write(tmp_path, lines_of([paid])), heal=away)
@@ -458,7 +467,7 @@ def test_a_gateway_that_is_away_is_not_asked_for_ever(tmp_path: Path) -> None:
     payments = [Paid(number=number, at=OCTOBER) for number in range(100)]
     tried: list[str] = []
 
-    async def away(reference: str) -> None:
+    async def away(reference: str) -> Standing:
         tried.append(reference)
         raise GatewayUnavailable("no_answer")
 
@@ -471,14 +480,66 @@ def test_a_look_that_tells_nothing_new_heals_nothing(tmp_path: Path) -> None:
     paid = Paid(number=1, at=OCTOBER)
     looked: list[str] = []
 
-    async def nothing_new(reference: str) -> None:
+    async def nothing_new(reference: str) -> Standing:
         looked.append(reference)
+        return known(paid)
 
     lines = lines_of([paid])
     lines[0] = replace(lines[0], gross=1300, facing=Money(1300, "EUR"))
     result = reconciled(log_of([paid]), write(tmp_path, lines), heal=nothing_new)
     assert looked == [paid.reference]
     assert found(result) == {("differing", "charge", paid.reference)}
+
+
+def known(paid: Paid) -> Standing:
+    """What the gateway says of a payment, when it is looked at."""
+    return reduce(join, (standing for _, standing in story_of(paid)[0]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "there"),
+    [
+        ("charge", {}),
+        ("refund", {"refunds": ((300, "succeeded"),)}),
+        ("refund_failure", {"refunds": ((300, "failed"),)}),
+        ("dispute", {"disputed": 400}),
+    ],
+)
+def test_what_a_report_lacks_is_in_another_one_where_the_gateway_has_it(
+    tmp_path: Path, kind: str, there: dict[str, Any]
+) -> None:
+    paid = Paid(number=1, at=OCTOBER, **there)
+    less = replace(known(paid), captured=1298, refunds=(), moves=())
+    lines = lines_of([paid], others=False)
+    lacking = [line for line in lines if KINDS[line.category] != kind]
+
+    def result(says: Standing) -> Reconciliation:
+        async def look(reference: str) -> Standing:
+            assert reference == paid.reference
+            return says
+
+        return reconciled(log_of([paid]), write(tmp_path, lacking), heal=look)
+
+    there_all = result(known(paid))
+    [(verdict, found_kind, _)] = found(there_all)
+    assert (verdict, found_kind, there_all.left) == ("another_report", kind, [])
+    not_there = result(less)
+    assert [(one.verdict, one.kind) for one in not_there.left] == [("missing_at_stripe", kind)]
+
+
+def test_what_more_lacks_than_an_edge_can_explain_is_not_looked_at(tmp_path: Path) -> None:
+    looked: list[str] = []
+
+    async def look(reference: str) -> Standing:
+        looked.append(reference)
+        return known(Paid(number=int(reference.removeprefix("pi_")), at=OCTOBER))
+
+    for count, expected in ((EDGE_MAX, EDGE_MAX), (EDGE_MAX + 1, 0)):
+        looked.clear()
+        payments = [Paid(number=number, at=OCTOBER) for number in range(count)]
+        result = reconciled(log_of(payments), write(tmp_path, []), heal=look)
+        assert len(looked) == expected
+        assert len(result.left) == count - expected
 
 
 # The command line.
@@ -551,6 +612,16 @@ def test_a_difference_is_shown_with_both_amounts_and_the_exit_code_is_1(system: 
     assert "12.99 EUR here, 13.00 EUR in the report (line 2)" in result.stdout
 
 
+def test_an_order_that_no_shop_can_have_is_none_of_ours_to_read(system: Addresses) -> None:
+    """Anybody may write anything into a gateway's metadata."""
+    PostgresLog.open(system.postgres_url).close()
+    [line] = lines_of([Paid(number=1, at=OCTOBER)], others=False)
+    report = write(system.data_dir, [replace(line, order=order) for order in ("a\x00b",)])
+    result = called(system, "reconcile", "--no-look", str(report))
+    assert result.exit_code == 1, result.output
+    assert "1 left to be looked into." in result.stdout
+
+
 def test_a_file_that_is_no_report_is_one_line_on_standard_error(system: Addresses) -> None:
     report = system.data_dir / "wrong.csv"
     report.write_text("id,Amount\n")
@@ -560,3 +631,69 @@ def test_a_file_that_is_no_report_is_one_line_on_standard_error(system: Addresse
     assert result.stdout == ""
     assert f"Error: {report}: line 1: no itemized balance report" in result.stderr
     assert called(system, "reconcile", str(system.data_dir / "none.csv")).exit_code == 2
+
+
+def test_without_a_file_the_report_is_fetched_and_the_outcome_recorded(system: Addresses) -> None:
+    async def shop(log: PostgresLog) -> None:
+        gateway = SandboxGateway(system.data_dir / "sandbox.sqlite")
+        reference = await authorized(log, gateway)
+        await capture_unheard(gateway, reference)
+        await gateway.aclose()
+
+    log = PostgresLog.open(system.postgres_url)
+    asyncio.run(shop(log))
+    log.close()
+    unlooked = called(system, "reconcile", "--no-look")
+    assert unlooked.exit_code == 1, unlooked.output
+    assert "1 left to be looked into." in unlooked.stdout
+    assert called(system, "reconciliations").stdout == "There is none.\n"
+
+    looked = called(system, "reconcile")
+    assert looked.exit_code == 0, looked.output
+    assert "healed:\n  charge of order cccc" in looked.stdout
+    falsify(system, 1300)
+    left = called(system, "reconcile", "--since", "2026-01-01", "--json")
+    assert left.exit_code == 1, left.output
+    shown = json.loads(left.stdout)
+    assert [one["verdict"] for one in shown["findings"]] == ["differing"]
+    assert shown["since"] == "2026-01-01T00:00:00Z"
+
+    listed = json.loads(called(system, "reconciliations", "--json").stdout)
+    assert [(one["lines"], one["healed"], one["left"]) for one in listed] == [(1, 0, 1), (1, 1, 0)]
+    assert "sandbox" in called(system, "reconciliations", "--limit", "1").stdout
+    owed = json.loads(called(system, "owed", "--json").stdout)
+    assert [one["concerns"] for one in owed] == [["unreconciled"]]
+
+    refused = called(system, "reconcile", "--since", "2100-01-01")
+    assert refused.exit_code == 1
+    assert "Error: sandbox reports up to" in refused.stderr
+
+
+def falsify(system: Addresses, gross: int) -> None:
+    """The gateway's books say another amount of the charge."""
+    with closing(SandboxGateway(system.data_dir / "sandbox.sqlite")) as gateway:
+        gateway.books._ledger.write(
+            "UPDATE objects SET body = json_set(body, '$.amount', ?) WHERE kind = 'balance_transaction'",
+            (gross,),
+        )
+
+
+def test_a_gateway_without_a_report_is_one_line_on_standard_error(
+    system: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in STRIPE_NOWHERE.items():
+        monkeypatch.setenv(f"DAYBOOK_STRIPE_{name}", value)
+    PostgresLog.open(system.postgres_url).close()
+    for command in (("reconcile",), ("reconcile", "--no-look"), ("report", str(system.data_dir / "x.csv"))):
+        result = called(system, *command)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "Error: the gateway has no report to give: no_connection" in result.stderr
+    assert not (system.data_dir / "x.csv").exists()
+
+
+STRIPE_NOWHERE = {
+    "SECRET_KEY": "sk_test_1",
+    "WEBHOOK_SECRET": "whsec_1",
+    "PUBLISHABLE_KEY": "pk_test_1",
+    "API_BASE": "http://127.0.0.1:9",  # the port of `discard`: nobody listens
+}

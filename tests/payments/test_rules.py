@@ -608,6 +608,12 @@ def test_concerns_are_listed_until_they_are_written_off() -> None:
     assert desk.owed() == NOTHING, "the money is taken: no hold can lapse"
 
 
+def test_a_concern_about_an_order_that_is_not_ours_is_none() -> None:
+    desk = Desk()
+    decision = desk.do(RaiseConcern(order_id="another", concern="unreconciled", on=TODAY))
+    assert decision.events == []
+
+
 def test_news_of_an_unknown_payment_waits_for_its_order() -> None:
     desk = Desk()
     desk.place(capture="fulfilment")

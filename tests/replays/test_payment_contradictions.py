@@ -11,6 +11,7 @@ import pytest
 from aggregates.kernel import Money
 from aggregates.payments import payment, process
 from aggregates.payments.events import (
+    BalanceReconciled,
     GatewayNewsFetched,
     GatewayNewsParked,
     GatewayNewsReceived,
@@ -89,6 +90,9 @@ LINKED = GatewayPaymentLinked(gateway_reference=PI, order_id=ANNA)
 PARKED = GatewayNewsParked(gateway_reference=PI, standing=None)
 FOREIGN = GatewayPaymentForeign(gateway_reference="pi_x")
 FETCHED = GatewayNewsFetched(gateway="sandbox", up_to=NOON)
+RECONCILED = BalanceReconciled(
+    gateway="sandbox", since=NOON - timedelta(days=1), until=NOON, lines=1, healed=0, left=0
+)
 
 
 @pytest.fixture
@@ -135,6 +139,7 @@ def shop() -> Story:
         ([LINKED, replace(FOREIGN, gateway_reference=PI)], f"the order of {PI} is known"),
         ([FOREIGN, replace(PARKED, gateway_reference="pi_x")], "pi_x is none of ours"),
         ([FETCHED, replace(FETCHED, up_to=NOON - timedelta(hours=1))], "were asked for before"),
+        ([replace(RECONCILED, since=NOON)], f"reconciled from {NOON} to {NOON}"),
     ],
 )
 def test_what_contradicts_is_found(shop: Story, events: list[Any], words: str) -> None:
@@ -192,6 +197,7 @@ def test_what_is_owed_is_held_against_the_states_of_that_moment(
         [taken(), TOOK, replace(TOOK, amount=money(99), transaction="txn_2")],
         [replace(FOREIGN, gateway_reference="pi_y"), replace(LINKED, gateway_reference="pi_y")],
         [replace(PARKED, gateway_reference="pi_y"), replace(LINKED, gateway_reference="pi_y"), NEWS],
+        [RECONCILED, RECONCILED],
     ],
 )
 def test_what_may_be_so_contradicts_nothing(shop: Story, events: list[Any]) -> None:

@@ -20,6 +20,7 @@ from aggregates.orders import credit_note, order
 from aggregates.orders.events import Address, CreditNoteIssued, OrderLine, OrderPlaced
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import (
+    BalanceReconciled,
     GatewayNewsFetched,
     GatewayNewsParked,
     GatewayNewsReceived,
@@ -50,6 +51,7 @@ _STREAMS: dict[str, tuple[StreamKind, str]] = {
     "gateway_event": (gateway.event_stream, "event_id"),
     "gateway_payment": (gateway.payment_stream, "gateway_reference"),
     "gateway_news": (gateway.news_stream, "gateway"),
+    "reconciliation": (gateway.reconciliation_stream, "gateway"),
 }
 """By context, or by module where a context has several: the kind of stream, and the field that names one."""
 
@@ -65,6 +67,8 @@ def stream_of(event: Any) -> str:
             context = "gateway_payment"
         case GatewayNewsFetched():
             context = "gateway_news"
+        case BalanceReconciled():
+            context = "reconciliation"
         case _ if isinstance(event, ProcessEvent):
             context = "process"
         case _:

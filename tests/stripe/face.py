@@ -21,6 +21,7 @@ import httpx
 
 from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.books import Books, Reply
+from tests.stripe.reporting import Reports
 
 KEY = "sk_test_face"
 
@@ -45,8 +46,12 @@ class Face:
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
+    reports: Reports = field(init=False)
     _under_way: set[str] = field(default_factory=set)
     _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __post_init__(self) -> None:
+        self.reports = Reports(self.books)
 
     def made(self, operation: str) -> list[Call]:
         """The calls of an operation, in order."""
@@ -147,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
         if identity is not None:
             parameters["id"] = identity
         key = self.headers.get("Idempotency-Key") if self.command == "POST" else None
+        if operation == "files.contents":
+            self._send_file(str(identity))
+            return
         refusal = self._refused(form, key)
         with face.holding(key) as free:
             if refusal is not None:
@@ -165,8 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply, key)
 
     def _done(self, operation: str, parameters: dict[str, Any], key: str | None) -> Reply:
+        face = self.server.face
+        if (report := face.reports.reply(operation, parameters, face.url)) is not None:
+            return report
         try:
-            return self.server.face.books.request(operation, parameters, key=key)
+            return face.books.request(operation, parameters, key=key)
         except GatewayUnavailable as error:
             return _error(503, "api_error", error.code)
 
@@ -190,6 +201,18 @@ class _Handler(BaseHTTPRequestHandler):
         if shown.status_code < 400:
             return None
         return Reply(status=shown.status_code, body=shown.json(), request_id="req_mock")
+
+    def _send_file(self, file: str) -> None:
+        """Of another host of Stripe's, which stripe-mock does not play."""
+        face = self.server.face
+        allowed = self.headers.get("Authorization") == f"Bearer {face.key}"
+        status = face.reports.file_status if allowed else 401
+        face.calls.append(Call("files.contents", None, {"id": file}, status))
+        body = face.reports.contents(file) if status == 200 else b'{"error": {}}'
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _send(self, reply: Reply, key: str | None) -> None:
         body = b"<html>502" if reply.fault == "garbled" else json.dumps(reply.body).encode()
@@ -220,7 +243,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _operation(method: str, parts: list[str]) -> tuple[str, str | None]:
     """The operation's name in Stripe's library, and the object that the path names."""
-    match method, parts[1:]:
+    match method, [part for part in parts[1:] if part != "reporting"]:
+        case "GET", ["files", identity, "contents"]:
+            return "files.contents", identity
         case "GET", [kind]:
             return f"{kind}.list", None
         case "GET", [kind, identity]:

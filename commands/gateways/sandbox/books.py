@@ -93,6 +93,16 @@ class Outgoing:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A movement of our balance; by its number, later ones have higher ones."""
+
+    number: int
+    transaction: Object
+    source: Object  # the charge, refund or dispute
+    payment: Object
+
+
 class Books:
     """The books at `path`, which are made where they are missing; several processes may share them."""
 
@@ -231,6 +241,11 @@ class Books:
         """The money stays gone; after a dispute that was won it goes again."""
         self.dispute_becomes(dispute, "lost")
 
+    def pay_out(self) -> None:
+        """The gateway pays our balance out, as it does by itself each day; only the news of it is kept."""
+        with self._ledger.transaction():
+            self._payments().pay_out()
+
     # What there is to see
 
     def charges(self, order_id: OrderId | None = None) -> list[Charge]:
@@ -248,6 +263,21 @@ class Books:
         """A payment's charges, refunds, disputes or balance transactions, in Stripe's shape, oldest first."""
         with self._ledger.transaction():
             return self._payments().of_payment(reference, kind)
+
+    def moved(self, since: datetime, until: datetime, *, after: int = 0, limit: int = 500) -> list[Moved]:
+        """Movements of our balance in that time, in the order in which they were made; a page of them."""
+        with self._ledger.transaction():
+            rows = self._ledger.rows(
+                "SELECT rowid, payment, body FROM objects WHERE kind = 'balance_transaction'"
+                " AND created >= ? AND created < ? AND rowid > ? ORDER BY rowid LIMIT ?",
+                (int(since.timestamp()), int(until.timestamp()), after, limit),
+            )
+            payments = self._payments()
+            moved = [(number, payment, unpacked(body)) for number, payment, body in rows]
+            return [
+                Moved(number, one, payments.load(one["source"]), payments.load(payment))
+                for number, payment, one in moved
+            ]
 
     def events(self, since: datetime, *, echoes: bool = True) -> list[Object]:
         """The events since a moment, oldest first; without `echoes` those of our own calls are left out."""

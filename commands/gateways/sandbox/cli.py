@@ -30,7 +30,7 @@ class Addresses(Protocol):
 def sandbox_group() -> None:
     """The sandbox payment gateway: acting as the shopper, the bank, or an operator at its dashboard.
 
-    Every command is about the last payment of an order.
+    Every command about an ORDER is about its last payment.
     """
 
 
@@ -111,6 +111,14 @@ def dispute_ends_command(addresses: Addresses, order_id: str, how: Literal["won"
         order_id,
         lambda books, charge: books.dispute_becomes(_last(books, charge, "dispute"), how),
     )
+
+
+@sandbox_group.command("pay-out")
+@click.pass_obj
+def pay_out_command(addresses: Addresses) -> None:
+    """The gateway pays our balance out; its news have the balance reconciled."""
+    with _books(addresses) as books:
+        books.pay_out()
 
 
 def _act(addresses: Addresses, order_id: str, action: Callable[[Books, Charge], None]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from aggregates.kernel import Money, OrderId
 from aggregates.payments.standing import Standing, join
@@ -18,12 +19,14 @@ from commands.gateways.gateway import (
     News,
     Response,
 )
+from commands.gateways.sandbox.balance_report import report_lines
 from commands.gateways.sandbox.books import Books, Charge, Reply
 from commands.gateways.sandbox.objects import Object
 from commands.gateways.sandbox.worker import Worker
 from commands.gateways.stripe_amounts import chargeable, to_stripe
 from commands.gateways.stripe_events import API_VERSION, news_of, read_news
 from commands.gateways.stripe_objects import standing_of_dispute, standing_of_intent, standing_of_refund
+from commands.reconciliation.report import balance_report
 
 
 class SandboxGateway:
@@ -137,6 +140,19 @@ class SandboxGateway:
         """The news since a moment, oldest first, delivered or not."""
         for event in await self.worker.run(lambda: self.books.events(since, echoes=self.echoes)):
             yield news_of(event, livemode=False, api_version=API_VERSION)
+
+    async def reported_until(self) -> datetime:
+        """The end of this second: the sandbox's report is never late."""
+        return self.books.clock() + timedelta(seconds=1)
+
+    async def report(self, *, since: datetime, until: datetime, to: BinaryIO) -> None:
+        """The books' own movements."""
+
+        def write() -> None:
+            for text in balance_report(report_lines(self.books, since=since, until=until)):
+                to.write(text.encode())
+
+        await asyncio.to_thread(write)
 
     def charges(self, order_id: OrderId | None = None) -> list[Charge]:
         """A line per payment, oldest first; of one order where one is named. Blocks."""

@@ -267,6 +267,11 @@ class Payments:
         ended = status in ("won", "lost", "warning_closed")
         self._emit(f"charge.dispute.{'closed' if ended else 'updated'}", dispute)
 
+    def pay_out(self) -> None:
+        """Money goes to our bank. How much is of no concern here: balance reports leave payouts out."""
+        payout = {"id": _identity("po"), "object": "payout", "created": self.now, "status": "paid"}
+        self._emit("payout.paid", payout)
+
     # How it is stored.
 
     @property

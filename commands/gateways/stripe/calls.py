@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import httpx
 import stripe
@@ -22,6 +23,9 @@ READ_SECONDS = 8.0
 """Between two pieces of an answer."""
 CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
 """For all of a call: an answer may come in many pieces."""
+DOWNLOAD_SECONDS = 600.0
+FILES = "https://files.stripe.com"
+"""Where Stripe's files are."""
 CALLS_PER_SECOND = 20
 """Stripe takes 25 a second for each endpoint of its API."""
 CALLS_AT_ONCE = 5
@@ -53,6 +57,8 @@ class Calls:
             http_client=self._http,
             max_network_retries=0,  # the processes try again, with pauses of their own
         )
+        self._secret_key = secret_key
+        self._file_origins = {urlsplit(FILES)[:2], urlsplit(api_base)[:2]}
         self._call_seconds = call_seconds
         self._turns = Turns()
         self._closed = False
@@ -88,6 +94,18 @@ class Calls:
             failure = GatewayUnclear("unreadable_answer")
         # Outside of the handlers: as a context the library's exception would carry secrets on.
         raise failure
+
+    async def download(self, url: str, to: BinaryIO) -> None:
+        """Writes the contents of a file of Stripe's. Raises GatewayUnavailable, also where it broke off."""
+        if urlsplit(url)[:2] not in self._file_origins:  # The key is shown to nobody else.
+            raise GatewayUnavailable("file_elsewhere")
+        try:
+            async with asyncio.timeout(DOWNLOAD_SECONDS):
+                code = await self._http.download(url, self._secret_key, to)
+        except (TimeoutError, httpx.HTTPError, RuntimeError):
+            code = 0
+        if code != 200:
+            raise GatewayUnavailable(f"file_status_{code}" if code else "file_broken_off")
 
     async def aclose(self) -> None:
         """Ends the calls under way, whose outcome is unclear then."""
@@ -136,6 +154,15 @@ class _HttpClient(stripe.HTTPClient):
         if response.headers.pop("stripe-notice", None) is not None:
             log_lines.warning("stripe_notice", request_id=request_id_of(response.headers))
         return response.content, response.status_code, response.headers
+
+    async def download(self, url: str, secret_key: str, to: BinaryIO) -> int:
+        """The response's status; only of one that is 200 the body is written."""
+        headers = {"Authorization": f"Bearer {secret_key}"}
+        async with self._client.stream("GET", url, headers=headers) as response:
+            if response.status_code == 200:
+                async for piece in response.aiter_bytes():
+                    to.write(piece)
+        return response.status_code
 
     async def close_async(self) -> None:
         await self._client.aclose()

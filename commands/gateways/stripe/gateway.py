@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import structlog
 from stripe import ListObject
@@ -30,6 +30,7 @@ from commands.gateways.gateway import (
 )
 from commands.gateways.stripe.calls import CALL_SECONDS, Calls, Reply
 from commands.gateways.stripe.check import check
+from commands.gateways.stripe.reports import POLL_SECONDS, reported_until, write_report
 from commands.gateways.stripe_amounts import chargeable, to_stripe
 from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, news_of, read_news
 from commands.gateways.stripe_members import Object
@@ -85,13 +86,16 @@ class StripeGateway:
         api_base: str = "https://api.stripe.com",
         return_url: str | None = None,
         call_seconds: float = CALL_SECONDS,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
+        """`poll_seconds`: the first pause while a report is made."""
         self.publishable_key = publishable_key
         self._return_url = return_url
         self.livemode = "_live_" in secret_key[:8]
         self._webhook_secrets = tuple(webhook_secrets)
         self._calls = Calls(secret_key, api_base=api_base, call_seconds=call_seconds)
         self._v1 = self._calls.client.v1
+        self._poll_seconds = poll_seconds
         self._searches: dict[str, _Search] = {}  # by the step's key, the longest unfinished first
 
     async def authorize(
@@ -241,6 +245,14 @@ class StripeGateway:
                     log_lines.critical("event_unreadable", member=str(error))
         for news in sorted(found, key=lambda one: one.created):
             yield news
+
+    async def reported_until(self) -> datetime:
+        """See Gateway."""
+        return await reported_until(self._calls)
+
+    async def report(self, *, since: datetime, until: datetime, to: BinaryIO) -> None:
+        """See Gateway."""
+        await write_report(self._calls, since=since, until=until, to=to, poll_seconds=self._poll_seconds)
 
     async def check(self) -> list[Finding]:
         """See Gateway."""

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from aggregates.kernel import OrderId
 from aggregates.payments.events import (
+    BalanceReconciled,
     GatewayEvent,
     GatewayNewsFetched,
     GatewayNewsParked,
@@ -57,6 +58,9 @@ class GatewayCheck:
                 if up_to <= self._fetched.get(gateway, datetime.min.replace(tzinfo=up_to.tzinfo)):
                     self._report(at(recorded, "payment", f"news up to {up_to} were asked for before"))
                 self._fetched[gateway] = up_to
+            case BalanceReconciled(since=since, until=until):
+                if since >= until:
+                    self._report(at(recorded, "payment", f"reconciled from {since} to {until}"))
             case _:
                 assert_never(event)
 
