@@ -34,6 +34,7 @@ FILE = FOLDER / "folds.json"
 LOGS = (
     FOLDER.parent / "upgrades" / "schema_5" / "events.copy.gz",  # every step of a payment, and an import
     FOLDER / "payments.copy.gz",  # what a gateway tells: refunds, disputes, holds that lapse, what is owed
+    FOLDER / "reconciliation.copy.gz",  # payouts, and what was left when the balance was held against ours
     FOLDER / "bustle.copy.gz",  # prices finer than a penny, currencies, charges, changed carts
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
 )
