@@ -164,17 +164,6 @@ def unchanged(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """The catalog's present facts of a SKU, as other contexts get them."""
-
-    sku: Sku
-    title: str
-    seller: str
-    unit_price: UnitPrice
-    on_sale: bool
-
-
 @dataclass(frozen=True, slots=True)
 class UnknownProduct(Reason):
     """No such product"""
@@ -212,3 +201,12 @@ class WrongCurrency(Reason):
 
     asked: str
     expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceMissing(Reason):
+    """The product has no price in this currency for this market"""
+
+    sku: Sku
+    currency: str
+    market: str

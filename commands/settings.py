@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Units of one SKU in a cart."""
     cart_lines_max: Annotated[int, Field(ge=1, le=4_000)] = 999
     """Lines in a cart. Its checkout reads twice as many streams, of 10,000 that one command may read."""
+    price_lock_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
+    """How long a cart's line holds the price at which it was taken, or last quoted."""
     stock_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000_000
     """Units in one receipt or adjustment."""
     price_minor_max: Annotated[int, Field(ge=1, le=100_000_000_00)] = 100_000_000_00

@@ -1,26 +1,37 @@
-"""A cart: one line per SKU at the price it was first added at, until it becomes an order."""
+"""A cart: one line per SKU at the price it was taken at, until it becomes an order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal, assert_never
 
 from aggregates.cart.events import (
     CartCheckedOut,
     CartEvent,
     CartOpened,
+    CartPriced,
+    CouponEntered,
+    CouponRemoved,
+    DeliveryChosen,
+    GiftChosen,
+    GiftDeclined,
     ItemAdded,
     ItemRemoved,
+    PricesRequoted,
     QuantityChanged,
+    ShippingQuoted,
+    TakenPrice,
+    TaxQuoted,
 )
 from aggregates.kernel import (
     CartId,
     LineId,
     Money,
     NotForSale,
-    Offer,
     OrderId,
+    PriceMissing,
     ProductNotOnSale,
     Reason,
     Rejected,
@@ -30,41 +41,106 @@ from aggregates.kernel import (
     UnknownProduct,
     WrongCurrency,
 )
+from aggregates.pricing.context import PricedLine, Traits
+from aggregates.pricing.offer import Offer
+from aggregates.pricing.rules import MAIN_MARKET
 
 CartStatus = Literal["unknown", "open", "checked_out"]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CartLine:
-    """Units of one SKU; title and price are those of the moment it was added."""
+    """Units of one SKU; title, price and traits are those of the moment it was taken, or quoted anew."""
 
     line_id: LineId
     sku: Sku
     title: str
     quantity: int
-    unit_price: UnitPrice
+    price: TakenPrice
+    traits: Traits | None = None
+    seller: str | None = None
+    locked_until: datetime | None = None
+    gift_of: str | None = None
+
+    @property
+    def unit_price(self) -> UnitPrice:
+        """The tier's of its quantity."""
+        exact = self.price.tiers[0][1]
+        for units, tier in self.price.tiers:
+            if units > self.quantity:
+                break
+            exact = tier
+        return UnitPrice(exact, self.price.currency)
 
     @property
     def line_total(self) -> Money:
         """Rounded half-even to the minor unit, as the order will round it."""
         return self.unit_price.times(self.quantity)
 
+    @property
+    def priced(self) -> PricedLine:
+        """As pricing takes it."""
+        return PricedLine(
+            line_id=self.line_id,
+            sku=self.sku,
+            quantity=self.quantity,
+            list_id=self.price.list_id,
+            tiers=self.price.tiers,
+            was=self.price.was,
+            traits=self.traits,
+            gift_of=self.gift_of,
+        )
+
 
 @dataclass(slots=True)
 class Cart:
-    """`lines` by SKU, in the order they were added; `last_line` is the counter of the line ids."""
+    """`lines` by SKU, in the order they were added, `gifts` by promotion; `last_line` counts the line ids.
+
+    `coupons`: the promotion of each code. `priced` is the last outcome that was not the plain sum of the
+    lines.
+    """
 
     status: CartStatus = "unknown"
     currency: str = ""
     customer_id: str | None = None
+    market: str = MAIN_MARKET
+    locale: str | None = None
     lines: dict[Sku, CartLine] = field(default_factory=dict)
+    gifts: dict[str, CartLine] = field(default_factory=dict)
     last_line: int = 0
+    coupons: dict[str, str] = field(default_factory=dict)
+    delivery: DeliveryChosen | None = None
+    declined_gifts: tuple[str, ...] = ()
+    chosen_gifts: dict[str, Sku] = field(default_factory=dict)
+    tax_answer: TaxQuoted | None = None
+    shipping_answer: ShippingQuoted | None = None
+    priced: CartPriced | None = None
     order_id: OrderId | None = None
+
+    def __deepcopy__(self, memo: object) -> Cart:
+        """A cart that goes on by itself; what it holds are values."""
+        return replace(
+            self,
+            lines=dict(self.lines),
+            gifts=dict(self.gifts),
+            coupons=dict(self.coupons),
+            chosen_gifts=dict(self.chosen_gifts),
+        )
+
+    @property
+    def all_lines(self) -> Iterable[CartLine]:
+        """What was put in, then the gifts."""
+        return (*self.lines.values(), *self.gifts.values())
+
+    @property
+    def sum_of_lines(self) -> int:
+        """The sum of the rounded line totals, in minor units."""
+        return sum(line.line_total.amount for line in self.lines.values())
 
     @property
     def total(self) -> Money:
-        """The sum of the rounded line totals."""
-        return Money.sum((line.line_total for line in self.lines.values()), self.currency)
+        """What the shopper was last shown."""
+        return Money(self.sum_of_lines if self.priced is None else self.priced.total, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +194,66 @@ def initial() -> Cart:
     return Cart()
 
 
-def evolve(cart: Cart, event: CartEvent) -> Cart:
+def evolve(cart: Cart, event: CartEvent) -> Cart:  # noqa: PLR0912 - a case per event
     """The cart after the event; changes it in place."""
     match event:
-        case CartOpened(currency=currency, customer_id=customer_id):
+        case CartOpened():
             cart.status = "open"
-            cart.currency = currency
-            cart.customer_id = customer_id
-        case ItemAdded(line_id=line_id, sku=sku, title=title, quantity=quantity, unit_price=unit_price):
-            cart.lines[sku] = CartLine(line_id, sku, title, quantity, unit_price)
-            cart.last_line = int(line_id)
-        case QuantityChanged(sku=sku, quantity=quantity):
-            cart.lines[sku].quantity = quantity
-        case ItemRemoved(sku=sku):
-            del cart.lines[sku]
+            cart.currency = event.currency
+            cart.customer_id = event.customer_id
+            cart.market = event.market
+            cart.locale = event.locale
+        case ItemAdded():
+            line = CartLine(
+                line_id=event.line_id,
+                sku=event.sku,
+                title=event.title,
+                quantity=event.quantity,
+                price=event.price,
+                traits=event.traits,
+                seller=event.seller,
+                locked_until=event.locked_until,
+                gift_of=event.gift_of,
+            )
+            cart.last_line = int(event.line_id)
+            if event.gift_of is None:
+                cart.lines[event.sku] = line
+            else:
+                cart.gifts[event.gift_of] = line
+        case QuantityChanged(line_id=line_id, sku=sku, quantity=quantity):
+            lines, key = _place(cart, line_id, sku)
+            lines[key] = replace(lines[key], quantity=quantity)
+        case ItemRemoved(line_id=line_id, sku=sku):
+            lines, key = _place(cart, line_id, sku)
+            del lines[key]
+        case PricesRequoted(lines=requoted):
+            for new in requoted:
+                lines, key = _place(cart, new.line_id, new.sku)
+                lines[key] = replace(
+                    lines[key],
+                    price=new.price,
+                    traits=new.traits,
+                    seller=new.seller,
+                    locked_until=new.locked_until,
+                )
+        case CouponEntered(code=code, promotion_id=promotion_id):
+            cart.coupons[code] = promotion_id
+        case CouponRemoved(code=code):
+            cart.coupons.pop(code, None)
+        case DeliveryChosen():
+            cart.delivery = event
+        case GiftDeclined(promotion_id=promotion_id):
+            cart.declined_gifts = (*cart.declined_gifts, promotion_id)
+            cart.chosen_gifts.pop(promotion_id, None)
+        case GiftChosen(promotion_id=promotion_id, sku=sku):
+            cart.declined_gifts = tuple(gift for gift in cart.declined_gifts if gift != promotion_id)
+            cart.chosen_gifts[promotion_id] = sku
+        case TaxQuoted():
+            cart.tax_answer = event
+        case ShippingQuoted():
+            cart.shipping_answer = event
+        case CartPriced():
+            cart.priced = event
         case CartCheckedOut(order_id=order_id):
             cart.status = "checked_out"
             cart.order_id = order_id
@@ -140,18 +262,43 @@ def evolve(cart: Cart, event: CartEvent) -> Cart:
     return cart
 
 
+def _place(cart: Cart, line_id: LineId, sku: Sku) -> tuple[dict[str, CartLine], str]:
+    """Where the line lies: what was put in by its SKU, a gift by its promotion."""
+    line = cart.lines.get(sku)
+    if line is not None and line.line_id == line_id:
+        return cart.lines, sku
+    return cart.gifts, next(key for key, gift in cart.gifts.items() if gift.line_id == line_id)
+
+
 stream = StreamKind("cart", initial, evolve)
 
 
 def open_cart(
-    cart: Cart, *, cart_id: CartId, currency: str, customer_id: str | None = None
+    cart: Cart,
+    *,
+    cart_id: CartId,
+    currency: str,
+    customer_id: str | None = None,
+    market: str = MAIN_MARKET,
+    locale: str | None = None,
 ) -> tuple[CartEvent, ...]:
-    """Takes a cart whose prices are all in `currency`."""
+    """Takes a cart whose prices are all in `currency`, and those of the market."""
     if cart.status == "unknown":
-        return (CartOpened(cart_id=cart_id, currency=currency, customer_id=customer_id),)
-    if (cart.currency, cart.customer_id) == (currency, customer_id):
+        opened = CartOpened(
+            cart_id=cart_id, currency=currency, customer_id=customer_id, market=market, locale=locale
+        )
+        return (opened,)
+    if (cart.currency, cart.customer_id, cart.market) == (currency, customer_id, market):
         return ()
     raise Rejected(CartAlreadyOpened(cart_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`quantity_max` bounds each line, `lines_max` their number."""
+
+    lines_max: int
+    quantity_max: int
 
 
 def add_item(
@@ -160,24 +307,25 @@ def add_item(
     cart_id: CartId,
     sku: Sku,
     quantity: int,
-    product: Offer | None,
-    lines_max: int,
-    quantity_max: int,
+    offer: Offer | None,
+    price: TakenPrice | None,
+    locked_until: datetime | None,
+    limits: Limits,
 ) -> tuple[CartEvent, ...]:
     """Puts `quantity` more units in; a SKU that is there keeps its line, its title and its price.
 
-    `product` is the catalog's offer of the SKU, None where it has none. `quantity_max`
-    bounds each line, `lines_max` their number. Stock is not looked at: checkout reserves.
+    `offer` is the catalog's of the SKU, None where it has none; `price` what it costs in this cart today,
+    None where nothing. Stock is not looked at: checkout reserves.
     """
     _open(cart, cart_id)
-    offer = _for_sale(cart, sku, product)
+    offer, price = _for_sale(cart, sku, offer, price)
     line = cart.lines.get(sku)
     if line is not None:
-        return _to_quantity(line, cart_id, line.quantity + quantity, quantity_max)
-    if len(cart.lines) >= lines_max:
-        raise Rejected(CartFull(cart_id=cart_id, lines_max=lines_max))
-    if quantity > quantity_max:
-        raise Rejected(QuantityOverLimit(sku=sku, asked=quantity, limit=quantity_max))
+        return _to_quantity(line, cart_id, line.quantity + quantity, limits)
+    if len(cart.lines) >= limits.lines_max:
+        raise Rejected(CartFull(cart_id=cart_id, lines_max=limits.lines_max))
+    if quantity > limits.quantity_max:
+        raise Rejected(QuantityOverLimit(sku=sku, asked=quantity, limit=limits.quantity_max))
     return (
         ItemAdded(
             cart_id=cart_id,
@@ -185,7 +333,10 @@ def add_item(
             sku=sku,
             title=offer.title,
             quantity=quantity,
-            unit_price=offer.unit_price,
+            price=price,
+            traits=replace(offer.traits, on_sale=price.was is not None),
+            seller=offer.seller,
+            locked_until=locked_until,
         ),
     )
 
@@ -196,13 +347,14 @@ def set_quantity(
     cart_id: CartId,
     sku: Sku,
     quantity: int,
-    product: Offer | None,
-    lines_max: int,
-    quantity_max: int,
+    offer: Offer | None,
+    price: TakenPrice | None,
+    locked_until: datetime | None,
+    limits: Limits,
 ) -> tuple[CartEvent, ...]:
     """Makes the SKU's line hold exactly `quantity` units; 0 removes it, a SKU that is not there is added.
 
-    A line of what is no longer sold, or is priced in another currency now, may shrink or go, nothing else.
+    A line of what is no longer sold, or has no price in this cart any more, may shrink or go, nothing else.
     """
     if quantity == 0:
         return remove_item(cart, cart_id=cart_id, sku=sku)
@@ -213,14 +365,15 @@ def set_quantity(
             cart_id=cart_id,
             sku=sku,
             quantity=quantity,
-            product=product,
-            lines_max=lines_max,
-            quantity_max=quantity_max,
+            offer=offer,
+            price=price,
+            locked_until=locked_until,
+            limits=limits,
         )
     _open(cart, cart_id)
     if quantity > line.quantity:
-        _for_sale(cart, sku, product)
-    return _to_quantity(line, cart_id, quantity, quantity_max)
+        _for_sale(cart, sku, offer, price)
+    return _to_quantity(line, cart_id, quantity, limits)
 
 
 def remove_item(cart: Cart, *, cart_id: CartId, sku: Sku) -> tuple[CartEvent, ...]:
@@ -233,9 +386,9 @@ def remove_item(cart: Cart, *, cart_id: CartId, sku: Sku) -> tuple[CartEvent, ..
 
 
 def check_out(
-    cart: Cart, *, cart_id: CartId, order_id: OrderId, products: Mapping[Sku, Offer | None]
+    cart: Cart, *, cart_id: CartId, order_id: OrderId, offers: Mapping[Sku, Offer | None]
 ) -> tuple[CartEvent, ...]:
-    """Closes the cart for this order. `products` has the catalog's offer of every SKU in it.
+    """Closes the cart for this order. `offers` has the catalog's of every SKU in it.
 
     What is not sold any more, or not in the cart's currency, is refused, all of it at once.
     """
@@ -246,11 +399,11 @@ def check_out(
         raise Rejected(CartEmpty(cart_id))
     not_for_sale = []
     for sku in cart.lines:
-        product = products[sku]
-        if product is None or not product.on_sale:
+        offer = offers[sku]
+        if offer is None or not offer.on_sale:
             not_for_sale.append(NotForSale(sku, "delisted"))
-        elif (currency := product.unit_price.currency) != cart.currency:
-            not_for_sale.append(NotForSale(sku, "other_currency", currency))
+        elif cart.currency not in (currencies := _currencies(offer)):
+            not_for_sale.append(NotForSale(sku, "other_currency", currencies[0] if currencies else None))
     if not_for_sale:
         raise Rejected(ProductNotOnSale(not_for_sale[0].sku, tuple(not_for_sale)))
     return (CartCheckedOut(cart_id=cart_id, order_id=order_id),)
@@ -263,20 +416,30 @@ def _open(cart: Cart, cart_id: CartId) -> None:
         raise Rejected(CartClosed(cart_id=cart_id, cart_status=cart.status))
 
 
-def _for_sale(cart: Cart, sku: Sku, product: Offer | None) -> Offer:
+def _for_sale(
+    cart: Cart, sku: Sku, offer: Offer | None, price: TakenPrice | None
+) -> tuple[Offer, TakenPrice]:
     """What is offered today; refuses what this cart cannot buy more of."""
-    if product is None:
+    if offer is None:
         raise Rejected(UnknownProduct(sku))
-    if not product.on_sale:
+    if not offer.on_sale:
         raise Rejected(ProductNotOnSale(sku))
-    if product.unit_price.currency != cart.currency:
-        raise Rejected(WrongCurrency(asked=product.unit_price.currency, expected=cart.currency))
-    return product
+    if price is None:
+        currencies = _currencies(offer)
+        if currencies and cart.currency not in currencies:
+            raise Rejected(WrongCurrency(asked=currencies[0], expected=cart.currency))
+        raise Rejected(PriceMissing(sku=sku, currency=cart.currency, market=cart.market))
+    return offer, price
 
 
-def _to_quantity(line: CartLine, cart_id: CartId, quantity: int, quantity_max: int) -> tuple[CartEvent, ...]:
-    if quantity > quantity_max:
-        raise Rejected(QuantityOverLimit(sku=line.sku, asked=quantity, limit=quantity_max))
+def _currencies(offer: Offer) -> list[str]:
+    """What the product is sold in."""
+    return [price.price_list.currency for price in offer.prices]
+
+
+def _to_quantity(line: CartLine, cart_id: CartId, quantity: int, limits: Limits) -> tuple[CartEvent, ...]:
+    if quantity > limits.quantity_max:
+        raise Rejected(QuantityOverLimit(sku=line.sku, asked=quantity, limit=limits.quantity_max))
     if quantity == line.quantity:
         return ()
     return (QuantityChanged(cart_id=cart_id, line_id=line.line_id, sku=line.sku, quantity=quantity),)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from aggregates.kernel import Sku, UnitPrice
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One buyable form of a product; a product has one by default, under its own SKU."""
-
-    sku: Sku
-    title: str
+from aggregates.pricing.rules import BASE, STANDARD, PriceList, Tiers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductListed:
-    """A product went on sale, or went on sale again with these facts."""
+    """A product went on sale, or went on sale again with these facts.
+
+    `price` is the first tier of its base list in that currency. `ships`: it is sent, so that a way of
+    sending is needed. `discountable`: promotions may concern it. `gift_card`: what is sold is credit of its
+    price.
+    """
 
     sku: Sku
     title: str
@@ -26,15 +26,75 @@ class ProductListed:
     attributes: dict[str, str]
     price: UnitPrice
     seller: str
-    variants: tuple[Variant, ...]
+    tax_category: str = STANDARD
+    weight_grams: int | None = None
+    ships: bool = True
+    discountable: bool = True
+    gift_card: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductRevised:
+    """The product has these facts from now on; its prices stay."""
+
+    sku: Sku
+    title: str
+    description: str
+    category: str
+    attributes: dict[str, str]
+    seller: str
+    tax_category: str = STANDARD
+    weight_grams: int | None = None
+    ships: bool = True
+    discountable: bool = True
+    gift_card: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceChanged:
-    """The product sells at this price from now on; what is in carts keeps the price it was added at."""
+    """The product sells at these tiers of this list from now on; what is in carts keeps its price while it
+    is locked.
+
+    `list` is the list's head as it stood. `schedule_id`: the schedule that was due.
+    """
 
     sku: Sku
-    price: UnitPrice
+    list: PriceList
+    currency: str
+    tiers: Tiers
+    schedule_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceWithdrawn:
+    """The product has no price on this list any more. `schedule_id`: the schedule that ended."""
+
+    sku: Sku
+    list_id: str
+    currency: str
+    schedule_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceScheduled:
+    """From `starts_at` on, and until `ends_at` where there is one, the product is to sell at these tiers of
+    this list."""
+
+    schedule_id: str
+    sku: Sku
+    list: PriceList
+    currency: str
+    tiers: Tiers
+    starts_at: datetime
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceScheduleCanceled:
+    """The schedule will change no price any more."""
+
+    schedule_id: str
+    sku: Sku
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,4 +105,21 @@ class ProductDelisted:
     reason: str
 
 
-CatalogEvent = ProductListed | PriceChanged | ProductDelisted
+PriceEvent = PriceChanged | PriceWithdrawn | PriceScheduled | PriceScheduleCanceled
+CatalogEvent = ProductListed | ProductRevised | PriceEvent | ProductDelisted
+
+
+def product_listed_from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Number 1 had variants, always the product itself, and no facts that taxes and shipping ask for."""
+    return {name: value for name, value in data.items() if name != "variants"}
+
+
+def price_changed_from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Number 1 was one price, of the product's own list."""
+    price = data["price"]
+    return {
+        "sku": data["sku"],
+        "list": {"list_id": BASE, "currency": price["currency"]},
+        "currency": price["currency"],
+        "tiers": [[1, price["exact"]]],
+    }

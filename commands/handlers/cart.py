@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from aggregates.cart import cart
+from aggregates.cart.cart import Cart, Limits
 from aggregates.catalog import product
 from aggregates.kernel import CartId, Sku
+from aggregates.pricing.rules import MAIN_MARKET
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
+from commands.quoting import price_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,8 @@ class OpenCart:
     cart_id: CartId
     currency: str
     customer_id: str | None = None
+    market: str = MAIN_MARKET
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +37,8 @@ class AddItem:
     cart_id: CartId
     sku: Sku
     quantity: int
-    lines_max: int
-    quantity_max: int
+    limits: Limits
+    locked_until: datetime  # UTC; the price of a new line holds until then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +49,8 @@ class SetQuantity:
     cart_id: CartId
     sku: Sku
     quantity: int
-    lines_max: int
-    quantity_max: int
+    limits: Limits
+    locked_until: datetime  # UTC; the price of a new line holds until then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,8 @@ def handle_open_cart(cache: StateCache, command: OpenCart) -> Decision:
             cart_id=command.cart_id,
             currency=command.currency,
             customer_id=command.customer_id,
+            market=command.market,
+            locale=command.locale,
         ),
     )
     return decision
@@ -77,17 +85,21 @@ def handle_add_item(cache: StateCache, command: AddItem) -> Decision:
     stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
     states = cache.states((stream, product_stream))
     decision = Decision(id=command.cart_id, stream=stream)
-    decision.created = command.sku not in states[stream].lines
+    held: Cart = states[stream]
+    offer = states[product_stream].offer
+    line = held.lines.get(command.sku)
+    decision.created = line is None
     decision.add(
         stream,
         cart.add_item(
-            states[stream],
+            held,
             cart_id=command.cart_id,
             sku=command.sku,
             quantity=command.quantity,
-            product=states[product_stream].offer,
-            lines_max=command.lines_max,
-            quantity_max=command.quantity_max,
+            offer=offer,
+            price=price_for(held, offer, command.quantity + (line.quantity if line else 0)),
+            locked_until=command.locked_until,
+            limits=command.limits,
         ),
     )
     return decision
@@ -98,16 +110,19 @@ def handle_set_quantity(cache: StateCache, command: SetQuantity) -> Decision:
     stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
     states = cache.states((stream, product_stream))
     decision = Decision(id=command.cart_id, stream=stream)
+    held: Cart = states[stream]
+    offer = states[product_stream].offer
     decision.add(
         stream,
         cart.set_quantity(
-            states[stream],
+            held,
             cart_id=command.cart_id,
             sku=command.sku,
             quantity=command.quantity,
-            product=states[product_stream].offer,
-            lines_max=command.lines_max,
-            quantity_max=command.quantity_max,
+            offer=offer,
+            price=price_for(held, offer, command.quantity),
+            locked_until=command.locked_until,
+            limits=command.limits,
         ),
     )
     return decision

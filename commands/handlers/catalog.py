@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aggregates.catalog import product
-from aggregates.catalog.events import Variant
-from aggregates.kernel import Sku, UnitPrice
+from aggregates.catalog.events import ProductListed, ProductRevised
+from aggregates.kernel import Sku
+from aggregates.pricing.rules import BASE, PriceList, Tiers
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
@@ -18,22 +19,25 @@ class ListProduct:
     """Put a product on sale."""
 
     name: ClassVar = "list_product"
-    sku: Sku
-    title: str
-    description: str
-    category: str
-    attributes: dict[str, str]
-    price: UnitPrice
-    seller: str
+    product: ProductListed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviseProduct:
+    """Give a product other facts."""
+
+    name: ClassVar = "revise_product"
+    product: ProductRevised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePrice:
-    """Sell a product at another price from now on."""
+    """Sell a product at other prices of its base list from now on."""
 
     name: ClassVar = "change_price"
     sku: Sku
-    price: UnitPrice
+    currency: str
+    tiers: Tiers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,33 +50,33 @@ class DelistProduct:
 
 
 def handle_list_product(cache: StateCache, command: ListProduct) -> Decision:
-    """Lists the product with one variant, itself."""
-    stream = product.stream(command.sku)
-    state = cache.state(stream)
-    decision = Decision(id=command.sku, stream=stream)
-    decision.add(
-        stream,
-        product.list_product(
-            state,
-            sku=command.sku,
-            title=command.title,
-            description=command.description,
-            category=command.category,
-            attributes=command.attributes,
-            price=command.price,
-            seller=command.seller,
-            variants=(Variant(sku=command.sku, title=command.title),),
-        ),
-    )
+    """Lists the product."""
+    sku = command.product.sku
+    stream = product.stream(sku)
+    decision = Decision(id=sku, stream=stream)
+    decision.add(stream, product.list_product(cache.state(stream), listed=command.product))
     decision.created = bool(decision.events)
     return decision
 
 
+def handle_revise_product(cache: StateCache, command: ReviseProduct) -> Decision:
+    """Changes the product's facts; its prices stay."""
+    sku = command.product.sku
+    stream = product.stream(sku)
+    decision = Decision(id=sku, stream=stream)
+    decision.add(stream, product.revise(cache.state(stream), revised=command.product))
+    return decision
+
+
 def handle_change_price(cache: StateCache, command: ChangePrice) -> Decision:
-    """Changes the price, in the currency the product is listed in."""
+    """Changes the price; in a further currency, opens that."""
     stream = product.stream(command.sku)
     decision = Decision(id=command.sku, stream=stream)
-    decision.add(stream, product.change_price(cache.state(stream), sku=command.sku, price=command.price))
+    own = PriceList(list_id=BASE, currency=command.currency)
+    decision.add(
+        stream,
+        product.change_price(cache.state(stream), sku=command.sku, price_list=own, tiers=command.tiers),
+    )
     return decision
 
 
@@ -86,6 +90,7 @@ def handle_delist_product(cache: StateCache, command: DelistProduct) -> Decision
 
 HANDLERS: Handlers = {
     ListProduct: handle_list_product,
+    ReviseProduct: handle_revise_product,
     ChangePrice: handle_change_price,
     DelistProduct: handle_delist_product,
 }

@@ -97,7 +97,7 @@ def handle_place_order(
     offers = {sku: states[product.stream(sku)].offer for sku in held.lines}
     decision.add(
         cart_stream,
-        cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, products=offers),
+        cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, offers=offers),
     )
     placed = order.place(
         states[order_stream],

@@ -7,6 +7,7 @@ takes what is plainly in form: no middleware, no parameter models, one validatio
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from aggregates.cart.cart import Limits
 from commands.handlers.cart import AddItem
 from commands.http.json_bodies import parse_json
 from commands.http.responses import answered
@@ -66,7 +68,7 @@ async def add_to_cart(request: Request, cart_id: str, item: ItemBody) -> Respons
         cart_id=cart_id,
         sku=item.sku,
         quantity=item.quantity,
-        lines_max=settings.cart_lines_max,
-        quantity_max=settings.line_quantity_max,
+        limits=Limits(lines_max=settings.cart_lines_max, quantity_max=settings.line_quantity_max),
+        locked_until=datetime.now(UTC) + timedelta(seconds=settings.price_lock_seconds),
     )
     return await answered(request, command)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from aggregates.cart.cart import Limits
 from commands.handlers.cart import OpenCart, RemoveItem, SetQuantity
 from commands.http.add_item import ItemBody, add_to_cart
 from commands.http.json_bodies import JsonRoute
@@ -75,8 +77,8 @@ async def set_quantity(request: Request, cart_id: IdPath, sku: SkuPath, body: Qu
         cart_id=cart_id,
         sku=sku,
         quantity=body.quantity,
-        lines_max=settings.cart_lines_max,
-        quantity_max=settings.line_quantity_max,
+        limits=Limits(lines_max=settings.cart_lines_max, quantity_max=settings.line_quantity_max),
+        locked_until=datetime.now(UTC) + timedelta(seconds=settings.price_lock_seconds),
     )
     return await answered(request, command)
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from aggregates import text
+from aggregates.catalog.events import ProductListed
 from aggregates.kernel import UnitPrice
 from commands.handlers.catalog import ChangePrice, DelistProduct, ListProduct
 from commands.http.json_bodies import JsonRoute
@@ -71,7 +72,7 @@ class DelistBody(Body):
 @router.post("", summary="Put a product on sale", **documented(AnswerBody, key="taken"))
 async def list_product(request: Request, body: ProductBody) -> Response:
     """The same facts again change nothing; other facts of a product on sale are a conflict."""
-    command = ListProduct(
+    listed = ProductListed(
         sku=body.sku,
         title=body.title,
         description=body.description,
@@ -80,13 +81,14 @@ async def list_product(request: Request, body: ProductBody) -> Response:
         price=_price(request, body.price),
         seller=body.seller,
     )
-    return await answered(request, command)
+    return await answered(request, ListProduct(product=listed))
 
 
 @router.post("/{sku}/price", summary="Change a price", **documented(AnswerBody, created=False, key="taken"))
 async def change_price(request: Request, sku: SkuPath, body: NewPriceBody) -> Response:
     """Carts keep the price at which they took the product."""
-    return await answered(request, ChangePrice(sku=sku, price=_price(request, body.price)))
+    price = _price(request, body.price)
+    return await answered(request, ChangePrice(sku=sku, currency=price.currency, tiers=((1, price.exact),)))
 
 
 @router.post(

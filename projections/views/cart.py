@@ -9,10 +9,20 @@ from aggregates.cart.events import (
     CartCheckedOut,
     CartEvent,
     CartOpened,
+    CartPriced,
+    CouponEntered,
+    CouponRemoved,
+    DeliveryChosen,
+    GiftChosen,
+    GiftDeclined,
     ItemAdded,
     ItemRemoved,
+    PricesRequoted,
     QuantityChanged,
+    ShippingQuoted,
+    TaxQuoted,
 )
+from aggregates.kernel import UnitPrice
 from event_store.records import RecordedEvent
 from projections.documents.shapes import CartDocument, CartLine, Money
 from projections.views.amounts import line_total, unit_price
@@ -35,8 +45,8 @@ def evolve(
         case CartOpened(currency=currency, customer_id=customer_id):
             cart.currency = currency
             cart.customer_id = customer_id
-        case ItemAdded(line_id=line_id, sku=sku, title=title, quantity=quantity, unit_price=price):
-            shown = unit_price(price)
+        case ItemAdded(line_id=line_id, sku=sku, title=title, quantity=quantity, price=price):
+            shown = unit_price(UnitPrice(price.tiers[0][1], price.currency))
             cart.lines.append(CartLine(line_id, sku, title, quantity, shown, line_total(shown, quantity)))
         case QuantityChanged(line_id=line_id, quantity=quantity):
             line = next(line for line in cart.lines if line.line_id == line_id)
@@ -47,6 +57,18 @@ def evolve(
         case CartCheckedOut(order_id=order_id):
             cart.status = "checked_out"
             cart.order_id = order_id
+        case (
+            PricesRequoted()
+            | CouponEntered()
+            | CouponRemoved()
+            | DeliveryChosen()
+            | GiftDeclined()
+            | GiftChosen()
+            | TaxQuoted()
+            | ShippingQuoted()
+            | CartPriced()
+        ):
+            pass
         case _:
             assert_never(event)
     cart.total = Money(sum(line.line_total.amount for line in cart.lines), cart.currency)
@@ -56,7 +78,7 @@ def evolve(
 
 VIEW = DocumentView(
     name="cart",
-    model=1,
+    model=2,
     shape=CartDocument,
     events=frozenset(get_args(CartEvent)),
     facts=facts,

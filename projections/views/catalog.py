@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from aggregates.catalog.events import CatalogEvent, PriceChanged, ProductDelisted, ProductListed
+from aggregates.catalog.events import (
+    CatalogEvent,
+    PriceChanged,
+    PriceScheduleCanceled,
+    PriceScheduled,
+    PriceWithdrawn,
+    ProductDelisted,
+    ProductListed,
+    ProductRevised,
+)
 from aggregates.inventory.events import InventoryEvent
+from aggregates.kernel import UnitPrice
+from aggregates.pricing.rules import BASE
 from event_store.records import RecordedEvent
 from projections.documents.shapes import ProductDocument, VariantDocument
 from projections.views.amounts import unit_price
@@ -34,17 +45,26 @@ def evolve(
     if document is None:
         document = _unlisted(key, recorded.position)
     match event:
-        case ProductListed():
+        case ProductListed() | ProductRevised():
             document.title = event.title
             document.description = event.description
             document.category = event.category
             document.attributes = event.attributes
-            document.price = unit_price(event.price)
             document.seller = event.seller
-            document.variants = [VariantDocument(variant.sku, variant.title) for variant in event.variants]
-            document.status = LISTED
-        case PriceChanged(price=price):
-            document.price = unit_price(price)
+            document.variants = [VariantDocument(event.sku, event.title)]
+            if isinstance(event, ProductListed):
+                document.price = unit_price(event.price)
+                document.status = LISTED
+        case PriceChanged(list=price_list, currency=currency, tiers=tiers):
+            own = document.price
+            if price_list.list_id == BASE and (own is None or own.currency == currency):
+                document.price = unit_price(UnitPrice(tiers[0][1], currency))
+        case PriceWithdrawn(list_id=list_id, currency=currency):
+            own = document.price
+            if list_id == BASE and own is not None and own.currency == currency:
+                document.price = None
+        case PriceScheduled() | PriceScheduleCanceled():
+            pass
         case ProductDelisted():
             document.status = "delisted"
         case _:
@@ -74,7 +94,7 @@ def _unlisted(sku: str, position: int) -> ProductDocument:
 
 VIEW = DocumentView(
     name="product",
-    model=2,
+    model=3,
     shape=ProductDocument,
     events=frozenset(get_args(CatalogEvent)) | STOCK_EVENTS,
     facts=facts,

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
-from aggregates.cart.events import (
-    CartCheckedOut,
-    CartEvent,
-    CartOpened,
-    ItemAdded,
-    ItemRemoved,
-    QuantityChanged,
-)
+from aggregates.cart.events import CartEvent, ItemAdded
 from aggregates.inventory.events import (
     InventoryEvent,
     ReservationConfirmed,
@@ -38,6 +31,7 @@ from aggregates.orders.events import (
     RefundedLine,
 )
 from aggregates.payments.events import GatewayEvent, PaymentEvent, ProcessEvent
+from replays.order.cart_sentences import cart_sentence, named
 from replays.order.moments import format_time
 from replays.order.payment_sentences import describe_gateway, describe_payment, describe_process
 from replays.order.words import money_in_words, price_in_words, units, why
@@ -67,8 +61,8 @@ def describe(event: Any, titles: Titles) -> list[str]:
             words = _credited(event)
         case OrderConfirmed() | OrderCanceled() | LinesFulfilled() | LinesReturned() | OrderRefunded():
             words = _order(event, titles)
-        case CartOpened() | ItemAdded() | QuantityChanged() | ItemRemoved() | CartCheckedOut():
-            words = [_cart(event, titles)]
+        case _ if isinstance(event, CartEvent):
+            words = [cart_sentence(event, titles)]
         case _ if isinstance(event, PaymentEvent):
             words = [describe_payment(event)]
         case _ if isinstance(event, ProcessEvent):
@@ -78,22 +72,6 @@ def describe(event: Any, titles: Titles) -> list[str]:
         case _:
             words = [_stock(event, titles)]
     return words
-
-
-def _cart(event: CartEvent, titles: Titles) -> str:
-    match event:
-        case CartOpened(currency=currency, customer_id=customer):
-            return f"A cart was opened in {currency}" + (f" for customer {customer}." if customer else ".")
-        case ItemAdded(sku=sku, quantity=quantity, unit_price=price):
-            return f"{units(quantity)} of {_named(sku, titles)} put in, at {price_in_words(price)} each."
-        case QuantityChanged(sku=sku, quantity=quantity):
-            return f"{_named(sku, titles)} changed to {units(quantity)}."
-        case ItemRemoved(sku=sku):
-            return f"{_named(sku, titles)} taken out."
-        case CartCheckedOut(order_id=order_id):
-            return f"The cart was checked out and became order {order_id}."
-        case _:
-            assert_never(event)
 
 
 def _placed(event: OrderPlaced) -> list[str]:
@@ -143,7 +121,7 @@ def _credited(event: CreditNoteIssued) -> list[str]:
 
 
 def _stock(event: InventoryEvent, titles: Titles) -> str:
-    item = _named(event.sku, titles)
+    item = named(event.sku, titles)
     match event:
         case StockReceived(quantity=quantity, reason=reason):
             words = f"{units(quantity)} of {item} arrived: {reason}."
@@ -169,10 +147,6 @@ def _refunded(line: RefundedLine) -> str:
     return words + (f", {line.withdrawn:,} of them not to be sent" if line.withdrawn else "")
 
 
-def _named(sku: Sku, titles: Titles) -> str:
-    return f"{titles[sku]} ({sku})" if sku in titles else sku
-
-
 def _ordered(line: OrderLine) -> str:
     price = price_in_words(line.unit_price)
     return f"{line.quantity:,} × {line.title} ({line.sku}) at {price} = {money_in_words(line.line_total)}"
@@ -184,4 +158,4 @@ def _charged(charge: Charge) -> str:
 
 
 def _quantities(lines: Iterable[LineQuantity], titles: Titles) -> list[str]:
-    return [f"{line.quantity:,} × {_named(line.sku, titles)}" for line in lines]
+    return [f"{line.quantity:,} × {named(line.sku, titles)}" for line in lines]

@@ -1,6 +1,5 @@
 """The rules of a cart."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,6 +13,7 @@ from aggregates.cart.cart import (
     CartClosed,
     CartEmpty,
     CartFull,
+    Limits,
     QuantityOverLimit,
     UnknownCart,
     add_item,
@@ -22,31 +22,47 @@ from aggregates.cart.cart import (
     remove_item,
     set_quantity,
 )
-from aggregates.cart.events import CartCheckedOut, CartOpened, ItemAdded, ItemRemoved, QuantityChanged
+from aggregates.cart.events import (
+    CartCheckedOut,
+    CartOpened,
+    ItemAdded,
+    ItemRemoved,
+    QuantityChanged,
+    TakenPrice,
+)
 from aggregates.kernel import (
     Money,
     NotForSale,
-    Offer,
     ProductNotOnSale,
     Rejected,
     UnitPrice,
     UnknownProduct,
     WrongCurrency,
 )
+from aggregates.pricing.context import Traits
+from aggregates.pricing.offer import ListPrice, Offer
+from aggregates.pricing.rules import BASE, PriceList
 from tests.aggregates.given import given, state_after
 
 CART, ORDER = "c" * 32, "d" * 32
+TRAITS = Traits(category="Kitchen", seller="shop")
 OPENED = CartOpened(cart_id=CART, currency="GBP", customer_id="anna")
 
 
 def offer(sku="MUG", price="9.00", currency="GBP", on_sale=True):
+    own = PriceList(list_id=BASE, currency=currency)
     return Offer(
         sku=sku,
         title=sku.title(),
         seller="shop",
-        unit_price=UnitPrice(Decimal(price), currency),
+        traits=TRAITS,
+        prices=(ListPrice(price_list=own, tiers=((1, Decimal(price)),)),),
         on_sale=on_sale,
     )
+
+
+def taken(price="9.00"):
+    return TakenPrice(list_id=BASE, currency="GBP", tiers=((1, Decimal(price)),))
 
 
 def added(sku="MUG", quantity=1, line_id="1", price="9.00"):
@@ -56,7 +72,9 @@ def added(sku="MUG", quantity=1, line_id="1", price="9.00"):
         sku=sku,
         title=sku.title(),
         quantity=quantity,
-        unit_price=UnitPrice(Decimal(price), "GBP"),
+        price=taken(price),
+        traits=TRAITS,
+        seller="shop",
     )
 
 
@@ -73,9 +91,10 @@ ADD_MUG = {
     "cart_id": CART,
     "sku": "MUG",
     "quantity": 1,
-    "product": offer(),
-    "lines_max": 3,
-    "quantity_max": 10,
+    "offer": offer(),
+    "price": taken(),
+    "locked_until": None,
+    "limits": Limits(lines_max=3, quantity_max=10),
 }
 
 
@@ -98,7 +117,7 @@ def test_an_item_is_added_at_the_title_and_price_of_the_moment():
 
 def test_adding_what_is_there_raises_its_quantity_and_keeps_its_price():
     given(OPENED, added(quantity=2)).when(
-        add_item, **(ADD_MUG | {"quantity": 3, "product": offer(price="99.00")})
+        add_item, **(ADD_MUG | {"quantity": 3, "offer": offer(price="99.00")})
     ).then(changed(quantity=5))
 
 
@@ -107,14 +126,14 @@ def test_line_ids_are_never_given_twice():
 
 
 def test_only_what_the_catalog_sells_can_be_added():
-    given(OPENED).when(add_item, **(ADD_MUG | {"product": None})).then_rejected(UnknownProduct("MUG"))
-    given(OPENED).when(add_item, **(ADD_MUG | {"product": offer(on_sale=False)})).then_rejected(
+    given(OPENED).when(add_item, **(ADD_MUG | {"offer": None})).then_rejected(UnknownProduct("MUG"))
+    given(OPENED).when(add_item, **(ADD_MUG | {"offer": offer(on_sale=False)})).then_rejected(
         ProductNotOnSale("MUG")
     )
 
 
 def test_every_price_in_a_cart_is_in_its_currency():
-    given(OPENED).when(add_item, **(ADD_MUG | {"product": offer(currency="EUR")})).then_rejected(
+    given(OPENED).when(add_item, **(ADD_MUG | {"offer": offer(currency="EUR"), "price": None})).then_rejected(
         WrongCurrency(asked="EUR", expected="GBP")
     )
 
@@ -129,7 +148,7 @@ def test_a_line_holds_no_more_than_the_limit_however_it_gets_there():
 
 def test_a_full_cart_takes_no_new_line_but_more_of_an_old_one():
     full = (OPENED, added(), added("CUP", line_id="2"), added("PAN", line_id="3"))
-    given(*full).when(add_item, **(ADD_MUG | {"sku": "POT", "product": offer("POT")})).then_rejected(
+    given(*full).when(add_item, **(ADD_MUG | {"sku": "POT", "offer": offer("POT")})).then_rejected(
         CartFull(cart_id=CART, lines_max=3)
     )
     given(*full).when(add_item, **ADD_MUG).then(changed(quantity=2))
@@ -147,7 +166,7 @@ def test_setting_the_quantity_to_nothing_removes_the_line():
 
 def test_setting_the_quantity_of_what_is_not_there_adds_it():
     given(OPENED).when(set_quantity, **(ADD_MUG | {"quantity": 3})).then(added(quantity=3))
-    given(OPENED).when(set_quantity, **(ADD_MUG | {"product": None})).then_rejected(UnknownProduct("MUG"))
+    given(OPENED).when(set_quantity, **(ADD_MUG | {"offer": None})).then_rejected(UnknownProduct("MUG"))
 
 
 def test_removing_what_is_not_there_decides_nothing():
@@ -157,21 +176,21 @@ def test_removing_what_is_not_there_decides_nothing():
 
 def test_a_cart_is_checked_out_once_for_one_order():
     products = {"MUG": offer()}
-    given(OPENED, added()).when(check_out, cart_id=CART, order_id=ORDER, products=products).then_once(CLOSED)
+    given(OPENED, added()).when(check_out, cart_id=CART, order_id=ORDER, offers=products).then_once(CLOSED)
     given(OPENED, added(), CLOSED).when(
-        check_out, cart_id=CART, order_id="e" * 32, products=products
+        check_out, cart_id=CART, order_id="e" * 32, offers=products
     ).then_rejected(CartClosed(cart_id=CART, cart_status="checked_out"))
 
 
 def test_an_empty_cart_cannot_be_checked_out():
-    given(OPENED, added(), removed()).when(
-        check_out, cart_id=CART, order_id=ORDER, products={}
-    ).then_rejected(CartEmpty(CART))
+    given(OPENED, added(), removed()).when(check_out, cart_id=CART, order_id=ORDER, offers={}).then_rejected(
+        CartEmpty(CART)
+    )
 
 
 def test_what_was_delisted_meanwhile_cannot_be_checked_out():
     given(OPENED, added()).when(
-        check_out, cart_id=CART, order_id=ORDER, products={"MUG": offer(on_sale=False)}
+        check_out, cart_id=CART, order_id=ORDER, offers={"MUG": offer(on_sale=False)}
     ).then_rejected(ProductNotOnSale("MUG"))
 
 
@@ -183,7 +202,7 @@ def test_all_that_is_not_sold_as_it_was_is_refused_at_once():
         "PAN": None,
         "TEA": offer("TEA", on_sale=False),
     }
-    given(*full).when(check_out, cart_id=CART, order_id=ORDER, products=products).then_rejected(
+    given(*full).when(check_out, cart_id=CART, order_id=ORDER, offers=products).then_rejected(
         ProductNotOnSale(
             "POT",
             (
@@ -204,7 +223,8 @@ def test_all_that_is_not_sold_as_it_was_is_refused_at_once():
 )
 def test_a_line_of_what_is_not_sold_as_it_was_may_shrink_or_go_and_nothing_else(product, refusal):
     line = given(OPENED, added(quantity=5))
-    now = ADD_MUG | {"product": product}
+    euros = isinstance(refusal, WrongCurrency)
+    now = ADD_MUG | {"offer": product, "price": None if euros else taken()}
     line.when(set_quantity, **(now | {"quantity": 6})).then_rejected(refusal)
     line.when(add_item, **now).then_rejected(refusal)
     line.when(set_quantity, **(now | {"quantity": 4})).then_once(changed(quantity=4))
@@ -225,7 +245,7 @@ def test_a_cart_nobody_opened_is_unknown():
     given().when(add_item, **ADD_MUG).then_rejected(unknown)
     given().when(set_quantity, **(ADD_MUG | {"quantity": 1})).then_rejected(unknown)
     given().when(remove_item, cart_id=CART, sku="MUG").then_rejected(unknown)
-    given().when(check_out, cart_id=CART, order_id=ORDER, products={}).then_rejected(unknown)
+    given().when(check_out, cart_id=CART, order_id=ORDER, offers={}).then_rejected(unknown)
 
 
 def test_the_total_sums_lines_that_were_each_rounded():
@@ -251,9 +271,8 @@ EDITS = some.tuples(
 def test_whatever_is_edited_a_cart_holds_what_was_asked_within_its_limits(edits, price):
     state, ordered = state_after(cart, OPENED), {}
     for kind, sku, quantity in edits:
-        product = replace(offer(sku), unit_price=UnitPrice(price, "GBP"))
         try:
-            asking = ADD_MUG | {"sku": sku, "quantity": quantity, "product": product}
+            asking = ADD_MUG | {"sku": sku, "quantity": quantity, "price": taken(price)}
             if kind == "add" and quantity:
                 events = add_item(state, **asking)
                 ordered[sku] = ordered.get(sku, 0) + quantity

@@ -181,7 +181,6 @@ def test_a_stream_that_grows_under_the_loop_gets_one() -> None:
                 attributes={},
                 price=UnitPrice.of(Money(100, "GBP")),
                 seller="main",
-                variants=(),
             )
         ],
     )

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregates.catalog.events import ProductListed, Variant
+from aggregates.catalog.events import ProductListed
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import EventType, Money, UnitPrice
 from aggregates.orders.events import Address, OrderPlaced
@@ -194,7 +194,6 @@ def test_only_personal_fields_are_ever_opened() -> None:
         attributes=attributes,
         price=UnitPrice(Decimal("1.00"), "GBP"),
         seller="main",
-        variants=(Variant(sku="MUG", title="Mug"),),
     )
     stored = recorded(CODEC.encode("product-MUG", listed))
     for keys in ({}, {"y": new_subject_key()}):

@@ -36,6 +36,7 @@ LOGS = (
     FOLDER / "payments.copy.gz",  # what a gateway tells: refunds, disputes, holds that lapse, what is owed
     FOLDER / "reconciliation.copy.gz",  # payouts, and what was left when the balance was held against ours
     FOLDER / "bustle.copy.gz",  # prices finer than a penny, currencies, charges, changed carts
+    FOLDER / "prices.copy.gz",  # prices of lists and schedules, and a cart that is priced by rules
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
 )
 COMMAND = "python -m tests.golden.folds"

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from aggregates.catalog.events import ProductListed
 from aggregates.inventory import stock
 from aggregates.kernel import UnitPrice
 from aggregates.orders import order
@@ -23,7 +24,7 @@ from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Decision
 from commands.loop.state_cache import Missing, StateCache
 from event_store.records import RecordedEvent
-from tests.shop.facts import ADDRESS, CODEC, EMAIL
+from tests.shop.facts import ADDRESS, CODEC, EMAIL, LIMITS, LOCKED_UNTIL
 
 ORDER = "d" * 32
 PI = "pi_1"
@@ -77,18 +78,22 @@ class Desk:
         price = UnitPrice(Decimal(total) / 100 / units, "EUR")
         self.do(
             catalog.ListProduct(
-                sku="TEA",
-                title="Tea",
-                description="",
-                category="Kitchen",
-                attributes={},
-                price=price,
-                seller="shop",
+                product=ProductListed(
+                    sku="TEA",
+                    title="Tea",
+                    description="",
+                    category="Kitchen",
+                    attributes={},
+                    price=price,
+                    seller="shop",
+                )
             )
         )
         self.do(inventory.ReceiveStock(sku="TEA", quantity=units, reason="", source="first"))
         self.do(cart.OpenCart(cart_id=ORDER, currency="EUR"))
-        self.do(cart.AddItem(cart_id=ORDER, sku="TEA", quantity=units, lines_max=10, quantity_max=99))
+        self.do(
+            cart.AddItem(cart_id=ORDER, sku="TEA", quantity=units, limits=LIMITS, locked_until=LOCKED_UNTIL)
+        )
         self.do(
             orders.PlaceOrder(
                 cart_id=ORDER,

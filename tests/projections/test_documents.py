@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 import pytest
 
 from aggregates.catalog import product
-from aggregates.catalog.events import PriceChanged
 from aggregates.inventory import stock
-from aggregates.kernel import UnitPrice
 from projections.engine.follower import Decoded
 from projections.views import cart, catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.memory_views import MemoryView, built, document
-from tests.shop.facts import ADDRESS, EMAIL, recorded
+from tests.shop.facts import ADDRESS, EMAIL, priced, recorded
 from tests.shop.log import Shop
 
 
@@ -122,7 +118,7 @@ def test_no_view_holds_personal_data(shop: Shop, view: View) -> None:
 
 def test_what_is_not_above_a_documents_position_is_counted_in_it_already() -> None:
     drawn = MemoryView(catalog.VIEW)
-    price = PriceChanged(sku="MUG", price=UnitPrice(Decimal("2.00"), "GBP"))
+    price = priced("MUG", "2.00")
     received = stock.receive(stock.initial(), sku="MUG", quantity=5, reason="delivery")
     drawn.apply([Decoded(recorded(1), received[0]), Decoded(recorded(2), price)])
     before = dict(drawn.documents)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregates.catalog.events import PriceChanged, ProductDelisted
+from aggregates.catalog.events import ProductDelisted
 from aggregates.inventory.events import StockAdjusted
-from aggregates.kernel import UnitPrice
 from projections.documents.search import ProductQuery
 from projections.documents.shapes import ProductDocument
-from tests.shop.facts import listed, received
+from tests.shop.facts import listed, priced, received
 from tests.shop.views import SearchShop
 
 
@@ -136,7 +133,7 @@ def test_stock_that_came_before_the_listing_counts(shop: SearchShop) -> None:
 
 def test_a_hit_is_the_product_page_itself(shop: SearchShop) -> None:
     shop.happens(listed("A", "Mug", price="2.555", color="red"), received("A", 4))
-    shop.happens(PriceChanged(sku="A", price=UnitPrice(Decimal("3.50"), "GBP")))
+    shop.happens(priced("A", "3.50"))
     (item,) = shop.reader.search(ProductQuery(), limit=10).items
     page = msgspec.json.decode(item, type=ProductDocument)
     assert page.price is not None

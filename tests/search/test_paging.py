@@ -8,8 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregates.catalog.events import PriceChanged
-from aggregates.kernel import Money, UnitPrice
 from projections.documents.search import (
     After,
     Offset,
@@ -19,7 +17,7 @@ from projections.documents.search import (
     Sort,
     sku_numbers,
 )
-from tests.shop.facts import listed, received
+from tests.shop.facts import listed, priced, received
 from tests.shop.views import SearchShop, skus
 
 SKU = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
@@ -77,7 +75,7 @@ def test_what_changes_behind_or_before_the_page_moves_no_other(
     query = ProductQuery(sort="sku")
     first = shop.reader.search(query, limit=40)
     gone, changed = skus(first.items)[3], skus(first.items)[5]
-    shop.happens(PriceChanged(sku=changed, price=UnitPrice.of(Money(9, "GBP"))), listed("0", "Mug"))
+    shop.happens(priced(changed, "0.09"), listed("0", "Mug"))
     second = shop.reader.search(query, limit=200, place=first.next)
     assert gone not in skus(second.items)
     assert skus(first.items) + skus(second.items) == sorted(stocked)

@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from aggregates.catalog.events import PriceChanged
 from aggregates.inventory.events import StockAdjusted
-from aggregates.kernel import Money, UnitPrice
 from projections.documents.errors import ViewNotReady
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.follower import Decoded, TargetMoved, TargetUnavailable
 from projections.tantivy.build import TantivyBuild
-from tests.shop.facts import listed, received, recorded
+from tests.shop.facts import listed, priced, received, recorded
 from tests.shop.views import SearchShop
 
 _EVERYTHING = ProductQuery()
-_PENCE = UnitPrice.of(Money(9, "GBP"))
 
 
 def test_readers_see_nothing_before_the_first_publication(shop: SearchShop) -> None:
@@ -79,7 +76,7 @@ def test_two_writers_cannot_have_one_index(shop: SearchShop) -> None:
 
 
 def test_a_rebuild_is_seen_only_when_it_is_whole(shop: SearchShop) -> None:
-    events = [listed("A"), received("A", 2), listed("B"), PriceChanged(sku="A", price=_PENCE)]
+    events = [listed("A"), received("A", 2), listed("B"), priced("A", "0.09")]
     shop.happens(*events)
     beside = shop.build.beside()
     batch = [Decoded(recorded(n), event) for n, event in enumerate(events, 1)]

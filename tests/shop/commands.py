@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from aggregates.catalog.events import ProductListed
 from aggregates.folds import kind_of
 from aggregates.inventory import stock
 from aggregates.kernel import UnitPrice
@@ -30,7 +31,7 @@ from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec
 from event_store.records import EventLog
 from event_store.retries import RetryPolicy
-from tests.shop.facts import ADDRESS, CODEC, EMAIL, NOON
+from tests.shop.facts import ADDRESS, CODEC, EMAIL, LIMITS, LOCKED_UNTIL, NOON
 from tests.shop.log import decoded
 
 ORDER = "d" * 32
@@ -107,20 +108,24 @@ class Shop:
         for sku, price in (("MUG", "4.50"), ("PAN", "20.00")):
             await self.do(
                 catalog.ListProduct(
-                    sku=sku,
-                    title=sku.title(),
-                    description="",
-                    category="Kitchen",
-                    attributes={},
-                    price=UnitPrice(Decimal(price), "GBP"),
-                    seller="shop",
+                    product=ProductListed(
+                        sku=sku,
+                        title=sku.title(),
+                        description="",
+                        category="Kitchen",
+                        attributes={},
+                        price=UnitPrice(Decimal(price), "GBP"),
+                        seller="shop",
+                    )
                 )
             )
             await self.do(inventory.ReceiveStock(sku=sku, quantity=units, reason="", source="first"))
         await self.do(cart.OpenCart(cart_id=order_id, currency="GBP"))
         for sku, quantity in (("MUG", 2), ("PAN", 1)):
             await self.do(
-                cart.AddItem(cart_id=order_id, sku=sku, quantity=quantity, lines_max=10, quantity_max=99)
+                cart.AddItem(
+                    cart_id=order_id, sku=sku, quantity=quantity, limits=LIMITS, locked_until=LOCKED_UNTIL
+                )
             )
         await self.do(
             orders.PlaceOrder(

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.cart import cart
-from aggregates.cart.events import CartOpened, ItemAdded
+from aggregates.cart.cart import Limits
+from aggregates.cart.events import CartOpened, ItemAdded, TakenPrice
 from aggregates.catalog import product
-from aggregates.catalog.events import ProductListed, Variant
+from aggregates.catalog.events import PriceChanged, ProductListed
 from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
@@ -28,11 +29,15 @@ from aggregates.payments.events import (
     GatewayPaymentLinked,
     ProcessEvent,
 )
+from aggregates.pricing.context import Traits
+from aggregates.pricing.rules import BASE, PriceList
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
 
 CODEC = Codec(EVENT_TYPES)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LIMITS = Limits(lines_max=10, quantity_max=99)
+LOCKED_UNTIL = datetime(2030, 1, 1, tzinfo=UTC)
 DAY = NOON.date()
 CART = "c" * 32
 EMAIL = "anna@example.org"
@@ -121,8 +126,13 @@ def listed(
         attributes=attributes,
         price=UnitPrice(Decimal(price), "GBP"),
         seller="house",
-        variants=(Variant(sku=sku, title=title),),
     )
+
+
+def priced(sku: str, price: str, currency: str = "GBP") -> PriceChanged:
+    """The product's own price changes."""
+    own = PriceList(list_id=BASE, currency=currency)
+    return PriceChanged(sku=sku, list=own, currency=currency, tiers=((1, Decimal(price)),))
 
 
 def received(sku: str, quantity: int) -> StockReceived:
@@ -143,7 +153,9 @@ def added(sku: str, quantity: int, cart_id: str = CART) -> ItemAdded:
         sku=sku,
         title=f"Mug {sku}",
         quantity=quantity,
-        unit_price=UnitPrice(Decimal("12.99"), "GBP"),
+        price=TakenPrice(list_id=BASE, currency="GBP", tiers=((1, Decimal("12.99")),)),
+        traits=Traits(category="Kitchen > Mugs", seller="house"),
+        seller="house",
     )
 
 

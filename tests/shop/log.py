@@ -20,10 +20,12 @@ from aggregates.orders.events import Charge
 from aggregates.payments import payment
 from aggregates.payments.observation import observe
 from aggregates.payments.standing import RefundStanding, Standing
+from commands.quoting import price_for
 from event_store.keys import new_subject_key
 from event_store.records import Appended, Entry, EventLog, EventReader, NewEvent
 from projections.engine.follower import Decoded
-from tests.shop.facts import ADDRESS, CODEC, EMAIL, NOON, stream_decided, stream_of
+from tests.shop.facts import ADDRESS, CODEC, EMAIL, LIMITS, LOCKED_UNTIL, NOON, stream_decided, stream_of
+from tests.shop.facts import listed as listed_product
 
 FIRST_DAY = NOON.replace(hour=9)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -107,16 +109,7 @@ class Shop:
 
     def lists(self, sku: str, *, price: str = "12.99", units: int = 1_000) -> None:
         """A product on sale, with stock."""
-        listed = self.decide(
-            product.list_product,
-            sku=sku,
-            title=f"Mug {sku}",
-            description="Holds tea",
-            category="Kitchen > Mugs",
-            attributes={"color": "red"},
-            price=UnitPrice(Decimal(price), "GBP"),
-            seller="house",
-        )
+        listed = (listed_product(sku, price=price, description="Holds tea", color="red"),)
         self.record(listed, self.decide(stock.receive, sku=sku, quantity=units, reason="delivery"))
 
     def ordered(
@@ -328,9 +321,18 @@ class Shop:
 
     def _sets(self, decision: Callable[..., Any], cart_id: str, sku: str, quantity: int) -> None:
         offer = self.state(product.stream(sku)).offer
-        limits = {"lines_max": 9, "quantity_max": 99}
+        held = self.state(cart.stream(cart_id))
         self.record(
-            self.decide(decision, cart_id=cart_id, sku=sku, quantity=quantity, product=offer, **limits)
+            self.decide(
+                decision,
+                cart_id=cart_id,
+                sku=sku,
+                quantity=quantity,
+                offer=offer,
+                price=price_for(held, offer, quantity),
+                locked_until=LOCKED_UNTIL,
+                limits=LIMITS,
+            )
         )
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import psycopg
 
+from aggregates.catalog.events import ProductListed
 from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Address
 from commands.gateways.gateway import Gateway, GatewayUnavailable, Response
@@ -40,7 +41,7 @@ from event_store.retries import RetryPolicy
 from tests.importing.files import SMALL
 from tests.importing.files import run as import_invoices
 from tests.shop.commands import KEPT, Shop, eventually
-from tests.shop.facts import NOON
+from tests.shop.facts import LIMITS, LOCKED_UNTIL, NOON
 from tests.shop.gateways import Do, DyingGateway, WatchedGateway
 
 LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # Whoever lost a call is dead before it asks again.
@@ -74,13 +75,15 @@ class Recording:
         for sku, price in (("MUG", "4.50"), ("PAN", "20.00"), ("NAIL", "0.125"), ("GONE", "3.00")):
             await self.do(
                 catalog.ListProduct(
-                    sku=sku,
-                    title=sku.title(),
-                    description=f"A {sku.lower()}",
-                    category="Kitchen > Things",
-                    attributes={"colour": "blue"},
-                    price=UnitPrice(Decimal(price), "GBP"),
-                    seller="shop",
+                    product=ProductListed(
+                        sku=sku,
+                        title=sku.title(),
+                        description=f"A {sku.lower()}",
+                        category="Kitchen > Things",
+                        attributes={"colour": "blue"},
+                        price=UnitPrice(Decimal(price), "GBP"),
+                        seller="shop",
+                    )
                 )
             )
             await self.do(inventory.ReceiveStock(sku=sku, quantity=500, reason="", source="first"))
@@ -96,7 +99,9 @@ class Recording:
         await self.do(cart.OpenCart(cart_id=order_id, currency="GBP", customer_id=customer_id))
         for sku, quantity in (("MUG", 3), ("PAN", 1)):
             await self.do(
-                cart.AddItem(cart_id=order_id, sku=sku, quantity=quantity, lines_max=10, quantity_max=99)
+                cart.AddItem(
+                    cart_id=order_id, sku=sku, quantity=quantity, limits=LIMITS, locked_until=LOCKED_UNTIL
+                )
             )
         await self.do(
             orders.PlaceOrder(
@@ -229,9 +234,11 @@ async def loose_ends(it: Recording) -> None:
     """An open cart, a product that is sold no more, and orders that wait."""
     await it.do(cart.OpenCart(cart_id="c" * 40, currency="GBP"))
     for sku in ("GONE", "MUG"):
-        await it.do(cart.AddItem(cart_id="c" * 40, sku=sku, quantity=1, lines_max=10, quantity_max=99))
+        await it.do(
+            cart.AddItem(cart_id="c" * 40, sku=sku, quantity=1, limits=LIMITS, locked_until=LOCKED_UNTIL)
+        )
     await it.do(catalog.DelistProduct(sku="GONE", reason="out of fashion"))
-    await it.do(catalog.ChangePrice(sku="MUG", price=UnitPrice(Decimal("4.75"), "GBP")))
+    await it.do(catalog.ChangePrice(sku="MUG", currency="GBP", tiers=((1, Decimal("4.75")),)))
     waiting = await it.place("waiting", AUTHENTICATION_REQUIRED)
     await it.after(waiting, "placed", "action_required")
     async with it.managed(waiting):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from aggregates.catalog import product
+from aggregates.catalog.events import ProductListed
 from aggregates.inventory import stock
 from aggregates.inventory.stock import Stock
 from aggregates.kernel import Money, Sku
@@ -37,13 +38,15 @@ def handle_list_if_new(cache: StateCache, command: ListIfNew) -> Decision:
             stream,
             product.list_product(
                 state,
-                sku=command.sku,
-                title=command.title,
-                description=command.description,
-                category=command.category,
-                attributes=command.attributes,
-                price=command.price,
-                seller=command.seller,
+                listed=ProductListed(
+                    sku=command.sku,
+                    title=command.title,
+                    description=command.description,
+                    category=command.category,
+                    attributes=dict(command.attributes),
+                    price=command.price,
+                    seller=command.seller,
+                ),
             ),
         )
         decision.created = True
