@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from math import lcm
 from typing import NamedTuple
 
-from aggregates.currencies import minor_digits
-from aggregates.pricing.explanation import percent_text
+from aggregates.pricing.explanation import money_text, percent_text
 from aggregates.pricing.matching import Basis, Cart, CompiledSelector, Selectors
 from aggregates.pricing.rules import WHOLE, Action, ActionKind, Amounts, Ppm
 from aggregates.pricing.shares import half_even
@@ -18,14 +17,14 @@ from aggregates.pricing.shares import half_even
 class Discount(NamedTuple):
     """An amount off a sum (`base`), to be shared over the lines `where` in proportion to `weights`.
 
-    No weight is above what is left of its line. The exact amount is exact / over minor units; `rate` says
-    for people what was applied.
+    No weight is above what is left of its line; None: as much as is left of each. The exact amount is
+    exact / over minor units; `rate` says for people what was applied.
     """
 
     amount: int
     base: int
     where: list[int]
-    weights: list[int]
+    weights: list[int] | None
     rate: str | None
     exact: int
     over: int = 1
@@ -102,11 +101,11 @@ def off_shipping(action: Action, left: int, currency: str) -> Discount | None:
         case "shipping_amount":
             off = action.amount[currency]
             amount = min(left, off)
-            return Discount(amount, left, [], [], _text(off, currency), amount)
+            return Discount(amount, left, [], [], money_text(off, currency), amount)
         case _:
             price = action.price[currency]
             amount = max(0, left - price)
-            return Discount(amount, left, [], [], f"at {_text(price, currency)}", amount)
+            return Discount(amount, left, [], [], f"at {money_text(price, currency)}", amount)
 
 
 def _nothing(_: CompiledAction, __: Cart, ___: Basis, ____: Basis) -> None:
@@ -118,24 +117,28 @@ def _percent(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> Disc
     mask = cart.select(compiled.selector)
     where = cart.indices(mask)
     left = now.amounts
-    base = now.sum(mask)
     if not action.tiers:
         percent = action.percent
+        if len(where) == 1:
+            base = left[where[0]]
+            exact = base * percent
+            amount = half_even(exact, WHOLE)
+            return Discount(amount, base, where, [amount], percent_text(percent), exact, WHOLE)
     elif action.tiers_by == "selection":
         percent = _by_units(action, cart.units(mask))
     else:
-        return _percent_by_line(action, cart, where, left, base)
+        return _percent_by_line(action, cart, where, left)
+    base = now.sum(mask)
     weights = [half_even(left[i] * percent, WHOLE) for i in where]
     return Discount(sum(weights), base, where, weights, percent_text(percent), base * percent, WHOLE)
 
 
-def _percent_by_line(
-    action: Action, cart: Cart, where: list[int], left: list[int], base: int
-) -> Discount | None:
+def _percent_by_line(action: Action, cart: Cart, where: list[int], left: list[int]) -> Discount | None:
     percents = [_by_units(action, cart.lines[i].quantity) for i in where]
     exact = [left[i] * percent for i, percent in zip(where, percents, strict=True)]
     weights = [half_even(one, WHOLE) for one in exact]
     rate = ", ".join(percent_text(percent) for percent in sorted(set(percents)) if percent)
+    base = sum([left[i] for i in where])
     return Discount(sum(weights), base, where, weights, rate, sum(exact), WHOLE)
 
 
@@ -152,7 +155,7 @@ def _per_unit(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> Dis
     where = cart.indices(mask)
     weights = [min(now.amounts[i], off * cart.lines[i].quantity) for i in where]
     amount = sum(weights)
-    return Discount(amount, now.sum(mask), where, weights, f"{_text(off, currency)} each", amount)
+    return Discount(amount, now.sum(mask), where, weights, f"{money_text(off, currency)} each", amount)
 
 
 def _unit_price(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> Discount | None:
@@ -162,22 +165,27 @@ def _unit_price(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> D
     where = cart.indices(mask)
     weights = [max(0, now.amounts[i] - price * cart.lines[i].quantity) for i in where]
     amount = sum(weights)
-    return Discount(amount, now.sum(mask), where, weights, f"at {_text(price, currency)} each", amount)
+    return Discount(amount, now.sum(mask), where, weights, f"at {money_text(price, currency)} each", amount)
 
 
 def _buy_get(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> Discount | None:
     action = compiled.action
     gets, buys = cart.select(compiled.get), cart.select(compiled.buy)
-    buying = set(cart.indices(buys))
     price_of = _unit_prices(cart, now, gets | buys)
     cheapest = sorted(cart.indices(gets), key=price_of.__getitem__)
     lines, left = cart.lines, now.amounts
     buying_units = cart.units(buys)
+    overlap = gets & buys
 
     def too_many(rewarded: int) -> bool:
         """Whether so few units are left outside that they cannot have earned so many."""
-        taken = _take(rewarded, cheapest, cart)
-        inside = sum(units for i, units in taken.items() if i in buying)
+        if overlap == gets:
+            inside = rewarded
+        elif not overlap:
+            inside = 0
+        else:
+            taken = _take(rewarded, cheapest, cart)
+            inside = sum(units for i, units in taken.items() if overlap >> i & 1)
         return buying_units - inside < -(-rewarded // action.get_quantity) * action.buy_quantity
 
     most = cart.units(gets) if action.get_quantity else 0
@@ -222,14 +230,14 @@ def _bundle(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> Disco
     if action.price:
         price = action.price[currency]
         amount = max(0, worth - sets * price)
-        return Discount(amount, worth, where, weights, f"{sets} at {_text(price, currency)}", amount)
+        return Discount(amount, worth, where, weights, f"{sets} at {money_text(price, currency)}", amount)
     if action.percent:
         exact = worth * action.percent
         rate = f"{sets} at {percent_text(action.percent)} off"
         return Discount(half_even(exact, WHOLE), worth, where, weights, rate, exact, WHOLE)
     off = action.amount[currency]
     amount = min(worth, sets * off)
-    return Discount(amount, worth, where, weights, f"{sets} at {_text(off, currency)} off", amount)
+    return Discount(amount, worth, where, weights, f"{sets} at {money_text(off, currency)} off", amount)
 
 
 def _sets(compiled: CompiledAction, cart: Cart, now: Basis) -> tuple[int, dict[int, int]]:
@@ -300,11 +308,10 @@ def _percent_off(compiled: CompiledAction, cart: Cart, now: Basis, basis: Basis)
             if tier.from_amount[cart.context.currency] <= basis.sum(mask)
         ]
         percent = max(reached)[1] if reached else 0
-    where = cart.indices(mask)
     base = now.sum(mask)
     exact = base * percent
-    weights = [now.amounts[i] for i in where]
-    return Discount(half_even(exact, WHOLE), base, where, weights, percent_text(percent), exact, WHOLE)
+    rate = percent_text(percent)
+    return Discount(half_even(exact, WHOLE), base, cart.indices(mask), None, rate, exact, WHOLE)
 
 
 def _amount_off(compiled: CompiledAction, cart: Cart, now: Basis, basis: Basis) -> Discount | None:
@@ -319,21 +326,9 @@ def _amount_off(compiled: CompiledAction, cart: Cart, now: Basis, basis: Basis) 
         off = max(reached)[1] if reached else 0
     else:
         off = action.amount[currency]
-    where = cart.indices(mask)
     base = now.sum(mask)
     amount = min(off, base)
-    return Discount(
-        amount, base, where, [now.amounts[i] for i in where], f"{_text(off, currency)} off", amount
-    )
-
-
-def _text(amount: int, currency: str) -> str:
-    """Minor units as major ones, with all their decimals: 500 in GBP is "5.00"."""
-    digits = minor_digits(currency)
-    if not digits:
-        return str(amount)
-    units, rest = divmod(amount, 10**digits)
-    return f"{units}.{rest:0{digits}}"
+    return Discount(amount, base, cart.indices(mask), None, f"{money_text(off, currency)} off", amount)
 
 
 MEASURES: dict[ActionKind, Measure] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 from aggregates.kernel import Sku
@@ -33,12 +34,16 @@ DiscountStep = Literal["line", "cart", "shipping"]
 class CompiledPromotion:
     """A promotion made ready for many carts. `rank`: its place in the order of all.
 
-    `currencies` None: any. `counts_shopper`: something in it is counted by shopper.
+    `currencies` None: any. `counts_shopper`: something in it is counted by shopper. `gives`: it
+    is a gift.
     """
 
     rank: int
     promotion: Promotion
+    promotion_id: str
     step: DiscountStep
+    gives: bool
+    group: str | None
     action: CompiledAction
     conditions: tuple[CompiledCondition, ...]
     currencies: frozenset[str] | None
@@ -81,7 +86,7 @@ def compile_promotions(terms: Terms) -> CompiledPromotions:
             for token in dict.fromkeys(key.parts[0]):
                 index.setdefault(token, []).append(key)
         found_by[key].append(one)
-    by_id = {one.promotion.promotion_id: one for one in compiled}
+    by_id = {one.promotion_id: one for one in compiled}
     return CompiledPromotions(by_id, tuple(always), index, found_by, selectors.mentioned)
 
 
@@ -93,7 +98,10 @@ def _compile(rank: int, promotion: Promotion, selectors: Selectors) -> CompiledP
     return CompiledPromotion(
         rank,
         promotion,
+        promotion.promotion_id,
         "line" if kind in LINE_ACTIONS else "cart" if kind in CART_ACTIONS else "shipping",
+        kind == "gift",
+        promotion.group,
         action,
         conditions,
         _common([*action.amounts, *_amounts_asked(promotion.conditions), *given]),
@@ -141,13 +149,10 @@ def _width(selector: CompiledSelector) -> int:
     return next(width for width, prefix in enumerate(_WIDTHS) if token.startswith(prefix))
 
 
-@dataclass(slots=True)
-class Candidate:
-    """A promotion that is in force for the cart. `limit`: why it must not apply though its conditions
-    hold."""
-
-    promotion: CompiledPromotion
-    limit: WhyNot | None
+Candidate = tuple[CompiledPromotion, WhyNot | None]
+"""A promotion that is in force for the cart, and why it must not apply even if its conditions hold."""
+Missed = tuple[CompiledPromotion, WhyNot]
+"""A promotion that gave nothing, and why."""
 
 
 @dataclass(slots=True)
@@ -159,12 +164,7 @@ class Applied:
     parts: list[int]
 
 
-Missed = tuple[CompiledPromotion, WhyNot]
-
-
-def candidates(
-    promotions: CompiledPromotions, cart: Cart
-) -> tuple[list[Candidate], list[tuple[CompiledPromotion, WhyNot]]]:
+def candidates(promotions: CompiledPromotions, cart: Cart) -> tuple[list[Candidate], list[Missed]]:
     """The promotions that a token or a coupon of the cart finds and that are in force for it, in their order;
     and those whose coupon is in the cart in vain."""
     found = list(promotions.always)
@@ -177,7 +177,7 @@ def candidates(
         named = (promotions.by_id.get(promotion_id) for promotion_id in context.codes.values())
         coded = {one for one in named if one is not None}
         found = list(coded.union(found))
-    found.sort(key=lambda one: one.rank)
+    found.sort(key=attrgetter("rank"))
     open_: list[Candidate] = []
     closed: list[Missed] = []
     for one in found:
@@ -185,7 +185,7 @@ def candidates(
             if one in coded:
                 closed.append((one, why))
         else:
-            open_.append(Candidate(one, _limit(one, context)))
+            open_.append((one, _limit(one, context)))
     return open_, closed
 
 
@@ -276,88 +276,93 @@ class Discounts:
     def _take_turns(self, promotions: Sequence[Candidate]) -> None:
         """Each in its order; a group's turn is that of its first member that gives something."""
         compared: set[CompiledPromotion] = set()
-        for place, candidate in enumerate(promotions):
-            compiled = candidate.promotion
-            group = compiled.promotion.group
-            if compiled in compared:
+        for place, (compiled, limit) in enumerate(promotions):
+            group = compiled.group
+            if group is None:
+                self._take_turn(compiled, limit)
+            elif compiled in compared:
                 continue
-            if group is not None and group in self._groups:
-                if self._holds(compiled):
-                    self.missed.append((compiled, candidate.limit or self._groups[group]))
-                else:
-                    self.missed.append((compiled, "conditions"))
-                continue
-            discount = self._measure(candidate)
+            elif group in self._groups:
+                why = limit or self._groups[group]
+                self.missed.append((compiled, why if self._holds(compiled) else "conditions"))
+            elif compiled.promotion.group_mode == "first":
+                if self._take_turn(compiled, limit):
+                    self._groups[group] = "first_in_group"
+            else:
+                members = [one for one in promotions[place:] if one[0].group == group]
+                compared.update(self._best_takes_turn(group, members))
+
+    def _take_turn(self, compiled: CompiledPromotion, limit: WhyNot | None) -> bool:
+        """Whether it gave something."""
+        discount = self._measure(compiled, limit)
+        if isinstance(discount, Discount):
+            self._apply(compiled, discount)
+            return True
+        self.missed.append((compiled, discount))
+        return False
+
+    def _best_takes_turn(self, group: str, members: Sequence[Candidate]) -> list[CompiledPromotion]:
+        """Who of the members takes most off as things are, of equals the first, where the first of them gives
+        something at all; and who was looked at."""
+        best: tuple[CompiledPromotion, Discount] | None = None
+        most = 0
+        for compiled, limit in members:
+            discount = self._measure(compiled, limit)
             if not isinstance(discount, Discount):
                 self.missed.append((compiled, discount))
+                if best is None:
+                    return [compiled]
                 continue
-            if group is not None and compiled.promotion.group_mode == "first":
-                self._groups[group] = "first_in_group"
-            elif group is not None:
-                self._groups[group] = "better_in_group"
-                rest = [one for one in promotions[place + 1 :] if one.promotion.promotion.group == group]
-                compiled, discount = self._best(compiled, discount, rest)
-                compared.update(one.promotion for one in rest)
-            self._apply(compiled, discount)
-
-    def _best(
-        self, first: CompiledPromotion, discount: Discount, rest: Sequence[Candidate]
-    ) -> tuple[CompiledPromotion, Discount]:
-        """Who takes most off as things are, `first` or one of the rest; of equals the first in order."""
-        best, most = (first, discount), _worth_comparing(first, discount)
-        for candidate in rest:
-            compiled = candidate.promotion
-            found = self._measure(candidate)
-            if not isinstance(found, Discount):
-                self.missed.append((compiled, found))
-            elif (worth := _worth_comparing(compiled, found)) > most:
-                self.missed.append((best[0], "better_in_group"))
-                best, most = (compiled, found), worth
-            else:
-                self.missed.append((compiled, "better_in_group"))
-        return best
+            # A gift counts as nothing, whether or not its line is in the cart already.
+            worth = 0 if compiled.gives else discount.amount
+            if best is not None:
+                self.missed.append((best[0] if worth > most else compiled, "better_in_group"))
+            if best is None or worth > most:
+                best, most = (compiled, discount), worth
+        if best is not None:
+            self._groups[group] = "better_in_group"
+            self._apply(*best)
+        return [compiled for compiled, _ in members]
 
     def _holds(self, compiled: CompiledPromotion) -> bool:
         return all(holds(condition, self._cart, self._basis) for condition in compiled.conditions)
 
-    def _measure(self, candidate: Candidate) -> Discount | WhyNot:
+    def _measure(self, compiled: CompiledPromotion, limit: WhyNot | None) -> Discount | WhyNot:
         """What it would take off as things are, or why nothing."""
-        compiled = candidate.promotion
         if compiled.conditions and not self._holds(compiled):
             return "conditions"
-        if candidate.limit:
-            return candidate.limit
-        promotion, currency = compiled.promotion, self._cart.context.currency
-        if promotion.action.kind == "gift":
-            discount = self._gift(compiled)
-            # A gift costs nothing, or it is none: it is not reduced to the cap.
-            fits = not promotion.cap or discount.amount <= promotion.cap[currency]
-            return self._within_budget(promotion, discount) if fits else "over_budget"
+        if limit:
+            return limit
+        if compiled.gives:
+            return self._gift(compiled)
+        promotion, context = compiled.promotion, self._cart.context
         if compiled.step == "shipping":
-            found = off_shipping(promotion.action, self.shipping_left, currency)
+            found = off_shipping(promotion.action, self.shipping_left, context.currency)
         else:
             found = compiled.action.measure(compiled.action, self._cart, self.now, self._basis)
-        if found is not None and promotion.cap and found.amount > promotion.cap[currency]:
-            found = found._replace(amount=promotion.cap[currency])
+        if found is not None and promotion.cap and found.amount > promotion.cap[context.currency]:
+            found = found._replace(amount=promotion.cap[context.currency])
         if found is None or not found.amount:
             return "nothing_selected"
-        return self._within_budget(promotion, found)
+        return found if self._is_within_budget(promotion, found.amount) else "over_budget"
 
-    def _within_budget(self, promotion: Promotion, discount: Discount) -> Discount | WhyNot:
-        """The discount where all of it is left of the budget."""
+    def _is_within_budget(self, promotion: Promotion, amount: int) -> bool:
+        """Whether all of the amount is left of the promotion's budget."""
         left = self._cart.context.left.get(promotion.promotion_id)
-        if left is not None and left.budget is not None and discount.amount > left.budget:
-            return "over_budget"
-        return discount
+        return left is None or left.budget is None or amount <= left.budget
 
-    def _gift(self, compiled: CompiledPromotion) -> Discount:
+    def _gift(self, compiled: CompiledPromotion) -> Discount | WhyNot:
         """The whole of the gift's line; of nothing where it is not in the cart yet."""
-        action = compiled.promotion.action
-        for i in self._gifts.get(compiled.promotion.promotion_id, ()):
+        promotion, action = compiled.promotion, compiled.promotion.action
+        for i in self._gifts.get(compiled.promotion_id, ()):
             line = self._cart.lines[i]
             if line.sku in action.skus and line.quantity == action.quantity:
                 total = self._totals.amounts[i]
-                return Discount(total, total, [i], [total], None, total)
+                # A gift costs nothing, or it is none: it is not reduced to what the cap allows.
+                fits = not promotion.cap or total <= promotion.cap[self._cart.context.currency]
+                if fits and self._is_within_budget(promotion, total):
+                    return Discount(total, total, [i], [total], None, total)
+                return "over_budget"
         return Discount(0, 0, [], [], None, 0)
 
     def _apply(self, compiled: CompiledPromotion, discount: Discount) -> None:
@@ -366,8 +371,10 @@ class Discounts:
             self.applied.append(Applied(compiled, discount, []))
             return
         weights, left = discount.weights, self.left
+        if weights is None:
+            weights = [left[place] for place in discount.where]
         parts = weights if sum(weights) == discount.amount else share(discount.amount, weights)
-        if compiled.promotion.action.kind == "gift":
+        if compiled.gives:
             self.due.append(compiled)
             if not discount.where:
                 return
@@ -378,16 +385,11 @@ class Discounts:
         self.applied.append(Applied(compiled, discount, parts))
 
 
-def _worth_comparing(compiled: CompiledPromotion, discount: Discount) -> int:
-    """A gift counts as nothing, whether or not its line is in the cart already."""
-    return 0 if compiled.promotion.action.kind == "gift" else discount.amount
-
-
 def gift_due(compiled: CompiledPromotion) -> GiftDue:
     """What the promotion gives."""
     action = compiled.promotion.action
     skus: tuple[Sku, ...] = action.skus
-    return GiftDue(promotion_id=compiled.promotion.promotion_id, skus=skus, quantity=action.quantity)
+    return GiftDue(promotion_id=compiled.promotion_id, skus=skus, quantity=action.quantity)
 
 
 def makes_shipping_free(compiled: CompiledPromotion) -> bool:

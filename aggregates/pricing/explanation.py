@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from aggregates.currencies import minor_digits
@@ -220,6 +221,7 @@ class Priced:
     ends_at: datetime | None = None
 
 
+@lru_cache(maxsize=1024)
 def percent_text(ppm: int) -> str:
     """A percentage for people: 99_750 is "9.975 %"."""
     return f"{decimal_text(ppm, 10_000)} %"
@@ -230,7 +232,7 @@ def decimal_text(numerator: int, denominator: int) -> str:
     half it lies. `denominator` is above zero."""
     units, rest = divmod(abs(numerator) * 10_000 // denominator, 10_000)
     sign = "-" if numerator < 0 and (units or rest) else ""
-    return f"{sign}{units}.{rest:04}".rstrip("0").rstrip(".")
+    return f"{sign}{units}.{rest:04}".rstrip("0") if rest else f"{sign}{units}"
 
 
 def money_text(amount: int, currency: str) -> str:

@@ -134,21 +134,21 @@ def _apply_promotions(cart: Cart, line_totals: _LineTotals, terms: CompiledTerms
     pay wins."""
     worlds = _Worlds(cart, line_totals, terms)
     found, missed = candidates(terms.promotions, cart)
-    together = [one for one in found if not one.promotion.promotion.exclusive]
-    exclusive = [one for one in found if one.promotion.promotion.exclusive]
+    together = [one for one in found if not one[0].promotion.exclusive]
+    exclusive = [one for one in found if one[0].promotion.exclusive]
     main = best = worlds.of(together)
     tried = 0
-    alone: list[tuple[Candidate, _World]] = []
-    for candidate in exclusive:
+    alone: list[tuple[CompiledPromotion, _World]] = []
+    for compiled, limit in exclusive:
         if tried == EXCLUSIVES_MAX:
-            missed.append((candidate.promotion, "exclusive"))
+            missed.append((compiled, "exclusive"))
             continue
-        world = worlds.of([candidate])
+        world = worlds.of([(compiled, limit)])
         if not (world.discounts.applied or world.discounts.due):
             missed += world.discounts.missed
             continue
         tried += 1
-        alone.append((candidate, world))
+        alone.append((compiled, world))
         if world.to_pay < best.to_pay:
             best = world
     missed += main.discounts.missed
@@ -156,10 +156,10 @@ def _apply_promotions(cart: Cart, line_totals: _LineTotals, terms: CompiledTerms
         discounts = main.discounts
         applied = dict.fromkeys([*(one.promotion for one in discounts.applied), *discounts.due])
         missed += [(one, "exclusive") for one in applied]
-    missed += [(candidate.promotion, "exclusive") for candidate, world in alone if world is not best]
+    missed += [(compiled, "exclusive") for compiled, world in alone if world is not best]
     missed.sort(key=lambda one: one[0].rank)
     would = together if best is main else []
-    return _Choice(best, missed, [one for one in would if one.promotion.step == "shipping"])
+    return _Choice(best, missed, [one for one in would if one[0].step == "shipping"])
 
 
 class _Worlds:
@@ -180,7 +180,7 @@ class _Worlds:
         """The cart with these promotions."""
         by_step: dict[str, list[Candidate]] = {"line": [], "cart": [], "shipping": []}
         for one in promotions:
-            by_step[one.promotion.step].append(one)
+            by_step[one[0].step].append(one)
         discounts = Discounts(self._cart, self._totals, self._gifts)
         discounts.on_lines(by_step["line"])
         discounts.on_cart(by_step["cart"])
@@ -258,9 +258,9 @@ class _Outcome:
         charges = (*self._charges(), *taxed.charges)
         near = self._near()
         ends = [
-            one.promotion.ends_at
-            for one in (*(applied.promotion for applied in discounts.applied), *discounts.due)
-            if one.promotion.ends_at is not None
+            applied.promotion.promotion.ends_at
+            for applied in discounts.applied
+            if applied.promotion.promotion.ends_at is not None
         ]
         explanation = Explanation(
             calculation=DAYBOOK_1,
@@ -344,7 +344,7 @@ class _Outcome:
             if amount:
                 charge = ChargePrice(
                     kind="discount",
-                    rule=compiled.promotion.promotion_id,
+                    rule=compiled.promotion_id,
                     label=compiled.promotion.label,
                     amount=-amount,
                 )
@@ -373,7 +373,7 @@ class _Outcome:
         named = set(self._context.codes.values())
         near = []
         for compiled, why in self._choice.missed:
-            promotion_id = compiled.promotion.promotion_id
+            promotion_id = compiled.promotion_id
             if promotion_id in named or why not in ("conditions", "nothing_selected"):
                 near.append((promotion_id, why))
         by_id = self._terms.promotions.by_id
@@ -394,7 +394,7 @@ class _Outcome:
                 notices.append(Notice(kind="coupon_not_applied", rule=promotion_id, why=near[promotion_id]))
         given = {self._cart.lines[place].gift_of for place in self._discounts.given}
         for compiled in self._discounts.due:
-            promotion_id = compiled.promotion.promotion_id
+            promotion_id = compiled.promotion_id
             if promotion_id not in given:
                 notices.append(Notice(kind="gift_available", rule=promotion_id))
         return notices
@@ -403,12 +403,11 @@ class _Outcome:
         """How much more makes shipping free, by each promotion that would."""
         notices = []
         if self._discounts.shipping_left:
-            for candidate in self._choice.on_shipping:
-                compiled = candidate.promotion
-                if candidate.limit is None and makes_shipping_free(compiled):
+            for compiled, limit in self._choice.on_shipping:
+                if limit is None and makes_shipping_free(compiled):
                     lacking = self._discounts.lacks(compiled)
                     if lacking is not None:
-                        rule = compiled.promotion.promotion_id
+                        rule = compiled.promotion_id
                         notices.append(Notice(kind="free_delivery", rule=rule, amount=lacking))
         return notices
 
@@ -474,7 +473,7 @@ class _Outcome:
             steps.append(
                 Step(
                     step=_step_kind(compiled),
-                    rule=compiled.promotion.promotion_id,
+                    rule=compiled.promotion_id,
                     label=compiled.promotion.label,
                     base=discount.base,
                     amount=-discount.amount,
@@ -487,7 +486,7 @@ class _Outcome:
 
 
 def _step_kind(compiled: CompiledPromotion) -> StepKind:
-    if compiled.promotion.action.kind == "gift":
+    if compiled.gives:
         return "gift"
     match compiled.step:
         case "line":

@@ -10,6 +10,7 @@ from tests.bench import (
     hot_stream,
     one_caller,
     payments,
+    pricing,
     reading,
     reconciliation,
     restore,
@@ -24,6 +25,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "reading": reading.main,
     "hot_stream": hot_stream.main,
     "payments": payments.main,
+    "pricing": pricing.main,
     "reconciliation": reconciliation.main,
     "storefront": storefront.main,
 }

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from commands.gateways.sandbox import Books
-from commands.gateways.sandbox.delivery import WEBHOOK_PATH
+from commands.gateways.stripe_events import WEBHOOK_PATH
 from commands.gateways.stripe_signature import sign
 from tests.bench.load import Report
 from tests.bench.storefront import ADD, Route, routes_of
