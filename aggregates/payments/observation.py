@@ -46,12 +46,14 @@ def _promised(known: Standing, joined: Standing, order_id: OrderId) -> Iterable[
     if joined.failed is not None and known.failed is None:
         yield PaymentAttemptFailed(order_id=order_id, code=joined.failed, gateway_reference=reference)
     before = (known.authorized, known.capture_before, known.in_parts)
-    if joined.most and (joined.most, joined.capture_before, joined.in_parts) != before:
+    # What is closed lapses no more, and what is learned of it sets no timer.
+    lapses = known.capture_before if known.closed else joined.capture_before
+    if joined.most and (joined.most, lapses, joined.in_parts) != before:
         yield PaymentAuthorized(
             order_id=order_id,
             amount=Money(joined.most, joined.currency),
             gateway_reference=reference,
-            capture_before=joined.capture_before,
+            capture_before=lapses,
             in_parts=joined.in_parts,
         )
 

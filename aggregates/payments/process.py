@@ -180,8 +180,13 @@ def write_off(process: Process, *, order_id: OrderId, reason: str | None) -> tup
 
 
 def raise_concern(process: Process, *, order_id: OrderId, concern: Concern) -> tuple[ProcessEvent, ...]:
-    """Puts the payment on the operator's list."""
-    return () if concern in process.concerns else (ConcernRaised(order_id=order_id, concern=concern),)
+    """Puts the payment on the operator's list, once until it is written off.
+
+    That a hold lapses is said each time: the event ends the timer that asked.
+    """
+    if concern in process.concerns and concern != "hold_lapses":
+        return ()
+    return (ConcernRaised(order_id=order_id, concern=concern),)
 
 
 def _is_owed(owed: OwedChanged | None) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aggregates.kernel import Money, OrderId, Rejected
-from aggregates.payments.events import ProcessEvent, RefundRequest, StepBegun
-from aggregates.payments.payment import Payment, PaymentNotPossible
+from aggregates.payments.events import Call, ProcessEvent, RefundRequest, StepBegun
+from aggregates.payments.payment import Payment, PaymentNotPossible, RefundOverCapture
 from aggregates.payments.process import Process
 from aggregates.payments.standing import Standing
 
@@ -65,25 +65,48 @@ def begin_refund(
     request: RefundRequest | None,
     reason: str | None = None,
 ) -> tuple[ProcessEvent, ...]:
-    """Gives back a part of what the gateway took, or is about to take; once per credit note."""
+    """Gives back a part of what the gateway took, or is about to take; once per credit note.
+
+    One call gives back of one of the gateway's payments: more than the most that one has left is refused.
+    """
     if request is not None and request.credit_note_id in process.refunds:
         return ()
-    candidates = [known for known in payment.standings.values() if known.captured]
-    if not candidates and process.is_open("capture"):
-        candidates = payment.open
-    if not candidates:
+    known, refundable = most_refundable(process, payment)
+    if known is None:
         raise Rejected(PaymentNotPossible(order_id=order_id, step="refund", payment_status=payment.status))
+    if amount.amount > refundable:
+        remaining = Money(max(0, refundable), known.currency)
+        raise Rejected(RefundOverCapture(order_id=order_id, asked=amount, remaining=remaining))
     return (
         StepBegun(
             order_id=order_id,
             step=process.last_step + 1,
             call="refund",
             amount=amount,
-            gateway_reference=max(candidates, key=lambda known: known.left).reference,
+            gateway_reference=known.reference,
             refund=request,
             reason=reason,
         ),
     )
+
+
+def most_refundable(process: Process, payment: Payment) -> tuple[Standing | None, int]:
+    """The gateway's payment with the most to give back, in minor units, once what is under way is done."""
+
+    def under_way(known: Standing, call: Call) -> list[StepBegun]:
+        steps = process.open_steps.values()
+        return [step for step in steps if (step.call, step.gateway_reference) == (call, known.reference)]
+
+    found: tuple[Standing | None, int] = (None, 0)
+    for known in payment.standings.values():
+        captures = under_way(known, "capture")
+        if not known.captured and not captures:
+            continue
+        refunds = sum(step.amount.amount for step in under_way(known, "refund"))
+        refundable = known.left + sum(step.amount.amount for step in captures) - refunds
+        if found[0] is None or refundable > found[1]:
+            found = (known, refundable)
+    return found
 
 
 def begin_void(

@@ -120,6 +120,11 @@ def standing_of_dispute(dispute: Object) -> Standing:
     return Standing(reference=payment_intent_of(dispute), currency=currency, moves=moves)
 
 
+def with_part(standing: Standing, part: Standing) -> Standing:
+    """Both together; of a part in another currency, as a dispute's may be, nothing can be told in ours."""
+    return join(standing, part) if part.currency == standing.currency else standing
+
+
 def payment_intent_of(parent: Object) -> str:
     """The id of the PaymentIntent that an object belongs to, expanded or not."""
     value = parent.get("payment_intent")

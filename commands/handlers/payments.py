@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
-from aggregates.kernel import OrderId, Rejected
+from aggregates.kernel import Money, OrderId, Rejected
 from aggregates.orders import refund
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
@@ -14,7 +14,7 @@ from aggregates.payments.events import Concern, StepBegun
 from aggregates.payments.gateway import GatewayNews, GatewayPayment, NewsReceipt
 from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
-from aggregates.payments.steps import begin_authorize, begin_refund, give_up_holds
+from aggregates.payments.steps import begin_authorize, begin_refund, give_up_holds, most_refundable
 from aggregates.settlement import refund_of
 from commands.handlers.settlement import Account, concluded
 from commands.loop.decision import Decision
@@ -61,6 +61,7 @@ class JoinStanding:
     name: ClassVar = "join_standing"
     standing: Standing
     on: date  # UTC
+    looked_at: str | None = None  # under which name: the payment's charge, refund or dispute; None: its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,11 +212,12 @@ def handle_record_gateway_news(cache: StateCache, command: RecordGatewayNews) ->
 def handle_join_standing(cache: StateCache, command: JoinStanding) -> Decision:
     """As news without an id; a payment that turns out to be none of ours is closed as foreign."""
     standing = command.standing
+    looked_at = command.looked_at or standing.reference
     order_id = _order_of(cache, standing.reference, standing)
-    if order_id is None:
-        return handle_close_foreign(cache, CloseForeign(reference=standing.reference))
-    account = Account(cache, order_id)
-    account.join(standing, on=command.on)
+    account = None if order_id is None else Account(cache, order_id)
+    if account is None or account.currency != standing.currency:
+        return handle_close_foreign(cache, CloseForeign(reference=looked_at))
+    account.join(standing, on=command.on, also=looked_at)
     account.decision.awaited = None
     return account.decision
 
@@ -289,12 +291,13 @@ def handle_retry_payment(cache: StateCache, command: RetryPayment) -> Decision:
     if owed is None or account.steps.open_steps:
         return account.decision
     if owed.to_customer.amount:
+        _, refundable = most_refundable(account.steps, account.payment)
         account.stepped(
             begin_refund(
                 account.steps,
                 account.payment,
                 order_id=command.order_id,
-                amount=owed.to_customer,
+                amount=min(owed.to_customer, Money(refundable, owed.to_customer.currency)),
                 request=None,
             )
         )
@@ -346,7 +349,7 @@ def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Dec
 
 
 def handle_raise_concern(cache: StateCache, command: RaiseConcern) -> Decision:
-    """Once, until it is written off; of an order that is not ours nothing."""
+    """Of an order that is not ours nothing."""
     account = Account(cache, command.order_id)
     if account.order.placed is None:
         return account.decision

@@ -84,17 +84,17 @@ class Account:
         known = self.payment.standings.get(standing.reference)
         return standing if known is None or known.currency != standing.currency else join(known, standing)
 
-    def join(self, standing: Standing, *, on: date) -> None:
-        """Adds what `standing` tells beyond what is known, and all that follows; `on` dates credit notes."""
-        stream = gateway.payment_stream(standing.reference)
+    def join(self, standing: Standing, *, on: date, also: str | None = None) -> None:
+        """Adds what `standing` tells beyond what is known, and all that follows; `on` dates credit notes.
+
+        `also` is another name that the gateway has for something of the payment.
+        """
         if standing.reference not in self.payment.standings:
-            self.cache.expect_new(stream)
-        linked: GatewayPayment = self.cache.state(stream)
+            self.cache.expect_new(gateway.payment_stream(standing.reference))
         self._observe(standing, on)
-        if linked.order_id is None and standing.currency == self.currency:
-            self._link(linked, standing.reference)
-            for parked in linked.parked:
-                self._drain(parked, on)
+        if standing.currency == self.currency:
+            for reference in dict.fromkeys((standing.reference, also or standing.reference)):
+                self._link(reference, on)
         self.settle(on=on)
 
     @property
@@ -166,7 +166,8 @@ class Account:
         if self.steps.is_open("authorize") or any(one.failed is None or one.acting for one in paid.open):
             return
         if failed is not None:
-            self.paid(payment.decline(paid, order_id=self.order_id, code=failed))
+            if not paid.promised:  # A hold of less than the total is given up.
+                self.paid(payment.decline(paid, order_id=self.order_id, code=failed))
             self.give_up("declined")
         elif paid.standings:
             lapsed = any(one.closed == "lapsed" and one.most for one in paid.standings.values())
@@ -263,11 +264,14 @@ class Account:
             self.stepped(process.raise_concern(self.steps, order_id=self.order_id, concern=parked.concern))
         self.look(parked.gateway_reference)
 
-    def _link(self, linked: GatewayPayment, reference: str) -> None:
-        self.decision.add(
-            gateway.payment_stream(reference),
-            gateway.link(linked, gateway_reference=reference, order_id=self.order_id),
-        )
+    def _link(self, reference: str, on: date) -> None:
+        stream = gateway.payment_stream(reference)
+        known: GatewayPayment = self.cache.state(stream)
+        if known.order_id is not None:
+            return
+        self.decision.add(stream, gateway.link(known, gateway_reference=reference, order_id=self.order_id))
+        for parked in known.parked:
+            self._drain(parked, on)
 
 
 def settle(cache: StateCache, decision: Decision, order_id: OrderId, *, on: date) -> None:

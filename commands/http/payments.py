@@ -10,7 +10,7 @@ import structlog
 from fastapi import APIRouter, Request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
@@ -42,9 +42,9 @@ router = APIRouter(prefix="/api/v1", tags=["payments"])
 log_lines = structlog.get_logger("commands.http")
 
 ACTIONS_PER_MINUTE = RateLimitItemPerMinute(12)
-"""Of one cart: each asks the gateway."""
+"""Of one cart, in each command process: each asks the gateway."""
 
-_actions = MovingWindowRateLimiter(MemoryStorage())
+_actions = FixedWindowRateLimiter(MemoryStorage())  # whose moving windows would keep every key for ever
 
 
 class WebhookResponse(BaseModel):

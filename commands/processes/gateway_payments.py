@@ -55,4 +55,6 @@ class ParkedPayments:
             return CloseForeign(reference=parked.gateway_reference)
         except (GatewayUnavailable, GatewayUnclear) as error:
             raise NotYet(f"gateway: {error}") from None
-        return JoinStanding(standing=response.standing, on=self._clock().date())
+        return JoinStanding(
+            standing=response.standing, on=self._clock().date(), looked_at=parked.gateway_reference
+        )

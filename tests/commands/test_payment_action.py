@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
 
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, VISA
-from commands.http.payments import ACTIONS_PER_MINUTE
+from commands.http.payments import ACTIONS_PER_MINUTE, _actions
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
 from tests.shop.http import open_shop
@@ -65,6 +68,18 @@ def test_one_cart_cannot_ask_the_gateway_without_end(tmp_path: Path) -> None:
             assert (await shop.post(f"/carts/{other}/payment-action")).status_code == 409
 
     asyncio.run(scenario())
+
+
+def test_carts_that_asked_leave_nothing_in_memory() -> None:
+    limiter = type(_actions)(MemoryStorage())
+    assert isinstance(limiter.storage, MemoryStorage)
+    for cart in range(100):
+        assert limiter.hit(RateLimitItemPerSecond(1), str(cart))
+    until = time.monotonic() + 10
+    while len(limiter.storage.events) + len(limiter.storage.storage) > 1:
+        assert time.monotonic() < until
+        limiter.hit(RateLimitItemPerSecond(1), "last")
+        time.sleep(0.02)
 
 
 def test_a_gateway_that_is_away_is_a_problem_of_its_own(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from commands.gateways.stripe_objects import (
     standing_of_dispute,
     standing_of_intent,
     standing_of_refund,
+    with_part,
 )
 from commands.gateways.stripe_signature import sign, verify
 from tests.gateways.stripe_objects import (
@@ -286,6 +287,14 @@ def test_a_dispute_moves_what_its_transactions_move_whatever_its_status():
 def test_a_dispute_settled_in_another_currency_is_told_in_the_payments_own():
     abroad = dispute(transaction("txn_1", -1450, 1500, "usd"), transaction("txn_2", 1440, 0, "usd"))
     assert [(move.amount, move.fee) for move in standing_of_dispute(abroad).moves] == [(-1299, 0), (1299, 0)]
+
+
+def test_a_part_in_another_currency_leaves_the_payment_as_it_is_known():
+    known = standing(authorized=1299)
+    disputed = standing_of_dispute(dispute(transaction("txn_1", -999, currency="usd"), currency="usd"))
+    assert disputed.currency == "USD"
+    assert with_part(known, disputed) == known
+    assert with_part(known, standing(captured=1299)) == standing(authorized=1299, captured=1299)
 
 
 def test_metadata_counts_only_where_order_and_step_agree():

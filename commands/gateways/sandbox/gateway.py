@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aggregates.kernel import Money, OrderId
-from aggregates.payments.standing import Standing, join
+from aggregates.payments.standing import Standing
 from commands.gateways.gateway import (
     ClientSecret,
     Finding,
@@ -25,7 +25,12 @@ from commands.gateways.sandbox.objects import Object
 from commands.gateways.sandbox.worker import Worker
 from commands.gateways.stripe_amounts import chargeable, to_stripe
 from commands.gateways.stripe_events import API_VERSION, news_of, read_news
-from commands.gateways.stripe_objects import standing_of_dispute, standing_of_intent, standing_of_refund
+from commands.gateways.stripe_objects import (
+    standing_of_dispute,
+    standing_of_intent,
+    standing_of_refund,
+    with_part,
+)
 from commands.reconciliation.report import balance_report
 
 
@@ -100,7 +105,7 @@ class SandboxGateway:
         parts = {"payment_intent": reference, "limit": "100"}
         for operation, of in (("refunds.list", standing_of_refund), ("disputes.list", standing_of_dispute)):
             for one in (await self._call(operation, parts)).body["data"]:
-                standing = join(standing, of(one))
+                standing = with_part(standing, of(one))
         return _response(reply, standing)
 
     async def find(self, *, key: str, since: datetime, until: datetime) -> Response | None:

@@ -18,7 +18,7 @@ import structlog
 from stripe import ListObject
 
 from aggregates.kernel import Money, OrderId
-from aggregates.payments.standing import Standing, join
+from aggregates.payments.standing import Standing
 from commands.gateways.gateway import (
     ClientSecret,
     Finding,
@@ -34,7 +34,12 @@ from commands.gateways.stripe.reports import POLL_SECONDS, reported_until, write
 from commands.gateways.stripe_amounts import chargeable, to_stripe
 from commands.gateways.stripe_events import API_VERSION, SUBSCRIBED_TYPES, news_of, read_news
 from commands.gateways.stripe_members import Object
-from commands.gateways.stripe_objects import standing_of_dispute, standing_of_intent, standing_of_refund
+from commands.gateways.stripe_objects import (
+    standing_of_dispute,
+    standing_of_intent,
+    standing_of_refund,
+    with_part,
+)
 
 if TYPE_CHECKING:
     from stripe.params import (
@@ -182,9 +187,9 @@ class StripeGateway:
         if standing.captured == 0:  # There is nothing to give back or to dispute.
             return found
         async for refund in self._listed("refunds.list", partial(self._refunds, intent)):
-            standing = join(standing, _read(standing_of_refund, refund))
+            standing = with_part(standing, _read(standing_of_refund, refund))
         async for dispute in self._listed("disputes.list", partial(self._disputes, intent)):
-            standing = join(standing, _read(standing_of_dispute, dispute))
+            standing = with_part(standing, _read(standing_of_dispute, dispute))
         return replace(found, standing=standing)
 
     async def find(self, *, key: str, since: datetime, until: datetime) -> Response | None:
