@@ -51,11 +51,11 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("cart.cart_checked_out", 1, cart.CartCheckedOut),
     EventType(
         "orders.order_placed",
-        2,
+        3,
         orders.OrderPlaced,
         personal=("email", "shipping_address"),
         subject=orders.order_subject,
-        upcasters=(orders.order_placed_from_1,),
+        upcasters=(orders.order_placed_from_1, orders.order_placed_from_2),
         bound_from=2,
     ),
     EventType("orders.order_confirmed", 1, orders.OrderConfirmed),

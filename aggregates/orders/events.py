@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any, Literal
 
 from aggregates.kernel import CartId, LineId, Money, OrderId, Sku, UnitPrice
+from aggregates.pricing.context import Context
+from aggregates.pricing.explanation import Explanation, ShippingPrice, TaxTotal
+from aggregates.pricing.rules import BASE
 
 ChargeKind = Literal["shipping", "discount", "tax", "manual"]
+TenderKind = Literal["card", "gift_card", "store_credit"]
 CancelCause = Literal["canceled", "declined", "expired", "lapsed", "refunded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderLine:
-    """What was bought, at the price agreed."""
+    """What was bought, at the price agreed. `paid` = line_total - discount, with the tax that is on top of
+    it.
+
+    `list_id`: the price list that the price is of; `was`: the exact unit price that a sale beat. `tax` is
+    in `paid`, of the group `tax_group` of the order's taxes. `gift_of`: the promotion that the line is a
+    gift of.
+    """
 
     line_id: LineId
     sku: Sku
@@ -23,6 +34,36 @@ class OrderLine:
     quantity: int
     unit_price: UnitPrice
     line_total: Money
+    discount: Money
+    tax: Money
+    paid: Money
+    list_id: str = BASE
+    was: Decimal | None = None
+    tax_group: str | None = None
+    gift_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tender:
+    """A part of the total, and the means it is paid by; `account_id` where that is credit."""
+
+    kind: TenderKind
+    amount: Money
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderClaim:
+    """A use of something limited that the order took, and gives back when it is canceled.
+
+    `limit`: what is limited, `key` which one: a coupon by its code, a promotion by its id, a shopper by
+    their key. `amount` counts against the promotion's budget, in minor units.
+    """
+
+    limit: Literal["coupon", "promotion", "shopper"]
+    key: str
+    promotion_id: str
+    amount: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +99,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPlaced:
-    """A customer bought these lines. total = sum of line totals + sum of charges."""
+    """A customer bought these lines. total = sum of line totals + sum of charges = sum of tenders.
+
+    `explanation` and `context` say how it was priced, None where no rule had a part in it: `context` is
+    what the calculation was given, so that it can be done again. `shopper` is whose orders it counts among.
+    """
 
     order_id: OrderId
     number: str
@@ -74,6 +119,13 @@ class OrderPlaced:
     email: str | None = None  # personal
     shipping_address: Address | None = None  # personal
     secret_hash: str | None = None  # SHA-256, hexadecimal, of what lets its holder see the order
+    tenders: tuple[Tender, ...] = ()
+    taxes: tuple[TaxTotal, ...] = ()
+    shipping: ShippingPrice | None = None
+    claims: tuple[OrderClaim, ...] = ()
+    shopper: str | None = None
+    context: Context | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +259,16 @@ def order_placed_from_1(data: dict[str, Any]) -> dict[str, Any]:
         "secret_hash": None,
         "shipping_address": None if address is None else address | {"region": None},
     }
+
+
+def order_placed_from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Orders of number 2 knew no discounts or taxes of lines, and one way to pay: lines are worth their
+    totals."""
+    nothing = {"amount": 0, "currency": data["currency"]}
+    lines = [
+        line | {"discount": nothing, "tax": nothing, "paid": line["line_total"]} for line in data["lines"]
+    ]
+    return data | {"lines": lines, "tenders": [{"kind": "card", "amount": data["total"]}]}
 
 
 def note_subject(event: CreditNoteIssued) -> str:

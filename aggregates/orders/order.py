@@ -33,6 +33,7 @@ from aggregates.orders.events import (
     OrderPlaced,
     OrderRefunded,
     RefundedLine,
+    Tender,
     amount_of_withdrawn,
     withdrawn_by,
 )
@@ -240,18 +241,7 @@ def place(
     ):
         if asked != currency:
             raise Rejected(WrongCurrency(asked=asked, expected=currency))
-    ordered = tuple(
-        OrderLine(
-            line_id=line.line_id,
-            sku=line.sku,
-            title=line.title,
-            seller=line.seller,
-            quantity=line.quantity,
-            unit_price=line.unit_price,
-            line_total=line.unit_price.times(line.quantity),
-        )
-        for line in lines
-    )
+    ordered = tuple(map(_plain, lines))
     total = Money.sum(
         (*(line.line_total for line in ordered), *(charge.amount for charge in charges)), currency
     )
@@ -273,6 +263,7 @@ def place(
             email=email,
             shipping_address=shipping_address,
             secret_hash=secret_hash,
+            tenders=(Tender(kind="card", amount=total),),
         ),
     )
 
@@ -283,6 +274,24 @@ def confirm(order: Order, *, order_id: OrderId) -> tuple[OrderEvent, ...]:
     if order.confirmed or order.canceled:
         return ()
     return (OrderConfirmed(order_id=order_id, customer_id=placed.customer_id),)
+
+
+def _plain(line: Purchase) -> OrderLine:
+    """A line as bought, without discount or tax."""
+    total = line.unit_price.times(line.quantity)
+    nothing = Money(0, total.currency)
+    return OrderLine(
+        line_id=line.line_id,
+        sku=line.sku,
+        title=line.title,
+        seller=line.seller,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        line_total=total,
+        discount=nothing,
+        tax=nothing,
+        paid=total,
+    )
 
 
 def placed_order(order: Order, order_id: OrderId) -> OrderPlaced:

@@ -15,6 +15,7 @@ from aggregates.orders.events import (
     OrderPlaced,
     OrderRefunded,
     RefundedLine,
+    Tender,
 )
 from aggregates.orders.fulfilment import fulfil, return_lines
 from aggregates.orders.order import Purchase
@@ -28,6 +29,13 @@ MUGS = {"line_id": "1", "sku": "MUG", "title": "Mug", "seller": "shop", "quantit
 PAN = {"line_id": "2", "sku": "PAN", "title": "Pan", "seller": "shop", "quantity": 1}
 MUG_PRICE = UnitPrice(Decimal("3.335"), "GBP")  # 3 units: 1000.5 pence → 1000
 PAN_PRICE = UnitPrice(Decimal("20.00"), "GBP")
+
+
+def plain(pence):
+    nothing, total = Money(0, "GBP"), Money(pence, "GBP")
+    return {"line_total": total, "discount": nothing, "tax": nothing, "paid": total}
+
+
 PURCHASES = (Purchase(**MUGS, unit_price=MUG_PRICE), Purchase(**PAN, unit_price=PAN_PRICE))
 
 PLACED = OrderPlaced(
@@ -36,14 +44,19 @@ PLACED = OrderPlaced(
     channel="web",
     currency="GBP",
     lines=(
-        OrderLine(**MUGS, unit_price=MUG_PRICE, line_total=Money(1000, "GBP")),
-        OrderLine(**PAN, unit_price=PAN_PRICE, line_total=Money(2000, "GBP")),
+        OrderLine(
+            **MUGS, unit_price=MUG_PRICE, line_total=Money(1000, "GBP"), **AS_LISTED, paid=Money(1000, "GBP")
+        ),
+        OrderLine(
+            **PAN, unit_price=PAN_PRICE, line_total=Money(2000, "GBP"), **AS_LISTED, paid=Money(2000, "GBP")
+        ),
     ),
     charges=(POSTAGE, DISCOUNT),
     total=Money(3350, "GBP"),
     rounding=LINE_HALF_EVEN,
     placed_on=DAY,
     customer_id="anna",
+    tenders=(Tender(kind="card", amount=Money(3350, "GBP")),),
 )
 CONFIRMED = OrderConfirmed(order_id=ORDER, customer_id="anna")
 

@@ -178,6 +178,9 @@ def placed(
         quantity=quantity,
         unit_price=UnitPrice.of(Money(1_000, currency)),
         line_total=total,
+        discount=Money(0, currency),
+        tax=Money(0, currency),
+        paid=total,
     )
     return OrderPlaced(
         order_id=order_id,
