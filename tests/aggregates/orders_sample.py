@@ -44,12 +44,8 @@ PLACED = OrderPlaced(
     channel="web",
     currency="GBP",
     lines=(
-        OrderLine(
-            **MUGS, unit_price=MUG_PRICE, line_total=Money(1000, "GBP"), **AS_LISTED, paid=Money(1000, "GBP")
-        ),
-        OrderLine(
-            **PAN, unit_price=PAN_PRICE, line_total=Money(2000, "GBP"), **AS_LISTED, paid=Money(2000, "GBP")
-        ),
+        OrderLine(**MUGS, unit_price=MUG_PRICE, **plain(1000)),
+        OrderLine(**PAN, unit_price=PAN_PRICE, **plain(2000)),
     ),
     charges=(POSTAGE, DISCOUNT),
     total=Money(3350, "GBP"),
