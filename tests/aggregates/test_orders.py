@@ -7,7 +7,7 @@ import pytest
 from aggregates.kernel import Money, WrongCurrency
 from aggregates.orders import order
 from aggregates.orders.cancellation import NotCancelable, RefundUnderWay, cancel
-from aggregates.orders.events import Charge
+from aggregates.orders.events import Charge, Tender
 from aggregates.orders.fulfilment import (
     NotFulfillable,
     NotReturnable,
@@ -56,9 +56,13 @@ def test_the_total_is_the_sum_of_rounded_lines_and_charges():
     given().when(place, **FACTS).then_once(PLACED)
 
 
+def paid_by_card(pence):
+    return (Tender(kind="card", amount=pounds(pence)),)
+
+
 def test_an_order_of_charges_alone_is_an_order_and_one_of_nothing_is_none():
     given().when(place, **(FACTS | {"lines": (), "charges": (POSTAGE,)})).then(
-        replace(PLACED, lines=(), charges=(POSTAGE,), total=pounds(450))
+        replace(PLACED, lines=(), charges=(POSTAGE,), total=pounds(450), tenders=paid_by_card(450))
     )
     given().when(place, **(FACTS | {"lines": (), "charges": ()})).then_rejected(NothingOrdered(ORDER))
 
