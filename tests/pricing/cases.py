@@ -198,7 +198,7 @@ def taxed(
     currency: str, country: str, *rates: TaxRate, pricing: str = "inclusive", each: bool = False, **facts: Any
 ) -> dict[str, Any]:
     """A case's market with one tax area, its destination there."""
-    shipping = facts.pop("shipping", None)
+    shipping, home = facts.pop("shipping", None), facts.pop("home", None)
     return {
         "currency": currency,
         "country": country,
@@ -208,6 +208,7 @@ def taxed(
             market=market(currency, pricing, **facts),
             areas=[area(country, *rates, each=each)],
             method=None if shipping is None else post(currency, shipping),
+            home=home,
         ),
     }
 
@@ -236,6 +237,7 @@ BY_WEIGHT = ShippingMethod(
     ),
     free_from={"GBP": 5000},
 )
+DUTCH = Home(country="NL")
 REVERSED = TaxStatus(reverse_charge=True)
 
 
@@ -479,14 +481,14 @@ CASES: tuple[Case, ...] = (
         lines=(line("a", "100.00"),),
         tax_status=REVERSED,
         outcome=Outcome(total=8264, tax_charge=-1736, tax=0),
-        **taxed("EUR", "BE", rate("standard", "21")),
+        **taxed("EUR", "BE", rate("standard", "21"), home=DUTCH),
     ),
     Case(
         name="18b",
         lines=(line("a", "100.00"),),
         tax_status=REVERSED,
         outcome=Outcome(total=8678, tax_charge=-1822, paid={"a": 8265}, shipping_paid=413, tax=0),
-        **taxed("EUR", "BE", rate("standard", "21"), shipping=500),
+        **taxed("EUR", "BE", rate("standard", "21"), shipping=500, home=DUTCH),
     ),
     Case(
         name="19a",
@@ -670,32 +672,34 @@ CHOICE_CASES: tuple[ChoiceCase, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class PriorCase:
-    """A price's history up to a fall, and the prior price that goes with it."""
+    """A price's history, and the prior price that goes with its last change."""
 
     name: str
-    points: tuple[tuple[datetime, Decimal], ...]
-    prior: Decimal | None
+    points: tuple[tuple[datetime, int | None], ...]
+    prior: int | None
     progressive: bool = False
 
 
-def on(month: int, day: int, price: int) -> tuple[datetime, Decimal]:
-    return datetime(2026, month, day, tzinfo=UTC), Decimal(price)
+def on(month: int, day: int, price: int | None) -> tuple[datetime, int | None]:
+    return datetime(2026, month, day, tzinfo=UTC), price
 
 
-HISTORY = (on(3, 1, 100), on(5, 10, 80), on(5, 20, 100))
+HISTORY = (on(3, 1, 10000), on(5, 10, 8000), on(5, 20, 10000))
+TWO_STEPS = (on(3, 1, 10000), on(6, 1, 7000), on(6, 10, 6000))
 PRIOR_CASES: tuple[PriorCase, ...] = (
-    PriorCase(name="25a", points=(*HISTORY, on(6, 1, 70)), prior=Decimal(80)),
-    PriorCase(name="25b", points=(*HISTORY, on(6, 25, 70)), prior=Decimal(100)),
-    PriorCase(name="in force just inside", points=(*HISTORY, on(6, 18, 70)), prior=Decimal(80)),
-    PriorCase(name="over just before", points=(*HISTORY, on(6, 19, 70)), prior=Decimal(100)),
-    PriorCase(name="risen since", points=(*HISTORY, on(6, 1, 70), on(6, 10, 75)), prior=None),
-    PriorCase(name="said twice", points=(*HISTORY, on(6, 1, 70), on(6, 10, 70)), prior=Decimal(80)),
-    PriorCase(name="a second step", points=(on(3, 1, 100), on(6, 1, 70), on(6, 10, 60)), prior=Decimal(70)),
+    PriorCase(name="25a", points=(*HISTORY, on(6, 1, 7000)), prior=8000),
+    PriorCase(name="25b", points=(*HISTORY, on(6, 25, 7000)), prior=10000),
+    PriorCase(name="in force just inside", points=(*HISTORY, on(6, 18, 7000)), prior=8000),
+    PriorCase(name="over just before", points=(*HISTORY, on(6, 19, 7000)), prior=10000),
+    PriorCase(name="risen since", points=(*HISTORY, on(6, 1, 7000), on(6, 10, 7500)), prior=None),
+    PriorCase(name="twice the same", points=(*HISTORY, on(6, 1, 7000), on(6, 10, 7000)), prior=8000),
+    PriorCase(name="a second step", points=TWO_STEPS, prior=7000),
+    PriorCase(name="a second step, progressive", points=TWO_STEPS, prior=10000, progressive=True),
+    PriorCase(name="never fell", points=(on(3, 1, 10000),), prior=None),
+    PriorCase(name="back from nothing", points=(*HISTORY, on(6, 1, None), on(6, 2, 7000)), prior=None),
     PriorCase(
-        name="a second step, progressive",
-        points=(on(3, 1, 100), on(6, 1, 70), on(6, 10, 60)),
-        prior=Decimal(100),
-        progressive=True,
+        name="nothing in between",
+        points=(on(5, 10, 8000), on(5, 12, None), on(5, 20, 10000), on(6, 1, 7000)),
+        prior=8000,
     ),
-    PriorCase(name="never fell", points=(on(3, 1, 100),), prior=None),
 )

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from aggregates.pricing.context import Context, PricedLine
 from aggregates.pricing.explanation import Priced
+from aggregates.pricing.price import compile_terms
+from aggregates.pricing.price import price as priced_by_engine
 from aggregates.pricing.rules import Terms
 from tests.pricing.reference import price as reference
 
@@ -120,6 +122,11 @@ def of_reference(outcome: reference.Outcome) -> Summary:
 
 
 Calculation = Callable[[Sequence[PricedLine], Terms, Context], Summary]
+
+
+def engine(lines: Sequence[PricedLine], terms: Terms, context: Context) -> Summary:
+    """The calculation itself."""
+    return of_priced(priced_by_engine(lines, compile_terms(terms), context))
 
 
 def second_opinion(lines: Sequence[PricedLine], terms: Terms, context: Context) -> Summary:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from aggregates.pricing.offer import ListPrice
+from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.refunds import Tender, by_tender
+from aggregates.pricing.selecting import Point, choose, prior_price, unit_price
 from tests.pricing.cases import (
     CASES,
     CHOICE_CASES,
@@ -17,12 +23,58 @@ from tests.pricing.cases import (
     PriorCase,
     RefundCase,
 )
+from tests.pricing.laws import after, refunded, sold
 from tests.pricing.reference import lists, refunds
-from tests.pricing.reference.numbers import half_even
-from tests.pricing.reference.price import price
-from tests.pricing.summary import Calculation, second_opinion
+from tests.pricing.reference import price as reference
+from tests.pricing.summary import Calculation, engine, second_opinion
 
-CALCULATIONS = pytest.mark.parametrize("calculate", [second_opinion])
+CALCULATIONS = pytest.mark.parametrize("calculate", [engine, second_opinion])
+
+Refund = Callable[[dict[str, int] | None, int | None], tuple[int, int, dict[str, int]]]
+"""Gives units or an amount back: the money, the tax in it, and by tender."""
+Begin = Callable[[RefundCase], Refund]
+
+
+def by_engine(case: RefundCase) -> Refund:
+    """Refunds of a case's order, one after the other."""
+    made = case.case
+    priced = price(made.lines, compile_terms(made.terms), made.context)
+    left, rest = sold(priced), priced.total
+    methods = []
+    for name, amount in case.credit:
+        methods.append(Tender(name, amount))
+        rest -= amount
+    methods.append(Tender("card", rest))
+
+    def refund(units: dict[str, int] | None, amount: int | None) -> tuple[int, int, dict[str, int]]:
+        nonlocal left, methods
+        shares = refunded(left, (units, amount))
+        left = after(left, shares)
+        back = by_tender(sum(share.amount for share in shares), methods)
+        methods = [replace(each, refunded=each.refunded + back.get(each.tender, 0)) for each in methods]
+        return sum(back.values()), sum(share.tax for share in shares), back
+
+    return refund
+
+
+def by_second_opinion(case: RefundCase) -> Refund:
+    """The same by the reference."""
+    made = case.case
+    outcome = reference.price(made.lines, made.terms, made.context)
+    sale = refunds.Sale(outcome.bought(), refunds.tenders_of(outcome.total, case.credit))
+
+    def refund(units: dict[str, int] | None, amount: int | None) -> tuple[int, int, dict[str, int]]:
+        if units is not None:
+            back = sale.of_units(units, amount)
+        else:
+            assert amount is not None
+            back = sale.of_amount(amount)
+        return back.amount, back.tax, back.tenders
+
+    return refund
+
+
+REFUNDS = pytest.mark.parametrize("begin", [by_engine, by_second_opinion])
 
 
 @CALCULATIONS
@@ -54,23 +106,20 @@ def test_a_cart_costs_what_its_case_says(case: Case, calculate: Calculation) -> 
     assert found.blocking == ()
 
 
+@REFUNDS
 @pytest.mark.parametrize("case", REFUND_CASES, ids=lambda case: case.name)
-def test_what_goes_back_by_the_second_opinion(case: RefundCase) -> None:
-    outcome = price(case.case.lines, case.case.terms, case.case.context)
-    sale = refunds.Sale(outcome.bought(), refunds.tenders_of(outcome.total, case.credit))
+def test_what_goes_back_is_what_its_case_says(case: RefundCase, begin: Begin) -> None:
+    refund = begin(case)
     for given in case.refunds:
-        if given.line_id is None:
-            assert given.amount is not None
-            back = sale.of_amount(given.amount)
-        else:
-            back = sale.of_units({given.line_id: 1})
-        assert (back.amount, back.tax) == (given.back, given.tax)
-        assert back.tenders == (given.tenders or {"card": given.back})
+        units = None if given.line_id is None else {given.line_id: 1}
+        assert refund(units, given.amount) == (given.back, given.tax, given.tenders or {"card": given.back})
 
 
 @pytest.mark.parametrize("case", CHOICE_CASES, ids=lambda case: case.name)
-def test_a_line_takes_its_list_by_the_second_opinion(case: ChoiceCase) -> None:
-    chosen = lists.choose(
+def test_a_line_takes_the_list_that_its_case_says(case: ChoiceCase) -> None:
+    prices = [ListPrice(price_list=head, tiers=tiers) for head, tiers in LISTS]
+    chosen = choose(prices, "GBP", None, case.customer_groups, case.quantity)
+    opinion = lists.choose(
         LISTS,
         currency="GBP",
         market="main",
@@ -78,12 +127,17 @@ def test_a_line_takes_its_list_by_the_second_opinion(case: ChoiceCase) -> None:
         customer_groups=case.customer_groups,
         quantity=case.quantity,
     )
-    assert chosen is not None
-    assert chosen.list_id == case.list_id
-    assert chosen.was == (None if case.was is None else Fraction(case.was))
-    assert half_even(chosen.unit_price * case.quantity * 100) == case.line_total
+    assert chosen is not None and opinion is not None
+    assert chosen.list_id == opinion.list_id == case.list_id
+    assert (None if chosen.was is None else str(chosen.was)) == case.was
+    assert opinion.was == (None if case.was is None else Fraction(case.was))
+    unit = unit_price(chosen.tiers, case.quantity)
+    assert unit * case.quantity * 100 == case.line_total
+    assert Fraction(unit) == opinion.unit_price
 
 
 @pytest.mark.parametrize("case", PRIOR_CASES, ids=lambda case: case.name)
-def test_the_prior_price_by_the_second_opinion(case: PriorCase) -> None:
+def test_the_prior_price_is_what_its_case_says(case: PriorCase) -> None:
+    points = [Point(*point) for point in case.points]
+    assert prior_price(points, progressive=case.progressive) == case.prior
     assert lists.prior_price(case.points, progressive=case.progressive) == case.prior

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
 
 from aggregates.pricing.rules import PriceList, Tiers
@@ -58,23 +57,23 @@ def choose(
     return None
 
 
-def prior_price(points: Sequence[tuple[datetime, Decimal]], *, progressive: bool = False) -> Decimal | None:
-    """The prior price that goes with the last of the points (from when, how much), None where the last change
-    was no fall."""
-    changes: list[tuple[datetime, Decimal]] = []
+def prior_price(points: Sequence[tuple[datetime, int | None]], *, progressive: bool = False) -> int | None:
+    """The prior price that goes with the last of the points (from when, how much; None: no price from then
+    on). None where the last change was no fall."""
+    changes: list[tuple[datetime, int | None]] = []
     for moment, amount in points:
         if not changes or changes[-1][1] != amount:
             changes.append((moment, amount))
-    prior: Decimal | None = None
+    prior: int | None = None
     for step in range(1, len(changes)):
-        fell_at, amount = changes[step]
-        if amount > changes[step - 1][1]:
+        before, (fell_at, amount) = changes[step - 1][1], changes[step]
+        if before is None or amount is None or amount > before:
             prior = None
         elif prior is None or not progressive:
             in_force = []
             for earlier in range(step):
-                ended = changes[earlier + 1][0]
-                if ended > fell_at - timedelta(days=30):
-                    in_force.append(changes[earlier][1])
+                was, ended = changes[earlier][1], changes[earlier + 1][0]
+                if was is not None and ended > fell_at - timedelta(days=30):
+                    in_force.append(was)
             prior = min(in_force)
     return prior

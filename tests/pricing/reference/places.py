@@ -67,39 +67,49 @@ class Shipping:
     missing: str | None = None
 
 
+def reaches(method: ShippingMethod, destination: Destination | None) -> bool:
+    """Whether a method gets to a destination, known or not yet."""
+    if not method.zones and not method.points:
+        return True
+    if destination is None:
+        return False
+    return (not method.points or destination.country in [point.country for point in method.points]) and (
+        not method.zones or any(lies_in(zone, destination) for zone in method.zones)
+    )
+
+
 def shipping(
     terms: Terms, context: Context, *, weight_grams: int, amount: int, quantity: int, ships: bool
 ) -> Shipping:
     """Step 6: the rate of the chosen method. `amount`: the sum of the goods' nets; weight and quantity of
     what ships."""
+    market, destination, currency = terms.markets.get(context.market), context.destination, context.currency
+    if market is not None and destination is not None and destination.country not in market.countries:
+        return Shipping(missing="not_deliverable")
     methods = [
         each for each in terms.shipping_methods.values() if not each.markets or context.market in each.markets
     ]
     if not methods or not ships:
         return Shipping()
+    if destination is not None and not any(reaches(each, destination) for each in methods):
+        return Shipping(missing="not_deliverable")
     if context.method_id is None:
         return Shipping(missing="shipping_method_required")
     unfit = Shipping(missing="shipping_method_unfit")
     chosen = [each for each in methods if each.method_id == context.method_id]
-    if not chosen:
+    if not chosen or not reaches(chosen[0], destination):
         return unfit
-    method, currency = chosen[0], context.currency
-    if method.zones and (
-        context.destination is None or not any(lies_in(zone, context.destination) for zone in method.zones)
-    ):
-        return unfit
-    if currency in method.free_from and amount >= method.free_from[currency]:
-        return Shipping(method, 0)
+    method = chosen[0]
     measure = {"weight_grams": weight_grams, "quantity": quantity, "amount": amount}[method.by]
     reached = []
     for each in method.tiers:
-        start = each.at_least
-        if method.by == "amount":
-            start = each.from_amount.get(currency, 0)
+        start = each.from_amount.get(currency, 0) if method.by == "amount" else each.at_least
         if start <= measure and currency in each.price:
             reached.append((start, each))
-    if not reached:
+    if method.tiers and not reached:
         return unfit
+    if not method.tiers or (currency in method.free_from and amount >= method.free_from[currency]):
+        return Shipping(method, 0)
     start, best = max(reached, key=lambda each: each[0])
     rate = best.price[currency]
     if best.step is not None:

@@ -182,10 +182,6 @@ def outcome(world: World, taxes: Taxes, terms: Terms, context: Context) -> Outco
         "tax": sum(group.charge for group in taxes.groups),
     }
     missing = [] if world.shipping.missing is None else [world.shipping.missing]
-    market = terms.markets.get(context.market)
-    destination = context.destination
-    if market is not None and destination is not None and destination.country not in market.countries:
-        missing.append("not_deliverable")
     ends = [each.promotion.ends_at for each in world.applied if each.promotion.ends_at is not None]
     return Outcome(
         lines=tuple(lines),

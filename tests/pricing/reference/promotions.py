@@ -184,11 +184,14 @@ class Units:
 
     def free(self, selector: Selector, *, dearest_first: bool) -> list[PricedLine]:
         """One entry for each unit that matches and is not taken, by price, ties as the lines lie."""
-        entries = []
-        for line in selected(selector, self.lines):
-            entries += [line] * (line.quantity - self.taken.get(line.line_id, 0))
         sign = -1 if dearest_first else 1
-        return sorted(entries, key=lambda line: sign * Fraction(self.left[line.line_id], line.quantity))
+        entries = []
+        for line in sorted(
+            selected(selector, self.lines),
+            key=lambda line: sign * Fraction(self.left[line.line_id], line.quantity),
+        ):
+            entries += [line] * (line.quantity - self.taken.get(line.line_id, 0))
+        return entries
 
     def take(self, units: Sequence[PricedLine]) -> None:
         for line in units:
@@ -341,9 +344,10 @@ def run_step(
     takes it off. `closed`: the groups of which one has applied, in this step or before."""
 
     def given_by(promotion: Promotion) -> Applied | None:
-        """What it gives now; None where that is nothing, or more than its budget has."""
+        """What it gives now; None where that is nothing, or more than its budget has, or a gift its cap."""
         found, left = measure(promotion), context.left.get(promotion.promotion_id)
-        if left is not None and left.budget is not None and found.amount > left.budget:
+        limits = [promotion.cap.get(context.currency), None if left is None else left.budget]
+        if any(limit is not None and found.amount > limit for limit in limits):
             return None
         return found if found.amount > 0 or promotion.action.kind == "gift" else None
 
