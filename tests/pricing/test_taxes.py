@@ -545,6 +545,11 @@ def test_by_country_reverse_charge_takes_off_the_reference_tax() -> None:
     assert taxed(rules, line("a", 12000), at=ACROSS).paid == {"a": 10000}
 
 
+def test_a_price_too_small_to_change_is_not_adjusted() -> None:
+    outcome = taxed(by_country("20", "19"), line("a", 1))
+    assert (outcome.paid, outcome.steps, outcome.charges) == ({"a": 1}, (), ())
+
+
 def test_what_is_left_of_a_price_is_shared_and_not_what_comes_off() -> None:
     outcome = taxed(by_country("0.5", "0"), line("a", 100), line("b", 100))
     assert outcome.paid == {"a": 100, "b": 99}
