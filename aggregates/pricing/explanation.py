@@ -35,6 +35,7 @@ class Step:
     is 0.
 
     `rule`: whose id it is depends on the step: a price list, a promotion, a shipping method, a tax group.
+    `base`: what the rate is on, in minor units; of a shipping rate by weight or quantity, grams or units.
     `rate` and `exact` are for people: what was applied, and the amount before rounding, in minor units.
     `inside`: a tax that the price contains.
     """
