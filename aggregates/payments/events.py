@@ -137,13 +137,10 @@ class PaymentDisputed:
     gateway_reference: str
 
 
-PaymentEvent = (
-    PaymentRequested
-    | PaymentNotNeeded
-    | PaymentAuthorized
+StandingEvent = (
+    PaymentAuthorized
     | ActionRequired
     | PaymentAttemptFailed
-    | PaymentDeclined
     | PaymentVoided
     | PaymentCaptured
     | PaymentRefunded
@@ -151,6 +148,8 @@ PaymentEvent = (
     | PaymentRefundFailed
     | PaymentDisputed
 )
+"""What changes the standing of one of the gateway's payments."""
+PaymentEvent = PaymentRequested | PaymentNotNeeded | PaymentDeclined | StandingEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

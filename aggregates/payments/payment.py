@@ -25,6 +25,7 @@ from aggregates.payments.events import (
     PaymentRefundSettled,
     PaymentRequested,
     PaymentVoided,
+    StandingEvent,
 )
 from aggregates.payments.standing import DisputeMove, RefundStanding, RefundState, Standing
 
@@ -191,18 +192,7 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
     return payment
 
 
-def _learn(
-    payment: Payment,
-    event: PaymentAuthorized
-    | ActionRequired
-    | PaymentAttemptFailed
-    | PaymentVoided
-    | PaymentCaptured
-    | PaymentRefunded
-    | PaymentRefundSettled
-    | PaymentRefundFailed
-    | PaymentDisputed,
-) -> None:
+def _learn(payment: Payment, event: StandingEvent) -> None:
     """Changes what is known of the gateway's payment that the event is about."""
     # What was stored as number 1 names none: it is about the last.
     known = payment.known(event.gateway_reference or next(reversed(payment.standings)))

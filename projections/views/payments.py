@@ -24,6 +24,7 @@ from aggregates.payments.events import (
     PaymentRefundSettled,
     PaymentRequested,
     PaymentVoided,
+    StandingEvent,
 )
 from projections.documents.shapes import GatewayPayment, Money, Payment, PaymentRefund
 from projections.views.amounts import money
@@ -52,18 +53,7 @@ def evolve(payment: Payment, event: PaymentEvent) -> None:
     payment.status = _status(payment)
 
 
-def _learn(
-    payment: Payment,
-    event: PaymentAuthorized
-    | ActionRequired
-    | PaymentAttemptFailed
-    | PaymentVoided
-    | PaymentCaptured
-    | PaymentRefunded
-    | PaymentRefundSettled
-    | PaymentRefundFailed
-    | PaymentDisputed,
-) -> None:
+def _learn(payment: Payment, event: StandingEvent) -> None:
     known = _gateway_payment(payment, event.gateway_reference)
     match event:
         case PaymentAuthorized(amount=amount):
