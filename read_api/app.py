@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deploy.edge.api import health_router, new_api
-from deploy.edge.first import FirstRoute
+from deploy.edge.first import FirstRoutes
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -93,7 +93,7 @@ def build_query_app(
     install_openapi(app)
     traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     app.add_middleware(traced)
-    app.middleware_stack = FirstRoute(app, ProductPageRoute(), traced)
+    app.middleware_stack = FirstRoutes(app, [ProductPageRoute()], traced)
     return app
 
 

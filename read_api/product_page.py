@@ -32,7 +32,7 @@ class ProductPageRoute(BaseRoute):
         if path.startswith(_PREFIX) and scope.get("method") == "GET":
             sku = path[len(_PREFIX) :]
             if sku and "/" not in sku:
-                return Match.FULL, {"route": self, "path_params": {"sku": sku}}
+                return Match.FULL, {"path_params": {"sku": sku}}
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,7 +21,7 @@ from aggregates.kernel import Rejected
 from commands.gateways.gateway import Gateway
 from commands.handlers.orders import OrderSecretRequired
 from commands.http import cart, catalog, health, inventory, orders, owed, payments
-from commands.http.add_item import AddItemRoute
+from commands.http.direct_routes import DIRECT_ROUTES
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
     BUSY,
@@ -38,7 +38,7 @@ from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
 from commands.settings import Settings
 from deploy.edge.api import health_router, new_api
-from deploy.edge.first import FirstRoute
+from deploy.edge.first import FirstRoutes
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -103,7 +103,7 @@ def build_command_app(
         app.add_exception_handler(error, answer)
     traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     app.add_middleware(traced)
-    app.middleware_stack = FirstRoute(app, AddItemRoute(), traced)
+    app.middleware_stack = FirstRoutes(app, DIRECT_ROUTES, traced)
     return app
 
 
