@@ -109,6 +109,11 @@ def test_an_amount_alone_is_shared_by_what_is_left_and_brings_no_units_back() ->
     )
 
 
+def test_units_of_what_was_paid_back_already_are_worth_nothing() -> None:
+    for refunded in (100, 120):  # orders of before knew no limit for one line
+        assert Refundable("a", 100, 20, 2, refunded=refunded).worth(1) == 0
+
+
 def test_the_rest_is_every_unit_and_all_that_is_left() -> None:
     sale = (
         Refundable("a", 100, 20, 4, units_refunded=1, refunded=50),

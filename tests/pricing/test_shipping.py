@@ -139,6 +139,15 @@ def test_delivery_is_free_from_the_amount_on(amount: int, free: bool) -> None:
         assert (found.step.rate, found.step.amount, found.step.shares) == ("free from 50.00", 0, {})
 
 
+def test_what_costs_nothing_anyway_cannot_become_free() -> None:
+    nothing = ShippingMethod(
+        method_id="parcel", label="", tiers=(ShippingTier(price=gbp(0)),), free_from=gbp(5000)
+    )
+    found = quoted(terms(nothing), context())
+    assert found is not None
+    assert (found.rate, found.notices) == (0, ())
+
+
 def test_tiers_by_amount_and_by_quantity() -> None:
     by_amount = ShippingMethod(
         method_id="parcel",

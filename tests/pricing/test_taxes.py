@@ -401,6 +401,15 @@ def test_by_origin_the_merchants_own_area_counts_in_his_region(
     assert [one.group for one in outcome.totals] == [f"{expected}/standard"]
 
 
+def test_by_origin_a_home_outside_all_areas_changes_nothing() -> None:
+    rules = terms(
+        area("dallas", rate("2"), country="US", postal_prefixes=("75",), sourcing="origin"),
+        home=Home(country="US", region="TX", postal_code="78701"),
+    )
+    outcome = taxed(rules, line("a", 100), at=where("TX", "75"))
+    assert [one.group for one in outcome.totals] == ["dallas/standard"]
+
+
 DATED = area(
     "DE",
     rate("19", ends_on=date(2026, 7, 1)),
@@ -535,6 +544,22 @@ def test_reverse_charge_is_for_sales_between_two_eu_countries(home: str | None, 
     assert taxed(rules, line("a", 121), at=at).tax == {"a": 21}
 
 
+@pytest.mark.parametrize(
+    ("tax_pricing", "paid"), [("inclusive", 1000), ("inclusive_by_country", 1050), ("exclusive", 1210)]
+)
+def test_without_any_tax_due_shipping_follows_the_highest_rate_that_was_inside(
+    tax_pricing: str, paid: int
+) -> None:
+    rules = terms(
+        area("DE", rate("21"), rate("7", "books"), country="DE"),
+        area("reference", rate("5"), rate("15.24", "books"), country="NL"),
+        where=market(tax_pricing, shipping_tax="highest", reference_area="reference"),
+        home=NL_HOME,
+    )
+    outcome = taxed(rules, line("a", 100, "books"), line("b", 100), shipping=shipped(1210), at=ACROSS)
+    assert outcome.paid["shipping"] == paid
+
+
 def test_by_country_reverse_charge_takes_off_the_reference_tax() -> None:
     rules = terms(
         area("reference", rate("20"), country="NL"),
@@ -598,6 +623,17 @@ def test_a_provider_says_what_is_due_on_each_target() -> None:
         "US/standard/exempt/No tax": "exempt",
         "US/standard/state 6 %": "taxed",
     }
+
+
+def test_components_of_a_provider_are_rounded_as_the_area_says() -> None:
+    half = TargetTax(treatment="taxed", components=(component("0.05", "state"), component("0.05", "city")))
+    assert answered(a=half, b=half, shipping=TargetTax(treatment="exempt")).tax["a"] == 1
+    rules = terms(replace(ASKED, components_rounded="each"), where=market("exclusive"))
+    answer = TaxAnswer(
+        digest=digest(LINES, None, IN_US), provider="taxer", reference="", answers={"a": half, "b": half}
+    )
+    outcome = taxed(rules, *LINES, at=replace(IN_US, tax_answer=answer))
+    assert outcome.totals[0].components == {"state": 1, "city": 1}
 
 
 def test_without_an_answer_on_shipping_the_market_says_how_it_is_taxed() -> None:
