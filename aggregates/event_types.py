@@ -9,10 +9,12 @@ and then `python -m tests.event_store.stored_events`, which keeps an example of 
 
 from aggregates.cart import events as cart
 from aggregates.catalog import events as catalog
+from aggregates.customers import events as customers
 from aggregates.inventory import events as inventory
 from aggregates.kernel import EventType, unchanged
 from aggregates.orders import events as orders
 from aggregates.payments import events as payments
+from aggregates.promotions import events as promotions
 from aggregates.terms import events as terms
 
 EVENT_TYPES: tuple[EventType, ...] = (
@@ -150,4 +152,22 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("terms.tax_area_retired", 1, terms.TaxAreaRetired),
     EventType("terms.shipping_method_defined", 1, terms.ShippingMethodDefined),
     EventType("terms.shipping_method_retired", 1, terms.ShippingMethodRetired),
+    EventType("promotions.coupon_issued", 1, promotions.CouponIssued),
+    EventType("promotions.coupon_claimed", 1, promotions.CouponClaimed),
+    EventType("promotions.coupon_released", 1, promotions.CouponReleased),
+    EventType("promotions.coupon_revoked", 1, promotions.CouponRevoked),
+    EventType("promotions.use_claimed", 1, promotions.UseClaimed),
+    EventType("promotions.use_released", 1, promotions.UseReleased),
+    EventType("promotions.batch_requested", 1, promotions.BatchRequested),
+    EventType("promotions.batch_progressed", 1, promotions.BatchProgressed),
+    EventType("customers.order_counted", 1, customers.OrderCounted),
+    EventType("customers.order_uncounted", 1, customers.OrderUncounted),
+    EventType("customers.groups_set", 1, customers.GroupsSet),
+    EventType(
+        "customers.tax_status_set",
+        1,
+        customers.TaxStatusSet,
+        personal=("vat_number",),
+        subject=customers.customer_subject,
+    ),
 )

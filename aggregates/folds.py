@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aggregates.cart import cart
 from aggregates.catalog import product
+from aggregates.customers import customer, shopper
 from aggregates.inventory import stock
 from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, number, order
 from aggregates.payments import gateway, payment, process
+from aggregates.promotions import batch, coupon, uses
 from aggregates.terms import terms
 
 KINDS: dict[str, StreamKind] = {
@@ -15,6 +17,11 @@ KINDS: dict[str, StreamKind] = {
     for kind in (
         product.stream,
         stock.stream,
+        coupon.stream,
+        batch.stream,
+        uses.stream,
+        shopper.stream,
+        customer.stream,
         cart.stream,
         order.stream,
         number.order_stream,

@@ -37,6 +37,7 @@ LOGS = (
     FOLDER / "reconciliation.copy.gz",  # payouts, and what was left when the balance was held against ours
     FOLDER / "bustle.copy.gz",  # prices finer than a penny, currencies, charges, changed carts
     FOLDER / "prices.copy.gz",  # prices of lists and schedules, and a cart that is priced by rules
+    FOLDER / "promotions.copy.gz",  # coupons, claims, batches, and what is known of customers
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
 )
 COMMAND = "python -m tests.golden.folds"

@@ -13,6 +13,8 @@ from aggregates.cart.cart import Limits
 from aggregates.cart.events import CartOpened, ItemAdded, TakenPrice
 from aggregates.catalog import product
 from aggregates.catalog.events import PriceChanged, ProductListed
+from aggregates.customers import customer, shopper
+from aggregates.customers.events import ShopperEvent
 from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
@@ -31,6 +33,8 @@ from aggregates.payments.events import (
 )
 from aggregates.pricing.context import Traits
 from aggregates.pricing.rules import BASE, PriceList
+from aggregates.promotions import batch, coupon, uses
+from aggregates.promotions.events import BatchEvent, CouponEvent, UseEvent
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
 
@@ -53,6 +57,11 @@ _STREAMS: dict[str, tuple[StreamKind, str]] = {
     "payments": (payment.stream, "order_id"),
     "process": (process.stream, "order_id"),
     "steps": (process.stream, "order_id"),
+    "coupon": (coupon.stream, "code"),
+    "uses": (uses.stream, "promotion_id"),
+    "batch": (batch.stream, "batch_id"),
+    "shopper": (shopper.stream, "shopper"),
+    "customers": (customer.stream, "customer_id"),
     "gateway_event": (gateway.event_stream, "event_id"),
     "gateway_payment": (gateway.payment_stream, "gateway_reference"),
     "gateway_news": (gateway.news_stream, "gateway"),
@@ -76,6 +85,14 @@ def stream_of(event: Any) -> str:
             context = "reconciliation"
         case _ if isinstance(event, ProcessEvent):
             context = "process"
+        case _ if isinstance(event, CouponEvent):
+            context = "coupon"
+        case _ if isinstance(event, UseEvent):
+            context = "uses"
+        case _ if isinstance(event, BatchEvent):
+            context = "batch"
+        case _ if isinstance(event, ShopperEvent):
+            context = "shopper"
         case _:
             context = type(event).__module__.split(".")[1]
     kind, field = _STREAMS[context]

@@ -1,0 +1,1 @@
+"""The promotions context: what limits them, and who may use them."""
