@@ -21,14 +21,16 @@ def invalid_request(found: Sequence[Mapping[str, Any]]) -> Response:
 
     `found` as pydantic reports them: `loc` and `msg`.
     """
-    listed = [
-        {"field": cut(".".join(map(str, one["loc"]))), "message": cut(one["msg"])}
-        for one in found[:FAULTS_MAX]
-    ]
+    listed = [{"field": cut(_path(one["loc"])), "message": cut(one["msg"])} for one in found[:FAULTS_MAX]]
     detail = sentence(listed[:SPELT_OUT])
     if len(found) > SPELT_OUT:
         detail += f"; and {len(found) - SPELT_OUT} more"
     return problem(INVALID_REQUEST, detail, errors=listed, more=len(found) - len(listed))
+
+
+def _path(parts: Sequence[str | int]) -> str:
+    """`body.amount.GBP`; pydantic marks what is wrong with a key itself by one more part."""
+    return ".".join(str(part) for part in parts if part != "[key]")
 
 
 def check_limit(request: Request, setting: str, value: int, field: str) -> None:
