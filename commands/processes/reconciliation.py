@@ -95,12 +95,23 @@ class ReconcileAfterPayout:
             raise NotYet(f"not done in {SECONDS_MAX:.0f} s") from None
         except (GatewayRefusal, MalformedReport) as error:  # The same again would come of another try.
             failure = error.code if isinstance(error, GatewayRefusal) else "malformed_report"
-            log_lines.critical("not_reconciled", gateway=name, reason=str(error))
             record = RecordReconciliation(gateway=name, since=begin.since, until=until, failure=failure)
         finally:
             progress.stop()
         result = "failed" if record.failure else "left" if record.left else "settled"
         RECONCILIATIONS.labels(result).inc()
+        report = log_lines.info if result == "settled" else log_lines.error
+        report(
+            "reconciled",
+            result=result,
+            gateway=name,
+            since=record.since.isoformat(),
+            until=until.isoformat(),
+            lines=record.lines,
+            healed=record.healed,
+            left=record.left,
+            failure=record.failure,
+        )
         return record
 
     async def _wait_for_report(self, until: datetime) -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import structlog
-
 from aggregates.payments import gateway as payments_gateway
 from aggregates.payments.events import BalanceReconciled
 from commands.codec import CODEC
@@ -27,8 +25,6 @@ REACH = timedelta(days=31)
 """What the first reconciliation covers; payouts are a month apart at most."""
 LISTED_MAX = 100
 """So many orders of one reconciliation are put on the operator's list; where there are more, all is wrong."""
-
-log_lines = structlog.get_logger("commands.reconciliation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +90,6 @@ async def reconcile_fetched(
         lines=found.report.lines,
         healed=sum(one.verdict == "healed" for one in found.findings),
         left=len(found.left),
-    )
-    report = log_lines.error if record.left else log_lines.info
-    report(
-        "reconciled",
-        gateway=gateway.name,
-        since=record.since.isoformat(),
-        until=until.isoformat(),
-        lines=record.lines,
-        healed=record.healed,
-        left=record.left,
     )
     return found, record
 
