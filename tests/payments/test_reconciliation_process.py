@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,12 +21,15 @@ from commands.gateways.stripe_events import API_VERSION, news_of
 from commands.handlers.fulfilment import FulfilOrder
 from commands.processes.following import checkpoint_named
 from commands.processes.gateway_news import command_of
+from commands.processes.kind import AT_ONCE, Due
 from commands.processes.reconciliation import ReconcileAfterPayout
 from commands.reconciliation.fetching import REACH
 from commands.reconciliation.matching import LAG
+from commands.reconciliation.running import EDGE_MAX
 from event_store.memory.log import MemoryLog
-from event_store.progress import TriedWork
+from event_store.progress import OpenWork, TriedWork
 from replays.verification.verify import verify
+from tests.payments.reported import NOVEMBER, many, write_log
 from tests.shop.commands import ORDER, DyingHandling, Shop, eventually
 from tests.shop.facts import CODEC
 from tests.shop.gateways import WatchedGateway
@@ -331,3 +335,59 @@ def test_it_waits_until_the_gateway_reports_up_to_the_payout(shop: Shop) -> None
             await reconciled(shop)
 
     asyncio.run(run())
+
+
+def test_one_that_takes_too_long_is_given_up_and_tried_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging(WatchedGateway):
+        async def report(self, **times: Any) -> None:
+            await asyncio.Event().wait()
+
+    async def run() -> None:
+        await follows(shop)
+        await paid_out(shop)
+        monkeypatch.setattr("commands.processes.reconciliation.SECONDS_MAX", 0.05)
+        hanging: Any = Hanging(shop.gateway)
+        async with reconciling(shop, hanging):
+            await eventually(lambda: any(one.tries > 1 for one in open_work(shop)), lambda: open_work(shop))
+        assert open_work(shop)[0].failure == "not done in 0 s"
+
+    asyncio.run(run())
+
+
+class WaitingLog:
+    """A log whose streams are read once `go` is set; each reading is counted."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self.reached, self.go, self.times = threading.Event(), threading.Event(), 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def read_streams(self, streams: Any) -> Any:
+        self.times += 1
+        self.reached.set()
+        assert self.go.wait(30)
+        return self._log.read_streams(streams)
+
+
+def test_a_comparison_ends_with_its_process(shop: Shop) -> None:
+    there = MemoryLog()
+    write_log(there, list(many(EDGE_MAX + 200)))  # more streams than are read at once
+    log: Any = WaitingLog(there)
+
+    async def run() -> None:
+        kind = ReconcileAfterPayout(shop.gateway, log, shop.do, pause_seconds=0.01)
+        work = OpenWork("sandbox", int(NOVEMBER.timestamp()), AT_ONCE, 1)
+        due = Due(work, None, None, NOVEMBER)  # type: ignore[arg-type]
+        doing = asyncio.create_task(kind.do(due))
+        await asyncio.to_thread(log.reached.wait, 30)
+        doing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await doing
+        log.go.set()
+
+    asyncio.run(run())  # waits for the thread
+    assert log.times == 1
