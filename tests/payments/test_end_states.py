@@ -25,6 +25,7 @@ from tests.payments.world import World
 VISA = "pm_card_visa"
 ASKS = "pm_card_authenticationRequired"
 DECLINED = "pm_card_chargeDeclined"
+ASKS_BACK = "pm_card_createDisputeInquiry"
 Mutate = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -168,6 +169,24 @@ SCENARIOS: dict[str, Scenario] = {
         VISA,
         "checkout",
         ("step", "step", "dispute", ("dispute_ends", 1)),
+        ("confirmed", "disputed"),
+    ),
+    "an inquiry that was closed": (
+        ASKS_BACK,
+        "checkout",
+        ("step", "step", ("inquiry_ends", 0)),
+        ("confirmed", "captured"),
+    ),
+    "an inquiry during which the customer was refunded": (
+        ASKS_BACK,
+        "checkout",
+        ("step", "step", ("refund", 3), "step", ("inquiry_ends", 0)),
+        ("confirmed", "partially_refunded"),
+    ),
+    "an inquiry that became a dispute": (
+        ASKS_BACK,
+        "checkout",
+        ("step", "step", ("inquiry_ends", 1)),
         ("confirmed", "disputed"),
     ),
     "a unit refunded before its part was taken": (

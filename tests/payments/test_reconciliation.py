@@ -314,6 +314,36 @@ def test_a_hold_captured_in_part_may_be_a_line_of_all_and_one_that_takes_the_res
     assert found(in_log([paid], [shown_before], tmp_path)) == set()
 
 
+@pytest.mark.parametrize(("currency", "settlement"), [("EUR", "EUR"), ("GBP", "EUR")])
+def test_a_charge_that_failed_after_all_differs_by_all_of_it(
+    tmp_path: Path, currency: str, settlement: str
+) -> None:
+    paid = Paid(number=1, at=OCTOBER, currency=currency, settlement=settlement)
+    [line] = lines_of([paid], others=False)
+    failed = replace(line, transaction="txn_failed", category="charge_failure", gross=-line.gross, fee=0)
+    result = in_log([paid], [line, failed], tmp_path)
+    assert found(result) == {("differing", "charge", paid.reference)}
+    assert result.left[0].reported == Money(0, currency)  # customer_facing_amount has no sign
+
+
+@pytest.mark.parametrize(
+    ("names", "payment"),
+    [
+        ({}, "pi_00000001"),
+        ({"payment": ""}, "ch_00000001"),
+        ({"payment": "", "charge": ""}, "src_1"),
+        ({"payment": "", "charge": "", "source": ""}, "txn_00000001_0"),
+    ],
+)
+def test_what_is_of_no_payment_intent_is_known_by_the_next_best_name(
+    tmp_path: Path, names: dict[str, str], payment: str
+) -> None:
+    [line] = lines_of([Paid(number=1, at=OCTOBER)], others=False)
+    report = [replace(replace(line, source="src_1"), **names)]
+    [finding] = reconciled(MemoryLog(), write(tmp_path, report)).findings
+    assert (finding.payment, finding.item) == (payment, payment)
+
+
 def test_a_refund_stored_without_its_name_is_known_by_its_amount(tmp_path: Path) -> None:
     paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"),))
     log = MemoryLog()

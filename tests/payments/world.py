@@ -171,6 +171,12 @@ class World:
             for one in self.books.objects(reference, "dispute"):
                 self._try(lambda one=one: self.books.dispute_becomes(one["id"], ("won", "lost")[pick % 2]))
 
+    async def inquiry_ends(self, pick: int) -> None:
+        for reference in self._references():
+            for one in self.books.objects(reference, "dispute"):
+                status = ("warning_closed", "needs_response")[pick % 2]
+                self._try(lambda one=one, status=status: self.books.dispute_becomes(one["id"], status))
+
     async def refund_fails(self, pick: int) -> None:
         for reference in self._references():
             for one in self.books.objects(reference, "refund")[:1]:
@@ -257,6 +263,8 @@ class World:
             assert known.returned == alive, reference
             assert known.disputed == -sum(move["amount"] for move in moves), reference
             charged += bool(known.captured)
+            asked_back = bool(self.books.objects(reference, "dispute")) and self.hears
+            assert not asked_back or "dispute" in desk.owed()[3], "a dispute or inquiry is on the list"
         assert charged <= self.attempts_asked_for
         assert self.reconciled() <= {"matched"}
         to_shop, to_customer, stuck, _ = desk.owed()
