@@ -254,13 +254,12 @@ class _Compared:
         due = [at for at, fact in enumerate(self.facts) if self.window.covers(fact.at)]
         first, last = (due[0], due[-1] + 1) if due else (len(amounts), 0)
         sums = [0, *accumulate(amounts)]
-        runs = {
+        return {
             sums[end] - sums[start]
             for start in range(len(amounts))
             for end in range(start + 1, len(sums))
             if start <= first and end >= last
         }
-        return runs | {sums[-1]}
 
     def _found(
         self,

@@ -27,7 +27,7 @@ from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.importing.progress import Progress
 from commands.reconciliation.books import payments_of
-from commands.reconciliation.matching import KINDS, LAG
+from commands.reconciliation.matching import KINDS, LAG, Report, Window, compare
 from commands.reconciliation.report import COLUMNS, Line, MalformedReport, balance_report, read_report
 from commands.reconciliation.running import (
     EDGE_MAX,
@@ -234,6 +234,13 @@ def test_a_refund_of_ours_whose_failure_we_never_heard_of_is_missing_here(tmp_pa
     assert found(in_log([paid], lines, tmp_path)) == {("missing_here", "refund_failure", "re_00000001_0")}
 
 
+def test_money_that_went_the_other_way_is_found(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER)
+    [line] = lines_of([paid], others=False)
+    back = replace(line, gross=-line.gross, facing=Money(-line.gross, "EUR"))
+    assert found(in_log([paid], [back], tmp_path)) == {("differing", "charge", paid.reference)}
+
+
 def test_each_payment_of_an_order_is_compared_with_its_own_lines() -> None:
     requested = PaymentRequested(order_id="o1", method="x", amount=Money(1299, "EUR"), capture="fulfilment")
     attempts = [
@@ -277,6 +284,7 @@ def test_a_report_that_does_not_say_covers_from_the_day_of_its_first_line_to_its
         "same day": -11,
         "first": 0,
         "before the end": 44,
+        "three hours before the end": 45,
         "at the end": 46,
         "last": 48,
     }
@@ -287,7 +295,8 @@ def test_a_report_that_does_not_say_covers_from_the_day_of_its_first_line_to_its
     lines = lines_of([payments["first"], payments["last"]], others=False)
     result = in_log(list(payments.values()), lines, tmp_path, since=None, until=None)
     assert found(result) == {
-        ("missing_at_stripe", "charge", payments[name].reference) for name in ("same day", "before the end")
+        ("missing_at_stripe", "charge", payments[name].reference)
+        for name in ("same day", "before the end", "three hours before the end")
     }
 
 
@@ -297,6 +306,27 @@ def test_captures_of_which_a_report_has_the_later_ones_are_matched(tmp_path: Pat
     assert found(in_log([paid], later, tmp_path)) == set()
     assert found(in_log([paid], later[1:], tmp_path)) == {("differing", "charge", paid.reference)}
     assert found(in_log([paid], [first, *later], tmp_path)) == set()
+
+
+def test_captures_of_which_a_report_lacks_the_last_differ_unless_that_was_at_its_end(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER, captures=(500, 300, 499), apart=timedelta(days=2))
+    lines = lines_of([paid], others=False)
+    assert found(in_log([paid], lines[:2], tmp_path)) == {("differing", "charge", paid.reference)}
+    for hours, expected in ((4, {("differing", "charge", paid.reference)}), (2, set())):
+        until = OCTOBER + timedelta(days=4, hours=hours)
+        assert found(in_log([paid], lines[:2], tmp_path, until=until)) == expected
+
+
+def test_what_one_line_of_a_payment_names_as_ours_is_ours(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"),))
+    charge, refund = (replace(line, order="", step="") for line in lines_of([paid], others=False))
+    result = reconciled(MemoryLog(), write(tmp_path, [charge, refund]))
+    assert found(result) == {
+        ("missing_here", "charge", paid.reference),
+        ("missing_here", "refund", refund.source),
+    }
+    foreign = reconciled(MemoryLog(), write(tmp_path, [charge, replace(refund, credit_note="")]))
+    assert {one.verdict for one in foreign.findings} == {"foreign"}
 
 
 def test_a_hold_captured_in_part_may_be_a_line_of_all_and_one_that_takes_the_rest_back(
@@ -363,6 +393,26 @@ def test_a_refund_stored_without_its_name_is_known_by_its_amount(tmp_path: Path)
     assert found(reconciled(log, write(tmp_path, lines))) == set()
     lines[1] = replace(lines[1], gross=-301, facing=Money(-301, "EUR"))
     assert ("missing_here", "refund", lines[1].source) in found(reconciled(log, write(tmp_path, lines)))
+
+
+def test_refunds_of_one_amount_stored_without_names_are_each_another(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"), (300, "succeeded")))
+    requested = PaymentRequested(
+        order_id=paid.order, method="x", amount=Money(1299, "EUR"), capture="fulfilment"
+    )
+    taken = PaymentCaptured(
+        order_id=paid.order, amount=Money(1299, "EUR"), source="gateway", gateway_reference=paid.reference
+    )
+    unnamed = payment.PaymentRefunded(
+        order_id=paid.order, amount=Money(300, "EUR"), gateway_reference=paid.reference
+    )
+    events = [(event, OCTOBER) for event in (requested, taken, unnamed, unnamed)]
+    [ours] = payments_of(paid.order, events)
+    report = Report()
+    for line in lines_of([paid], others=False):
+        report.add(line)
+    findings = list(compare(ours, report.payments[paid.reference], Window(OCTOBER, NOVEMBER)))
+    assert [one.verdict for one in findings] == ["matched"] * 3
 
 
 ROW: dict[str, str] = {
@@ -506,6 +556,20 @@ def test_a_gateway_that_is_away_is_not_asked_for_ever(tmp_path: Path) -> None:
     assert len(tried) <= FAILURES_MAX + LOOKS_AT_ONCE
 
 
+def test_a_gateway_that_fails_now_and_then_is_asked_about_every_payment(tmp_path: Path) -> None:
+    payments = [Paid(number=number, at=OCTOBER) for number in range(4 * FAILURES_MAX)]
+    tried: list[str] = []
+
+    async def now_and_then(reference: str) -> Standing:
+        tried.append(reference)
+        if len(tried) % 2:
+            raise GatewayUnavailable("no_answer")
+        return known(payments[0])
+
+    reconciled(MemoryLog(), write(tmp_path, lines_of(payments)), heal=now_and_then)
+    assert len(tried) == len(payments)
+
+
 def test_a_look_that_tells_nothing_new_heals_nothing(tmp_path: Path) -> None:
     paid = Paid(number=1, at=OCTOBER)
     looked: list[str] = []
@@ -555,6 +619,31 @@ def test_what_a_report_lacks_is_in_another_one_where_the_gateway_has_it(
     assert (verdict, found_kind, there_all.left) == ("another_report", kind, [])
     not_there = result(less)
     assert [(one.verdict, one.kind) for one in not_there.left] == [("missing_at_stripe", kind)]
+
+
+def test_another_refund_of_the_payment_is_not_the_one_that_is_missing(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"), (300, "succeeded")))
+    lines = lines_of([paid], others=False)
+    lost = lines.pop(1).source
+    there = known(paid)
+
+    async def look(reference: str) -> Standing:
+        return replace(there, refunds=tuple(one for one in there.refunds if one.reference != lost))
+
+    result = reconciled(log_of([paid]), write(tmp_path, lines), heal=look)
+    assert found(result) == {("missing_at_stripe", "refund", lost)}
+
+
+def test_a_payment_of_which_the_report_has_less_is_not_looked_at(tmp_path: Path) -> None:
+    paid = Paid(number=1, at=OCTOBER)
+    [line] = lines_of([paid], others=False)
+
+    async def never(reference: str) -> Standing:
+        raise AssertionError(reference)
+
+    less = replace(line, gross=1298, facing=Money(1298, "EUR"))
+    result = reconciled(log_of([paid]), write(tmp_path, [less]), heal=never)
+    assert found(result) == {("differing", "charge", paid.reference)}
 
 
 def test_what_more_lacks_than_an_edge_can_explain_is_not_looked_at(tmp_path: Path) -> None:

@@ -278,6 +278,35 @@ def test_the_librarys_own_log_is_off_whatever_the_environment_says(monkeypatch, 
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("then", ["requires_capture", "canceled", "requires_action"])
+def test_a_void_that_comes_too_late_answers_what_is_there(then):
+    """Between the look and the void the shopper was quicker, or another call of ours."""
+    held = {"amount_capturable": 1299} if then == "requires_capture" else {}
+    refused = {"error": {"type": "invalid_request_error", "code": "payment_intent_unexpected_state"}}
+    answers = iter(
+        [
+            answer(intent("requires_action")),
+            answer(refused, "400 x"),
+            answer(intent(then, **held)),
+        ]
+    )
+
+    async def next_answer(writer):
+        writer.write(next(answers))
+        await writer.drain()
+
+    async def run():
+        async with answering(next_answer) as gateway:
+            return await gateway.void(key=STEP, reference=INTENT, unless_authorized=True)
+
+    if then == "requires_action":  # The refusal had another cause.
+        with pytest.raises(GatewayRefusal, match="payment_intent_unexpected_state"):
+            asyncio.run(run())
+        return
+    standing = asyncio.run(run()).standing
+    assert (standing.most, standing.closed) == ((1299, None) if held else (0, "canceled"))
+
+
 def test_a_list_that_never_goes_on_is_given_up():
     page = answer({"object": "list", "url": "/v1/x", "data": [{"id": "pi_1"}], "has_more": True})
 
