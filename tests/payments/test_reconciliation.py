@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from aggregates.kernel import Money
 from aggregates.payments import payment
 from aggregates.payments.events import PaymentCaptured, PaymentRequested
-from aggregates.payments.standing import Standing, join
+from aggregates.payments.standing import RefundState, Standing, join
 from commands.cli import payments_group
 from commands.gateways.gateway import GatewayUnavailable
 from commands.gateways.sandbox.gateway import SandboxGateway
@@ -413,6 +413,27 @@ def test_refunds_of_one_amount_stored_without_names_are_each_another(tmp_path: P
         report.add(line)
     findings = list(compare(ours, report.payments[paid.reference], Window(OCTOBER, NOVEMBER)))
     assert [one.verdict for one in findings] == ["matched"] * 3
+
+
+@pytest.mark.parametrize(("state", "missing"), [("failed", ["refund_failure"]), ("canceled", [])])
+def test_only_a_refund_that_failed_must_be_taken_back_in_the_report(
+    state: RefundState, missing: list[str]
+) -> None:
+    paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"),))
+    requested = PaymentRequested(
+        order_id=paid.order, method="x", amount=Money(1299, "EUR"), capture="fulfilment"
+    )
+    names = {"order_id": paid.order, "gateway_reference": paid.reference}
+    taken = PaymentCaptured(amount=Money(1299, "EUR"), source="gateway", **names)
+    refund = {"amount": Money(300, "EUR"), "refund_reference": "re_00000001_0", **names}
+    ended = payment.PaymentRefundFailed(state=state, **refund)
+    events = [(event, OCTOBER) for event in (requested, taken, payment.PaymentRefunded(**refund), ended)]
+    [ours] = payments_of(paid.order, events)
+    report = Report()
+    for line in lines_of([paid], others=False):
+        report.add(line)
+    findings = compare(ours, report.payments[paid.reference], Window(OCTOBER, NOVEMBER))
+    assert [one.kind for one in findings if one.verdict == "missing_at_stripe"] == missing
 
 
 ROW: dict[str, str] = {
