@@ -169,37 +169,20 @@ def _unit_price(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> D
 
 
 def _buy_get(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> Discount | None:
-    action = compiled.action
+    action, lines = compiled.action, cart.lines
     gets, buys = cart.select(compiled.get), cart.select(compiled.buy)
-    price_of = _unit_prices(cart, now, gets | buys)
-    cheapest = sorted(cart.indices(gets), key=price_of.__getitem__)
-    lines, left = cart.lines, now.amounts
-    buying_units = cart.units(buys)
-    overlap = gets & buys
-
-    def too_many(rewarded: int) -> bool:
-        """Whether so few units are left outside that they cannot have earned so many."""
-        if overlap == gets:
-            inside = rewarded
-        elif not overlap:
-            inside = 0
-        else:
-            taken = _take(rewarded, cheapest, cart)
-            inside = sum(units for i, units in taken.items() if overlap >> i & 1)
-        return buying_units - inside < -(-rewarded // action.get_quantity) * action.buy_quantity
-
-    most = cart.units(gets) if action.get_quantity else 0
-    if action.times_max is not None:
-        most = min(most, action.times_max * action.get_quantity)
-    rewarded = bisect_left(range(1, most + 1), True, key=too_many)
+    rewarded = _rewarded(action, cart, now, gets, buys)
     if not rewarded:
         return None
-    taken = _take(rewarded, cheapest, cart)
-    worth = sum(half_even(left[i] * units, lines[i].quantity) for i, units in taken.items())
+    price_of = _unit_prices(cart, now, gets | buys)
+    taken = _take(rewarded, sorted(cart.indices(gets), key=price_of.__getitem__), cart)
+    worth = sum([half_even(now.amounts[i] * units, lines[i].quantity) for i, units in taken.items()])
     if action.spread == "all":
         needed = -(-rewarded // action.get_quantity) * action.buy_quantity
-        dearest = sorted(cart.indices(buys), key=lambda i: -price_of[i])
-        for i in dearest:
+        # Reversed sorting keeps the order of equals: ties go to the earlier.
+        for i in sorted(cart.indices(buys), key=price_of.__getitem__, reverse=True):
+            if not needed:
+                break
             units = min(needed, lines[i].quantity - taken.get(i, 0))
             taken[i] = taken.get(i, 0) + units
             needed -= units
@@ -207,6 +190,33 @@ def _buy_get(compiled: CompiledAction, cart: Cart, now: Basis, _: Basis) -> Disc
     exact = worth * action.percent
     rate = f"{rewarded} at {percent_text(action.percent)}"
     return Discount(half_even(exact, WHOLE), worth, where, weights, rate, exact, WHOLE)
+
+
+def _rewarded(action: Action, cart: Cart, now: Basis, gets: int, buys: int) -> int:
+    """How many units are got: the most that the units outside them earn."""
+    buy, get = action.buy_quantity, action.get_quantity
+    buying_units = cart.units(buys)
+    most = cart.units(gets) if get else 0
+    if action.times_max is not None:
+        most = min(most, action.times_max * get)
+    if not most:
+        return 0
+    both = gets & buys
+    if not both:
+        return min(most, buying_units // buy * get) if buy else most
+    if both == gets:
+        sets, rest = divmod(buying_units, buy + get)
+        return min(most, sets * get + max(0, rest - buy))
+    price_of = _unit_prices(cart, now, gets)
+    cheapest = sorted(cart.indices(gets), key=price_of.__getitem__)
+
+    def too_many(rewarded: int) -> bool:
+        """Whether so few units are left outside that they cannot have earned so many."""
+        taken = _take(rewarded, cheapest, cart)
+        inside = sum([units for i, units in taken.items() if both >> i & 1])
+        return buying_units - inside < -(-rewarded // get) * buy
+
+    return bisect_left(range(1, most + 1), True, key=too_many)
 
 
 def _take(units: int, order: Iterable[int], cart: Cart) -> dict[int, int]:
@@ -248,7 +258,7 @@ def _sets(compiled: CompiledAction, cart: Cart, now: Basis) -> tuple[int, dict[i
     for mask in masks:
         every |= mask
     price_of = _unit_prices(cart, now, every)
-    dearest = [sorted(cart.indices(mask), key=lambda i: -price_of[i]) for mask in masks]
+    dearest = [sorted(cart.indices(mask), key=price_of.__getitem__, reverse=True) for mask in masks]
     free = {i: cart.lines[i].quantity for i in cart.indices(every)}
     most = compiled.action.times_max
     sets = 0

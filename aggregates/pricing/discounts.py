@@ -34,8 +34,8 @@ DiscountStep = Literal["line", "cart", "shipping"]
 class CompiledPromotion:
     """A promotion made ready for many carts. `rank`: its place in the order of all.
 
-    `currencies` None: any. `counts_shopper`: something in it is counted by shopper. `gives`: it
-    is a gift.
+    `gives`: it is a gift. `currencies` None: any. `counts_shopper`: something in it is counted by shopper.
+    `restricted`: it is not for every moment, market and currency.
     """
 
     rank: int
@@ -48,6 +48,7 @@ class CompiledPromotion:
     conditions: tuple[CompiledCondition, ...]
     currencies: frozenset[str] | None
     counts_shopper: bool
+    restricted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def _compile(rank: int, promotion: Promotion, selectors: Selectors) -> CompiledP
     action = compile_action(promotion.action, selectors)
     conditions = tuple(map(selectors.compile_condition, promotion.conditions))
     given = [one for one in (promotion.cap, promotion.budget) if one]
+    currencies = _common([*action.amounts, *_amounts_asked(promotion.conditions), *given])
+    has_window = promotion.starts_at is not None or promotion.ends_at is not None
     return CompiledPromotion(
         rank,
         promotion,
@@ -104,8 +107,9 @@ def _compile(rank: int, promotion: Promotion, selectors: Selectors) -> CompiledP
         promotion.group,
         action,
         conditions,
-        _common([*action.amounts, *_amounts_asked(promotion.conditions), *given]),
+        currencies,
         promotion.uses_per_shopper_max is not None or _asks_first_order(promotion.conditions),
+        has_window or bool(promotion.markets) or currencies is not None,
     )
 
 
@@ -181,11 +185,12 @@ def candidates(promotions: CompiledPromotions, cart: Cart) -> tuple[list[Candida
     open_: list[Candidate] = []
     closed: list[Missed] = []
     for one in found:
-        if why := _not_in_force(one, context):
+        if one.restricted and (why := _not_in_force(one, context)):
             if one in coded:
                 closed.append((one, why))
         else:
-            open_.append((one, _limit(one, context)))
+            limited = one.counts_shopper or one.gives or context.left
+            open_.append((one, _limit(one, context) if limited else None))
     return open_, closed
 
 
@@ -210,11 +215,10 @@ def _limit(compiled: CompiledPromotion, context: Context) -> WhyNot | None:
         most = promotion.uses_per_shopper_max
         if most is not None and shopper.uses.get(promotion.promotion_id, 0) >= most:
             return "shopper_limit"
-    if context.left:
-        left = context.left.get(promotion.promotion_id)
-        if left is not None and left.uses is not None and left.uses <= 0:
-            return "used_up"
-    if promotion.action.kind == "gift" and promotion.promotion_id in context.declined_gifts:
+    left = context.left.get(promotion.promotion_id)
+    if left is not None and left.uses is not None and left.uses <= 0:
+        return "used_up"
+    if compiled.gives and promotion.promotion_id in context.declined_gifts:
         return "declined"
     return None
 
@@ -329,8 +333,9 @@ class Discounts:
 
     def _measure(self, compiled: CompiledPromotion, limit: WhyNot | None) -> Discount | WhyNot:
         """What it would take off as things are, or why nothing."""
-        if compiled.conditions and not self._holds(compiled):
-            return "conditions"
+        for condition in compiled.conditions:
+            if not holds(condition, self._cart, self._basis):
+                return "conditions"
         if limit:
             return limit
         if compiled.gives:
@@ -344,7 +349,9 @@ class Discounts:
             found = found._replace(amount=promotion.cap[context.currency])
         if found is None or not found.amount:
             return "nothing_selected"
-        return found if self._is_within_budget(promotion, found.amount) else "over_budget"
+        if context.left and not self._is_within_budget(promotion, found.amount):
+            return "over_budget"
+        return found
 
     def _is_within_budget(self, promotion: Promotion, amount: int) -> bool:
         """Whether all of the amount is left of the promotion's budget."""
@@ -370,16 +377,19 @@ class Discounts:
             self.shipping_left -= discount.amount
             self.applied.append(Applied(compiled, discount, []))
             return
-        weights, left = discount.weights, self.left
-        if weights is None:
-            weights = [left[place] for place in discount.where]
-        parts = weights if sum(weights) == discount.amount else share(discount.amount, weights)
+        where, weights, left = discount.where, discount.weights, self.left
+        if len(where) == 1:
+            parts = [discount.amount]
+        else:
+            if weights is None:
+                weights = [left[place] for place in where]
+            parts = weights if sum(weights) == discount.amount else share(discount.amount, weights)
         if compiled.gives:
             self.due.append(compiled)
-            if not discount.where:
+            if not where:
                 return
-            self.given += discount.where
-        for i, part in zip(discount.where, parts, strict=True):
+            self.given += where
+        for i, part in zip(where, parts, strict=True):
             left[i] -= part
         self.now.changed()
         self.applied.append(Applied(compiled, discount, parts))

@@ -236,6 +236,7 @@ def decimal_text(numerator: int, denominator: int) -> str:
     return f"{sign}{units}.{rest:04}".rstrip("0") if rest else f"{sign}{units}"
 
 
+@lru_cache(maxsize=1024)
 def money_text(amount: int, currency: str) -> str:
     """An amount in major units, as digits: 895 pence are "8.95"."""
     return f"{Decimal(amount).scaleb(-minor_digits(currency)):f}"

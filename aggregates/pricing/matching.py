@@ -136,7 +136,7 @@ class Cart:
         self.lines = lines
         self.context = context
         self._selected: dict[CompiledSelector, int] = {}
-        self._bits: dict[int, list[int]] = {}
+        self._bits: dict[int, list[int]] = {(1 << len(lines)) - 1: list(range(len(lines)))}
         masks: dict[str, int] = {}
         selectable = known = on_sale = 0
         bit = 1
@@ -171,13 +171,14 @@ class Cart:
     def select(self, selector: CompiledSelector) -> int:
         """The lines that it selects, as a mask."""
         mask = self._selected.get(selector)
-        if mask is not None:
-            return mask
-        if selector.selects_all:
-            return self.selectable
-        if selector.parts:
-            return self._refine(selector, self._any_of(selector.parts[0]))
-        return self._refine(selector, self._known)
+        if mask is None:
+            if selector.selects_all:
+                mask = self._selected[selector] = self.selectable
+            elif selector.parts:
+                mask = self._refine(selector, self._any_of(selector.parts[0]))
+            else:
+                mask = self._refine(selector, self._known)
+        return mask
 
     def indices(self, mask: int) -> list[int]:
         """The places of the mask's lines, in the cart's order. Not to be changed."""

@@ -40,6 +40,10 @@ from aggregates.pricing.rules import BASE, SHIPPING, STANDARD, Terms, Tiers
 from aggregates.pricing.shipping import ShippingQuote, quote
 from aggregates.pricing.shipping_methods import CompiledMethods, compile_methods
 from aggregates.pricing.taxes import CompiledTaxes, TaxOutcome, TaxTarget, compile_taxes, tax
+from aggregates.pricing.values import quick
+
+_line_price, _charge, _claim, _step = quick(LinePrice), quick(ChargePrice), quick(Claim), quick(Step)
+_not_applied, _tax_target = quick(NotApplied), quick(TaxTarget)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,9 +188,9 @@ class _Worlds:
         discounts = Discounts(self._cart, self._totals, self._gifts)
         discounts.on_lines(by_step["line"])
         discounts.on_cart(by_step["cart"])
-        # A gift's line either bears nothing or is left out.
-        without = sum([discounts.left[place] for places in self._gifts.values() for place in places])
-        nets = sum(discounts.left) - without
+        nets = sum(discounts.left)
+        if self._gifts:  # A gift's line either bears nothing or is left out.
+            nets -= sum([discounts.left[place] for places in self._gifts.values() for place in places])
         found = self._quote(nets, discounts.given)
         discounts.on_shipping(by_step["shipping"], found.rate if found is not None else 0)
         return _World(discounts, found, nets + discounts.shipping_left)
@@ -267,7 +271,7 @@ class _Outcome:
             terms=self._terms.version,
             at=context.at,
             steps=(*self._line_steps(), *self._discount_steps(), *taxed.steps),
-            not_applied=tuple([NotApplied(rule=rule, why=why) for rule, why in near]),
+            not_applied=tuple([_not_applied(rule=rule, why=why) for rule, why in near]),
         )
         return Priced(
             currency=context.currency,
@@ -289,10 +293,10 @@ class _Outcome:
         for place in self._places:
             line = lines[place]
             category = STANDARD if line.traits is None else line.traits.tax_category
-            targets.append(TaxTarget(line.line_id, category, left[place]))
+            targets.append(_tax_target(line.line_id, category, left[place]))
         shipping = None
         if self._quote is not None and self._quote.method_id is not None:
-            shipping = TaxTarget(SHIPPING, self._quote.tax_category, self._discounts.shipping_left)
+            shipping = _tax_target(SHIPPING, self._quote.tax_category, self._discounts.shipping_left)
         return tax(targets, shipping, self._terms.taxes, self._context)
 
     def _lines(self, taxed: TaxOutcome) -> tuple[LinePrice, ...]:
@@ -303,7 +307,7 @@ class _Outcome:
             line = lines[place]
             line_id, total, net = line.line_id, totals[place], left[place]
             priced.append(
-                LinePrice(
+                _line_price(
                     line_id=line_id,
                     sku=line.sku,
                     quantity=line.quantity,
@@ -342,7 +346,7 @@ class _Outcome:
         for applied in self._discounts.applied:
             compiled, amount = applied.promotion, applied.discount.amount
             if amount:
-                charge = ChargePrice(
+                charge = _charge(
                     kind="discount",
                     rule=compiled.promotion_id,
                     label=compiled.promotion.label,
@@ -351,7 +355,7 @@ class _Outcome:
                 (off_shipping if compiled.step == "shipping" else off_goods).append(charge)
         found = self._quote
         if found is not None and found.method_id is not None and found.rate:
-            rate = ChargePrice(kind="shipping", rule=found.method_id, label=found.label, amount=found.rate)
+            rate = _charge(kind="shipping", rule=found.method_id, label=found.label, amount=found.rate)
             return [*off_goods, rate, *off_shipping]
         return [*off_goods, *off_shipping]
 
@@ -363,7 +367,7 @@ class _Outcome:
             promotion = applied.promotion.promotion
             code = None if promotion.automatic else code_of[promotion.promotion_id]
             claims.append(
-                Claim(promotion_id=promotion.promotion_id, amount=applied.discount.amount, code=code)
+                _claim(promotion_id=promotion.promotion_id, amount=applied.discount.amount, code=code)
             )
         return tuple(claims)
 
@@ -426,7 +430,7 @@ class _Outcome:
                 label = self._terms.list_labels.get(line.list_id) or line.list_id
                 applied = f"{unit:f}" if not tier else f"{unit:f} from {line.tiers[tier][0]}"
                 steps.append(
-                    Step(
+                    _step(
                         step="unit_price",
                         rule=line.list_id,
                         label=label,
@@ -439,7 +443,7 @@ class _Outcome:
             if place in totals.rounded:
                 exact = f"{totals.rounded[place].normalize():f}"
                 steps.append(
-                    Step(
+                    _step(
                         step="line_total",
                         rule=line.list_id,
                         label=f"{line.quantity} at {unit:f}",
@@ -465,13 +469,16 @@ class _Outcome:
             if compiled.step == "shipping":
                 shares = {SHIPPING: -discount.amount}
                 steps = shipping
+            elif len(applied.parts) == 1:
+                shares = {lines[discount.where[0]].line_id: -discount.amount}
+                steps = goods
             else:
                 parts = zip(discount.where, applied.parts, strict=True)
                 shares = {lines[place].line_id: -part for place, part in parts if part}
                 steps = goods
             rounded = discount.exact != discount.amount * discount.over
             steps.append(
-                Step(
+                _step(
                     step=_step_kind(compiled),
                     rule=compiled.promotion_id,
                     label=compiled.promotion.label,
