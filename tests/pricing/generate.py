@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from random import Random
 from typing import Any, TypeVar
 
@@ -482,6 +483,7 @@ class Chance:
         )
 
 
+@lru_cache(maxsize=2048)  # `make mutants` tries each in a fork of a process that has made them
 def cart(number: int) -> Cart:
     """The cart of a number, with its terms and context."""
     chance = Chance(number)
