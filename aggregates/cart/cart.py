@@ -117,16 +117,6 @@ class Cart:
     priced: CartPriced | None = None
     order_id: OrderId | None = None
 
-    def __deepcopy__(self, memo: object) -> Cart:
-        """A cart that goes on by itself; what it holds are values."""
-        return replace(
-            self,
-            lines=dict(self.lines),
-            gifts=dict(self.gifts),
-            coupons=dict(self.coupons),
-            chosen_gifts=dict(self.chosen_gifts),
-        )
-
     @property
     def all_lines(self) -> Iterable[CartLine]:
         """What was put in, then the gifts."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -97,7 +97,7 @@ class Decision:
             decided = [event for name, event in self.events if name == stream]
             if not decided:
                 return state
-            self._states[stream] = kind_of(stream).fold(deepcopy(state), decided)
+            self._states[stream] = kind_of(stream).fold(copy_of(state), decided)
         after: State = self._states[stream]
         return after
 
@@ -163,3 +163,24 @@ class Waiting:
     def give_up(self) -> None:
         """The deadline is over. Whether a batch under way is written is not known; a retry will learn it."""
         self.refuse(BusyError() if self.moved else StoreUnavailable("the log does not answer in time"))
+
+
+def copy_of(state: Any) -> Any:
+    """The state, to be folded on beside the one it was: what a fold may change in it is copied.
+
+    What is frozen is not, such as the events that a state holds: they are most of an order.
+    """
+    if isinstance(state, dict):
+        held = copy(state)
+        held.update({key: copy_of(value) for key, value in state.items()})
+        return held
+    if isinstance(state, list):
+        return [copy_of(value) for value in state]
+    if isinstance(state, set):
+        return set(state)
+    if is_dataclass(state) and not state.__dataclass_params__.frozen:  # type: ignore[union-attr]
+        copied = copy(state)
+        for each in fields(state):
+            setattr(copied, each.name, copy_of(getattr(state, each.name)))
+        return copied
+    return state
