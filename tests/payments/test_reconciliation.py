@@ -28,7 +28,15 @@ from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.importing.progress import Progress
 from commands.reconciliation.books import payments_of
 from commands.reconciliation.matching import KINDS, LAG, Report, Window, compare
-from commands.reconciliation.report import COLUMNS, Line, MalformedReport, balance_report, read_report
+from commands.reconciliation.report import (
+    COLUMNS,
+    NEEDED,
+    OPTIONAL,
+    Line,
+    MalformedReport,
+    balance_report,
+    read_report,
+)
 from commands.reconciliation.running import (
     EDGE_MAX,
     FAILURES_MAX,
@@ -461,7 +469,9 @@ def file_of(folder: Path, *rows: dict[str, str], columns: Sequence[str] = COLUMN
 
 def test_a_byte_order_mark_carriage_returns_quotes_and_other_columns_change_nothing(tmp_path: Path) -> None:
     file = file_of(
-        tmp_path, {"description": 'Mugs, ""blue""\nand red'}, columns=["description", *reversed(COLUMNS)]
+        tmp_path,
+        {"description": 'Mugs, ""blue""\nand red'},
+        columns=[*reversed(NEEDED), "description", *OPTIONAL],
     )
     [plain] = read_report(file)
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
@@ -506,6 +516,8 @@ def test_amounts_are_read_as_the_currency_writes_them(
         ({"gross": "1,23,4.00"}, "gross '1,23,4.00' is no amount"),
         ({"gross": "9" * 40}, f"gross '{'9' * 40}' is no amount"),
         ({"net": "12.56"}, "net 12.56 is not gross 12.99 less fee 0.44"),
+        ({"net": "12.54"}, "net 12.54 is not gross 12.99 less fee 0.44"),
+        ({"reporting_category": ""}, "no balance_transaction_id or reporting_category"),
         ({"currency": "xyz"}, "currency 'xyz' is no currency"),
         ({"customer_facing_currency": ""}, "customer_facing_currency '' is no currency"),
         ({"created_utc": "02/10/2026 09:30"}, "created_utc '02/10/2026 09:30' is no time"),
@@ -533,6 +545,7 @@ def test_a_line_that_does_not_fit_is_refused_with_its_number(
         (b"id,Amount\n1,2\n", "line 1: no itemized balance report"),
         (",".join(COLUMNS).encode() + b",gross\n", "line 1: the column gross is there twice"),
         (",".join(COLUMNS).encode() + b"\n1,2\n", "line 2: 2 values under 19 columns"),
+        (",".join(COLUMNS).encode() + b"\n" + b"," * 19 + b"\n", "line 2: 20 values under 19 columns"),
         (",".join(COLUMNS).encode() + b'\n"txn\n', "line 2: unexpected end of data"),
         (",".join(COLUMNS).encode() + b"\n\xff\xfe", "not UTF-8 text"),
     ],

@@ -19,11 +19,12 @@ from commands.gateways.gateway import Gateway, GatewayRefusal, GatewayUnavailabl
 from commands.gateways.sandbox import Books, SandboxGateway
 from commands.gateways.stripe_events import API_VERSION, news_of
 from commands.handlers.fulfilment import FulfilOrder
+from commands.handlers.reconciliation import RecordReconciliation
 from commands.processes.following import checkpoint_named
 from commands.processes.gateway_news import command_of
 from commands.processes.kind import AT_ONCE, Due
 from commands.processes.reconciliation import ReconcileAfterPayout
-from commands.reconciliation.fetching import REACH
+from commands.reconciliation.fetching import REACH, Begin, next_begin
 from commands.reconciliation.matching import LAG
 from commands.reconciliation.running import EDGE_MAX
 from event_store.memory.log import MemoryLog
@@ -180,6 +181,28 @@ def test_the_next_begins_where_the_last_ended_but_for_what_its_report_may_have_l
         async with reconciling(shop):
             made = await reconciled(shop, 4)
         assert [(one.since, one.until) for one in made[2:]] == [(old - LAG, old), (second - LAG, third)]
+
+    asyncio.run(run())
+
+
+def test_what_lies_before_a_reconciliation_that_was_recorded_before_the_next_begins_is_not_read_again(
+    shop: Shop,
+) -> None:
+    async def run() -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        begins = []
+        for until in (now, now + timedelta(hours=4), now + timedelta(hours=8)):
+            async with shop.open() as one:
+                await one.do(
+                    RecordReconciliation(gateway="sandbox", since=now - timedelta(days=1), until=until)
+                )
+            begins.append(next_begin(shop.log, "sandbox", until=now + timedelta(days=1)))
+        # What moved while the first was made is recorded before it; of the others' time nothing is.
+        assert begins == [
+            Begin(now - LAG, 0),
+            Begin(now + timedelta(hours=4) - LAG, 2),
+            Begin(now + timedelta(hours=8) - LAG, 3),
+        ]
 
     asyncio.run(run())
 

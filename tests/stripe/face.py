@@ -208,6 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         allowed = self.headers.get("Authorization") == f"Bearer {face.key}"
         status = face.reports.file_status if allowed else 401
         face.calls.append(Call("files.contents", None, {"id": file}, status))
+        if status == 0:
+            self._hang_up(reset=True)
+            return
         body = face.reports.contents(file) if status == 200 else b'{"error": {}}'
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

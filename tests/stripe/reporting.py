@@ -19,7 +19,7 @@ class Reports:
     books: Books
     statuses: tuple[str, ...] = ("pending", "pending", "succeeded")
     available_seconds: int = 1  # after now; below zero: the data is as old as that
-    file_status: int = 200
+    file_status: int = 200  # 0: the connection is reset
     file_origin: str | None = None  # elsewhere than the API
     _runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _shown: dict[str, int] = field(default_factory=dict)

@@ -47,6 +47,7 @@ class Stripe:
             return_url=RETURN_URL,
         )
         self.run = runner.run
+        self.books = face.books
 
     def authorize(self, method=VISA, number=1, amount=TOTAL, **more):
         call = self.gateway.authorize(key=key(number), method=method, amount=amount, order_id=ORDER, **more)
@@ -72,6 +73,9 @@ class Stripe:
         now = datetime.now(UTC)
         since, until = now - timedelta(minutes=minutes), now + timedelta(minutes=1)
         return self.run(self.gateway.find(key=key(number), since=since, until=until))
+
+    def charges_of(self, reference):
+        return self.books.objects(reference, "charge")
 
     def recent(self, since):
         async def read():
@@ -406,7 +410,50 @@ def test_a_search_that_found_nothing_reads_only_what_came_after(gateway, face):
     assert int(call["created"]["gte"]) >= (now - CLOCKS_APART).timestamp() - 1
 
 
+def test_a_payment_of_the_last_second_is_found(gateway):
+    reference = gateway.authorize().standing.reference
+    (charge,) = gateway.charges_of(reference)
+    until = datetime.fromtimestamp(charge["created"], UTC)
+    call = gateway.gateway.find(key=key(1), since=until - timedelta(minutes=1), until=until)
+    assert gateway.run(call).standing.reference == reference
+
+
+def test_only_so_many_searches_are_remembered(gateway, face, monkeypatch):
+    monkeypatch.setattr("commands.gateways.stripe.gateway.SEARCHES_MAX", 1)
+    reference = gateway.authorize().standing.reference
+    others(face, 150)
+    fails_at(face, 2)
+    with pytest.raises(GatewayUnavailable):
+        gateway.find()
+    assert gateway.find(3) is None
+    before = len(pages(face))
+    assert gateway.find().standing.reference == reference
+    assert pages(face)[before] is None  # from the start
+
+
 # News
+
+
+def falsified(face, change):
+    """The events, changed by SQL: at Stripe nothing of ours could do that."""
+    face.books._ledger.write(f"UPDATE events SET {change}")
+
+
+def test_news_of_different_times_are_told_in_their_order(gateway, face):
+    before = datetime.now(UTC) - timedelta(minutes=10)
+    gateway.capture(gateway.authorize().standing.reference)
+    at = "created - 100 + number"
+    falsified(face, f"created = {at}, body = json_set(body, '$.created', {at})")
+    created = [one.created for one in gateway.recent(before)]
+    assert created == sorted(set(created))
+
+
+def test_one_event_that_cannot_be_read_hides_no_other(gateway, face):
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    gateway.authorize()
+    there = len(gateway.recent(before))
+    falsified(face, "body = json_set(body, '$.created', 'never') WHERE number = 1")
+    assert len(gateway.recent(before)) == there - 1 > 0
 
 
 def test_the_news_are_fetched_oldest_first_and_tell_what_a_look_tells(gateway, face):

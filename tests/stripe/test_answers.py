@@ -375,6 +375,17 @@ def test_twenty_calls_a_second_have_their_turn_and_who_would_wait_too_long_is_se
     assert len(waits) == pytest.approx(CALLS_AT_ONCE + QUEUE_SECONDS * CALLS_PER_SECOND, abs=1)
 
 
+def test_calls_take_their_turns():
+    async def run():
+        async with answering(answer(intent())) as gateway:
+            return await asyncio.gather(*(authorize(gateway) for _ in range(60)), return_exceptions=True)
+
+    results = asyncio.run(run())
+    away = [one for one in results if isinstance(one, GatewayUnavailable)]
+    assert {one.code for one in away} == {"too_many_calls"}
+    assert len(results) - len(away) >= CALLS_AT_ONCE
+
+
 def test_no_second_sees_more_calls_than_stripe_takes():
     async def run():
         turns, made = Turns(), []

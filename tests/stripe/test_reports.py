@@ -116,11 +116,13 @@ def test_a_run_that_does_not_end_is_given_up(face: Face, monkeypatch: pytest.Mon
     assert (type(error), error.code) == (GatewayUnavailable, "report_pending")
 
 
-@pytest.mark.parametrize("status", [401, 404, 500])
-def test_a_file_that_cannot_be_had_is_no_report(face: Face, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "file_status_401"), (500, "file_status_500"), (0, "file_broken_off")]
+)
+def test_a_file_that_cannot_be_had_is_no_report(face: Face, status: int, code: str) -> None:
     face.reports.file_status = status
     error = failure(face)
-    assert (type(error), error.code) == (GatewayUnavailable, f"file_status_{status}")
+    assert (type(error), error.code) == (GatewayUnavailable, code)
 
 
 def test_the_key_is_shown_to_nobody_but_stripe(face: Face) -> None:

@@ -208,9 +208,7 @@ class StripeGateway:
                 for intent in page:
                     metadata = intent.get("metadata")
                     if isinstance(metadata, Mapping) and metadata.get("step") == key:
-                        found = await self.look(str(intent.get("id")))
-                        self._searches.pop(key, None)
-                        return found
+                        return await self.look(str(intent.get("id")))
                 search.after = str(page[-1].get("id")) if page else None
             search.since, search.end, search.after = search.end, None, None
         return None
