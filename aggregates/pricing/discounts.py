@@ -11,7 +11,7 @@ from typing import Literal
 from aggregates.kernel import Sku
 from aggregates.pricing.actions import CompiledAction, Discount, compile_action, off_shipping
 from aggregates.pricing.context import Context
-from aggregates.pricing.explanation import GiftDue, WhyNot
+from aggregates.pricing.explanation import GiftDue, StepKind, WhyNot
 from aggregates.pricing.matching import Basis, Cart, CompiledCondition, CompiledSelector, Selectors, holds
 from aggregates.pricing.rules import (
     CART_ACTIONS,
@@ -28,6 +28,11 @@ EXCLUSIVES_MAX = 8
 """How many exclusive promotions are tried on one cart."""
 
 DiscountStep = Literal["line", "cart", "shipping"]
+_STEP_KINDS: dict[DiscountStep, StepKind] = {
+    "line": "line_promotion",
+    "cart": "cart_promotion",
+    "shipping": "shipping_promotion",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +47,7 @@ class CompiledPromotion:
     promotion: Promotion
     promotion_id: str
     step: DiscountStep
+    kind: StepKind
     gives: bool
     group: str | None
     action: CompiledAction
@@ -93,6 +99,7 @@ def compile_promotions(terms: Terms) -> CompiledPromotions:
 
 def _compile(rank: int, promotion: Promotion, selectors: Selectors) -> CompiledPromotion:
     kind = promotion.action.kind
+    step: DiscountStep = "line" if kind in LINE_ACTIONS else "cart" if kind in CART_ACTIONS else "shipping"
     action = compile_action(promotion.action, selectors)
     conditions = tuple(map(selectors.compile_condition, promotion.conditions))
     given = [one for one in (promotion.cap, promotion.budget) if one]
@@ -102,7 +109,8 @@ def _compile(rank: int, promotion: Promotion, selectors: Selectors) -> CompiledP
         rank,
         promotion,
         promotion.promotion_id,
-        "line" if kind in LINE_ACTIONS else "cart" if kind in CART_ACTIONS else "shipping",
+        step,
+        "gift" if kind == "gift" else _STEP_KINDS[step],
         kind == "gift",
         promotion.group,
         action,

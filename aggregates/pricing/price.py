@@ -31,7 +31,6 @@ from aggregates.pricing.explanation import (
     Priced,
     ShippingPrice,
     Step,
-    StepKind,
     WhyNot,
     decimal_text,
 )
@@ -43,7 +42,7 @@ from aggregates.pricing.taxes import CompiledTaxes, TaxOutcome, TaxTarget, compi
 from aggregates.pricing.values import quick
 
 _line_price, _charge, _claim, _step = quick(LinePrice), quick(ChargePrice), quick(Claim), quick(Step)
-_not_applied, _tax_target = quick(NotApplied), quick(TaxTarget)
+_not_applied, _tax_target, _shipping_price = quick(NotApplied), quick(TaxTarget), quick(ShippingPrice)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -328,7 +327,7 @@ class _Outcome:
         if found is None or found.method_id is None:
             return None
         net = self._discounts.shipping_left
-        return ShippingPrice(
+        return _shipping_price(
             method_id=found.method_id,
             label=found.label,
             rate=found.rate,
@@ -479,7 +478,7 @@ class _Outcome:
             rounded = discount.exact != discount.amount * discount.over
             steps.append(
                 _step(
-                    step=_step_kind(compiled),
+                    step=compiled.kind,
                     rule=compiled.promotion_id,
                     label=compiled.promotion.label,
                     base=discount.base,
@@ -490,15 +489,3 @@ class _Outcome:
                 )
             )
         return goods + shipping
-
-
-def _step_kind(compiled: CompiledPromotion) -> StepKind:
-    if compiled.gives:
-        return "gift"
-    match compiled.step:
-        case "line":
-            return "line_promotion"
-        case "cart":
-            return "cart_promotion"
-        case "shipping":
-            return "shipping_promotion"

@@ -11,6 +11,7 @@ from aggregates.pricing.context import Context
 from aggregates.pricing.explanation import Notice, NoticeKind, Step, money_text
 from aggregates.pricing.rules import SHIPPING, STANDARD, PickupPoint, ShippingMethod
 from aggregates.pricing.shipping_methods import CompiledMethod, CompiledMethods
+from aggregates.pricing.values import quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,9 @@ class ShippingQuote:
     rate: int = 0
     step: Step | None = None
     notices: tuple[Notice, ...] = ()
+
+
+_step, _shipping_quote = quick(Step), quick(ShippingQuote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +75,15 @@ def quote(
     methods = compiled.of(context.market)
     if not ships or not methods:
         return None
+    chosen = None if context.method_id is None else methods.get(context.method_id)
+    if chosen is not None and chosen.reaches(where):
+        return _price(chosen, context, weight_grams, amount, quantity)
     if where is not None and not any(one.reaches(where) for one in methods.values()):
         return _lacking("not_deliverable", where.country, "destination")
     if context.method_id is None:
         return _lacking("shipping_method_required", "", None)
-    chosen = methods.get(context.method_id)
-    if chosen is None or not chosen.reaches(where):
-        why = "unknown" if chosen is None else "destination"
-        return _lacking("shipping_method_unfit", context.method_id, why)
-    return _price(chosen, context, weight_grams, amount, quantity)
+    why = "unknown" if chosen is None else "destination"
+    return _lacking("shipping_method_unfit", context.method_id, why)
 
 
 def methods_for(
@@ -118,7 +122,7 @@ def _price(
     """The method's rate: of its carrier, or of the highest tier that the cart reaches, or nothing."""
     method, currency = one.method, context.currency
     free_from = method.free_from.get(currency)
-    measure = {"weight_grams": weight_grams, "amount": amount, "quantity": quantity}[method.by]
+    measure = weight_grams if method.by == "weight_grams" else amount if method.by == "amount" else quantity
     if method.provider is None and method.tiers:
         tier = next((tier for tier in one.tiers.get(currency, ()) if tier.at_least <= measure), None)
         if tier is None:
@@ -151,7 +155,7 @@ def _quoted(
 ) -> ShippingQuote:
     step = None
     if text is not None:
-        step = Step(
+        step = _step(
             step="shipping",
             rule=method.method_id,
             label=method.label,
@@ -160,7 +164,7 @@ def _quoted(
             amount=rate,
             shares={SHIPPING: rate} if rate else {},
         )
-    return ShippingQuote(
+    return _shipping_quote(
         method_id=method.method_id,
         label=method.label,
         tax_category=method.tax_category,

@@ -15,6 +15,9 @@ from aggregates.pricing.shares import share
 from aggregates.pricing.tax_areas import TaxAreas, compile_areas
 from aggregates.pricing.tax_groups import Group, Grouping
 from aggregates.pricing.tax_rates import Rate, TaxAmount
+from aggregates.pricing.values import quick
+
+_step, _charge, _tax_total = quick(Step), quick(ChargePrice), quick(TaxTotal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def _settle(outcome: TaxOutcome, groups: Iterable[Group], *, on_top: bool) -> No
             steps.append(levy.adjustment)
         if levy.tax.amount:
             steps.append(
-                Step(
+                _step(
                     step="tax",
                     rule=group.group,
                     label=group.label,
@@ -147,9 +150,9 @@ def _settle(outcome: TaxOutcome, groups: Iterable[Group], *, on_top: bool) -> No
         for target, part in zip(group.targets, levy.changes, strict=False):
             paid[target] += part
         if change:
-            charges.append(ChargePrice(kind="tax", rule=group.group, label=group.label, amount=change))
+            charges.append(_charge(kind="tax", rule=group.group, label=group.label, amount=change))
         totals.append(
-            TaxTotal(
+            _tax_total(
                 group=group.group,
                 label=group.label,
                 tax_category=group.tax_category,
