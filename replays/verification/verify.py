@@ -112,6 +112,7 @@ class _Verification:
         self._personal = PersonalCheck(log, codec, self._report)
         self._stock = InventoryCheck(self._report)
         self._orders = OrdersCheck(self._report)
+        self._payments = PaymentsCheck(self._report, self._orders, log, codec)
         self._rules = self._rules_by_type()
 
     def run(self, progress: Progress) -> Verified:
@@ -123,6 +124,7 @@ class _Verification:
         self._commands.end()
         if self._events == head:  # Of a log cut short, sums over its streams prove nothing.
             self._check_reserved()
+            self._reading("events", partial(self._payments.check_end, head))
         self._reading("commands", self._log_check.check_end)
         return Verified(
             head=head,
@@ -172,8 +174,7 @@ class _Verification:
 
     def _rules_by_type(self) -> dict[type, tuple[StreamKind | None, str, tuple[Check, ...]]]:
         """By class of events: how its stream is named, and what else is checked of it."""
-        orders, command = self._orders, self._commands
-        payments = PaymentsCheck(self._report, orders.total_of, self._log, self._codec)
+        orders, payments, command = self._orders, self._payments, self._commands
         from_gateway = GatewayCheck(self._report)
         personal = self._personal.see
         checks: dict[type, tuple[Check, ...]] = {

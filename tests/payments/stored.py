@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from aggregates.orders.events import NumberEvent
 from event_store.memory.log import MemoryLog
 from tests.payments.deciding import Desk
@@ -10,12 +13,18 @@ from tests.shop.log import Shop
 
 def stored(*desks: Desk) -> Shop:
     """A shop that wrote everything that was decided, command by command."""
+    return written((name, decision.events) for desk in desks for name, decision in desk.decisions)
+
+
+def written(commands: Iterable[tuple[str, Iterable[tuple[str, Any]]]]) -> Shop:
+    """A shop that wrote these commands: of each its name, and its events by stream."""
     shop = Shop(MemoryLog())
-    for name, decision in (each for desk in desks for each in desk.decisions):
+    for name, decided in commands:
+        events = list(decided)
         shop.record(
-            [event for _, event in decision.events if not isinstance(event, NumberEvent)],
+            [event for _, event in events if not isinstance(event, NumberEvent)],
             name=name,
-            elsewhere={stream: event for stream, event in decision.events if isinstance(event, NumberEvent)},
+            elsewhere={stream: event for stream, event in events if isinstance(event, NumberEvent)},
         )
     shop.flush()
     return shop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ import pytest
 
 from aggregates.kernel import Money, Rejected
 from aggregates.orders.events import CreditNoteIssued
+from aggregates.payments.events import OwedChanged
 from aggregates.payments.process import CallUnderWay, NothingToRetry
 from aggregates.payments.standing import DisputeMove, RefundStanding, Standing, join
 from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
@@ -18,7 +19,7 @@ from commands.handlers.payments import ExpireOrder, RaiseConcern, RetryPayment, 
 from commands.handlers.refunds import PartialRefundBeforeCapture, RefundOrder
 from replays.verification.verify import verify
 from tests.payments.deciding import NOON, ORDER, TODAY, Desk, drain, standing
-from tests.payments.stored import stored
+from tests.payments.stored import stored, written
 from tests.shop.facts import CODEC
 
 NOTHING = (0, 0, (), ())
@@ -707,3 +708,48 @@ def test_two_refunds_of_the_dashboard_that_come_in_one_look_have_a_credit_note_e
     assert len({note.number for note in notes}) == 2
     desk.news(join(taken, made(500, "succeeded", reference="re_3")))
     assert (desk.order.status, desk.reserved) == ("canceled", 0)  # All is back, and nothing was sent.
+
+
+def _unpaid_though_sent(desk: Desk) -> None:
+    desk.place(capture="fulfilment")
+    desk.answer(1, HOLD)
+    fulfil(desk)
+    desk.refuse(2, "expired_card")
+    drain(desk, join(HOLD, standing(closed="lapsed")))
+
+
+def _refund_that_came_back(desk: Desk) -> None:
+    sent_and_paid(desk)
+    refund(desk, 500)
+    made_it = made(500, "succeeded", step=f"checkout-{ORDER}/{desk.process.last_step}")
+    desk.answer(desk.process.last_step, join(TAKEN, made_it))
+    desk.news(made(500, "failed"))
+
+
+def _part_unpaid_though_sent(desk: Desk) -> None:
+    desk.place(total=1200, capture="each", units=3)
+    desk.answer(1, in_parts())
+    fulfil(desk, units=1)
+    desk.refuse(2, "expired_card")
+    drain(desk, in_parts(closed="lapsed"))
+
+
+@pytest.mark.parametrize(
+    ("live", "words"),
+    [
+        (_unpaid_though_sent, "1299 owed to the shop, 0 to the customer"),
+        (_refund_that_came_back, "0 owed to the shop, 500 to the customer"),
+        (_part_unpaid_though_sent, "400 owed to the shop, 0 to the customer"),
+    ],
+)
+def test_verification_sees_what_is_owed_and_was_never_said(live: Callable[[Desk], None], words: str) -> None:
+    desk = Desk()
+    live(desk)
+    assert desk.owed() != NOTHING
+    damaged = written(
+        (name, [(stream, event) for stream, event in decision.events if not isinstance(event, OwedChanged)])
+        for name, decision in desk.decisions
+    )
+    found: list[str] = []
+    verify(damaged.log, CODEC, report=lambda finding: found.append(finding.wrong))
+    assert len(found) == 1 and found[0].startswith(words), found

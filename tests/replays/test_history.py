@@ -275,9 +275,11 @@ def test_verify_exits_1_with_each_finding(fresh_postgres: str, postgres_shop: St
     assert (result.exit_code, read.exit_code) == (1, 1)
     position = postgres_shop.log.head()
     assert f"payment: position {position} · payment-{ANNA} · 5996 taken for an order of 2998" in result.stdout
-    (finding,) = json.loads(read.stdout)["findings"]
+    finding, unsaid = json.loads(read.stdout)["findings"]
     assert finding["position"] == position
     assert finding["rule"] == "payment"
+    assert (unsaid["rule"], unsaid["stream"]) == ("payment", f"checkout-{ANNA}")
+    assert "2998 to the customer, nothing to be looked at by the books; said last: nothing" in unsaid["wrong"]
 
 
 def test_an_empty_log_is_sound(fresh_postgres: str, postgres_log: PostgresLog) -> None:

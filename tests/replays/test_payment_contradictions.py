@@ -12,6 +12,7 @@ from aggregates.kernel import Money
 from aggregates.payments import payment, process
 from aggregates.payments.events import (
     BalanceReconciled,
+    ConcernRaised,
     GatewayNewsFetched,
     GatewayNewsParked,
     GatewayNewsReceived,
@@ -25,6 +26,7 @@ from aggregates.payments.events import (
     PaymentRefundFailed,
     PaymentRefundSettled,
     PaymentRequested,
+    PaymentRetried,
     PaymentVoided,
     PaymentWrittenOff,
     StepBegun,
@@ -149,6 +151,34 @@ def test_what_contradicts_is_found(shop: Story, events: list[Any], words: str) -
     assert [finding for finding in findings(shop) if words in finding], findings(shop)
 
 
+STUCK = [begun(2, "capture", TOTAL), replace(ended(2), outcome="refused", code="expired_card")]
+LISTED = replace(owed(0, 0), stuck=("capture",))
+DISPUTE = ConcernRaised(order_id=ANNA, concern="dispute")
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([*STUCK, LISTED], None),
+        (STUCK, "capture to be looked at by the books; said last: nothing"),
+        (
+            [*STUCK, LISTED, PaymentRetried(order_id=ANNA)],
+            "nothing to be looked at by the books; said last: 0",
+        ),
+        ([DISPUTE, replace(owed(0, 0), concerns=("dispute",))], None),
+        ([DISPUTE], "dispute to be looked at by the books; said last: nothing"),
+        ([taken(), TOOK], None),
+        ([taken(), paid_back(100)], None),
+        ([begun(2, "capture", TOTAL), DISPUTE], None),  # known once the gateway has answered
+    ],
+)
+def test_what_is_owed_in_the_end_was_said(shop: Story, events: list[Any], words: str | None) -> None:
+    for event in events:
+        shop.write("test", event)
+    found = findings(shop)
+    assert found == [] if words is None else (len(found) == 1 and words in found[0]), found
+
+
 def test_a_step_that_is_not_open_does_not_end(shop: Story) -> None:
     shop.state(process.stream(ANNA)).open_steps[7] = begun(7)
     shop.write("test", ended(7))
@@ -183,6 +213,7 @@ def test_what_is_owed_is_held_against_the_states_of_that_moment(
     shop.write("fulfil_order", *shop.sending(ANNA, "f1"))
     shop.write("test", owed(amount, 0))
     shop.write("test", taken())
+    shop.write("test", owed(0, 0))
     assert findings(shop) == wrong
 
 

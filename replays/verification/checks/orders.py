@@ -42,6 +42,7 @@ class OrderBook:
     credited: int = 0  # minor units
     confirmed: bool = False
     canceled: bool = False
+    sent_any: bool = False  # though it may have come back
 
 
 class OrdersCheck:
@@ -57,6 +58,10 @@ class OrdersCheck:
         """The order's total, once it was placed."""
         order = self._orders.get(order_id)
         return None if order is None else order.total
+
+    def books(self, order_id: OrderId) -> OrderBook | None:
+        """What is known of the order, once it was placed."""
+        return self._orders.get(order_id)
 
     def unsent(self, order_id: OrderId, sku: Sku) -> int:
         """Units of the SKU that the order can still send."""
@@ -84,6 +89,7 @@ class OrdersCheck:
             case LinesFulfilled(lines=lines):
                 if order.canceled or not order.confirmed:
                     self._report(at(recorded, "order", "sent although it was canceled or not confirmed"))
+                order.sent_any = True
                 self._move(recorded, lines, order.to_send, order.sent, "sent")
             case LinesReturned(lines=lines):
                 self._move(recorded, lines, order.sent, None, "came back")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from aggregates.kernel import Money, OrderId, StreamKind
 from aggregates.orders import order
 from aggregates.payments import payment, process
 from aggregates.payments.events import (
+    ConcernRaised,
     OwedChanged,
     PaymentAuthorized,
     PaymentCaptured,
@@ -30,9 +31,14 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.standing import RefundStanding, Standing
 from aggregates.settlement import owe
 from event_store.codec import Codec
-from event_store.errors import LogUnreadable
+from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
 from event_store.records import EventReader, RecordedEvent
-from replays.verification.findings import Report, at
+from replays.verification.checks.orders import OrdersCheck
+from replays.verification.findings import Finding, Report, at
+
+ORDERS_AT_ONCE = 200
+DAMAGE = (LookupError, RuntimeError, StopIteration, LogUnreadable)
+"""Events that cannot be, or cannot be read, are findings of their own: from them no state follows."""
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class StepBook:
     asked: int = 0  # of banks, in all attempts
     asked_most: int = 0  # in one
     owed: tuple[int, int] = (0, 0)  # to the shop, to the customer
+    to_look_at: bool = False  # a step was ever stuck, a concern raised, or anything owed
 
 
 class PaymentsCheck:
@@ -51,14 +58,14 @@ class PaymentsCheck:
 
     Of each of the gateway's payments: authorized ≤ what an attempt asked for; captured ≤ authorized; given up
     once, and by what was held; refunded ≤ captured, once it ended; each refund, and each movement of a
-    dispute, once. A step that ended was begun. What is said to be owed is what the order's books come to.
+    dispute, once. A step that ended was begun. What is said to be owed is what the order's books come to,
+    and what they come to in the end was said.
     """
 
-    def __init__(
-        self, report: Report, total_of: Callable[[OrderId], Money | None], log: EventReader, codec: Codec
-    ) -> None:
+    def __init__(self, report: Report, orders: OrdersCheck, log: EventReader, codec: Codec) -> None:
         self._report = report
-        self._total_of = total_of
+        self._orders = orders
+        self._total_of = orders.total_of
         self._log = log
         self._codec = codec
         self._payments: dict[OrderId, Payment] = {}
@@ -90,17 +97,52 @@ class PaymentsCheck:
                 if event.call == "authorize":
                     steps.asked += event.amount.amount
                     steps.asked_most = max(steps.asked_most, event.amount.amount)
-            case StepEnded(step=step):
+            case StepEnded(step=step, outcome=outcome):
                 if step not in steps.open:
                     self._report(at(recorded, "payment", f"step {step} ended, and was not open"))
                 steps.open.discard(step)
+                steps.to_look_at |= outcome in (process.REFUSED, process.LOST)
+            case ConcernRaised():
+                steps.to_look_at = True
             case PaymentWrittenOff(to_shop=to_shop, to_customer=to_customer):
                 if (written_off := (to_shop.amount, to_customer.amount)) != steps.owed:
                     wrong = f"{written_off} written off of {steps.owed} owed to shop and customer"
                     self._report(at(recorded, "payment", wrong))
             case OwedChanged(to_shop=to_shop, to_customer=to_customer):
                 steps.owed = (to_shop.amount, to_customer.amount)
+                steps.to_look_at = True
                 self._check_owed(recorded, event)
+
+    def check_end(self, head: int) -> None:
+        """At the head, what each order's books come to is what was said last."""
+        open_ended = [order_id for order_id in self._payments if self._may_be_owed(order_id)]
+        for first in range(0, len(open_ended), ORDERS_AT_ONCE):
+            page = open_ended[first : first + ORDERS_AT_ONCE]
+            kinds = (order.stream, payment.stream, process.stream)
+            read = self._log.read_streams([kind(order_id) for order_id in page for kind in kinds])
+            for order_id in page:
+                try:
+                    sold, paid, steps = (self._fold(kind, read[kind(order_id)], head) for kind in kinds)
+                except (*DAMAGE, DecodingFailed, UnknownEvent):
+                    continue
+                for unsaid in owe(sold, paid, steps, order_id=order_id):
+                    before = "nothing" if steps.owed is None else _owed(steps.owed)
+                    wrong = f"{_owed(unsaid)} by the books; said last: {before}"
+                    self._report(Finding(rule="payment", wrong=wrong, stream=process.stream(order_id)))
+
+    def _may_be_owed(self, order_id: OrderId) -> bool:
+        """False where what is remembered tells that nothing is: states are read of the others alone."""
+        paid, sold = self._payments[order_id], self._orders.books(order_id)
+        steps = self._steps.get(order_id, StepBook())
+        if paid.amount is None or sold is None or steps.open:
+            return False
+        if steps.to_look_at:
+            return True
+        if sold.canceled:
+            return paid.left != 0
+        untouched = not (paid.captured or paid.returned or paid.disputed or sold.refunded or sold.sent_any)
+        even = paid.captured == sold.total.amount and paid.returned + paid.disputed == sold.refunded
+        return not (untouched or even)
 
     def _check_owed(self, recorded: RecordedEvent, event: OwedChanged) -> None:
         """From the log: it is rare, and whole states of all orders would be much to remember."""
@@ -109,19 +151,18 @@ class PaymentsCheck:
             sold = self._state(order.stream, order_id, recorded)
             paid = self._state(payment.stream, order_id, recorded)
             steps = self._state(process.stream, order_id, recorded)
-        except (LookupError, RuntimeError, StopIteration, LogUnreadable):
-            return  # The events before cannot be, or cannot be read: those are findings of their own.
+        except DAMAGE:
+            return
         expected = owe(sold, paid, steps, order_id=order_id)
         if expected != (event,):
             books = _owed(*expected) if expected else "nothing new"
             self._report(at(recorded, "payment", f"{_owed(event)}; by the books: {books}"))
 
     def _state(self, stream: StreamKind, order_id: OrderId, before: RecordedEvent) -> Any:
-        earlier = (
-            self._codec.decode(recorded)
-            for recorded in self._log.read_stream(stream(order_id))
-            if recorded.position < before.position
-        )
+        return self._fold(stream, self._log.read_stream(stream(order_id)), before.position - 1)
+
+    def _fold(self, stream: StreamKind, history: Iterable[RecordedEvent], up_to: int) -> Any:
+        earlier = (self._codec.decode(recorded) for recorded in history if recorded.position <= up_to)
         return stream.fold(stream.initial(), earlier)
 
 
