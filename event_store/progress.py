@@ -80,6 +80,9 @@ class ProgressStore(Protocol):
     def listed_work(self, name: str, *, after: WorkPlace = FIRST, limit: int) -> list[TriedWork]:
         """What was open at the process's checkpoint, the oldest first."""
 
+    def find_work(self, name: str, queue: str, number: int) -> TriedWork | None:
+        """One piece of what was open at the process's checkpoint; None where it is not."""
+
     def work_tried(self, name: str, tried: Collection[TriedWork]) -> None:
         """Notes what became of open work; of what is no longer open, nothing."""
 

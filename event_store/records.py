@@ -201,6 +201,9 @@ class EventReader(Protocol):
     ) -> dict[str, list[RecordedEvent]]:
         """Streams in one call, each whole or above its version in `after`; each asked for is a key."""
 
+    def read_positions(self, positions: Collection[int]) -> list[RecordedEvent]:
+        """The events at these positions, by position, in one call; those that are not there are missing."""
+
     def snapshots(self, shapes: Mapping[str, str]) -> dict[str, Snapshot]:
         """The newest snapshot of each stream that has one of the shape named for it, of this history."""
 

@@ -5,7 +5,8 @@ Kept as open work (commands/processes/owed.py), so a page costs two statements h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,15 +89,50 @@ def read_owed_order(log: EventLog, order_id: str) -> OwedOrder | None:
     return _order(order_id, histories[process.stream(order_id)], histories[order.stream(order_id)])
 
 
-def count_owed(log: EventLog) -> dict[int, int]:
-    """How many orders wait for an operator, by what for; as of the last second. Raises StoreUnavailable."""
-    counts = dict.fromkeys(ASPECTS, 0)
-    after = FIRST
-    while page := log.listed_work(_WORK, after=after, limit=PAGE):
-        after = page[-1].place
-        for work in page:
-            counts[work.number] += 1
-    return counts
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many orders wait for an operator, by what for, and the money owed, by currency in minor units."""
+
+    orders: Mapping[int, int]
+    to_shop: Mapping[str, int]
+    to_customer: Mapping[str, int]
+
+
+class OwedTotals:
+    """Reads the totals as of the last second; of orders that did not change since, what is remembered."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        # By order and position of its last change: owed to the shop, to the customer.
+        self._owed: dict[tuple[str, int], tuple[Money, Money]] = {}
+        self._currencies: set[str] = set()  # in which anything ever was: 0 once that is settled
+
+    def read(self) -> Totals:
+        """Raises StoreUnavailable."""
+        orders: Counter[int] = Counter(dict.fromkeys(ASPECTS, 0))
+        there: set[tuple[str, int]] = set()
+        after = FIRST
+        while page := self._log.listed_work(_WORK, after=after, limit=PAGE):
+            after = page[-1].place
+            for work in page:
+                orders[work.number] += 1
+                there.add((work.queue, work.position))
+        for changed in self._owed.keys() - there:
+            del self._owed[changed]
+        self._remember(sorted(position for _, position in there - self._owed.keys()))
+        to_shop = Counter(dict.fromkeys(self._currencies, 0))
+        to_customer = to_shop.copy()
+        for shop, customer in self._owed.values():
+            to_shop[shop.currency] += shop.amount
+            to_customer[customer.currency] += customer.amount
+        return Totals(orders, to_shop, to_customer)
+
+    def _remember(self, positions: Sequence[int]) -> None:
+        for first in range(0, len(positions), PAGE):
+            for recorded in self._log.read_positions(positions[first : first + PAGE]):
+                event: OwedChanged = CODEC.decode(recorded)
+                self._owed[event.order_id, recorded.position] = event.to_shop, event.to_customer
+                self._currencies.add(event.to_shop.currency)
 
 
 def _changed_since_saved(log: EventLog) -> dict[str, tuple[int, bool]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,7 +15,7 @@ from typing import Protocol
 import click
 import msgspec
 
-from commands.processes.following import PAGE, checkpoint_named
+from commands.processes.following import checkpoint_named
 from commands.processes.gateway_news import NewsFetching
 from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
@@ -25,7 +26,7 @@ from commands.processes.reconciliation import ReconcileAfterPayout
 from commands.processes.reservation_expiry import ReservationExpiry
 from commands.reconciliation.cli import table
 from event_store.postgres.log import PostgresLog
-from event_store.progress import FIRST, TriedWork
+from event_store.progress import TriedWork
 
 KINDS = tuple(
     kind.name
@@ -79,7 +80,7 @@ def list_command(addresses: Addresses, kind: str | None, limit: int, as_json: bo
     with _log(addresses) as log:
         for name in [kind] if kind else KINDS:
             listed = log.listed_work(checkpoint_named(name), limit=limit + 1)
-            found += [_work(log, name, work) for work in listed[:limit]]
+            found += _works(log, name, listed[:limit])
             more += [name] if len(listed) > limit else []
     if as_json:
         click.echo(msgspec.json.encode(found))
@@ -97,7 +98,7 @@ def list_command(addresses: Addresses, kind: str | None, limit: int, as_json: bo
 def show_command(addresses: Addresses, kind: str, work: str, as_json: bool) -> None:
     """Show one piece of open work."""
     with _log(addresses) as log:
-        shown = _work(log, kind, _find(log, kind, *_named(work)))
+        (shown,) = _works(log, kind, [_find(log, kind, *_named(work))])
     if as_json:
         click.echo(msgspec.json.encode(shown))
         return
@@ -159,18 +160,23 @@ def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def _work(log: PostgresLog, kind: str, work: TriedWork) -> Work:
-    (opened,) = log.read_all(after=work.position - 1, limit=1, up_to=work.position)
-    return Work(
-        kind=kind,
-        work=f"{work.queue}/{work.number}",
-        due_at=None if work.due_at == NEVER else work.due_at,
-        opened_at=opened.recorded_at,
-        opened_by=opened.type,
-        position=work.position,
-        tries=work.tries,
-        failure=work.failure,
-    )
+def _works(log: PostgresLog, kind: str, found: Sequence[TriedWork]) -> list[Work]:
+    """Each with the event that opened it; without what another history took away."""
+    events = {one.position: one for one in log.read_positions({work.position for work in found})}
+    return [
+        Work(
+            kind=kind,
+            work=f"{work.queue}/{work.number}",
+            due_at=None if work.due_at == NEVER else work.due_at,
+            opened_at=opened.recorded_at,
+            opened_by=opened.type,
+            position=work.position,
+            tries=work.tries,
+            failure=work.failure,
+        )
+        for work in found
+        if (opened := events.get(work.position)) is not None
+    ]
 
 
 def _named(work: str) -> tuple[str, int]:
@@ -181,27 +187,17 @@ def _named(work: str) -> tuple[str, int]:
 
 
 def _find(log: PostgresLog, kind: str, queue: str, number: int) -> TriedWork:
-    found = _at(log, checkpoint_named(kind), queue, number)
+    found = log.find_work(checkpoint_named(kind), queue, number)
     if found is None:
         raise click.ClickException(f"{queue}/{number} is not open work of {kind}")
     return found
-
-
-def _at(log: PostgresLog, name: str, queue: str, number: int) -> TriedWork | None:
-    after = FIRST
-    while page := log.listed_work(name, after=after, limit=PAGE):
-        after = page[-1].place
-        for work in page:
-            if (work.queue, work.number) == (queue, number):
-                return work
-    return None
 
 
 def _awaited(log: PostgresLog, name: str, before: TriedWork) -> TriedWork | None:
     """What the work is once it was tried, None once it is closed; as before where the time is over."""
     deadline = time.monotonic() + RETRY_SECONDS_MAX
     while True:
-        work = _at(log, name, before.queue, before.number)
+        work = log.find_work(name, before.queue, before.number)
         if work is None or work != before or time.monotonic() > deadline:
             return work
         time.sleep(0.2)

@@ -87,6 +87,11 @@ class MemoryLog(MemoryProgress):
                 return self._events[after : min(after + limit, len(self._events) if up_to is None else up_to)]
             return [event for event in self._events[after:up_to] if event.type in types][:limit]
 
+    def read_positions(self, positions: Collection[int]) -> list[RecordedEvent]:
+        with self._open():
+            there = sorted(position for position in positions if 0 < position <= len(self._events))
+            return [self._events[position - 1] for position in there]
+
     def read_stream(
         self, stream: str, *, after_version: int = 0, limit: int | None = None
     ) -> list[RecordedEvent]:

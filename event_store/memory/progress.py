@@ -71,19 +71,19 @@ class MemoryProgress(ABC):
 
     def listed_work(self, name: str, *, after: WorkPlace = FIRST, limit: int) -> list[TriedWork]:
         with self._open():
-            listed = [
-                TriedWork(
-                    work.queue,
-                    work.number,
-                    work.due_at,
-                    work.position,
-                    *self._tried.get((name, work), (0, None)),
-                )
-                for work in self._open_work.get(name, {}).values()
-            ]
+            listed = [self._with_tries(name, work) for work in self._open_work.get(name, {}).values()]
             return sorted((work for work in listed if work.place > after), key=lambda work: work.place)[
                 :limit
             ]
+
+    def find_work(self, name: str, queue: str, number: int) -> TriedWork | None:
+        with self._open():
+            work = self._open_work.get(name, {}).get((queue, number))
+            return None if work is None else self._with_tries(name, work)
+
+    def _with_tries(self, name: str, work: OpenWork) -> TriedWork:
+        tries = self._tried.get((name, work), (0, None))
+        return TriedWork(work.queue, work.number, work.due_at, work.position, *tries)
 
     def work_tried(self, name: str, tried: Collection[TriedWork]) -> None:
         with self._open():

@@ -121,6 +121,9 @@ class PostgresLog(PostgresProgress):
         self._check_gap(events, after=after, limit=limit, up_to=page["up_to"])
         return events
 
+    def read_positions(self, positions: Collection[int]) -> list[RecordedEvent]:
+        return self._reading.rows("events_at", {"positions": list(positions)}, make=RecordedEvent)
+
     def read_stream(
         self, stream: str, *, after_version: int = 0, limit: int | None = None
     ) -> list[RecordedEvent]:

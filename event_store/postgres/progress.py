@@ -57,6 +57,13 @@ class PostgresProgress:
         page = {"name": name, "position": position, "queue": queue, "number": number, "limit": limit}
         return self._reading.rows("listed_work", page, make=TriedWork)
 
+    def find_work(self, name: str, queue: str, number: int) -> TriedWork | None:
+        if not is_storable(queue):
+            return None
+        work = {"name": name, "queue": queue, "number": number}
+        found: list[TriedWork] = self._reading.rows("find_work", work, make=TriedWork)
+        return found[0] if found else None
+
     def work_tried(self, name: str, tried: Collection[TriedWork]) -> None:
         columns = {
             "queues": [work.queue for work in tried],

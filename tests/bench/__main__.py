@@ -9,6 +9,7 @@ from tests.bench import (
     append,
     hot_stream,
     one_caller,
+    owed,
     payments,
     pricing,
     reading,
@@ -22,6 +23,7 @@ from tests.bench import (
 BENCHES: dict[str, Callable[[], None]] = {
     "append": append.main,
     "one_caller": one_caller.main,
+    "owed": owed.main,
     "reading": reading.main,
     "hot_stream": hot_stream.main,
     "payments": payments.main,

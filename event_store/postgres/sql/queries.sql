@@ -16,6 +16,13 @@ SELECT position, stream, version, type, schema_number, data, command_id, correla
  ORDER BY position
  LIMIT %(limit)s
 
+-- events_at --
+SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
+       recorded_at, coalesce(valid_at, recorded_at)
+  FROM events
+ WHERE position = ANY (%(positions)s)
+ ORDER BY position
+
 -- next_position --
 SELECT min(position) FROM events WHERE position > %(after)s
 
@@ -143,6 +150,11 @@ SELECT queue, number, due_at, position, tries, failure
  WHERE process = %(name)s AND (position, queue, number) > (%(position)s, %(queue)s::text, %(number)s)
  ORDER BY position, queue, number
  LIMIT %(limit)s
+
+-- find_work --
+SELECT queue, number, due_at, position, tries, failure
+  FROM open_work
+ WHERE process = %(name)s AND queue = %(queue)s AND number = %(number)s
 
 -- work_tried --
 UPDATE open_work AS w
