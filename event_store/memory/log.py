@@ -89,7 +89,7 @@ class MemoryLog(MemoryProgress):
 
     def read_positions(self, positions: Collection[int]) -> list[RecordedEvent]:
         with self._open():
-            there = sorted(position for position in positions if 0 < position <= len(self._events))
+            there = sorted({position for position in positions if 0 < position <= len(self._events)})
             return [self._events[position - 1] for position in there]
 
     def read_stream(

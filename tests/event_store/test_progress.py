@@ -96,6 +96,10 @@ def test_open_work_is_listed_page_by_page_from_the_oldest(log: EventLog) -> None
     assert rest == [listed(work("a", 2, position=3)), listed(work("b", position=3))]
     assert log.listed_work(NAME, after=rest[-1].place, limit=2) == []
     assert log.listed_work("process mail", limit=2) == []
+    assert [log.find_work(NAME, work.queue, work.number) for work in first] == first
+    assert log.find_work(NAME, first[0].queue, 99) is None
+    assert log.find_work("process mail", first[0].queue, first[0].number) is None
+    assert log.find_work(NAME, "\0", 0) is None
 
 
 def test_what_became_of_open_work_stands_beside_it_until_it_is_opened_again(log: EventLog) -> None:

@@ -20,6 +20,13 @@ def test_pages_follow_each_other_to_the_end(log: EventLog) -> None:
     assert [e.position for e in log.read_all(after=2, limit=10, up_to=5)] == [3, 4, 5]
 
 
+def test_events_are_read_by_their_positions(log: EventLog) -> None:
+    append(log, *(adding("cart-a", version) for version in range(4)))
+    events = log.read_all(after=0, limit=10)
+    assert log.read_positions([4, 2, 2, 5, 0]) == [events[1], events[3]]
+    assert log.read_positions([]) == []
+
+
 @pytest.mark.parametrize("limit", [0, 10_001])
 def test_a_page_has_one_to_ten_thousand_events(log: EventLog, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):

@@ -10,8 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
-from commands.operator.owed import read_owed
+from commands.operator.gauges import counting_owed
+from commands.operator.owed import OwedTotals, read_owed
+from commands.processes.owed import CONCERN, STUCK, TO_CUSTOMER, TO_SHOP
 from event_store.records import EventLog
 from tests.payments.owing import (
     TOTAL,
@@ -156,6 +159,39 @@ def test_what_is_written_off_is_listed_no_more(log: EventLog, tmp_path: Path) ->
         assert [(e.to_shop.amount, e.to_customer.amount) for e in given_up] == [(TOTAL, 0), (0, 500), (0, 0)]
 
     in_shop(log, tmp_path, scenario)
+
+
+def test_the_metrics_have_what_is_owed_by_currency(log: EventLog, tmp_path: Path) -> None:
+    totals = OwedTotals(log)
+
+    async def read(counts: dict[int, int], to_shop: int, to_customer: int) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                found = await asyncio.to_thread(totals.read)
+                amounts = {"GBP": to_shop}, {"GBP": to_customer}
+                if found.orders == counts and (found.to_shop, found.to_customer) == amounts:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def scenario(shop: Shop) -> None:
+        first = await unpaid_though_sent(shop)
+        for pence in (500, 300):
+            await unreturned(shop, pence)
+        await read({TO_SHOP: 1, TO_CUSTOMER: 2, STUCK: 0, CONCERN: 0}, TOTAL, 800)
+        assert (await shop.post(f"/payments/{first}/write-off")).status_code == 200
+        await read({TO_SHOP: 0, TO_CUSTOMER: 2, STUCK: 0, CONCERN: 0}, 0, 800)
+        async with counting_owed(log, seconds=0.02):
+            async with asyncio.timeout(20):
+                while _gauge("to_customer") != 800:
+                    await asyncio.sleep(0.02)
+        assert _gauge("to_shop") == 0
+
+    in_shop(log, tmp_path, scenario)
+
+
+def _gauge(what: str) -> float | None:
+    labels = {"what": what, "currency": "GBP"}
+    return REGISTRY.get_sample_value("daybook_payments_owed_minor", labels)
 
 
 def test_a_dispute_is_a_concern(log: EventLog, tmp_path: Path) -> None:
