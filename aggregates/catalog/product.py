@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
 from typing import Any, assert_never
 
 from aggregates.catalog.events import (
     CatalogEvent,
     PriceChanged,
+    PriceEvent,
     PriceScheduleCanceled,
     PriceScheduled,
     PriceWithdrawn,
@@ -28,21 +28,28 @@ from aggregates.pricing.context import Traits
 from aggregates.pricing.offer import ListPrice, Offer
 from aggregates.pricing.rules import BASE, PriceList, Tiers
 
-SCHEDULES_MAX = 100
-"""Schedules of one product that wait or run at a time."""
+
+@dataclass(slots=True)
+class Schedule:
+    """A price that is to change, or has `started` and is to end."""
+
+    price: PriceScheduled
+    started: bool = False
 
 
 @dataclass(slots=True)
 class Product:
     """`facts` is the last listing as it was revised; None where the SKU was never listed.
 
-    `prices` by list and currency, as `price_key` joins them; `schedules` those that wait or run.
+    `prices` by list and currency, as `price_key` joins them; `schedules` those that wait or run;
+    `scheduled` names the schedule of a price, where it came of one.
     """
 
     facts: ProductListed | None = None
     on_sale: bool = False
     prices: dict[str, ListPrice] = field(default_factory=dict)
-    schedules: dict[str, PriceScheduled] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    scheduled: dict[str, str] = field(default_factory=dict)
 
     @property
     def offer(self) -> Offer | None:
@@ -77,22 +84,6 @@ class ProductAlreadyListed(Reason):
     sku: Sku
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownPriceSchedule(Reason):
-    """No such price schedule waits or runs"""
-
-    sku: Sku
-    schedule_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class TooManyPriceSchedules(Reason):
-    """The product has as many price schedules as it can have"""
-
-    sku: Sku
-    schedules_max: int
-
-
 def price_key(list_id: str, currency: str) -> str:
     """Names a product's price: the base list has one for each currency, every other list one."""
     return f"{list_id} {currency}"
@@ -115,27 +106,16 @@ def evolve(product: Product, event: CatalogEvent) -> Product:
                 for key, listed in product.prices.items()
                 if listed.price_list.list_id != BASE or listed.price_list.currency != price.currency
             }
-            own = ListPrice(
+            key = price_key(BASE, price.currency)
+            product.prices[key] = ListPrice(
                 price_list=PriceList(list_id=BASE, currency=price.currency), tiers=((1, price.exact),)
             )
-            product.prices[price_key(BASE, price.currency)] = own
+            product.scheduled.pop(key, None)
         case ProductRevised():
             if product.facts is not None:
                 product.facts = replace(product.facts, **_facts(event))
-        case PriceChanged(list=price_list, currency=currency, tiers=tiers, schedule_id=schedule_id):
-            key = price_key(price_list.list_id, currency)
-            product.prices[key] = ListPrice(price_list=price_list, tiers=tiers)
-            schedule = product.schedules.get(schedule_id or "")
-            if schedule is not None and schedule.ends_at is None:
-                del product.schedules[schedule.schedule_id]
-        case PriceWithdrawn(list_id=list_id, currency=currency, schedule_id=schedule_id):
-            product.prices.pop(price_key(list_id, currency), None)
-            if schedule_id is not None:
-                product.schedules.pop(schedule_id, None)
-        case PriceScheduled(schedule_id=schedule_id):
-            product.schedules[schedule_id] = event
-        case PriceScheduleCanceled(schedule_id=schedule_id):
-            product.schedules.pop(schedule_id, None)
+        case PriceChanged() | PriceWithdrawn() | PriceScheduled() | PriceScheduleCanceled():
+            _evolve_price(product, event)
         case ProductDelisted():
             product.on_sale = False
         case _:
@@ -143,16 +123,48 @@ def evolve(product: Product, event: CatalogEvent) -> Product:
     return product
 
 
+def _evolve_price(product: Product, event: PriceEvent) -> None:
+    match event:
+        case PriceChanged(list=price_list, currency=currency, tiers=tiers, schedule_id=schedule_id):
+            key = price_key(price_list.list_id, currency)
+            product.prices[key] = ListPrice(price_list=price_list, tiers=tiers)
+            product.scheduled.pop(key, None)
+            schedule = product.schedules.get(schedule_id or "")
+            if schedule is not None:
+                schedule.started = True
+                if schedule.price.ends_at is None:
+                    del product.schedules[schedule.price.schedule_id]
+                else:
+                    product.scheduled[key] = schedule.price.schedule_id
+        case PriceWithdrawn(list_id=list_id, currency=currency, schedule_id=schedule_id):
+            key = price_key(list_id, currency)
+            product.prices.pop(key, None)
+            product.scheduled.pop(key, None)
+            product.schedules.pop(schedule_id or "", None)
+        case PriceScheduled(schedule_id=schedule_id):
+            product.schedules[schedule_id] = Schedule(event)
+        case PriceScheduleCanceled(schedule_id=schedule_id):
+            product.schedules.pop(schedule_id, None)
+        case _:
+            assert_never(event)
+
+
 stream = StreamKind("product", initial, evolve)
 
 
-def list_product(product: Product, *, listed: ProductListed) -> tuple[CatalogEvent, ...]:
-    """Puts the product on sale, for the first time or again."""
+def list_product(
+    product: Product, *, listed: ProductListed, tax_included: bool = True
+) -> tuple[CatalogEvent, ...]:
+    """Puts the product on sale, for the first time or again. `tax_included`: in its base price."""
     if not product.on_sale:
-        return (listed,)
+        if tax_included:
+            return (listed,)
+        own = PriceList(list_id=BASE, currency=listed.price.currency, tax_included=False)
+        tiers: Tiers = ((1, listed.price.exact),)
+        return (listed, PriceChanged(sku=listed.sku, list=own, currency=own.currency, tiers=tiers))
     assert product.facts is not None
-    own = product.prices.get(price_key(BASE, listed.price.currency))
-    same_price = own is not None and own.tiers == ((1, listed.price.exact),)
+    held = product.prices.get(price_key(BASE, listed.price.currency))
+    same_price = held is not None and held.tiers == ((1, listed.price.exact),)
     if same_price and replace(product.facts, price=listed.price) == listed:
         return ()
     raise Rejected(ProductAlreadyListed(listed.sku))
@@ -160,111 +172,33 @@ def list_product(product: Product, *, listed: ProductListed) -> tuple[CatalogEve
 
 def revise(product: Product, *, revised: ProductRevised) -> tuple[CatalogEvent, ...]:
     """Gives the product other facts; its prices stay."""
-    facts = _listed(product, revised.sku)
+    facts = check_listed(product, revised.sku)
     if replace(facts, **_facts(revised)) == facts:
         return ()
     return (revised,)
 
 
-def change_price(
-    product: Product, *, sku: Sku, price_list: PriceList, tiers: Tiers
-) -> tuple[CatalogEvent, ...]:
-    """Sells at these tiers of this list from now on."""
-    _for_sale(product, sku)
-    held = product.prices.get(price_key(price_list.list_id, price_list.currency))
-    if held is not None and held.tiers == tiers and held.price_list == price_list:
-        return ()
-    return (PriceChanged(sku=sku, list=price_list, currency=price_list.currency, tiers=tiers),)
-
-
-def withdraw_price(product: Product, *, sku: Sku, list_id: str, currency: str) -> tuple[CatalogEvent, ...]:
-    """Takes the product off this list."""
-    _listed(product, sku)
-    if price_key(list_id, currency) not in product.prices:
-        return ()
-    return (PriceWithdrawn(sku=sku, list_id=list_id, currency=currency),)
-
-
-def schedule_price(product: Product, *, scheduled: PriceScheduled, now: datetime) -> tuple[CatalogEvent, ...]:
-    """Will sell at the schedule's tiers in its window; at once where that has begun."""
-    _for_sale(product, scheduled.sku)
-    if scheduled.schedule_id in product.schedules:
-        return ()
-    if len(product.schedules) >= SCHEDULES_MAX:
-        raise Rejected(TooManyPriceSchedules(scheduled.sku, SCHEDULES_MAX))
-    if scheduled.starts_at > now:
-        return (scheduled,)
-    return (scheduled, _of_schedule(scheduled))
-
-
-def start_schedule(product: Product, *, schedule_id: str) -> tuple[CatalogEvent, ...]:
-    """Sells at the schedule's tiers; nothing where it was canceled, or holds already."""
-    schedule = product.schedules.get(schedule_id)
-    if schedule is None or _holds(product, schedule):
-        return ()
-    return (_of_schedule(schedule),)
-
-
-def end_schedule(product: Product, *, schedule_id: str) -> tuple[CatalogEvent, ...]:
-    """Withdraws the schedule's price, unless the list has another one by now: then only the schedule ends."""
-    schedule = product.schedules.get(schedule_id)
-    if schedule is None:
-        return ()
-    if not _holds(product, schedule):
-        return (PriceScheduleCanceled(schedule_id=schedule_id, sku=schedule.sku),)
-    return (
-        PriceWithdrawn(
-            sku=schedule.sku,
-            list_id=schedule.list.list_id,
-            currency=schedule.currency,
-            schedule_id=schedule_id,
-        ),
-    )
-
-
-def cancel_schedule(product: Product, *, sku: Sku, schedule_id: str) -> tuple[CatalogEvent, ...]:
-    """The schedule changes no price any more; one that runs is ended."""
-    _listed(product, sku)
-    if schedule_id not in product.schedules:
-        raise Rejected(UnknownPriceSchedule(sku, schedule_id))
-    return end_schedule(product, schedule_id=schedule_id)
-
-
 def delist(product: Product, *, sku: Sku, reason: str) -> tuple[CatalogEvent, ...]:
     """Takes the product off sale; carts that hold it cannot be checked out with it."""
-    _listed(product, sku)
+    check_listed(product, sku)
     if not product.on_sale:
         return ()
     return (ProductDelisted(sku=sku, reason=reason),)
-
-
-def _of_schedule(schedule: PriceScheduled) -> PriceChanged:
-    return PriceChanged(
-        sku=schedule.sku,
-        list=schedule.list,
-        currency=schedule.currency,
-        tiers=schedule.tiers,
-        schedule_id=schedule.schedule_id,
-    )
-
-
-def _holds(product: Product, schedule: PriceScheduled) -> bool:
-    """Whether the schedule's price is the list's."""
-    held = product.prices.get(price_key(schedule.list.list_id, schedule.currency))
-    return held is not None and held.tiers == schedule.tiers
 
 
 def _facts(revised: ProductRevised) -> dict[str, Any]:
     return {field.name: getattr(revised, field.name) for field in fields(ProductRevised)}
 
 
-def _listed(product: Product, sku: Sku) -> ProductListed:
+def check_listed(product: Product, sku: Sku) -> ProductListed:
+    """The product's facts; Rejected where it was never listed."""
     if product.facts is None:
         raise Rejected(UnknownProduct(sku))
     return product.facts
 
 
-def _for_sale(product: Product, sku: Sku) -> None:
-    _listed(product, sku)
+def check_on_sale(product: Product, sku: Sku) -> None:
+    """Rejected where the product is not on sale."""
+    check_listed(product, sku)
     if not product.on_sale:
         raise Rejected(ProductNotOnSale(sku))

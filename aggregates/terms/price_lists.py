@@ -17,7 +17,7 @@ from aggregates.terms.checks import (
     is_retired,
 )
 from aggregates.terms.events import PriceListDefined, PriceListEnded, TermsEvent
-from aggregates.terms.reasons import PriceListInUse, RuleUnfit
+from aggregates.terms.reasons import PriceListInUse, PriceListOver, RuleUnfit
 from aggregates.terms.terms import TermsState
 
 
@@ -46,6 +46,21 @@ def end_price_list(state: TermsState, *, list_id: str) -> tuple[TermsEvent, ...]
     if is_retired("price_list", state.rules.price_lists, state.retired.price_lists, list_id):
         return ()
     return (PriceListEnded(list_id=list_id),)
+
+
+def price_list_of(state: TermsState, *, list_id: str) -> PriceList:
+    """The list, for prices on it. Rejected where there is none, or it has ended."""
+    if is_retired("price_list", state.rules.price_lists, state.retired.price_lists, list_id):
+        raise Rejected(PriceListOver(list_id))
+    return state.rules.price_lists[list_id]
+
+
+def base_list(state: TermsState, *, currency: str) -> PriceList:
+    """The list of products' own prices in a currency: tax is included unless the home says otherwise."""
+    home = state.rules.home
+    return PriceList(
+        list_id=BASE, currency=currency, tax_included=True if home is None else home.tax_included
+    )
 
 
 def _head(price_list: PriceList) -> PriceList:

@@ -68,6 +68,13 @@ class PriceListInUse(Reason):
 
 
 @dataclass(frozen=True, slots=True)
+class PriceListOver(Reason):
+    """The price list has ended"""
+
+    list_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TooManyRules(Reason):
     """There are as many rules of the kind as there may be"""
 

@@ -11,7 +11,7 @@ from pydantic.config import JsonDict
 from aggregates import text
 from aggregates.pricing.rules import Promotion
 from commands.http.addresses import Country
-from commands.http.catalog import AttributeName, Category
+from commands.http.product_bodies import AttributeName, Category
 from commands.http.rule_values import Amounts, Code, Moment, Percent, RuleId
 from commands.http.schemas import INTEGRAL, Body, Line, Quantity, SkuText, a_text
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aggregates.cart import cart
-from aggregates.catalog import product
+from aggregates.catalog import prices, product
 from aggregates.inventory import stock
 from aggregates.kernel import Reason, Rejected
 from aggregates.orders import cancellation, credit_note, fulfilment, number, order, refund
@@ -19,7 +19,7 @@ _FOLD_OF = {
     module.__name__: module for module in (product, stock, cart, order, number, credit_note, payment, process)
 }
 _FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund)}
-_FOLD_OF |= {observation.__name__: payment, steps.__name__: process}
+_FOLD_OF |= {prices.__name__: product, observation.__name__: payment, steps.__name__: process}
 _FOLD_OF |= {
     module.__name__: terms for module in (markets, price_lists, promotions, shipping_methods, tax_areas)
 }

@@ -4,7 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from aggregates.catalog.events import PriceChanged, ProductDelisted, ProductListed
-from aggregates.catalog.product import ProductAlreadyListed, change_price, delist, list_product
+from aggregates.catalog.prices import change_price
+from aggregates.catalog.product import ProductAlreadyListed, delist, list_product
 from aggregates.catalog.product import evolve as evolve_product
 from aggregates.catalog.product import initial as no_product
 from aggregates.kernel import ProductNotOnSale, UnitPrice, UnknownProduct

@@ -19,7 +19,9 @@ from tests.shop.http import CHECKOUT, Shop, key, open_shop
 JSON = {"Content-Type": "application/json"}
 ROUTES: dict[str, dict[str, Any]] = {
     "POST /products": PRODUCT,
+    "PUT /products/MUG": {"title": "Mug", "category": "Kitchen"},
     "POST /products/MUG/price": {"price": {"amount": 100, "currency": "GBP"}},
+    "POST /products/MUG/price/cancel": {"schedule_id": "s"},
     "POST /products/MUG/delist": {"reason": "gone"},
     "POST /inventory/MUG/receipts": {"quantity": 1},
     "POST /inventory/MUG/adjustments": {"quantity": 1, "reason": "found"},
@@ -47,6 +49,9 @@ ROUTES: dict[str, dict[str, Any]] = {
         "action": {"kind": "percent_off", "percent": 10},
     },
     "POST /promotions/ten/end": {"reason": "sold out"},
+    "POST /price-lists/trade/prices": {
+        "items": [{"sku": "MUG", "tiers": [{"from": 1, "amount": 90, "currency": "GBP"}]}]
+    },
 }
 """Every route that takes a body, and one that it takes; but for the gateway's, which reads bytes."""
 WEBHOOK = "POST /payments/webhooks/stripe"
@@ -82,7 +87,12 @@ def test_every_route_that_takes_a_body_is_known_here(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_shop(MemoryLog(), tmp_path) as shop:
             paths = (await shop.client.get("/openapi.json")).json()["paths"]
-        for name, value in (("{sku}", "MUG"), ("{area_id}", "gb"), ("{promotion_id}", "ten")):
+        for name, value in (
+            ("{sku}", "MUG"),
+            ("{area_id}", "gb"),
+            ("{promotion_id}", "ten"),
+            ("{list_id}", "trade"),
+        ):
             paths = {path.replace(name, value): operations for path, operations in paths.items()}
         taking = {
             f"{method.upper()} {path.removeprefix('/api/v1')}"
@@ -162,7 +172,8 @@ def test_every_route_skips_a_byte_order_mark(tmp_path: Path) -> None:
                 method, path = path_of(route, await shop.cart(MUG=1), order_id)
                 said = b"\xef\xbb\xbf" + json.dumps(body).encode()
                 answer = await shop.client.request(method, path, content=said, headers=JSON | key())
-                assert answer.status_code in (200, 201, 409), (route, answer.text)
+                was_read = answer.status_code in (200, 201, 409) or "unknown-price-schedule" in answer.text
+                assert was_read, (route, answer.text)
                 if "delist" in path:
                     await shop.product("MUG")
 

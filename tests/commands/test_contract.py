@@ -37,8 +37,9 @@ TOLD = Settings(postgres_url="postgresql:///not-used")
 NOT_CALLED: Any = None
 WEBHOOK_SECRET = "whsec_contract"
 WEBHOOK = "POST /api/v1/payments/webhooks/stripe"
-UNFIT = {"/problems/promotion-unfit", "/problems/rule-unfit"}
-"""A rule of sale may fit the document and yet contradict itself, or another."""
+UNFIT = {"/problems/promotion-unfit", "/problems/rule-unfit", "/problems/price-unfit"}
+"""A rule of sale, or a price, may fit the document and yet contradict itself, or another."""
+PRICES = {"POST /api/v1/products/{sku}/price", "POST /api/v1/price-lists/{list_id}/prices"}
 _LOG = MemoryLog()
 document = schemathesis.openapi.from_dict(
     build_command_app(TOLD, Handling(_LOG, CODEC, HANDLERS), _LOG, NOT_CALLED).openapi()
@@ -87,7 +88,7 @@ def test_every_answer_is_as_documented(
     operation: APIOperation, mode: schemathesis.GenerationMode, address: str
 ) -> None:
     excluded = [unsupported_method]
-    may_be_unfit = operation.label in RULES and mode.is_positive
+    may_be_unfit = (operation.label in RULES or operation.label in PRICES) and mode.is_positive
     if operation.label == WEBHOOK or may_be_unfit:  # No document says how to sign.
         excluded.append(positive_data_acceptance)
 
@@ -99,7 +100,8 @@ def test_every_answer_is_as_documented(
             case.headers["Idempotency-Key"] = secrets.token_hex(16)
         response = case.call_and_validate(base_url=address, excluded_checks=excluded)
         if may_be_unfit and response.status_code == 422:
-            assert response.json()["type"] in UNFIT, response.text
+            unfit = UNFIT | ({"/problems/invalid-request"} if operation.label in PRICES else set())
+            assert response.json()["type"] in unfit, response.text
 
     check()
 
@@ -186,6 +188,16 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
             return {}, {"sku": secrets.token_hex(4), "title": "A", "category": "A", "price": price}
         case "/products/{sku}/price":
             return {"sku": fill_cart(client)[0]}, {"price": {"amount": 200, "currency": "GBP"}}
+        case "/products/{sku}":
+            return {"sku": fill_cart(client)[0]}, {"title": "B", "category": "A", "weight_grams": 300}
+        case "/products/{sku}/price/cancel":
+            sku = fill_cart(client)[0]
+            later = {"price": {"amount": 200, "currency": "GBP"}, "starts_at": "2199-01-01T00:00:00Z"}
+            scheduled = client.post(f"/products/{sku}/price", json=later).raise_for_status().json()
+            return {"sku": sku}, {"schedule_id": scheduled["schedule_id"]}
+        case "/price-lists/{list_id}/prices":
+            items = [{"sku": fill_cart(client)[0], "tiers": [{"from": 5, "amount": 90, "currency": "GBP"}]}]
+            return {"list_id": defined(client, "/price-lists", "list_id")}, {"items": items}
         case "/products/{sku}/delist":
             return {"sku": fill_cart(client)[0]}, {"reason": "discontinued"}
         case "/inventory/{sku}/receipts":

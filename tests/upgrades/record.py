@@ -238,7 +238,8 @@ async def loose_ends(it: Recording) -> None:
             cart.AddItem(cart_id="c" * 40, sku=sku, quantity=1, limits=LIMITS, locked_until=LOCKED_UNTIL)
         )
     await it.do(catalog.DelistProduct(sku="GONE", reason="out of fashion"))
-    await it.do(catalog.ChangePrice(sku="MUG", currency="GBP", tiers=((1, Decimal("4.75")),)))
+    price = catalog.NewPrice(sku="MUG", currency="GBP", tiers=((1, Decimal("4.75")),))
+    await it.do(catalog.ChangePrice(price=price, now=NOON, schedule_id="s"))
     waiting = await it.place("waiting", AUTHENTICATION_REQUIRED)
     await it.after(waiting, "placed", "action_required")
     async with it.managed(waiting):
