@@ -35,6 +35,7 @@ from aggregates.pricing.rules import (
     Condition,
     Home,
     Market,
+    PickupPoint,
     Promotion,
     Selector,
     ShippingMethod,
@@ -160,7 +161,11 @@ class Chance:
         )
 
     def tiers(self, quantity: int) -> Tiers:
-        starts = [1 if quantity == 1 or not self.maybe(10) else self.count(2, quantity)]
+        starts = [1]
+        if self.maybe(10):
+            starts = [self.count(1, quantity)]
+        elif self.maybe(3):  # fewer units than the tiers are for
+            starts = [quantity + 1]
         for _ in range(self.of((0, 0, 1, 2))):
             starts.append(starts[-1] + self.count(1, 10))
         return tuple((start, self.unit_price()) for start in starts)
@@ -192,7 +197,7 @@ class Chance:
                 )
             lines.append(line)
         for line in lines:
-            price = [price for start, price in line.tiers if start <= line.quantity][-1]
+            price = [line.tiers[0][1], *(price for start, price in line.tiers if start <= line.quantity)][-1]
             self.goods += int(price.scaleb(self.digits) * line.quantity)
         return lines
 
@@ -457,6 +462,12 @@ class Chance:
             tiers=tuple(tiers),
             free_from=self.amounts() if self.maybe(30) else {},
             tax_category=self.of(("standard", "standard", "books", "shipping", "stamps")),
+            points=tuple(
+                PickupPoint(point_id=country, label=country, country=country)
+                for country in self.some(COUNTRIES)
+            )
+            if self.maybe(10)
+            else (),
         )
 
     def method_id(self, methods: Sequence[ShippingMethod]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregates.pricing.refunds import (
@@ -194,6 +194,7 @@ def sales(draw: st.DrawFn) -> Sale:
     return tuple(found)
 
 
+@settings(deadline=None)
 @given(sales(), st.data())
 def test_money_back_never_exceeds_what_was_paid_and_a_full_refund_is_exactly_that(
     sale: Sale, data: st.DataObject
@@ -232,6 +233,7 @@ def test_money_back_never_exceeds_what_was_paid_and_a_full_refund_is_exactly_tha
     assert [one.left for one in tenders] == [0, 0]
 
 
+@settings(deadline=None)
 @given(sales(), st.randoms(use_true_random=False))
 def test_the_order_in_which_units_go_back_changes_no_sum(sale: Sale, random: object) -> None:
     units = [one.target for one in sale for _ in range(one.quantity)]
@@ -244,6 +246,7 @@ def test_the_order_in_which_units_go_back_changes_no_sum(sale: Sale, random: obj
     assert back == {one.target: (one.paid, one.tax) for one in sale}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 500), min_size=1), st.data())
 def test_each_group_gets_back_exactly_its_tax(groups: dict[str, int], data: st.DataObject) -> None:
     left = dict(groups)

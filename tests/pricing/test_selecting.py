@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregates.kernel import UnitPrice
@@ -131,6 +131,7 @@ PRICES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(PRICES, max_size=6, unique_by=lambda one: one.price_list.list_id), st.randoms())
 def test_the_order_in_which_lists_come_changes_nothing(prices: list[ListPrice], random: object) -> None:
     first = choose(prices, "GBP", None, (), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregates.pricing.shares import half_even, half_up, share
@@ -13,6 +13,7 @@ from aggregates.pricing.shares import half_even, half_up, share
 WEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=12).filter(any)
 
 
+@settings(deadline=None)
 @given(st.integers(-5000, 5000), WEIGHTS)
 def test_shares_are_by_largest_remainder_and_ties_go_to_the_earlier(amount: int, weights: list[int]) -> None:
     exact = [Fraction(abs(amount) * weight, sum(weights)) for weight in weights]
@@ -24,6 +25,7 @@ def test_shares_are_by_largest_remainder_and_ties_go_to_the_earlier(amount: int,
     assert share(amount, weights) == [sign * part for part in floors]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5000), WEIGHTS)
 def test_an_amount_below_the_sum_of_weights_gives_nobody_more_than_his_weight(
     amount: int, weights: list[int]
@@ -38,6 +40,7 @@ def test_nothing_can_be_shared_where_nobody_has_a_weight() -> None:
             share(1, weights)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 1000))
 def test_halves_go_to_the_even_neighbour_or_up(numerator: int, denominator: int) -> None:
     exact = Fraction(numerator, denominator)

@@ -341,6 +341,10 @@ def test_nobody_is_asked_for_what_is_free() -> None:
     assert rate(terms(CARRIER), context(), **{**CART, "amount": 9000}) == 0
 
 
+def test_what_a_carrier_is_asked_has_32_digits() -> None:
+    assert len(digest(context(), "parcel", weight_grams=1, amount=2, quantity=3)) == 32
+
+
 def test_what_a_carrier_is_asked_names_the_place_the_method_and_the_currency() -> None:
     first = digest(context(), "parcel", **CART)
     other = [
@@ -381,6 +385,41 @@ def test_a_market_lists_no_methods_for_other_countries() -> None:
     market = Market(market_id="main", countries=("GB",), currencies=("GBP",))
     compiled = compile_methods(terms(FREE, where=market))
     assert list(methods_for(compiled, context(None, place("FR")))) == []
+    assert [one.method for one in methods_for(compiled, context(None, GB))] == [FREE]
+
+
+def test_what_does_not_reach_a_destination_is_left_out_wherever_it_stands() -> None:
+    usa = ShippingMethod(method_id="a-usa", label="", zones=(Zone(country="US"),))
+    dear = ShippingMethod(method_id="b-dear", label="", tiers=(ShippingTier(price={"EUR": 1}),))
+    compiled = compile_methods(terms(usa, dear, FREE))
+    assert [one.method for one in methods_for(compiled, context(None, GB))] == [FREE]
+
+
+def test_methods_are_listed_at_the_price_for_the_cart_and_for_an_empty_one() -> None:
+    first, second = ShippingTier(price=gbp(300)), ShippingTier(price=gbp(200), at_least=1)
+    compiled = compile_methods(
+        terms(
+            ShippingMethod(method_id="weight", label="", tiers=(first, second)),
+            ShippingMethod(method_id="units", label="", by="quantity", tiers=(first, second)),
+            ShippingMethod(
+                method_id="sum",
+                label="",
+                by="amount",
+                tiers=(
+                    ShippingTier(price=gbp(300), from_amount=gbp(0)),
+                    ShippingTier(price=gbp(200), from_amount=gbp(1)),
+                ),
+            ),
+        )
+    )
+
+    def prices(**cart: int) -> dict[str, int | None]:
+        return {one.method.method_id: one.price for one in methods_for(compiled, context(None), **cart)}
+
+    assert prices() == {"sum": 300, "units": 300, "weight": 300}
+    assert prices(weight_grams=1) == {"sum": 300, "units": 300, "weight": 200}
+    assert prices(quantity=1) == {"sum": 300, "units": 200, "weight": 300}
+    assert prices(amount=1) == {"sum": 200, "units": 300, "weight": 300}
 
 
 # -- what is kept of a postal code --

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregates.pricing.context import (
@@ -717,6 +717,7 @@ NETS = st.one_of(st.just(0), st.integers(1, 9), st.integers(0, 100_000))
 CARTS = st.lists(st.tuples(NETS, st.sampled_from(CATEGORIES)), min_size=1, max_size=8)
 
 
+@settings(deadline=None)
 @given(rules_and_context(), CARTS, st.none() | NETS)
 def test_tax_is_the_sum_of_its_groups_and_of_its_shares(
     rules: tuple[Terms, Context], cart: list[tuple[int, str]], shipping: int | None

@@ -101,8 +101,8 @@ class World:
 
 
 def line_total(line: PricedLine, currency: str) -> int:
-    """Steps 1 and 2."""
-    unit_price = tier(line.tiers, line.quantity)
+    """Steps 1 and 2. A line that shrank below its locked tiers costs their first."""
+    unit_price = tier(line.tiers, max(line.quantity, line.tiers[0][0]))
     assert unit_price is not None
     return half_even(unit_price * line.quantity * minor_units(currency))
 
