@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import assert_never
+from dataclasses import dataclass, replace
+from typing import ClassVar, assert_never
 
 from aggregates.customers.events import CustomerEvent, GroupsSet, TaxStatusSet
-from aggregates.kernel import StreamKind
+from aggregates.kernel import Reason, StreamKind
 
 
 @dataclass(slots=True)
 class Customer:
-    """`tax_status` None: taxed as anybody."""
+    """`tax_status` None: taxed as anybody. Its VAT number is not held here: `vat_country` says whether there
+    is one."""
 
     groups: tuple[str, ...] = ()
     tax_status: TaxStatusSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VatNumberUnfit(Reason):
+    """The VAT number has not the form of its country"""
+
+    about: ClassVar[str | None] = "vat_number"
 
 
 def initial() -> Customer:
@@ -28,7 +36,7 @@ def evolve(customer: Customer, event: CustomerEvent) -> Customer:
         case GroupsSet(groups=groups):
             customer.groups = groups
         case TaxStatusSet():
-            customer.tax_status = event
+            customer.tax_status = replace(event, vat_number=None)  # what is personal stays in the log
         case _:
             assert_never(event)
     return customer
@@ -45,7 +53,9 @@ def set_groups(customer: Customer, *, customer_id: str, groups: tuple[str, ...])
 
 
 def set_tax_status(customer: Customer, *, status: TaxStatusSet) -> tuple[CustomerEvent, ...]:
-    """Gives the customer this status."""
-    if customer.tax_status == status:
+    """Gives the customer this status. One with a VAT number is always set: whether it is the one that was
+    given before is not known."""
+    before = customer.tax_status or TaxStatusSet(customer_id=status.customer_id)
+    if status.vat_number is None and before == status:
         return ()
     return (status,)

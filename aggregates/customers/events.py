@@ -43,6 +43,7 @@ class TaxStatusSet:
     """What the customer's taxes follow from: a VAT number and whether it was confirmed, certificates of
     exemption.
 
+    `vat_country`: how the number begins, as VIES names it (EL is Greece, XI Northern Ireland).
     `consultation`: the number that VIES gave its answer.
     """
 

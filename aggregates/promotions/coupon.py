@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from aggregates.kernel import OrderId, Reason, Rejected, StreamKind
+from aggregates.pricing.rules import Promotion
 from aggregates.promotions.events import (
     CouponClaimed,
     CouponEvent,
@@ -41,9 +42,16 @@ class CouponUsedUp(Reason):
 
 @dataclass(frozen=True, slots=True)
 class CouponAlreadyIssued(Reason):
-    """The code was issued with other facts"""
+    """The code was issued before, with other facts, or was revoked"""
 
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionAutomatic(Reason):
+    """The promotion applies by itself, and takes no coupons"""
+
+    promotion_id: str
 
 
 def initial() -> Coupon:
@@ -68,6 +76,12 @@ def evolve(coupon: Coupon, event: CouponEvent) -> Coupon:
 
 
 stream = StreamKind("coupon", initial, evolve)
+
+
+def check_takes_coupons(promotion: Promotion) -> None:
+    """Rejected where it applies without them."""
+    if promotion.automatic:
+        raise Rejected(PromotionAutomatic(promotion.promotion_id))
 
 
 def issue(coupon: Coupon, *, issued: CouponIssued) -> tuple[CouponEvent, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from commands.handlers import (
     cart,
     catalog,
+    customers,
     fulfilment,
     inventory,
     orders,
     payments,
+    promotions,
     reconciliation,
     refunds,
     terms,
@@ -22,6 +24,8 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
     return {
         **catalog.HANDLERS,
         **terms.HANDLERS,
+        **promotions.HANDLERS,
+        **customers.HANDLERS,
         **inventory.HANDLERS,
         **cart.HANDLERS,
         **orders.handlers(chargeable),

@@ -20,7 +20,18 @@ from starlette.responses import Response
 from aggregates.kernel import Rejected
 from commands.gateways.gateway import Gateway
 from commands.handlers.orders import OrderSecretRequired
-from commands.http import cart, catalog, health, inventory, orders, owed, payments, terms
+from commands.http import (
+    cart,
+    catalog,
+    coupons,
+    customers,
+    health,
+    inventory,
+    orders,
+    owed,
+    payments,
+    terms,
+)
 from commands.http.direct_routes import DIRECT_ROUTES
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
@@ -96,7 +107,7 @@ def build_command_app(
     app.state.log = log
     app.state.gateway = gateway
     app.state.secret = log.installation_secret()
-    for context in (catalog, inventory, cart, orders, payments, owed, terms, health):
+    for context in (catalog, inventory, cart, orders, payments, owed, terms, coupons, customers, health):
         app.include_router(context.router)
     app.include_router(health_router)
     for error, answer in _ANSWERS.items():

@@ -46,8 +46,14 @@ ROUTES: dict[str, dict[str, Any]] = {
     "POST /promotions": {
         "promotion_id": "ten",
         "label": "10 % off",
+        "automatic": False,
         "action": {"kind": "percent_off", "percent": 10},
     },
+    "POST /coupons": {"code": "SPRING", "promotion_id": "ten"},
+    "POST /coupons/SPRING/revoke": {"reason": "found out"},
+    "POST /coupon-batches": {"promotion_id": "ten", "count": 3},
+    "PUT /customers/17850/groups": {"groups": ["trade"]},
+    "PUT /customers/17850/tax-status": {"vat_number": "DE136695976"},
     "POST /promotions/ten/end": {"reason": "sold out"},
     "POST /price-lists/trade/prices": {
         "items": [{"sku": "MUG", "tiers": [{"from": 1, "amount": 90, "currency": "GBP"}]}]
@@ -87,12 +93,9 @@ def test_every_route_that_takes_a_body_is_known_here(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_shop(MemoryLog(), tmp_path) as shop:
             paths = (await shop.client.get("/openapi.json")).json()["paths"]
-        for name, value in (
-            ("{sku}", "MUG"),
-            ("{area_id}", "gb"),
-            ("{promotion_id}", "ten"),
-            ("{list_id}", "trade"),
-        ):
+        named = {"sku": "MUG", "area_id": "gb", "promotion_id": "ten", "code": "SPRING"}
+        named |= {"customer_id": "17850", "list_id": "trade"}
+        for name, value in ((f"{{{name}}}", value) for name, value in named.items()):
             paths = {path.replace(name, value): operations for path, operations in paths.items()}
         taking = {
             f"{method.upper()} {path.removeprefix('/api/v1')}"

@@ -37,7 +37,12 @@ TOLD = Settings(postgres_url="postgresql:///not-used")
 NOT_CALLED: Any = None
 WEBHOOK_SECRET = "whsec_contract"
 WEBHOOK = "POST /api/v1/payments/webhooks/stripe"
-UNFIT = {"/problems/promotion-unfit", "/problems/rule-unfit", "/problems/price-unfit"}
+UNFIT = {
+    "/problems/promotion-unfit",
+    "/problems/rule-unfit",
+    "/problems/price-unfit",
+    "/problems/vat-number-unfit",
+}
 """A rule of sale, or a price, may fit the document and yet contradict itself, or another."""
 PRICES = {"POST /api/v1/products/{sku}/price", "POST /api/v1/price-lists/{list_id}/prices"}
 _LOG = MemoryLog()
@@ -88,7 +93,7 @@ def test_every_answer_is_as_documented(
     operation: APIOperation, mode: schemathesis.GenerationMode, address: str
 ) -> None:
     excluded = [unsupported_method]
-    may_be_unfit = (operation.label in RULES or operation.label in PRICES) and mode.is_positive
+    may_be_unfit = operation.label in {*RULES, *PRICES, *CHECKED} and mode.is_positive
     if operation.label == WEBHOOK or may_be_unfit:  # No document says how to sign.
         excluded.append(positive_data_acceptance)
 
@@ -168,6 +173,12 @@ RULES: dict[str, Any] = {
     },
 }
 """What defines a rule of sale, and a body that does."""
+CHECKED = {
+    "POST /api/v1/coupons",
+    "POST /api/v1/coupon-batches",
+    "PUT /api/v1/customers/{customer_id}/tax-status",
+}
+"""What else may be unfit though its form is right: a window that is over, a number's check digits."""
 
 
 def defined(client: httpx.Client, path: str, name: str) -> str:
@@ -178,6 +189,14 @@ def defined(client: httpx.Client, path: str, name: str) -> str:
         body |= {"regions": [rule_id]}
     client.post(path, json=body).raise_for_status()
     return rule_id
+
+
+def by_coupon(client: httpx.Client) -> str:
+    """A promotion that applies by coupon."""
+    promotion_id = secrets.token_hex(4)
+    body = RULES["POST /api/v1/promotions"] | {"promotion_id": promotion_id, "automatic": False}
+    client.post("/promotions", json=body).raise_for_status()
+    return promotion_id
 
 
 def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
@@ -250,6 +269,19 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
             return {"list_id": defined(client, "/price-lists", "list_id")}, None
         case "/promotions/{promotion_id}/end":
             return {"promotion_id": defined(client, "/promotions", "promotion_id")}, {"reason": "over"}
+        case "/coupons":
+            return {}, {"code": secrets.token_hex(4), "promotion_id": by_coupon(client)}
+        case "/coupons/{code}/revoke":
+            code = secrets.token_hex(4)
+            client.post("/coupons", json={"code": code, "promotion_id": by_coupon(client)}).raise_for_status()
+            return {"code": code}, {"reason": "found out"}
+        case "/coupon-batches":
+            return {}, {"promotion_id": by_coupon(client), "count": 3, "prefix": "SPRING-"}
+        case "/customers/{customer_id}/groups":
+            return {"customer_id": "17850"}, {"groups": ["trade"]}
+        case "/customers/{customer_id}/tax-status":
+            exemption = {"area_id": defined(client, "/tax-areas", "area_id"), "until": "2030-12-31"}
+            return {"customer_id": "17850"}, {"vat_number": "DE136695976", "exemptions": [exemption]}
         case "":
             return {}, None  # /health and /metrics
     raise AssertionError(f"{label} is to be asked with success, too")

@@ -1,0 +1,88 @@
+"""Routes on customers: their groups and what their taxes follow from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import ConfigDict, Field
+from starlette.responses import Response
+
+from aggregates.pricing.context import Exemption
+from commands.handlers.customers import SetGroups, SetTaxStatus
+from commands.http.json_bodies import JsonRoute
+from commands.http.promotion_bodies import Codes
+from commands.http.requests import operator_only
+from commands.http.responses import answered, documented
+from commands.http.rule_values import Code, Day, RuleId
+from commands.http.schemas import AnswerBody, Body
+from commands.vat_numbers import vat_number
+
+router = APIRouter(
+    route_class=JsonRoute,
+    prefix="/api/v1/customers",
+    tags=["customers"],
+    dependencies=[Depends(operator_only)],
+)
+
+EXEMPTIONS_MAX = 100
+
+CustomerPath = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9._:@-]{1,64}$", description="The shop's own id of the customer.")
+]
+
+
+class GroupsBody(Body):
+    """The groups that a customer belongs to: all of them."""
+
+    groups: Annotated[Codes, Field(examples=[["trade"]])]
+
+
+class ExemptionBody(Body):
+    """A certificate: in the tax area nothing is due on these categories (none named: on all), up to and
+    including the day `until`."""
+
+    area_id: RuleId
+    tax_categories: Annotated[list[Code], Field(max_length=100)] = Field(default=[])
+    until: Day | None = None
+
+
+class TaxStatusBody(Body):
+    """What a customer's taxes follow from, whole: what is left out holds no more."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"vat_number": "DE136695976"}, {"vat_number": "GB 980 7806 84"}, {}]}
+    )
+
+    vat_number: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z]{2}[A-Za-z0-9+*. -]{2,30}$",
+            description="Of a country of the EU (Greece: EL), Northern Ireland (XI) or Great Britain (GB)",
+        ),
+    ] = None
+    exemptions: Annotated[list[ExemptionBody], Field(max_length=EXEMPTIONS_MAX)] = Field(default=[])
+
+
+_CHANGED: dict[str, Any] = documented(AnswerBody, created=False, key="taken")
+
+
+@router.put("/{customer_id}/groups", summary="Put a customer into groups", **_CHANGED)
+async def set_groups(request: Request, customer_id: CustomerPath, body: GroupsBody) -> Response:
+    """Those that the customer was in are replaced. Price lists and promotions may be for groups."""
+    return await answered(request, SetGroups(customer_id=customer_id, groups=tuple(body.groups)))
+
+
+@router.put("/{customer_id}/tax-status", summary="Say what a customer's taxes follow from", **_CHANGED)
+async def set_tax_status(request: Request, customer_id: CustomerPath, body: TaxStatusBody) -> Response:
+    """The VAT number's form and check digits are checked, not whether it is registered. It is stored
+    encrypted, as other personal data."""
+    given = None if body.vat_number is None else vat_number(body.vat_number)
+    command = SetTaxStatus(
+        customer_id=customer_id,
+        vat_number=None if given is None else given.number,
+        vat_country=None if given is None else given.country,
+        exemptions=msgspec.convert(body.model_dump()["exemptions"], tuple[Exemption, ...]),
+    )
+    return await answered(request, command)
