@@ -160,6 +160,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("promotions.use_released", 1, promotions.UseReleased),
     EventType("promotions.batch_requested", 1, promotions.BatchRequested),
     EventType("promotions.batch_progressed", 1, promotions.BatchProgressed),
+    EventType("promotions.batch_completed", 1, promotions.BatchCompleted),
     EventType("customers.order_counted", 1, customers.OrderCounted),
     EventType("customers.order_uncounted", 1, customers.OrderUncounted),
     EventType("customers.groups_set", 1, customers.GroupsSet),

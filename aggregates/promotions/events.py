@@ -82,6 +82,13 @@ class BatchProgressed:
     issued: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCompleted:
+    """All of the batch's codes are issued."""
+
+    batch_id: str
+
+
 CouponEvent = CouponIssued | CouponClaimed | CouponReleased | CouponRevoked
 UseEvent = UseClaimed | UseReleased
-BatchEvent = BatchRequested | BatchProgressed
+BatchEvent = BatchRequested | BatchProgressed | BatchCompleted

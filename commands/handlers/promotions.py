@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aggregates.kernel import Rejected
 from aggregates.promotions import batch, coupon
@@ -46,6 +46,19 @@ class RequestBatch:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueCodes:
+    """Issue some of a batch's codes, as many as are missing at most: its prefix and each of these ends."""
+
+    name: ClassVar = "issue_coupon_codes"
+    batch_id: str
+    suffixes: tuple[str, ...]  # each once
+
+    def journal_arguments(self) -> dict[str, Any]:
+        """The codes stand in the events."""
+        return {"batch_id": self.batch_id, "codes": len(self.suffixes)}
+
+
 def handle_issue_coupon(cache: StateCache, command: IssueCoupon) -> Decision:
     """Issues the coupon, for a promotion that takes coupons."""
     issued = command.issued
@@ -84,6 +97,22 @@ def handle_request_batch(cache: StateCache, command: RequestBatch) -> Decision:
     return decision
 
 
+def handle_issue_codes(cache: StateCache, command: IssueCodes) -> Decision:
+    """Issues the codes that nobody has, and counts them in the batch."""
+    stream = batch.stream(command.batch_id)
+    state: Batch = cache.state(stream)
+    coupons = batch.coupons(state, batch_id=command.batch_id, suffixes=command.suffixes)
+    streams = {coupon.stream(issued.code): issued for issued in coupons}
+    cache.expect_new(*streams)
+    states: dict[str, Coupon] = cache.states(streams)
+    decision = Decision(id=command.batch_id, stream=stream)
+    for name, issued in streams.items():
+        if states[name].issued is None:
+            decision.add(name, coupon.issue(states[name], issued=issued))
+    decision.add(stream, batch.progress(state, batch_id=command.batch_id, more=len(decision.events)))
+    return decision
+
+
 def _check_promotion(terms: TermsState, promotion_id: str) -> None:
     promotion = terms.rules.promotions.get(promotion_id)
     if promotion is None:
@@ -102,4 +131,5 @@ HANDLERS: Handlers = {
     IssueCoupon: handle_issue_coupon,
     RevokeCoupon: handle_revoke_coupon,
     RequestBatch: handle_request_batch,
+    IssueCodes: handle_issue_codes,
 }

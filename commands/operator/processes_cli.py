@@ -15,6 +15,7 @@ from typing import Protocol
 import click
 import msgspec
 
+from commands.processes.coupon_batches import CouponBatches
 from commands.processes.following import checkpoint_named
 from commands.processes.gateway_news import NewsFetching
 from commands.processes.gateway_payments import ParkedPayments
@@ -38,6 +39,7 @@ KINDS = tuple(
         NewsFetching,
         ReconcileAfterPayout,
         Owed,
+        CouponBatches,
     )
 )
 RETRY_SECONDS_MAX = 15.0

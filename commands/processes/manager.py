@@ -17,6 +17,7 @@ from prometheus_client import Gauge
 
 from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.gateways.gateway import Gateway
+from commands.processes.coupon_batches import CouponBatches
 from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles
 from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
@@ -52,6 +53,7 @@ def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> t
         HoldExpiry(clock=clock),
         ParkedPayments(gateway, clock=clock),
         Owed(),
+        CouponBatches(),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tests.bench import (
     append,
+    coupons,
     hot_stream,
     one_caller,
     owed,
@@ -28,6 +29,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "hot_stream": hot_stream.main,
     "payments": payments.main,
     "pricing": pricing.main,
+    "coupons": coupons.main,
     "reconciliation": reconciliation.main,
     "storefront": storefront.main,
 }

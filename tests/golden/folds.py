@@ -38,6 +38,7 @@ LOGS = (
     FOLDER / "bustle.copy.gz",  # prices finer than a penny, currencies, charges, changed carts
     FOLDER / "prices.copy.gz",  # prices of lists and schedules, and a cart that is priced by rules
     FOLDER / "promotions.copy.gz",  # coupons, claims, batches, and what is known of customers
+    FOLDER / "coupons.copy.gz",  # a batch that was completed, one that was not, a coupon revoked
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
 )
 COMMAND = "python -m tests.golden.folds"

@@ -24,6 +24,7 @@ from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Context
 from commands.loop.handling import Handling
 from commands.operator import cli, handling
+from commands.processes.coupon_batches import CouponBatches
 from commands.processes.gateway_news import NewsFetching
 from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
@@ -144,6 +145,7 @@ def kind_of(name: str, gateway: Any, submit: Callable[[Any], Any]) -> ProcessKin
         return datetime.now(UTC) + LATER.get(name, timedelta())
 
     kinds: dict[str, Callable[[], ProcessKind]] = {
+        "coupon_batches": CouponBatches,
         "hold_expiry": lambda: HoldExpiry(clock=clock),
         "gateway_payments": lambda: ParkedPayments(gateway, clock=clock),
         "gateway_news": lambda: NewsFetching(gateway, submit, clock=clock, every=timedelta(hours=1)),
