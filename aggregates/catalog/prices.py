@@ -157,30 +157,21 @@ def schedule_price(product: Product, *, scheduled: PriceScheduled, now: datetime
     return (scheduled, _start(scheduled))
 
 
-def start_schedule(product: Product, *, schedule_id: str) -> tuple[CatalogEvent, ...]:
-    """Sells at the schedule's tiers; nothing where it was canceled, or has started."""
+def start_schedule(product: Product, *, schedule_id: str, now: datetime) -> tuple[CatalogEvent, ...]:
+    """Sells at the schedule's tiers; nothing before its time, and where it was canceled or has started."""
     schedule = product.schedules.get(schedule_id)
-    if schedule is None or schedule.started:
+    if schedule is None or schedule.started or schedule.price.starts_at > now:
         return ()
     return (_start(schedule.price),)
 
 
-def end_schedule(product: Product, *, schedule_id: str) -> tuple[CatalogEvent, ...]:
-    """Withdraws the schedule's price, unless the list has another one by now: then only the schedule ends."""
+def end_schedule(product: Product, *, schedule_id: str, now: datetime) -> tuple[CatalogEvent, ...]:
+    """Withdraws the schedule's price, unless the list has another one by now: then only the schedule ends.
+    Nothing before its time."""
     schedule = product.schedules.get(schedule_id)
-    if schedule is None:
+    if schedule is None or schedule.price.ends_at is None or schedule.price.ends_at > now:
         return ()
-    price = schedule.price
-    if product.scheduled.get(price_key(price.list.list_id, price.currency)) != schedule_id:
-        return (PriceScheduleCanceled(schedule_id=schedule_id, sku=price.sku),)
-    return (
-        PriceWithdrawn(
-            sku=price.sku,
-            list_id=price.list.list_id,
-            currency=price.currency,
-            schedule_id=schedule_id,
-        ),
-    )
+    return _end(product, schedule.price)
 
 
 def cancel_schedule(product: Product, *, sku: Sku, schedule_id: str) -> tuple[CatalogEvent, ...]:
@@ -188,7 +179,7 @@ def cancel_schedule(product: Product, *, sku: Sku, schedule_id: str) -> tuple[Ca
     check_listed(product, sku)
     if schedule_id not in product.schedules:
         raise Rejected(UnknownPriceSchedule(sku, schedule_id))
-    return end_schedule(product, schedule_id=schedule_id)
+    return _end(product, product.schedules[schedule_id].price)
 
 
 def _start(price: PriceScheduled) -> PriceChanged:
@@ -198,6 +189,19 @@ def _start(price: PriceScheduled) -> PriceChanged:
         currency=price.currency,
         tiers=price.tiers,
         schedule_id=price.schedule_id,
+    )
+
+
+def _end(product: Product, price: PriceScheduled) -> tuple[CatalogEvent, ...]:
+    if product.scheduled.get(price_key(price.list.list_id, price.currency)) != price.schedule_id:
+        return (PriceScheduleCanceled(schedule_id=price.schedule_id, sku=price.sku),)
+    return (
+        PriceWithdrawn(
+            sku=price.sku,
+            list_id=price.list.list_id,
+            currency=price.currency,
+            schedule_id=price.schedule_id,
+        ),
     )
 
 

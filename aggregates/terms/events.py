@@ -74,7 +74,8 @@ class PromotionDefined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionStarted:
-    """The window of the promotion has opened. Pages show it; what is priced follows the window itself."""
+    """The window of the promotion has opened; one without a start is open since it was defined.
+    Pages show it; what is priced follows the window itself."""
 
     promotion_id: str
 

@@ -62,11 +62,24 @@ def define_promotion(
     return (PromotionDefined(promotion=promotion),)
 
 
-def start_promotion(state: TermsState, *, promotion_id: str) -> tuple[TermsEvent, ...]:
-    """Its window has opened. Nothing where that was said, or it is over."""
+def start_promotion(state: TermsState, *, promotion_id: str, now: datetime) -> tuple[TermsEvent, ...]:
+    """Its window has opened: said once, and of one that ended meanwhile not at all."""
     if is_retired("promotion", state.rules.promotions, state.retired.promotions, promotion_id):
         return ()
-    return () if promotion_id in state.started else (PromotionStarted(promotion_id=promotion_id),)
+    starts_at = state.rules.promotions[promotion_id].starts_at
+    if promotion_id in state.started or (starts_at is not None and starts_at > now):
+        return ()
+    return (PromotionStarted(promotion_id=promotion_id),)
+
+
+def close_promotion(state: TermsState, *, promotion_id: str, now: datetime) -> tuple[TermsEvent, ...]:
+    """Its window has closed: it ends."""
+    if is_retired("promotion", state.rules.promotions, state.retired.promotions, promotion_id):
+        return ()
+    ends_at = state.rules.promotions[promotion_id].ends_at
+    if ends_at is None or ends_at > now:
+        return ()
+    return (PromotionEnded(promotion_id=promotion_id, reason="window over"),)
 
 
 def end_promotion(state: TermsState, *, promotion_id: str, reason: str) -> tuple[TermsEvent, ...]:

@@ -13,6 +13,7 @@ from commands.handlers import (
     promotions,
     reconciliation,
     refunds,
+    schedules,
     terms,
 )
 from commands.handlers.chargeable import Chargeable, any_amount
@@ -26,6 +27,7 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
         **terms.HANDLERS,
         **promotions.HANDLERS,
         **customers.HANDLERS,
+        **schedules.HANDLERS,
         **inventory.HANDLERS,
         **cart.HANDLERS,
         **orders.handlers(chargeable),

@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Gauge
 
 from commands.loop.decision import Actor, Answer, BusyError, Context
-from commands.processes.kind import AT_ONCE, Due, NotYet, Opened, ProcessKind
+from commands.processes.kind import AT_ONCE, DoesTogether, Due, NotYet, Opened, ProcessKind
 from commands.processes.open_work import Agenda
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, StoreUnavailable
@@ -186,17 +186,25 @@ class Following:
         self._agenda.load(await self._in_thread(look, self._checkpoint), horizon)
 
     def _start(self, due: list[OpenWork], now: datetime) -> None:
-        for work in due:
-            if work not in self._running:
-                doing = self._until_closed(work, self._fresh.get(work.position), now)
-                task = asyncio.create_task(doing, name=f"{self._kind.name} {work.queue}/{work.number}")
-                self._running[work] = task
-                task.add_done_callback(partial(self._ended, work))
+        new = [work for work in due if work not in self._running]
+        together = self._kind if isinstance(self._kind, DoesTogether) and len(new) > 1 else None
+        size = together.together_max if together else 1
+        for n in range(0, len(new), size):
+            works = new[n : n + size]
+            if together:
+                doing = self._do_together(together, works, now)
+            else:
+                doing = self._until_closed(works[0], self._fresh.get(works[0].position), now)
+            name = f"{self._kind.name} {works[0].queue}/{works[0].number}"
+            task = asyncio.create_task(doing, name=name)
+            self._running.update(dict.fromkeys(works, task))
+            task.add_done_callback(partial(self._ended, works))
 
-    def _ended(self, work: OpenWork, task: asyncio.Task[None]) -> None:
-        del self._running[work]
+    def _ended(self, works: list[OpenWork], task: asyncio.Task[None]) -> None:
+        for work in works:
+            del self._running[work]
         error = None if task.cancelled() else task.exception()
-        if not self._stopped and (error is not None or self._agenda.is_open(work)):
+        if not self._stopped and (error is not None or any(map(self._agenda.is_open, works))):
             self._failure = error or RuntimeError(f"{task.get_name()} was dropped while it was open")
 
     async def _until_closed(self, work: OpenWork, recorded: RecordedEvent | None, now: datetime) -> None:
@@ -219,6 +227,25 @@ class Following:
                     work.queue, work.number, work.due_at, work.position, tries, failure
                 )
                 await self._pause(work, next(pauses))
+
+    async def _do_together(self, kind: DoesTogether, works: list[OpenWork], now: datetime) -> None:
+        """All by one command; what that leaves open, one by one."""
+        async with self._free:
+            context = Context(
+                actor=self._actor, channel=CHANNEL, causation=f"event:{max(work.position for work in works)}"
+            )
+            about = {"process": self._kind.name, "works": len(works)}
+            done_at = 0
+            try:
+                done_at = (await self._handling.handle(kind.do_together(works, now), context)).position
+            except (StoreUnavailable, BusyError) as error:
+                log_lines.warning("works_not_yet", reason=repr(error), **about)
+            except Exception:
+                log_lines.exception("works_not_done", **about)
+        while self._agenda.position < done_at:
+            await self._read_on.wait()
+        left = [self._until_closed(work, None, now) for work in works if self._agenda.is_open(work)]
+        await asyncio.gather(*left)
 
     async def _pause(self, work: OpenWork, seconds: float) -> None:
         """Until the time is over, or an operator wants no more of it."""

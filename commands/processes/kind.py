@@ -8,10 +8,10 @@ a schedule, work whose end opens the next.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from event_store.progress import OpenWork
 from event_store.records import EventLog, RecordedEvent
@@ -101,4 +101,19 @@ class ProcessKind(Protocol):
 
         May be called again for the same work: after a crash, and where the command decided nothing. Raises
         NotYet.
+        """
+
+
+@runtime_checkable
+class DoesTogether(Protocol):
+    """A kind of process that does many pieces of work by one command, where many are due."""
+
+    @property
+    def together_max(self) -> int:
+        """How many pieces of work one command may be for."""
+
+    def do_together(self, works: Sequence[OpenWork], now: datetime) -> Any:
+        """The command that ends all of them, as of the moment at which they were found due.
+
+        What it leaves open, and all where it fails, is then done one by one, by `do`.
         """

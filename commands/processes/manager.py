@@ -25,6 +25,7 @@ from commands.processes.kind import ProcessKind
 from commands.processes.owed import Owed
 from commands.processes.payment import Payment
 from commands.processes.reservation_expiry import ReservationExpiry
+from commands.processes.schedules import Schedules
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
 from event_store.records import EventLog, Exclusive
@@ -54,6 +55,7 @@ def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> t
         ParkedPayments(gateway, clock=clock),
         Owed(),
         CouponBatches(),
+        Schedules(),
     )
 
 

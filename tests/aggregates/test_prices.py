@@ -81,16 +81,22 @@ def test_a_price_that_has_begun_and_ends_holds_at_once():
 
 
 def test_a_schedule_starts_once_and_ends_once():
-    given(LISTED, FROM_1_TO_2).when(start_schedule, schedule_id="a").then_once(STARTED)
-    given(LISTED, FROM_1_TO_2, STARTED).when(end_schedule, schedule_id="a").then_once(ENDED)
-    given(LISTED, FROM_1_TO_2, STARTED, ENDED).when(start_schedule, schedule_id="a").then_nothing()
+    given(LISTED, FROM_1_TO_2).when(start_schedule, schedule_id="a", now=NOON + HOUR).then_once(STARTED)
+    given(LISTED, FROM_1_TO_2, STARTED).when(end_schedule, schedule_id="a", now=NOON + 2 * HOUR).then_once(
+        ENDED
+    )
+    given(LISTED, FROM_1_TO_2, STARTED, ENDED).when(
+        start_schedule, schedule_id="a", now=NOON + HOUR
+    ).then_nothing()
 
 
 def test_a_schedule_for_good_is_over_once_it_has_started():
     for_good = replace(FROM_1_TO_2, ends_at=None)
-    given(LISTED, for_good).when(start_schedule, schedule_id="a").then_once(STARTED)
-    given(LISTED, for_good, STARTED, OTHER).when(start_schedule, schedule_id="a").then_nothing()
-    given(LISTED, for_good, STARTED).when(end_schedule, schedule_id="a").then_nothing()
+    given(LISTED, for_good).when(start_schedule, schedule_id="a", now=NOON + HOUR).then_once(STARTED)
+    given(LISTED, for_good, STARTED, OTHER).when(
+        start_schedule, schedule_id="a", now=NOON + HOUR
+    ).then_nothing()
+    given(LISTED, for_good, STARTED).when(end_schedule, schedule_id="a", now=NOON + 2 * HOUR).then_nothing()
 
 
 @pytest.mark.parametrize("later", [OTHER, replace(OTHER, tiers=EIGHT)], ids=["another", "the same"])
@@ -98,12 +104,14 @@ def test_a_price_set_while_a_schedule_runs_stays_when_that_ends(later):
     given(LISTED, FROM_1_TO_2, STARTED).when(
         change_price, sku="MUG", price_list=SPRING, tiers=later.tiers
     ).then_once(later)
-    given(LISTED, FROM_1_TO_2, STARTED, later).when(end_schedule, schedule_id="a").then_once(CANCELED)
+    given(LISTED, FROM_1_TO_2, STARTED, later).when(
+        end_schedule, schedule_id="a", now=NOON + 2 * HOUR
+    ).then_once(CANCELED)
 
 
 def test_a_schedule_is_canceled_before_it_starts_and_ended_while_it_runs():
     given(LISTED, FROM_1_TO_2).when(cancel_schedule, sku="MUG", schedule_id="a").then(CANCELED)
-    given(LISTED, FROM_1_TO_2, CANCELED).when(start_schedule, schedule_id="a").then_nothing()
+    given(LISTED, FROM_1_TO_2, CANCELED).when(start_schedule, schedule_id="a", now=NOON + HOUR).then_nothing()
     given(LISTED, FROM_1_TO_2, STARTED).when(cancel_schedule, sku="MUG", schedule_id="a").then(ENDED)
 
 

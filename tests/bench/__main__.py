@@ -16,6 +16,7 @@ from tests.bench import (
     reading,
     reconciliation,
     restore,
+    schedules,
     servers,
     sizes,
     storefront,
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "pricing": pricing.main,
     "coupons": coupons.main,
     "reconciliation": reconciliation.main,
+    "schedules": schedules.main,
     "storefront": storefront.main,
 }
 LONG = {"servers": servers.main, "sizes": sizes.main, "restore": restore.main}

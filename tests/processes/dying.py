@@ -30,11 +30,16 @@ from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import ProcessKind
 from commands.processes.manager import ProcessManagers, utc_now
+from commands.processes.schedules import Schedules
 from event_store.postgres.log import PostgresLog
 from tests.shop.facts import CODEC
 
 CALLS = frozenset({"authorize", "capture", "void", "refund", "look", "find"})
-LATER = {"hold_expiry": timedelta(days=6, hours=1), "gateway_payments": timedelta(minutes=6)}
+LATER = {
+    "hold_expiry": timedelta(days=6, hours=1),
+    "gateway_payments": timedelta(minutes=6),
+    "schedules": timedelta(hours=3),
+}
 """How far a kind's clock is ahead, so that what it waits for is due."""
 
 _processes = multiprocessing.get_context("forkserver")
@@ -148,6 +153,7 @@ def kind_of(name: str, gateway: Any, submit: Callable[[Any], Any]) -> ProcessKin
         "coupon_batches": CouponBatches,
         "hold_expiry": lambda: HoldExpiry(clock=clock),
         "gateway_payments": lambda: ParkedPayments(gateway, clock=clock),
+        "schedules": Schedules,
         "gateway_news": lambda: NewsFetching(gateway, submit, clock=clock, every=timedelta(hours=1)),
     }
     return kinds[name]()

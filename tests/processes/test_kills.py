@@ -10,19 +10,24 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from aggregates.catalog import product
 from aggregates.kernel import Money
 from aggregates.payments import gateway, process
+from aggregates.pricing.rules import PriceList
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, Books, SandboxGateway
 from commands.gateways.stripe_events import API_VERSION, news_of
+from commands.handlers.catalog import ChangeListPrices, ListProduct, NewPrice
 from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.payments import RecordNewsFetched
 from commands.handlers.refunds import RefundOrder
+from commands.handlers.terms import DefinePriceList
 from commands.processes.gateway_news import command_of
 from commands.processes.manager import utc_now
 from commands.processes.payment import Payment
@@ -30,6 +35,7 @@ from event_store.postgres.log import PostgresLog
 from replays.verification.verify import verify
 from tests.processes.dying import Dying, clock_of, kind_of
 from tests.shop.commands import ORDER, Shop, eventually
+from tests.shop.facts import listed
 from tests.shop.log import decoded
 
 pytestmark = pytest.mark.slow
@@ -109,6 +115,26 @@ async def sent_and_unpaid(shop: Shop) -> None:
     await eventually(lambda: owed(shop) == (2900, 0), lambda: owed(shop))
 
 
+async def scheduled(shop: Shop) -> None:
+    """Three products have a price for an hour, and one of them another for good."""
+    await shop.do(DefinePriceList(price_list=SPRING, at=shop.now))
+    for n in range(3):
+        await shop.do(ListProduct(product=listed(f"P{n}")))
+    for schedule_id, count, hours in (("a", 3, (1, 2)), ("b", 1, (2, None))):
+        starts_at, ends_at = (None if n is None else shop.now + timedelta(hours=n) for n in hours)
+        prices = tuple(NewPrice(sku=f"P{n}", currency="GBP", tiers=((1, Decimal(8)),)) for n in range(count))
+        await shop.do(
+            ChangeListPrices(
+                prices=prices,
+                now=shop.now,
+                schedule_id=schedule_id,
+                list_id=SPRING.list_id,
+                starts_at=starts_at,
+                ends_at=ends_at,
+            )
+        )
+
+
 async def tell(shop: Shop, *, nameless: bool = False) -> None:
     """All news come; `nameless`: those that tell a part of a payment, without what names its order."""
     for event in shop.gateway.books.events(utc_now() - timedelta(hours=1)):
@@ -144,15 +170,23 @@ def is_fetched(shop: Shop) -> bool:
     return is_authorized(shop) and len(shop.log.read_stream("gateway_news-sandbox")) > 1
 
 
+def is_run(shop: Shop) -> bool:
+    states = [shop.state(product.stream(f"P{n}")) for n in range(3)]
+    are_on_the_list = ["spring GBP" in state.prices for state in states]
+    return are_on_the_list == [True, False, False] and not any(state.schedules for state in states)
+
+
 def is_even(shop: Shop) -> bool:
     return owed(shop) == (0, 0) and not shop.open_steps()
 
 
+SPRING = PriceList(list_id="spring", currency="GBP", kind="sale")
 HELD, TAKEN = [("authorized", 0, 0)], [("captured", 2900, 0)]
 PROCESSES = {
     "hold_expiry": Case(authorized, is_listed_as_lapsing, HELD),
     "gateway_payments": Case(made_and_lost, is_authorized, HELD, leaves_a_step=True),
     "gateway_payments, foreign": Case(not_ours, is_closed_as_foreign, HELD),
+    "schedules": Case(scheduled, is_run, []),
     "gateway_news": Case(proved_unheard, is_fetched, HELD),
 }
 OPERATORS = {
@@ -209,7 +243,7 @@ def story(shop: Shop) -> list[str]:
     lines = [
         f"{recorded.stream} {event}"
         for recorded, event in decoded(shop.log)
-        if recorded.stream.startswith(("order-", "payment-", "checkout-", "gateway_"))
+        if recorded.stream.startswith(("order-", "payment-", "checkout-", "gateway_", "product-"))
     ]
     words = re.sub(r"datetime\.datetime\([^()]*\)", "then", "\n".join(lines))
     found = dict.fromkeys(re.findall(r"\b(?:pi|ch|re|req|evt|txn)_\w+", words))

@@ -396,15 +396,15 @@ def test_there_are_only_so_many() -> None:
 
 def test_a_promotion_starts_once_and_ends_once() -> None:
     defined = given(PromotionDefined(promotion=ten_percent()))
-    defined.when(start_promotion, promotion_id="ten").then_once(PromotionStarted(promotion_id="ten"))
+    defined.when(start_promotion, promotion_id="ten", now=MAY).then_once(PromotionStarted(promotion_id="ten"))
     defined.when(end_promotion, promotion_id="ten", reason="sold out").then_once(
         PromotionEnded(promotion_id="ten", reason="sold out")
     )
     ended = given(
         PromotionDefined(promotion=ten_percent()), PromotionEnded(promotion_id="ten", reason="sold out")
     )
-    ended.when(start_promotion, promotion_id="ten").then_nothing()
-    given().when(start_promotion, promotion_id="ten").then_rejected(UnknownRule("promotion", "ten"))
+    ended.when(start_promotion, promotion_id="ten", now=MAY).then_nothing()
+    given().when(start_promotion, promotion_id="ten", now=MAY).then_rejected(UnknownRule("promotion", "ten"))
     given().when(end_promotion, promotion_id="ten", reason="-").then_rejected(UnknownRule("promotion", "ten"))
 
 
