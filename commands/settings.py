@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     """Units of one SKU in a cart."""
     cart_lines_max: Annotated[int, Field(ge=1, le=4_000)] = 999
     """Lines in a cart. Its checkout reads twice as many streams, of 10,000 that one command may read."""
+    coupons_max: Annotated[int, Field(ge=0, le=50)] = 5
+    """Coupons in a cart."""
+    wrong_codes_per_minute: Annotated[int, Field(ge=1)] = 20
+    """Unknown coupons of one client in each command process: a code is not to be found by trying."""
     price_lock_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
     """How long a cart's line holds the price at which it was taken, or last quoted."""
     stock_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000_000

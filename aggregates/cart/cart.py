@@ -21,6 +21,7 @@ from aggregates.cart.events import (
     ItemRemoved,
     PricesRequoted,
     QuantityChanged,
+    RequotedLine,
     ShippingQuoted,
     TakenPrice,
     TaxQuoted,
@@ -179,6 +180,31 @@ class QuantityOverLimit(Reason):
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class CouponLimit(Reason):
+    """The cart has as many coupons as a cart can have"""
+
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class PricesChanged(Reason):
+    """The prices of these lines were held no longer, and have risen
+
+    `lines`: each with `line_id`, `sku`, and the unit price `from` which `to` which it rose, in minor units.
+    """
+
+    lines: tuple[dict[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GiftUnfit(Reason):
+    """The promotion gives no such gift to this cart"""
+
+    promotion_id: str
+    sku: Sku | None = None
+
+
 def initial() -> Cart:
     """A cart nobody has taken."""
     return Cart()
@@ -324,7 +350,7 @@ def add_item(
             title=offer.title,
             quantity=quantity,
             price=price,
-            traits=replace(offer.traits, on_sale=price.was is not None),
+            traits=offer.traits,
             seller=offer.seller,
             locked_until=locked_until,
         ),
@@ -373,6 +399,71 @@ def remove_item(cart: Cart, *, cart_id: CartId, sku: Sku) -> tuple[CartEvent, ..
     if line is None:
         return ()
     return (ItemRemoved(cart_id=cart_id, line_id=line.line_id, sku=sku),)
+
+
+def enter_coupon(
+    cart: Cart, *, cart_id: CartId, code: str, promotion_id: str, coupons_max: int
+) -> tuple[CartEvent, ...]:
+    """Has the code count for its promotion."""
+    _open(cart, cart_id)
+    if code in cart.coupons:
+        return ()
+    if len(cart.coupons) >= coupons_max:
+        raise Rejected(CouponLimit(coupons_max))
+    return (CouponEntered(cart_id=cart_id, code=code, promotion_id=promotion_id),)
+
+
+def remove_coupon(cart: Cart, *, cart_id: CartId, code: str) -> tuple[CartEvent, ...]:
+    """Takes the code out; what is not there needs no removing."""
+    _open(cart, cart_id)
+    return (CouponRemoved(cart_id=cart_id, code=code),) if code in cart.coupons else ()
+
+
+def choose_delivery(cart: Cart, *, delivery: DeliveryChosen) -> tuple[CartEvent, ...]:
+    """Has it go there, that way."""
+    _open(cart, delivery.cart_id)
+    return () if cart.delivery == delivery else (delivery,)
+
+
+def decline_gift(cart: Cart, *, cart_id: CartId, promotion_id: str) -> tuple[CartEvent, ...]:
+    """Leaves the promotion's gift out."""
+    _open(cart, cart_id)
+    if promotion_id in cart.declined_gifts:
+        return ()
+    return (GiftDeclined(cart_id=cart_id, promotion_id=promotion_id),)
+
+
+def choose_gift(cart: Cart, *, cart_id: CartId, promotion_id: str, sku: Sku) -> tuple[CartEvent, ...]:
+    """Takes this one of the promotion's gifts."""
+    _open(cart, cart_id)
+    if cart.chosen_gifts.get(promotion_id) == sku:
+        return ()
+    return (GiftChosen(cart_id=cart_id, promotion_id=promotion_id, sku=sku),)
+
+
+def requote(
+    cart: Cart, *, cart_id: CartId, lines: tuple[RequotedLine, ...], cause: Literal["quote", "checkout"]
+) -> tuple[CartEvent, ...]:
+    """Gives lines the prices of this moment. Because the shopper asked: whatever they are; at checkout:
+    none dearer."""
+    _open(cart, cart_id)
+    if cause == "checkout":
+        dearer = []
+        for new in lines:
+            line = cart.lines[new.sku]
+            after = replace(line, price=new.price)
+            if after.unit_price.exact > line.unit_price.exact:
+                dearer.append(
+                    {
+                        "line_id": new.line_id,
+                        "sku": new.sku,
+                        "from": line.unit_price.times(1).amount,
+                        "to": after.unit_price.times(1).amount,
+                    }
+                )
+        if dearer:
+            raise Rejected(PricesChanged(tuple(dearer)))
+    return (PricesRequoted(cart_id=cart_id, lines=lines, cause=cause),) if lines else ()
 
 
 def check_out(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import Literal, assert_never
 
 from aggregates.kernel import (
@@ -27,6 +28,7 @@ from aggregates.orders.events import (
     LinesFulfilled,
     LinesReturned,
     OrderCanceled,
+    OrderClaim,
     OrderConfirmed,
     OrderEvent,
     OrderLine,
@@ -37,6 +39,9 @@ from aggregates.orders.events import (
     amount_of_withdrawn,
     withdrawn_by,
 )
+from aggregates.pricing.context import Context
+from aggregates.pricing.explanation import Priced
+from aggregates.pricing.rules import BASE
 
 OrderStatus = Literal[
     "unknown",
@@ -60,6 +65,8 @@ class Purchase:
     seller: str
     quantity: int
     unit_price: UnitPrice
+    list_id: str = BASE
+    was: Decimal | None = None
 
 
 @dataclass(slots=True)
@@ -226,22 +233,32 @@ def place(
     email: str | None = None,
     shipping_address: Address | None = None,
     secret_hash: str | None = None,
+    shopper: str | None = None,
+    priced: Priced | None = None,
+    context: Context | None = None,
+    claims: tuple[OrderClaim, ...] = (),
 ) -> tuple[OrderEvent, ...]:
     """Orders the lines. Each exact line total is rounded half-even, then all is summed.
 
+    With `priced`, the outcome of the calculation on `context`: its lines alone, and its amounts.
     An order is placed once: its id identifies it.
     """
     if order.placed is not None:
         return ()
     if not lines and not charges:
         raise Rejected(NothingOrdered(order_id))
+    if priced is not None:
+        charges = [
+            Charge(kind=one.kind, label=one.label, amount=Money(one.amount, currency))
+            for one in priced.charges
+        ]
     for asked in (
         *(line.unit_price.currency for line in lines),
         *(charge.amount.currency for charge in charges),
     ):
         if asked != currency:
             raise Rejected(WrongCurrency(asked=asked, expected=currency))
-    ordered = tuple(map(_plain, lines))
+    ordered = tuple(map(_plain, lines)) if priced is None else _priced(lines, priced)
     total = Money.sum(
         (*(line.line_total for line in ordered), *(charge.amount for charge in charges)), currency
     )
@@ -256,7 +273,7 @@ def place(
             lines=ordered,
             charges=tuple(charges),
             total=total,
-            rounding=LINE_HALF_EVEN,
+            rounding=LINE_HALF_EVEN if priced is None else priced.explanation.calculation,
             placed_on=placed_on,
             customer_id=customer_id,
             cart_id=cart_id,
@@ -264,6 +281,12 @@ def place(
             shipping_address=shipping_address,
             secret_hash=secret_hash,
             tenders=(Tender(kind="card", amount=total),),
+            shopper=shopper,
+            claims=claims,
+            context=context,
+            explanation=None if priced is None else priced.explanation,
+            taxes=() if priced is None else priced.taxes,
+            shipping=None if priced is None else priced.shipping,
         ),
     )
 
@@ -291,6 +314,33 @@ def _plain(line: Purchase) -> OrderLine:
         discount=nothing,
         tax=nothing,
         paid=total,
+        list_id=line.list_id,
+        was=line.was,
+    )
+
+
+def _priced(lines: Sequence[Purchase], priced: Priced) -> tuple[OrderLine, ...]:
+    """The lines that the calculation has, with its amounts."""
+    bought = {line.line_id: line for line in lines}
+    currency = priced.currency
+    return tuple(
+        OrderLine(
+            line_id=one.line_id,
+            sku=one.sku,
+            title=bought[one.line_id].title,
+            seller=bought[one.line_id].seller,
+            quantity=one.quantity,
+            unit_price=UnitPrice(one.unit_price, currency),
+            line_total=Money(one.line_total, currency),
+            discount=Money(one.discount, currency),
+            tax=Money(one.tax, currency),
+            paid=Money(one.paid, currency),
+            list_id=bought[one.line_id].list_id,
+            was=bought[one.line_id].was,
+            tax_group=one.tax_group,
+            gift_of=one.gift_of,
+        )
+        for one in priced.lines
     )
 
 

@@ -10,6 +10,7 @@ from aggregates.kernel import OrderId, Sku
 from aggregates.orders import cancellation, order
 from aggregates.orders.events import CancelCause
 from aggregates.orders.order import Line, Order
+from commands.handlers.claims import release
 from commands.loop.decision import Decision
 from commands.loop.state_cache import StateCache
 
@@ -23,7 +24,8 @@ def cancel(
     reason: str | None = None,
     refunding: bool = False,
 ) -> bool:
-    """Adds to `decision` the order's cancellation and its units' release; False where it is canceled already.
+    """Adds to `decision` the order's cancellation, and the release of its claims and units; False where it is
+    canceled already.
 
     What the gateway holds of it is the caller's to undo. `refunding`: a refund is under way there.
     """
@@ -34,6 +36,7 @@ def cancel(
     decision.add(order_stream, canceled)
     if not canceled:
         return False
+    release(cache, decision, placed)
     skus = dict.fromkeys(line.sku for line in placed.lines)
     stocks = cache.states(stock.stream(sku) for sku in skus)
     for sku in skus:

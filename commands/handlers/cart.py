@@ -1,4 +1,7 @@
-"""Commands on carts. Checking out is `PlaceOrder` in orders.py: it concerns more than the cart."""
+"""Commands on carts. Checking out is `PlaceOrder` in orders.py: it concerns more than the cart.
+
+Each that may change what the cart costs prices it, in the same decision.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,20 @@ from datetime import datetime
 from typing import ClassVar
 
 from aggregates.cart import cart
-from aggregates.cart.cart import Cart, Limits
+from aggregates.cart.cart import Cart, GiftUnfit, Limits
+from aggregates.cart.events import DeliveryChosen, TakenPrice
 from aggregates.catalog import product
-from aggregates.kernel import CartId, Sku
+from aggregates.kernel import CartId, Reason, Rejected, Sku
+from aggregates.pricing.destinations import postal_prefixes
+from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
+from aggregates.promotions import coupon
+from aggregates.promotions.coupon import UnknownCoupon
+from aggregates.terms.terms import MAIN_TERMS
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
-from commands.quoting import price_for
+from commands.quoting import groups_of, offered, quote, reprice, requoted, rules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,46 +39,147 @@ class OpenCart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddItem:
+class CartCommand:
+    """A change to a cart that may change what it costs. UTC: it is priced `at`; new prices hold until
+    `locked_until`."""
+
+    cart_id: CartId
+    at: datetime
+    locked_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddItem(CartCommand):
     """Put units of a product into a cart."""
 
     name: ClassVar = "add_item"
-    cart_id: CartId
     sku: Sku
     quantity: int
     limits: Limits
-    locked_until: datetime  # UTC; the price of a new line holds until then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SetQuantity:
+class SetQuantity(CartCommand):
     """Make a cart's line hold exactly so many units; 0 removes it."""
 
     name: ClassVar = "set_quantity"
-    cart_id: CartId
     sku: Sku
     quantity: int
     limits: Limits
-    locked_until: datetime  # UTC; the price of a new line holds until then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveItem:
+class RemoveItem(CartCommand):
     """Take a product out of a cart."""
 
     name: ClassVar = "remove_item"
-    cart_id: CartId
     sku: Sku
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnterCoupon(CartCommand):
+    """Have a coupon count in a cart."""
+
+    name: ClassVar = "enter_coupon"
+    code: str
+    coupons_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveCoupon(CartCommand):
+    """Take a coupon out of a cart."""
+
+    name: ClassVar = "remove_coupon"
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseDelivery(CartCommand):
+    """Say where a cart is to go, and how. The cart keeps the beginning of the postal code that rules name,
+    no more."""
+
+    name: ClassVar = "choose_delivery"
+    personal: ClassVar = ("postal_code",)
+    country: str
+    region: str | None = None
+    postal_code: str | None = None
+    method_id: str | None = None
+    pickup_point: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseGift(CartCommand):
+    """Take one of the gifts that a promotion gives; the first of them where no SKU is named."""
+
+    name: ClassVar = "choose_gift"
+    promotion_id: str
+    sku: Sku | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclineGift(CartCommand):
+    """Leave a promotion's gift out."""
+
+    name: ClassVar = "decline_gift"
+    promotion_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteCart(CartCommand):
+    """Choose all prices of a cart anew, and hold them."""
+
+    name: ClassVar = "quote_cart"
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownMarket(Reason):
+    """No such market"""
+
+    market: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarketCurrency(Reason):
+    """The market does not sell in this currency"""
+
+    market: str
+    currency: str
+    currencies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CouponUnfit(Reason):
+    """The coupon can never apply to this cart
+
+    `why`: its promotion is for another `market` or `currency`.
+    """
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownShippingMethod(Reason):
+    """No such shipping method"""
+
+    method_id: str
+
+
 def handle_open_cart(cache: StateCache, command: OpenCart) -> Decision:
-    """Opens the cart."""
+    """Opens the cart, in a market that sells in its currency; where no market is defined, `main` sells in
+    all."""
     stream = cart.stream(command.cart_id)
+    states = cache.states((stream, MAIN_TERMS))
+    market = states[MAIN_TERMS].rules.markets.get(command.market)
+    if market is None and command.market != MAIN_MARKET:
+        raise Rejected(UnknownMarket(command.market))
+    if market is not None and command.currency not in market.currencies:
+        raise Rejected(MarketCurrency(command.market, command.currency, market.currencies))
     decision = Decision(id=command.cart_id, stream=stream, created=True)
     decision.add(
         stream,
         cart.open_cart(
-            cache.state(stream),
+            states[stream],
             cart_id=command.cart_id,
             currency=command.currency,
             customer_id=command.customer_id,
@@ -82,57 +192,163 @@ def handle_open_cart(cache: StateCache, command: OpenCart) -> Decision:
 
 def handle_add_item(cache: StateCache, command: AddItem) -> Decision:
     """Adds the item at today's price; 201 where it is a new line."""
-    stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
-    states = cache.states((stream, product_stream))
-    decision = Decision(id=command.cart_id, stream=stream)
-    held: Cart = states[stream]
-    offer = states[product_stream].offer
+    held, offer, decision = _take_up(cache, command, command.sku)
     line = held.lines.get(command.sku)
     decision.created = line is None
+    units = command.quantity + (0 if line is None else line.quantity)
+    offer, price = _offered(cache, held, offer, units)
     decision.add(
-        stream,
+        decision.stream,
         cart.add_item(
             held,
             cart_id=command.cart_id,
             sku=command.sku,
             quantity=command.quantity,
             offer=offer,
-            price=price_for(held, offer, command.quantity + (line.quantity if line else 0)),
+            price=price,
             locked_until=command.locked_until,
             limits=command.limits,
         ),
     )
-    return decision
+    return _priced(cache, decision, command)
 
 
 def handle_set_quantity(cache: StateCache, command: SetQuantity) -> Decision:
     """Sets the line's quantity; a product that is not in the cart yet is added at today's price."""
-    stream, product_stream = cart.stream(command.cart_id), product.stream(command.sku)
-    states = cache.states((stream, product_stream))
-    decision = Decision(id=command.cart_id, stream=stream)
-    held: Cart = states[stream]
-    offer = states[product_stream].offer
+    held, offer, decision = _take_up(cache, command, command.sku)
+    offer, price = _offered(cache, held, offer, max(1, command.quantity))
     decision.add(
-        stream,
+        decision.stream,
         cart.set_quantity(
             held,
             cart_id=command.cart_id,
             sku=command.sku,
             quantity=command.quantity,
             offer=offer,
-            price=price_for(held, offer, command.quantity),
+            price=price,
             locked_until=command.locked_until,
             limits=command.limits,
         ),
     )
-    return decision
+    return _priced(cache, decision, command)
 
 
 def handle_remove_item(cache: StateCache, command: RemoveItem) -> Decision:
     """Removes the line."""
-    stream = cart.stream(command.cart_id)
+    held, decision = _open(cache, command)
+    decision.add(decision.stream, cart.remove_item(held, cart_id=command.cart_id, sku=command.sku))
+    return _priced(cache, decision, command)
+
+
+def handle_enter_coupon(cache: StateCache, command: EnterCoupon) -> Decision:
+    """Enters the code where it counts for a promotion in force; whether that applies, the cart's notices
+    say."""
+    stream, coupon_stream = cart.stream(command.cart_id), coupon.stream(command.code)
+    states = cache.states((stream, coupon_stream, MAIN_TERMS))
+    held: Cart = states[stream]
     decision = Decision(id=command.cart_id, stream=stream)
-    decision.add(stream, cart.remove_item(cache.state(stream), cart_id=command.cart_id, sku=command.sku))
+    promotion_id = coupon.redeemable(states[coupon_stream], code=command.code, at=command.at)
+    promotion = states[MAIN_TERMS].rules.promotions.get(promotion_id)
+    if promotion is None:
+        raise Rejected(UnknownCoupon(command.code))
+    entered = cart.enter_coupon(
+        held,
+        cart_id=command.cart_id,
+        code=command.code,
+        promotion_id=promotion_id,
+        coupons_max=command.coupons_max,
+    )
+    decision.add(stream, entered)
+    found = quote(cache, decision.after(stream, held), at=command.at)
+    for missed in () if found is None else found.priced.explanation.not_applied:
+        if missed.rule == promotion_id and missed.why in ("market", "currency"):
+            raise Rejected(CouponUnfit(command.code, missed.why))
+    return _priced(cache, decision, command)
+
+
+def handle_remove_coupon(cache: StateCache, command: RemoveCoupon) -> Decision:
+    """Takes the code out."""
+    held, decision = _open(cache, command)
+    decision.add(decision.stream, cart.remove_coupon(held, cart_id=command.cart_id, code=command.code))
+    return _priced(cache, decision, command)
+
+
+def handle_choose_delivery(cache: StateCache, command: ChooseDelivery) -> Decision:
+    """Notes where it goes, and how; whether that way goes there, the cart's notices say."""
+    held, decision = _open(cache, command)
+    rules = rules_of(cache).rules
+    if command.method_id is not None and command.method_id not in rules.shipping_methods:
+        raise Rejected(UnknownShippingMethod(command.method_id))
+    prefix = None
+    if command.postal_code is not None:
+        prefix = postal_prefixes(rules).longest(command.country, command.postal_code)
+    delivery = DeliveryChosen(
+        cart_id=command.cart_id,
+        country=command.country,
+        region=command.region,
+        postal_prefix=prefix,
+        method_id=command.method_id,
+        pickup_point=command.pickup_point,
+    )
+    decision.add(decision.stream, cart.choose_delivery(held, delivery=delivery))
+    return _priced(cache, decision, command)
+
+
+def handle_choose_gift(cache: StateCache, command: ChooseGift) -> Decision:
+    """Takes the gift, declined before or not."""
+    held, decision = _open(cache, command)
+    promotion = rules_of(cache).rules.promotions.get(command.promotion_id)
+    skus = () if promotion is None or promotion.action.kind != "gift" else promotion.action.skus
+    sku = command.sku or next(iter(skus), None)
+    if sku is None or sku not in skus:
+        raise Rejected(GiftUnfit(command.promotion_id, command.sku))
+    decision.add(
+        decision.stream,
+        cart.choose_gift(held, cart_id=command.cart_id, promotion_id=command.promotion_id, sku=sku),
+    )
+    return _priced(cache, decision, command)
+
+
+def handle_decline_gift(cache: StateCache, command: DeclineGift) -> Decision:
+    """Leaves the gift out."""
+    held, decision = _open(cache, command)
+    decision.add(
+        decision.stream,
+        cart.decline_gift(held, cart_id=command.cart_id, promotion_id=command.promotion_id),
+    )
+    return _priced(cache, decision, command)
+
+
+def handle_quote_cart(cache: StateCache, command: QuoteCart) -> Decision:
+    """Gives every line the price of this moment."""
+    held, decision = _open(cache, command)
+    lines = requoted(cache, held, at=command.at, locked_until=command.locked_until, all_lines=True)
+    decision.add(decision.stream, cart.requote(held, cart_id=command.cart_id, lines=lines, cause="quote"))
+    return _priced(cache, decision, command)
+
+
+def _open(cache: StateCache, command: CartCommand) -> tuple[Cart, Decision]:
+    stream = cart.stream(command.cart_id)
+    states = cache.states((stream, MAIN_TERMS))
+    return states[stream], Decision(id=command.cart_id, stream=stream)
+
+
+def _take_up(cache: StateCache, command: CartCommand, sku: Sku) -> tuple[Cart, Offer | None, Decision]:
+    stream, product_stream = cart.stream(command.cart_id), product.stream(sku)
+    states = cache.states((stream, product_stream, MAIN_TERMS))
+    offer: Offer | None = states[product_stream].offer
+    return states[stream], offer, Decision(id=command.cart_id, stream=stream)
+
+
+def _offered(
+    cache: StateCache, held: Cart, offer: Offer | None, units: int
+) -> tuple[Offer | None, TakenPrice | None]:
+    return offered(held, offer, units, rules_of(cache), groups_of(cache, held))
+
+
+def _priced(cache: StateCache, decision: Decision, command: CartCommand) -> Decision:
+    if decision.events:
+        reprice(cache, decision, command.cart_id, at=command.at, locked_until=command.locked_until)
     return decision
 
 
@@ -141,4 +357,10 @@ HANDLERS: Handlers = {
     AddItem: handle_add_item,
     SetQuantity: handle_set_quantity,
     RemoveItem: handle_remove_item,
+    EnterCoupon: handle_enter_coupon,
+    RemoveCoupon: handle_remove_coupon,
+    ChooseDelivery: handle_choose_delivery,
+    ChooseGift: handle_choose_gift,
+    DeclineGift: handle_decline_gift,
+    QuoteCart: handle_quote_cart,
 }

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from typing import ClassVar
 
 from aggregates.cart import cart
-from aggregates.cart.cart import Cart
+from aggregates.cart.cart import Cart, CartLine
+from aggregates.cart.events import DeliveryChosen
 from aggregates.catalog import product
+from aggregates.customers import shopper
 from aggregates.inventory import stock
 from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
-from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku
+from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku, WrongCurrency
 from aggregates.orders import order
-from aggregates.orders.events import Address, OrderEvent, OrderPlaced
+from aggregates.orders.events import Address, OrderPlaced
 from aggregates.orders.order import Order, Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.steps import begin_authorize
+from aggregates.pricing.destinations import postal_prefixes
+from aggregates.pricing.explanation import Priced
+from aggregates.pricing.offer import Offer
+from aggregates.promotions import coupon
+from aggregates.terms.terms import MAIN_TERMS
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
+from commands.handlers.claims import claim
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
 from commands.handlers.settlement import settle
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
+from commands.quoting import Quote, quote, requoted, rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +60,54 @@ class PlaceOrder:
     payment_method: str | None  # None where nothing is to be paid
     capture: CaptureWhen
     placed_on: date  # UTC
+    at: datetime  # UTC; it is priced as of then
+    locked_until: datetime  # UTC; prices that are chosen anew hold until then
+    shopper: str  # whose orders it counts among, where its cart has no customer
     expires_at: datetime  # UTC; payment undecided by then, the units go back on sale
     secret_hash: str | None = None  # SHA-256, hex, of the secret its shopper gets
+    total: Money | None = None  # the most that its shopper agreed to; None: what the cart showed last
+
+
+@dataclass(frozen=True, slots=True)
+class TotalChanged(Reason):
+    """The order would cost more than the shopper was shown
+
+    `differences`: each part that is another one: its `kind`, `label`, and the amounts `from` and `to`, in
+    minor units.
+    """
+
+    quoted: Money
+    total: Money
+    differences: tuple[dict[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShippingMethodRequired(Reason):
+    """The cart needs a shipping method: choose a delivery"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShippingMethodUnfit(Reason):
+    """The shipping method does not fit the cart or its destination"""
+
+    method_id: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotDeliverable(Reason):
+    """Nothing is sent to this country"""
+
+    country: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteRequired(Reason):
+    """The cart is to be quoted anew before it is checked out"""
+
+    provider: str
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +129,7 @@ class CancelOrder:
 def handle_place_order(
     cache: StateCache, command: PlaceOrder, *, chargeable: Chargeable = any_amount
 ) -> Decision:
-    """One command over the cart, the order, every stock, the payment and its process."""
+    """One command over the cart, the order, every stock, what is limited, the payment and its process."""
     cart_stream, order_stream = cart.stream(command.cart_id), order.stream(command.order_id)
     payment_stream, process_stream = payment.stream(command.order_id), process.stream(command.order_id)
     new = (
@@ -82,52 +138,72 @@ def handle_place_order(
         process_stream,
         order_number_stream(next(drawn_numbers(command.order_id))),
     )
-    cache.expect_new(*new)
-    held: Cart = cache.state(cart_stream)
+    held: Cart = cache.states((cart_stream, MAIN_TERMS))[cart_stream]
+    shopper_key = shopper.customer_key(held.customer_id) if held.customer_id else command.shopper
+    cache.expect_new(*new, shopper.stream(shopper_key))
+    skus = dict.fromkeys(line.sku for line in held.all_lines)
     states = cache.states(
         (
             *new,
-            *(product.stream(sku) for sku in held.lines),
-            *(stock.stream(sku) for sku in held.lines),
+            shopper.stream(shopper_key),
+            *(product.stream(sku) for sku in skus),
+            *(stock.stream(sku) for sku in skus),
+            *(coupon.stream(code) for code in held.coupons),
         )
     )
     decision = Decision(id=command.order_id, stream=order_stream, created=True)
     if states[order_stream].placed is not None:
         return decision  # Once placed, its stock may have moved on: nothing is reserved a second time.
-    offers = {sku: states[product.stream(sku)].offer for sku in held.lines}
-    decision.add(
-        cart_stream,
-        cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, offers=offers),
+    offers = {sku: states[product.stream(sku)].offer for sku in skus}
+    checked_out = cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, offers=offers)
+    if not checked_out:
+        return decision
+    lines = requoted(cache, held, at=command.at, locked_until=command.locked_until, all_lines=False)
+    decision.add(cart_stream, cart.requote(held, cart_id=command.cart_id, lines=lines, cause="checkout"))
+    sold = decision.after(cart_stream, held)
+    decision.add(cart_stream, checked_out)
+    stocks = {sku: states[stock.stream(sku)] for sku in skus}
+    sold = replace(
+        sold,
+        gifts={gift: line for gift, line in sold.gifts.items() if _is_there(line, sold, stocks, offers)},
+        delivery=_delivery(cache, sold, command),
     )
+    found = quote(cache, sold, at=command.at, shopper_key=shopper_key)
+    if found is not None:
+        _require_complete(found.priced)
     placed = order.place(
         states[order_stream],
         order_id=command.order_id,
         number=number_order(cache, decision, command.order_id, drawn_numbers(command.order_id)),
         channel="web",
         currency=held.currency,
-        lines=[
-            Purchase(
-                line_id=line.line_id,
-                sku=line.sku,
-                title=line.title,
-                seller=offers[line.sku].seller,
-                quantity=line.quantity,
-                unit_price=line.unit_price,
-            )
-            for line in held.lines.values()
-        ],
+        lines=[_purchase(line, offers[line.sku]) for line in sold.all_lines],
         placed_on=command.placed_on,
         customer_id=held.customer_id,
         cart_id=command.cart_id,
         email=command.email,
         shipping_address=command.shipping_address,
         secret_hash=command.secret_hash,
+        shopper=shopper_key,
+        priced=None if found is None else found.priced,
+        context=None if found is None else found.context,
+        claims=claim(
+            cache,
+            decision,
+            found,
+            order_id=command.order_id,
+            shopper_key=shopper_key,
+            at=command.at,
+        ),
     )
     decision.add(order_stream, placed)
-    total = _total(placed)
+    (event,) = placed
+    assert isinstance(event, OrderPlaced)
+    total = event.total
+    _require_quoted(held, command, event, found)
     free = total.amount == 0
     require_chargeable(total, chargeable)
-    _reserve(decision, held, {sku: states[stock.stream(sku)] for sku in held.lines}, command, confirmed=free)
+    _reserve(decision, event, stocks, command, confirmed=free)
     decision.add(
         payment_stream,
         payment.request(
@@ -139,8 +215,8 @@ def handle_place_order(
         ),
     )
     if free:
-        sold = decision.after(order_stream, states[order_stream])
-        decision.add(order_stream, order.confirm(sold, order_id=command.order_id))
+        ordered = decision.after(order_stream, states[order_stream])
+        decision.add(order_stream, order.confirm(ordered, order_id=command.order_id))
         return decision
     decision.add(process_stream, process.start(states[process_stream], order_id=command.order_id))
     decision.add(
@@ -155,6 +231,90 @@ def handle_place_order(
     )
     decision.awaited = AwaitedStep(process_stream, 1)
     return decision
+
+
+def _purchase(line: CartLine, offer: Offer) -> Purchase:
+    return Purchase(
+        line_id=line.line_id,
+        sku=line.sku,
+        title=line.title,
+        seller=line.seller or offer.seller,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        list_id=line.price.list_id,
+        was=line.price.was,
+    )
+
+
+def _is_there(
+    gift: CartLine, held: Cart, stocks: Mapping[Sku, Stock], offers: Mapping[Sku, Offer | None]
+) -> bool:
+    """Whether the gift can be sent: one that cannot is left out, and holds no order up."""
+    offer = offers[gift.sku]
+    bought = held.lines.get(gift.sku)
+    units = gift.quantity + (0 if bought is None else bought.quantity)
+    return offer is not None and offer.on_sale and stocks[gift.sku].available >= units
+
+
+def _delivery(cache: StateCache, held: Cart, command: PlaceOrder) -> DeliveryChosen:
+    """Where the address lies, as far as rules ask; how, as the cart says."""
+    address, chosen = command.shipping_address, held.delivery
+    prefix = None
+    if address.postal_code is not None:
+        prefix = postal_prefixes(rules_of(cache).rules).longest(address.country, address.postal_code)
+    return DeliveryChosen(
+        cart_id=command.cart_id,
+        country=address.country,
+        region=address.region,
+        postal_prefix=prefix,
+        method_id=None if chosen is None else chosen.method_id,
+        pickup_point=None if chosen is None else chosen.pickup_point,
+    )
+
+
+def _require_complete(priced: Priced) -> None:
+    """Refuses what lacks something that its price depends on."""
+    for notice in priced.notices:
+        match notice.kind:
+            case "shipping_method_required":
+                raise Rejected(ShippingMethodRequired())
+            case "shipping_method_unfit":
+                raise Rejected(ShippingMethodUnfit(notice.rule, notice.why))
+            case "not_deliverable":
+                raise Rejected(NotDeliverable(notice.rule, notice.why))
+            case "quote_required":
+                raise Rejected(QuoteRequired(notice.rule, notice.why))
+            case _:
+                pass
+
+
+def _require_quoted(held: Cart, command: PlaceOrder, placed: OrderPlaced, found: Quote | None) -> None:
+    """Refuses a total above what the shopper was shown: the request's, else the cart's last."""
+    quoted = command.total or held.total
+    if quoted.currency != placed.currency:
+        raise Rejected(WrongCurrency(asked=quoted.currency, expected=placed.currency))
+    if placed.total.amount > quoted.amount:
+        raise Rejected(TotalChanged(quoted, placed.total, _differences(held, found)))
+
+
+def _differences(held: Cart, found: Quote | None) -> tuple[dict[str, object], ...]:
+    """Each part of the total that is another one than the cart showed: its kind, label, and both amounts."""
+    lines = sum(line.line_total.amount for line in held.all_lines)
+    shown: dict[tuple[str, str], int] = {}
+    if held.priced is not None:
+        lines = sum(line.line_total for line in held.priced.lines)
+        for charge in held.priced.charges:
+            shown[charge.kind, charge.label] = shown.get((charge.kind, charge.label), 0) + charge.amount
+    now: dict[tuple[str, str], int] = {}
+    for charge in () if found is None else found.priced.charges:
+        now[charge.kind, charge.label] = now.get((charge.kind, charge.label), 0) + charge.amount
+    shown["lines", ""] = lines
+    now["lines", ""] = lines if found is None else sum(line.line_total for line in found.priced.lines)
+    return tuple(
+        {"kind": kind, "label": label, "from": shown.get((kind, label), 0), "to": now.get((kind, label), 0)}
+        for kind, label in dict.fromkeys((*shown, *now))
+        if shown.get((kind, label), 0) != now.get((kind, label), 0)
+    )
 
 
 def handle_cancel_order(cache: StateCache, command: CancelOrder) -> Decision:
@@ -207,17 +367,25 @@ def _require_hold(actor: Actor, asked_for: Order) -> None:
 
 
 def _reserve(
-    decision: Decision, held: Cart, stocks: Mapping[Sku, Stock], command: PlaceOrder, *, confirmed: bool
+    decision: Decision,
+    placed: OrderPlaced,
+    stocks: Mapping[Sku, Stock],
+    command: PlaceOrder,
+    *,
+    confirmed: bool,
 ) -> None:
-    """Sets every line aside; refuses with all that is short."""
+    """Sets the units of all lines aside; refuses with all that is short."""
+    units: Counter[Sku] = Counter()
+    for line in placed.lines:
+        units[line.sku] += line.quantity
     short: list[Shortage] = []
-    for line in held.lines.values():
+    for sku, quantity in units.items():
         try:
             reserved = stock.reserve(
-                stocks[line.sku],
-                sku=line.sku,
+                stocks[sku],
+                sku=sku,
                 order_id=command.order_id,
-                quantity=line.quantity,
+                quantity=quantity,
                 expires_at=command.expires_at,
                 confirmed=confirmed,
             )
@@ -226,15 +394,9 @@ def _reserve(
                 raise
             short += rejected.reason.short
         else:
-            decision.add(stock.stream(line.sku), reserved)
+            decision.add(stock.stream(sku), reserved)
     if short:
         raise Rejected(NotEnoughStock.of(short))
-
-
-def _total(placed: Iterable[OrderEvent]) -> Money:
-    (event,) = placed
-    assert isinstance(event, OrderPlaced)
-    return event.total
 
 
 def handlers(chargeable: Chargeable) -> Handlers:

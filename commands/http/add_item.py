@@ -28,6 +28,7 @@ async def add_to_cart(request: Request, cart_id: str, item: ItemBody) -> Respons
         sku=item.sku,
         quantity=item.quantity,
         limits=Limits(lines_max=settings.cart_lines_max, quantity_max=settings.line_quantity_max),
-        locked_until=datetime.now(UTC) + timedelta(seconds=settings.price_lock_seconds),
+        at=(at := datetime.now(UTC)),
+        locked_until=at + timedelta(seconds=settings.price_lock_seconds),
     )
     return await answered(request, command)

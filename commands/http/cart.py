@@ -5,17 +5,35 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
 from pydantic import Field
 from starlette.responses import Response
 
 from aggregates.cart.cart import Limits
-from commands.handlers.cart import OpenCart, RemoveItem, SetQuantity
+from aggregates.kernel import Rejected
+from aggregates.pricing.rules import MAIN_MARKET
+from aggregates.promotions.coupon import UnknownCoupon
+from commands.handlers.cart import (
+    ChooseDelivery,
+    ChooseGift,
+    DeclineGift,
+    EnterCoupon,
+    OpenCart,
+    QuoteCart,
+    RemoveCoupon,
+    RemoveItem,
+    SetQuantity,
+)
 from commands.http.add_item import ItemBody, add_to_cart
+from commands.http.addresses import Country
 from commands.http.json_bodies import JsonRoute
-from commands.http.problems import SKU_MISMATCH
+from commands.http.problems import SKU_MISMATCH, TOO_MANY_TRIES
 from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
+from commands.http.rule_values import Region, RuleId
 from commands.http.schemas import (
     INTEGRAL,
     QUANTITY_MAX,
@@ -30,6 +48,10 @@ from commands.http.schemas import (
 from deploy.edge.problems import ProblemError
 from event_store.ids import new_id
 
+CodePath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{3,40}$")]
+
+_wrong_codes = FixedWindowRateLimiter(MemoryStorage())
+
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1/carts", tags=["carts"])
 
 
@@ -38,12 +60,36 @@ class CartBody(Body):
 
     currency: Currency
     customer_id: CustomerId | None = None
+    market: RuleId = MAIN_MARKET
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", examples=["en-GB"])] | None = None
 
 
 class QuantityBody(Body):
     """How many units the line is to hold; 0 removes it. `sku`, where given, must be the path's."""
 
     quantity: Annotated[int, Field(ge=0, le=QUANTITY_MAX), INTEGRAL]
+    sku: SkuText | None = None
+
+
+class CouponBody(Body):
+    """A coupon's code; upper case or not."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{3,40}$", examples=["SPRING-10"])]
+
+
+class DeliveryBody(Body):
+    """Where a cart is to go, and by which of the shop's shipping methods."""
+
+    country: Country
+    region: Region | None = None
+    postal_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9 -]{1,12}$", examples=["LS1 4AP"])] | None = None
+    method_id: RuleId | None = None
+    pickup_point: RuleId | None = None
+
+
+class GiftBody(Body):
+    """Which of a promotion's gifts."""
+
     sku: SkuText | None = None
 
 
@@ -55,7 +101,13 @@ async def open_cart(request: Request, body: CartBody) -> Response:
     """
     if body.customer_id is not None:
         operator_only(request)
-    command = OpenCart(cart_id=new_id(), currency=body.currency, customer_id=body.customer_id)
+    command = OpenCart(
+        cart_id=new_id(),
+        currency=body.currency,
+        customer_id=body.customer_id,
+        market=body.market,
+        locale=body.locale,
+    )
     return await answered(request, command)
 
 
@@ -78,7 +130,7 @@ async def set_quantity(request: Request, cart_id: IdPath, sku: SkuPath, body: Qu
         sku=sku,
         quantity=body.quantity,
         limits=Limits(lines_max=settings.cart_lines_max, quantity_max=settings.line_quantity_max),
-        locked_until=datetime.now(UTC) + timedelta(seconds=settings.price_lock_seconds),
+        **_times(request),
     )
     return await answered(request, command)
 
@@ -90,4 +142,96 @@ async def set_quantity(request: Request, cart_id: IdPath, sku: SkuPath, body: Qu
 )
 async def remove_item(request: Request, cart_id: IdPath, sku: SkuPath) -> Response:
     """What is not there needs no removing."""
-    return await answered(request, RemoveItem(cart_id=cart_id, sku=sku))
+    return await answered(request, RemoveItem(cart_id=cart_id, sku=sku, **_times(request)))
+
+
+@router.post(
+    "/{cart_id}/coupons",
+    summary="Enter a coupon",
+    **documented(AnswerBody, created=False, key="taken", statuses=(429,)),
+)
+async def enter_coupon(request: Request, cart_id: IdPath, body: CouponBody) -> Response:
+    """Whether it applies, and if not why, stands in the cart's notices. Unknown, ended and revoked codes are
+    refused alike; a client with many wrong ones is refused for a minute."""
+    settings = request.app.state.settings
+    client = request.client.host if request.client else ""
+    tries = RateLimitItemPerMinute(settings.wrong_codes_per_minute)
+    if not _wrong_codes.test(tries, client):
+        raise ProblemError(TOO_MANY_TRIES)
+    command = EnterCoupon(
+        cart_id=cart_id, code=body.code.upper(), coupons_max=settings.coupons_max, **_times(request)
+    )
+    try:
+        return await answered(request, command)
+    except Rejected as refused:
+        if isinstance(refused.reason, UnknownCoupon):
+            _wrong_codes.hit(tries, client)
+        raise
+
+
+@router.delete(
+    "/{cart_id}/coupons/{code}",
+    summary="Take a coupon out",
+    **documented(AnswerBody, created=False, key="none"),
+)
+async def remove_coupon(request: Request, cart_id: IdPath, code: CodePath) -> Response:
+    """What is not there needs no removing."""
+    return await answered(request, RemoveCoupon(cart_id=cart_id, code=code.upper(), **_times(request)))
+
+
+@router.put(
+    "/{cart_id}/delivery", summary="Choose a delivery", **documented(AnswerBody, created=False, key="none")
+)
+async def choose_delivery(request: Request, cart_id: IdPath, body: DeliveryBody) -> Response:
+    """Where it goes decides on tax and on what shipping costs. Of the postal code the cart keeps no more than
+    rules ask for."""
+    command = ChooseDelivery(
+        cart_id=cart_id,
+        country=body.country,
+        region=body.region,
+        postal_code=body.postal_code,
+        method_id=body.method_id,
+        pickup_point=body.pickup_point,
+        **_times(request),
+    )
+    return await answered(request, command)
+
+
+@router.put(
+    "/{cart_id}/gifts/{promotion_id}",
+    summary="Choose a gift",
+    **documented(AnswerBody, created=False, key="none"),
+)
+async def choose_gift(
+    request: Request, cart_id: IdPath, promotion_id: IdPath, body: GiftBody | None = None
+) -> Response:
+    """One of those that the promotion gives: the first where none is named."""
+    command = ChooseGift(
+        cart_id=cart_id, promotion_id=promotion_id, sku=(body or GiftBody()).sku, **_times(request)
+    )
+    return await answered(request, command)
+
+
+@router.delete(
+    "/{cart_id}/gifts/{promotion_id}",
+    summary="Decline a gift",
+    **documented(AnswerBody, created=False, key="none"),
+)
+async def decline_gift(request: Request, cart_id: IdPath, promotion_id: IdPath) -> Response:
+    """The promotion's gift is left out until it is chosen again."""
+    return await answered(request, DeclineGift(cart_id=cart_id, promotion_id=promotion_id, **_times(request)))
+
+
+@router.post("/{cart_id}/quote", summary="Quote a cart", **documented(AnswerBody, created=False, key="taken"))
+async def quote_cart(request: Request, cart_id: IdPath) -> Response:
+    """Every line takes the price of this moment, and holds it anew. The cart shows what it costs then."""
+    return await answered(request, QuoteCart(cart_id=cart_id, **_times(request)))
+
+
+def _times(request: Request) -> dict[str, datetime]:
+    """When the cart is priced, and until when new prices hold."""
+    now = datetime.now(UTC)
+    return {
+        "at": now,
+        "locked_until": now + timedelta(seconds=request.app.state.settings.price_lock_seconds),
+    }

@@ -44,11 +44,15 @@ class PaymentBody(Body):
 
 
 class CheckoutBody(Body):
-    """What an order needs beside its cart. `payment` may be left out where nothing is to be paid."""
+    """What an order needs beside its cart. `payment` may be left out where nothing is to be paid.
+
+    `total`: the most that the shopper agreed to; by default what the cart showed last.
+    """
 
     email: Email
     shipping_address: AddressBody
     payment: PaymentBody | None = None
+    total: MoneyBody | None = None
 
 
 class CancelBody(Body):

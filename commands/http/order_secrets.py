@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+_ADDRESS_DOMAIN = b"e-mail address\0"
 _DOMAIN = b"order secret\0"  # Nothing else that is hashed under the installation's secret begins so.
 
 
@@ -25,3 +26,9 @@ def hash_of(secret: str) -> str:
 def is_secret_of(installation_secret: bytes, order_id: str, given: str) -> bool:
     """Whether `given` is the order's secret; takes as long whatever is given."""
     return hmac.compare_digest(given.encode(), order_secret(installation_secret, order_id).encode())
+
+
+def address_hash(installation_secret: bytes, email: str) -> str:
+    """What an e-mail address is found by, without being stored: 32 hexadecimal digits."""
+    text = email.strip().casefold().encode()
+    return hmac.new(installation_secret, _ADDRESS_DOMAIN + text, "sha256").hexdigest()[:32]

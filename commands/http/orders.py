@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
+from aggregates.customers.shopper import guest_key
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder, PlaceOrder
 from commands.handlers.refunds import RefundOrder
@@ -77,6 +78,10 @@ async def check_out(
         payment_method=body.payment.means if body.payment else None,
         capture=settings.capture,
         placed_on=now.date(),
+        at=now,
+        locked_until=now + timedelta(seconds=settings.price_lock_seconds),
+        shopper=guest_key(order_secrets.address_hash(installation_secret, body.email)),
+        total=body.total.money() if body.total else None,
         expires_at=now + timedelta(seconds=settings.reservation_seconds),
     )
     answer = await outcome(request, command, keyed=True, step_seconds=wait_seconds(prefer))

@@ -32,6 +32,7 @@ SKU_MISMATCH = ProblemType("sku-mismatch", 409, "The body names another SKU than
 NEWS_REJECTED = ProblemType("news-rejected", 400, "The news is not signed by the gateway, or is unreadable.")
 CART_NOT_CHECKED_OUT = ProblemType("cart-not-checked-out", 409, "The cart has not become an order.")
 TOO_MANY_REQUESTS = ProblemType("too-many-requests", 429, "Too many requests. Try again in a minute.")
+TOO_MANY_TRIES = ProblemType("too-many-tries", 429, "Too many wrong codes. Try again in a minute.")
 GATEWAY_UNAVAILABLE = ProblemType("gateway-unavailable", 503, "The payment gateway is away. Try again.")
 BUSY = ProblemType("busy", 503, "Others kept changing what this command is about. Try again.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")

@@ -36,14 +36,15 @@ def documented(
     created: bool = True,
     key: Literal["taken", "required", "none"],
     parameters: Sequence[dict[str, Any]] = (),
+    statuses: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """A route's OpenAPI documentation: its key, its answers, its headers, its problems."""
+    """A route's OpenAPI documentation: its key, answers, headers and problems, also those of `statuses`."""
     answers: dict[int | str, Any] = {
         200: {"model": model, "description": "Done, or nothing to do", "headers": HEADERS},
     }
     if created:
         answers[201] = {"model": model, "description": "Made", "headers": HEADERS}
-    for status in (400, 401, 404, 405, 409, 413, 415, 422, 503):
+    for status in sorted((400, 401, 404, 405, 409, 413, 415, 422, 503, *statuses)):
         answers[status] = PROBLEM
     keyed = [] if key == "none" else [KEY_PARAMETER | {"required": key == "required"}]
     return {

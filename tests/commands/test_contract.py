@@ -33,7 +33,7 @@ from tests.gateways.stripe_objects import charge, event
 from tests.shop.facts import CODEC
 from tests.shop.http import CHECKOUT
 
-TOLD = Settings(postgres_url="postgresql:///not-used")
+TOLD = Settings(postgres_url="postgresql:///not-used", wrong_codes_per_minute=100_000)
 NOT_CALLED: Any = None
 WEBHOOK_SECRET = "whsec_contract"
 WEBHOOK = "POST /api/v1/payments/webhooks/stripe"
@@ -199,6 +199,21 @@ def by_coupon(client: httpx.Client) -> str:
     return promotion_id
 
 
+def gift_of(client: httpx.Client, sku: str) -> str:
+    """A promotion that gives the product away: its id."""
+    promotion_id = secrets.token_hex(4)
+    gift = {"promotion_id": promotion_id, "label": "A gift", "action": {"kind": "gift", "skus": [sku]}}
+    client.post("/promotions", json=gift | {"automatic": False}).raise_for_status()
+    return promotion_id
+
+
+def issued(client: httpx.Client) -> str:
+    """A coupon: its code."""
+    code = secrets.token_hex(4).upper()
+    client.post("/coupons", json={"code": code, "promotion_id": by_coupon(client)}).raise_for_status()
+    return code
+
+
 def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
     """What the operation is to be asked so that it succeeds in this shop: path parameters and body."""
     match label.partition("/api/v1")[2]:
@@ -231,6 +246,19 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
         case "/carts/{cart_id}/items/{sku}":
             sku, cart_id = fill_cart(client)
             return {"cart_id": cart_id, "sku": sku}, {"quantity": 3} if label.startswith("PUT") else None
+        case "/carts/{cart_id}/coupons":
+            return {"cart_id": fill_cart(client)[1]}, {"code": issued(client)}
+        case "/carts/{cart_id}/coupons/{code}":
+            return {"cart_id": fill_cart(client)[1], "code": "TEN"}, None
+        case "/carts/{cart_id}/delivery":
+            return {"cart_id": fill_cart(client)[1]}, {"country": "GB", "postal_code": "LS1 4AP"}
+        case "/carts/{cart_id}/gifts/{promotion_id}":
+            sku, cart_id = fill_cart(client)
+            promotion_id = gift_of(client, sku)
+            body = {"sku": sku} if label.startswith("PUT") else None
+            return {"cart_id": cart_id, "promotion_id": promotion_id}, body
+        case "/carts/{cart_id}/quote":
+            return {"cart_id": fill_cart(client)[1]}, None
         case "/carts/{cart_id}/checkout":
             return {"cart_id": fill_cart(client)[1]}, CHECKOUT
         case "/carts/{cart_id}/payment-action":

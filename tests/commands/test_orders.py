@@ -31,6 +31,7 @@ def test_an_order_is_placed_paid_sent_returned_and_refunded(log: EventLog, tmp_p
                 "cart.item_added",
                 "cart.cart_checked_out",
                 "orders.order_numbered",
+                "customers.order_counted",
                 "orders.order_placed",
                 "inventory.stock_reserved",
                 "inventory.stock_reserved",
@@ -75,12 +76,13 @@ def test_a_declined_card_cancels_the_order_and_frees_the_stock(log: EventLog, tm
             assert declined.status_code == 201
             story = names(shop.events())
             declined_at = story.index("PaymentDeclined")
-            assert story[declined_at - 3 : declined_at + 4] == [
+            assert story[declined_at - 3 : declined_at + 5] == [
                 "StepEnded",
                 "PaymentAttemptFailed",
                 "GatewayPaymentLinked",
                 "PaymentDeclined",
                 "OrderCanceled",
+                "OrderUncounted",
                 "ReservationReleased",
                 "StepBegun",  # which gives up what could still be paid at the gateway
             ]

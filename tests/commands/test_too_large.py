@@ -21,7 +21,7 @@ from event_store.errors import DecodingFailed, InvalidEntry
 from event_store.ids import new_id
 from event_store.memory.log import MemoryLog
 from event_store.records import EventLog
-from tests.shop.facts import CODEC, LIMITS, LOCKED_UNTIL
+from tests.shop.facts import ADDING, CODEC
 from tests.shop.http import key, open_shop
 
 LIMIT = 20_000
@@ -76,7 +76,7 @@ def read_many(cache: StateCache, command: ReadMany) -> Decision:
 
 
 def add(cart_id: str, sku: str = "MUG") -> AddItem:
-    return AddItem(cart_id=cart_id, sku=sku, quantity=1, limits=LIMITS, locked_until=LOCKED_UNTIL)
+    return AddItem(cart_id=cart_id, sku=sku, quantity=1, **ADDING)
 
 
 UNFIT: dict[str, Any] = {

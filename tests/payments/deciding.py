@@ -24,7 +24,7 @@ from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Decision
 from commands.loop.state_cache import Missing, StateCache
 from event_store.records import RecordedEvent
-from tests.shop.facts import ADDRESS, CODEC, EMAIL, LIMITS, LOCKED_UNTIL
+from tests.shop.facts import ADDING, ADDRESS, CODEC, EMAIL, PLACING
 
 ORDER = "d" * 32
 PI = "pi_1"
@@ -91,11 +91,10 @@ class Desk:
         )
         self.do(inventory.ReceiveStock(sku="TEA", quantity=units, reason="", source="first"))
         self.do(cart.OpenCart(cart_id=ORDER, currency="EUR"))
-        self.do(
-            cart.AddItem(cart_id=ORDER, sku="TEA", quantity=units, limits=LIMITS, locked_until=LOCKED_UNTIL)
-        )
+        self.do(cart.AddItem(cart_id=ORDER, sku="TEA", quantity=units, **ADDING))
         self.do(
             orders.PlaceOrder(
+                **PLACING,
                 cart_id=ORDER,
                 order_id=ORDER,
                 email=EMAIL,

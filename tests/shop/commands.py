@@ -31,7 +31,7 @@ from commands.processes.reservation_expiry import ReservationExpiry
 from event_store.codec import Codec
 from event_store.records import EventLog
 from event_store.retries import RetryPolicy
-from tests.shop.facts import ADDRESS, CODEC, EMAIL, LIMITS, LOCKED_UNTIL, NOON
+from tests.shop.facts import ADDING, ADDRESS, CODEC, EMAIL, NOON, PLACING
 from tests.shop.log import decoded
 
 ORDER = "d" * 32
@@ -124,11 +124,15 @@ class Shop:
         for sku, quantity in (("MUG", 2), ("PAN", 1)):
             await self.do(
                 cart.AddItem(
-                    cart_id=order_id, sku=sku, quantity=quantity, limits=LIMITS, locked_until=LOCKED_UNTIL
+                    cart_id=order_id,
+                    sku=sku,
+                    quantity=quantity,
+                    **ADDING,
                 )
             )
         await self.do(
             orders.PlaceOrder(
+                **PLACING,
                 cart_id=order_id,
                 order_id=order_id,
                 email=EMAIL,

@@ -42,6 +42,10 @@ CODEC = Codec(EVENT_TYPES)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMITS = Limits(lines_max=10, quantity_max=99)
 LOCKED_UNTIL = datetime(2030, 1, 1, tzinfo=UTC)
+ADDING: Mapping[str, Any] = {"limits": LIMITS, "at": NOON, "locked_until": LOCKED_UNTIL}
+"""What a command that adds an item has beside the item."""
+PLACING: Mapping[str, Any] = {"at": NOON, "locked_until": LOCKED_UNTIL, "shopper": "m-anna"}
+"""What a command that places an order has beside what it is about."""
 DAY = NOON.date()
 CART = "c" * 32
 EMAIL = "anna@example.org"

@@ -20,7 +20,8 @@ from aggregates.orders.events import Charge
 from aggregates.payments import payment
 from aggregates.payments.observation import observe
 from aggregates.payments.standing import RefundStanding, Standing
-from commands.quoting import price_for
+from aggregates.terms.terms import MAIN_TERMS
+from commands.quoting import offered
 from event_store.keys import new_subject_key
 from event_store.records import Appended, Entry, EventLog, EventReader, NewEvent
 from projections.engine.follower import Decoded
@@ -322,6 +323,7 @@ class Shop:
     def _sets(self, decision: Callable[..., Any], cart_id: str, sku: str, quantity: int) -> None:
         offer = self.state(product.stream(sku)).offer
         held = self.state(cart.stream(cart_id))
+        offer, price = offered(held, offer, max(1, quantity), self.state(MAIN_TERMS))
         self.record(
             self.decide(
                 decision,
@@ -329,7 +331,7 @@ class Shop:
                 sku=sku,
                 quantity=quantity,
                 offer=offer,
-                price=price_for(held, offer, quantity),
+                price=price,
                 locked_until=LOCKED_UNTIL,
                 limits=LIMITS,
             )

@@ -41,7 +41,7 @@ from event_store.retries import RetryPolicy
 from tests.importing.files import SMALL
 from tests.importing.files import run as import_invoices
 from tests.shop.commands import KEPT, Shop, eventually
-from tests.shop.facts import LIMITS, LOCKED_UNTIL, NOON
+from tests.shop.facts import ADDING, LIMITS, LOCKED_UNTIL, NOON, PLACING
 from tests.shop.gateways import Do, DyingGateway, WatchedGateway
 
 LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # Whoever lost a call is dead before it asks again.
@@ -100,11 +100,17 @@ class Recording:
         for sku, quantity in (("MUG", 3), ("PAN", 1)):
             await self.do(
                 cart.AddItem(
-                    cart_id=order_id, sku=sku, quantity=quantity, limits=LIMITS, locked_until=LOCKED_UNTIL
+                    cart_id=order_id,
+                    sku=sku,
+                    quantity=quantity,
+                    limits=LIMITS,
+                    at=NOON,
+                    locked_until=LOCKED_UNTIL,
                 )
             )
         await self.do(
             orders.PlaceOrder(
+                **PLACING,
                 cart_id=order_id,
                 order_id=order_id,
                 email=f"{name.replace(' ', '.')}@example.org",
@@ -234,9 +240,7 @@ async def loose_ends(it: Recording) -> None:
     """An open cart, a product that is sold no more, and orders that wait."""
     await it.do(cart.OpenCart(cart_id="c" * 40, currency="GBP"))
     for sku in ("GONE", "MUG"):
-        await it.do(
-            cart.AddItem(cart_id="c" * 40, sku=sku, quantity=1, limits=LIMITS, locked_until=LOCKED_UNTIL)
-        )
+        await it.do(cart.AddItem(cart_id="c" * 40, sku=sku, quantity=1, **ADDING))
     await it.do(catalog.DelistProduct(sku="GONE", reason="out of fashion"))
     price = catalog.NewPrice(sku="MUG", currency="GBP", tiers=((1, Decimal("4.75")),))
     await it.do(catalog.ChangePrice(price=price, now=NOON, schedule_id="s"))

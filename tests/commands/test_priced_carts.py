@@ -1,0 +1,198 @@
+"""Carts and orders under rules of sale: what they cost, what holds a quoted price, what is claimed and
+given back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aggregates.cart.events import CartPriced
+from aggregates.orders.events import OrderPlaced
+from event_store.memory.log import MemoryLog
+from projections.views import cart as cart_view
+from tests.projections.memory_views import MemoryView
+from tests.shop.http import CHECKOUT, Shop, key, open_shop
+from tests.shop.log import decoded
+
+MARKET = {"market_id": "uk", "countries": ["GB"], "currencies": ["GBP"], "tax_pricing": "inclusive"}
+VAT = {
+    "area_id": "GB",
+    "country": "GB",
+    "rates": [{"tax_category": "standard", "components": [{"name": "VAT", "percent": 20}]}],
+}
+POST = {
+    "method_id": "post",
+    "label": "Royal Mail",
+    "tiers": [{"price": {"GBP": 395}}],
+    "free_from": {"GBP": 5000},
+}
+TEN = {
+    "promotion_id": "ten",
+    "label": "10 % off",
+    "automatic": False,
+    "action": {"kind": "percent_off", "percent": 10},
+}
+
+
+async def rules(shop: Shop, **of_each: Any) -> None:
+    """Defines them, in this order, by the routes' last part."""
+    for path, bodies in of_each.items():
+        for body in bodies:
+            defined = await shop.post(f"/{path.replace('_', '-')}", body)
+            assert defined.status_code in (200, 201), defined.text
+
+
+async def opened(shop: Shop, market: str = "main", **items: int) -> str:
+    """A cart of the market with these items."""
+    cart_id: str = (await shop.post("/carts", {"currency": "GBP", "market": market})).json()["id"]
+    for sku, quantity in items.items():
+        added = await shop.post(f"/carts/{cart_id}/items", {"sku": sku, "quantity": quantity})
+        assert added.status_code == 201, added.text
+    return cart_id
+
+
+def shown(shop: Shop, cart_id: str) -> Any:
+    """The cart's document, as JSON."""
+    view = MemoryView(cart_view.VIEW)
+    view.apply(decoded(shop.log))
+    return msgspec.json.decode(view.documents[cart_id])
+
+
+def test_a_cart_shows_discount_tax_and_shipping_and_its_order_has_them(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            await rules(
+                shop,
+                markets=[MARKET],
+                tax_areas=[VAT],
+                shipping_methods=[POST],
+                promotions=[TEN],
+                coupons=[{"code": "TEN-OFF", "promotion_id": "ten"}],
+            )
+            cart_id = await opened(shop, "uk", MUG=3)
+            entered = await shop.post(f"/carts/{cart_id}/coupons", {"code": "ten-off"})
+            assert entered.status_code == 200, entered.text
+            delivery = {"country": "GB", "postal_code": "N1 1AA", "method_id": "post"}
+            sent = await shop.client.put(f"/api/v1/carts/{cart_id}/delivery", json=delivery)
+            assert sent.status_code == 200, sent.text
+            cart = shown(shop, cart_id)
+            assert cart["total"] == {"amount": 3095, "currency": "GBP"}
+            assert [(one["kind"], one["amount"]["amount"]) for one in cart["charges"]] == [
+                ("discount", -300),
+                ("shipping", 395),
+            ]
+            assert [(one["group"], one["amount"]["amount"], one["inside"]) for one in cart["taxes"]] == [
+                ("GB/standard", 516, True)
+            ]
+            (line,) = cart["lines"]
+            assert (line["discount"]["amount"], line["net"]["amount"]) == (300, 2700)
+            assert cart["coupons"] == [{"code": "TEN-OFF", "promotion_id": "ten"}]
+            answer = await shop.checkout(cart_id)
+            assert answer.status_code == 201, answer.text
+            (placed,) = [one for one in shop.events() if isinstance(one, OrderPlaced)]
+            assert placed.total.amount == 3095
+            assert placed.total.amount == sum(one.amount.amount for one in placed.tenders)
+            assert placed.lines[0].paid.amount + placed.shipping.paid == 3095
+            assert placed.explanation.terms == 4
+            assert placed.context.destination.country == "GB"
+            assert "N1" not in str(placed.context)
+
+    asyncio.run(scenario())
+
+
+def test_a_plain_cart_has_no_event_beside_its_items(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            await shop.product("MUG", units=9)
+            await rules(shop, promotions=[TEN])
+            cart_id = await opened(shop, MUG=2)
+            assert not [one for one in shop.events() if isinstance(one, CartPriced)]
+            assert shown(shop, cart_id)["total"]["amount"] == 2598
+
+    asyncio.run(scenario())
+
+
+def test_a_discount_that_ended_meanwhile_is_a_refusal_that_shows_the_difference(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            await rules(shop, promotions=[TEN | {"automatic": True}])
+            cart_id = await opened(shop, MUG=1)
+            assert shown(shop, cart_id)["total"]["amount"] == 900
+            await shop.post("/promotions/ten/end", {"reason": "over"})
+            refused = await shop.checkout(cart_id)
+            assert refused.status_code == 409
+            problem = refused.json()
+            assert problem["type"] == "/problems/total-changed"
+            assert (problem["quoted"]["amount"], problem["total"]["amount"]) == (900, 1000)
+            assert problem["differences"] == [
+                {"kind": "discount", "label": "10 % off", "from": -100, "to": 0}
+            ]
+            agreed = CHECKOUT | {"total": {"amount": 1000, "currency": "GBP"}}
+            placed = await shop.post(f"/carts/{cart_id}/checkout", agreed, **key())
+            assert placed.status_code == 201, placed.text
+
+    asyncio.run(scenario())
+
+
+def test_a_single_use_is_claimed_by_one_order_and_free_again_when_that_is_given_up(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            await rules(
+                shop,
+                promotions=[TEN | {"uses_max": 1}],
+                coupons=[{"code": "ONCE", "promotion_id": "ten", "uses_max": 1}],
+            )
+            first, second = await opened(shop, MUG=1), await opened(shop, MUG=1)
+            for cart_id in (first, second):
+                await shop.post(f"/carts/{cart_id}/coupons", {"code": "ONCE"})
+            order_id = (await shop.checkout(first)).json()["id"]
+            refused = await shop.checkout(second)
+            assert refused.status_code == 409, refused.text
+            canceled = await shop.post(f"/orders/{order_id}/cancel", {})
+            assert canceled.status_code == 200, canceled.text
+            placed = await shop.checkout(second)
+            assert placed.status_code == 201, placed.text
+            third = await opened(shop, MUG=1)
+            used_up = await shop.post(f"/carts/{third}/coupons", {"code": "ONCE"})
+            assert used_up.json()["type"] == "/problems/coupon-used-up"
+
+    asyncio.run(scenario())
+
+
+def test_a_gift_comes_goes_and_may_be_declined(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=2100)
+            await shop.product("CUP", units=1, pence=750)
+            gift = {
+                "promotion_id": "cup",
+                "label": "A cup",
+                "action": {"kind": "gift", "skus": ["CUP"]},
+                "conditions": [{"kind": "amount_at_least", "amount": {"GBP": 4000}}],
+            }
+            await rules(shop, promotions=[gift])
+            cart_id = await opened(shop, MUG=1)
+            assert [line["sku"] for line in shown(shop, cart_id)["lines"]] == ["MUG"]
+            await shop.client.put(f"/api/v1/carts/{cart_id}/items/MUG", json={"quantity": 2})
+            cart = shown(shop, cart_id)
+            assert [(line["sku"], line["net"]["amount"]) for line in cart["lines"]] == [
+                ("MUG", 4200),
+                ("CUP", 0),
+            ]
+            assert cart["total"]["amount"] == 4200
+            await shop.client.delete(f"/api/v1/carts/{cart_id}/gifts/cup")
+            assert [line["sku"] for line in shown(shop, cart_id)["lines"]] == ["MUG"]
+            await shop.client.put(f"/api/v1/carts/{cart_id}/gifts/cup", json={"sku": "CUP"})
+            assert len(shown(shop, cart_id)["lines"]) == 2
+            placed = await shop.checkout(cart_id)
+            assert placed.status_code == 201, placed.text
+            (order,) = [one for one in shop.events() if isinstance(one, OrderPlaced)]
+            assert [(line.sku, line.paid.amount) for line in order.lines] == [("MUG", 4200), ("CUP", 0)]
+
+    asyncio.run(scenario())
