@@ -118,6 +118,22 @@ def test_what_is_got_may_be_something_else_than_what_is_bought() -> None:
     assert off(action, line("a", "5.00")) == {"a": 500}
 
 
+def test_rewards_of_several_units_of_something_else_are_earned_set_by_set() -> None:
+    action = buy_get(2, 3, buy=skus("a"), get=skus("b"), spread="rewarded")
+    assert off(action, line("a", "5.00", 5), line("b", "1.00", 10)) == {"a": 2500, "b": 400}
+
+
+def test_part_of_a_reward_needs_as_many_bought_units_as_all_of_it() -> None:
+    action = buy_get(2, 2, buy=skus("c"), get=skus("b", "c"))
+    assert off(action, line("c", "5.00"), line("b", "3.00")) == {"c": 500, "b": 300}
+
+
+def test_no_more_bought_units_bear_a_reward_than_have_earned_it() -> None:
+    action = buy_get(1, 1, buy=skus("a", "c"), get=skus("b", "c"))
+    lines = [line("c", "5.00"), line("b", "3.00"), line("a", "9.00", 10)]
+    assert off(action, *lines) == {"c": 500 - 154, "b": 300 - 92, "a": 9000 - 554}
+
+
 def test_units_that_are_both_bought_and_got_count_once() -> None:
     """Buy an a or b, get a b or c: b is the cheapest, so a earns b, and a second a earns c."""
     action = buy_get(1, 1, buy=skus("a", "b"), get=skus("b", "c"), spread="rewarded")

@@ -445,6 +445,24 @@ def test_a_gift_is_shipped_like_any_line() -> None:
 # Free delivery
 
 
+def test_what_is_told_is_the_most_that_a_condition_lacks() -> None:
+    free = promotion(
+        "free",
+        Action(kind="shipping_percent", percent=WHOLE),
+        at_least(1),
+        at_least(1320),
+        at_least(1100),
+    )
+    outcome = priced(A10, free, method=post("GBP", 300))
+    assert [(one.kind, one.rule, one.amount) for one in outcome.notices] == [("free_delivery", "free", 320)]
+
+
+def test_nothing_is_told_of_free_delivery_that_is_used_up() -> None:
+    free = promotion("free", Action(kind="shipping_percent", percent=WHOLE), at_least(1))
+    outcome = priced(A10, free, method=post("GBP", 300), left={"free": Left(uses=0)})
+    assert outcome.notices == ()
+
+
 def test_how_much_more_makes_delivery_free_is_told() -> None:
     free = promotion("free", Action(kind="shipping_percent", percent=WHOLE), at_least(1320))
     outcome = priced(A10, free, method=post("GBP", 300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -137,6 +138,7 @@ def test_delivery_is_free_from_the_amount_on(amount: int, free: bool) -> None:
     if free:
         assert found.step is not None
         assert (found.step.rate, found.step.amount, found.step.shares) == ("free from 50.00", 0, {})
+        assert found.step.base == 0
 
 
 def test_what_costs_nothing_anyway_cannot_become_free() -> None:
@@ -388,6 +390,25 @@ def test_a_market_lists_no_methods_for_other_countries() -> None:
     assert [one.method for one in methods_for(compiled, context(None, GB))] == [FREE]
 
 
+def test_tiers_without_the_currency_are_passed_over_wherever_they_stand() -> None:
+    euros = {"EUR": 100}
+    method = ShippingMethod(
+        method_id="parcel",
+        label="",
+        by="amount",
+        tiers=(
+            ShippingTier(price=euros | gbp(1), from_amount=euros),
+            ShippingTier(price=gbp(300), from_amount=gbp(0)),
+        ),
+    )
+    found = quoted(terms(method), context(), amount=5000)
+    assert found is not None and found.rate == 300
+    stepped = ShippingTier(price=euros | gbp(500), step=500, step_price={"EUR": 10})
+    cheap = ShippingTier(price=euros | gbp(300), at_least=0)
+    found = quoted(terms(replace(method, by="weight_grams", tiers=(stepped, cheap))), context())
+    assert found is not None and found.rate == 300
+
+
 def test_what_does_not_reach_a_destination_is_left_out_wherever_it_stands() -> None:
     usa = ShippingMethod(method_id="a-usa", label="", zones=(Zone(country="US"),))
     dear = ShippingMethod(method_id="b-dear", label="", tiers=(ShippingTier(price={"EUR": 1}),))
@@ -428,6 +449,7 @@ NAMED = Terms(
     tax_areas={
         "sf": TaxArea(area_id="sf", country="US", postal_prefixes=("941", "94")),
         "gb": TaxArea(area_id="gb", country="GB"),
+        "fr": TaxArea(area_id="fr", country="FR", postal_prefixes=("7",)),
     },
     shipping_methods={"parcel": ISLANDS},
 )
@@ -446,6 +468,7 @@ NAMED = Terms(
         ("GB", "IM1 1AA", "IM"),
         ("GB", "94110", None),
         ("DE", "94110", None),
+        ("FR", "75001", "7"),
     ],
 )
 def test_a_postal_code_is_kept_as_the_longest_beginning_that_a_rule_names(

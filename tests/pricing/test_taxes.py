@@ -221,6 +221,27 @@ def test_case_18_reverse_charge_takes_off_the_tax_that_was_inside() -> None:
 BY_COUNTRY = market("inclusive_by_country", reference_area="reference")
 
 
+def test_of_rates_that_overlap_the_one_that_started_last_counts() -> None:
+    always, later = rate("20"), rate("10", starts_on=date(2026, 1, 1))
+    ended = rate("30", starts_on=date(2025, 1, 1), ends_on=date(2026, 6, 1))
+    rules = Terms(markets={"main": market()}, tax_areas={"GB": area("GB", later, always, ended)})
+    for rates in ((later, always, ended), (always, ended, later), (ended, later, always)):
+        rules.tax_areas["GB"] = area("GB", *rates)
+        outcome = tax([line("a", 1100)], None, compile_taxes(rules), context())
+        assert outcome.tax["a"] == 100
+
+
+def test_components_of_one_name_are_summed() -> None:
+    both = TaxRate(tax_category="standard", components=(component("10"), component("5")))
+    rules = Terms(markets={"main": market("exclusive")}, tax_areas={"GB": area("GB", both)})
+    (total,) = tax([line("a", 1000)], None, compile_taxes(rules), context()).totals
+    assert (total.amount, total.components) == (150, {"VAT": 150})
+
+
+def test_what_a_provider_is_asked_has_32_digits() -> None:
+    assert len(digest([line("a", 1000)], None, context())) == 32
+
+
 def by_country(reference: str, due: str) -> Terms:
     return terms(area("reference", rate(reference), country="NL"), area("there", rate(due)), where=BY_COUNTRY)
 
