@@ -20,7 +20,10 @@ router = APIRouter(tags=["health"])
 ReadyPosition = Callable[[], int | None]
 """The position that every view must have reached: the head as it stood at start. None: not known yet."""
 
-VIEWS = ("product", "inventory", "cart", "order", "customer_orders", "sales", "bestsellers")
+VIEWS = (
+    *("product", "inventory", "cart", "order", "customer_orders", "sales", "bestsellers"),
+    *("coupon", "batch_coupons", "coupon_batches"),
+)
 """The views in Redis that this API answers from."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.responses import Response
 
 from deploy.edge.problems import (
     INTERNAL_ERROR,
@@ -75,6 +76,8 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     shapes.InventoryDocument,
     shapes.CartDocument,
     shapes.OrderDocument,
+    shapes.CouponDocument,
+    shapes.CouponBatchDocument,
     Bestseller,
     DashboardDay,
     FacetValue,
@@ -101,6 +104,18 @@ def documented_list(
         properties["facets"] = {"type": "object", "additionalProperties": values}
     schema = {"type": "object", "required": sorted(properties), "properties": properties}
     return _answers(schema, (*_EVERYWHERE, *_PAGED, *problems))
+
+
+def documented_csv(*problems: ProblemType) -> dict[str, Any]:
+    """The answers of a route that streams rows of text, which bear no tag."""
+    headers = {"Daybook-View-Position": _HEADERS["Daybook-View-Position"]}
+    content = {"text/csv": {"schema": {"type": "string"}}}
+    found = {"description": "Found", "headers": headers, "content": content}
+    return {
+        "responses": {200: found, **problem_answers(*_EVERYWHERE, *problems)},
+        "response_model": None,
+        "response_class": Response,
+    }
 
 
 def documented_days() -> dict[str, Any]:

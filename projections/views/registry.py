@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from projections.views import bestsellers, cart, catalog, customer_orders, inventory, orders, sales
+from projections.views import (
+    bestsellers,
+    cart,
+    catalog,
+    coupon_batches,
+    coupons,
+    customer_orders,
+    inventory,
+    orders,
+    sales,
+)
 from projections.views.view import View
 
 VIEWS: tuple[View, ...] = (
@@ -13,4 +23,7 @@ VIEWS: tuple[View, ...] = (
     customer_orders.VIEW,
     sales.VIEW,
     bestsellers.VIEW,
+    coupons.VIEW,
+    coupons.BATCH_VIEW,
+    coupon_batches.VIEW,
 )

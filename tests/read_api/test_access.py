@@ -16,6 +16,7 @@ from deploy.local.query_process import build_query_process_app
 from event_store.memory.log import MemoryLog
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
+from tests.read_api.test_coupons import batch_of
 from tests.shop.facts import placed
 from tests.shop.views import ViewShop
 
@@ -27,6 +28,12 @@ MINE, OLD, NONE = ("/api/v1/orders/mine", "/api/v1/orders/old", "/api/v1/orders/
 OPERATORS = (
     "/api/v1/customers/anna/orders",
     "/api/v1/customers/nobody/orders?limit=x",
+    "/api/v1/coupons/X-1",
+    "/api/v1/coupons/X-2",
+    "/api/v1/coupon-batches/b",
+    "/api/v1/coupon-batches/c",
+    "/api/v1/coupon-batches/b.csv",
+    "/api/v1/coupon-batches/c.csv",
     "/api/v1/dashboards/sales",
     "/api/v1/dashboards/sales?from=yesterday",
     "/api/v1/events",
@@ -47,6 +54,7 @@ def served(shop: ViewShop, settings: QuerySettings, token: str | None) -> Iterat
         placed("mine", "MUG", customer_id="anna", secret_hash=mine),
         placed("other", "MUG", secret_hash=hashlib.sha256(OTHER.encode()).hexdigest()),
         placed("old", "MUG", customer_id="anna"),
+        *batch_of("X-1"),
     )
     told = settings.model_copy(update={"operator_token": token})
     app = behind_the_edge(build_query_process_app(told, MemoryLog()), EdgeSettings(), methods=("GET", "HEAD"))
@@ -146,7 +154,7 @@ def test_an_import_sees_the_views_catch_up_where_it_is_told_the_token(
         wait_for_views(str(guarded.base_url), position=5, moved=seen.append)
     monkeypatch.setenv("DAYBOOK_OPERATOR_TOKEN", TOKEN)
     wait_for_views(str(guarded.base_url), position=5, moved=seen.append)
-    assert seen == [5]
+    assert seen == [9]
 
 
 def test_without_a_token_all_is_open(open_to_all: httpx.Client) -> None:

@@ -17,6 +17,7 @@ from deploy.edge.settings import EdgeSettings
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
+from tests.read_api.test_coupons import batch_of
 from tests.shop.facts import added, opened, placed
 from tests.shop.views import ViewShop
 
@@ -25,7 +26,10 @@ EXPECTED = {"expected-statuses": ["2xx", "304", "400", "404", "410", "412"]}
 CHECKED = SchemathesisConfig.from_dict({"checks": {"positive_data_acceptance": EXPECTED}})
 
 
-THERE = {"sku": "MUG", "cart_id": "c" * 32, "order_id": "o", "customer_id": "a"}
+THERE = {
+    **{"sku": "MUG", "cart_id": "c" * 32, "order_id": "o", "customer_id": "a"},
+    **{"code": "X-1", "batch_id": "b"},
+}
 """What the shop of these tests has, by the names of path parameters."""
 
 
@@ -37,7 +41,7 @@ def in_path(operation: APIOperation[Any, Any, Any, Any]) -> list[Any]:
 def document(shop: ViewShop, query_settings: QuerySettings) -> Iterator[BaseSchema]:
     """The document as it is served, by an API over a shop that has something of everything."""
     shop.lists("MUG", "CUP")
-    shop.happens(opened(), added("MUG", 1), placed("o", "MUG", 2, customer_id="a"))
+    shop.happens(opened(), added("MUG", 1), placed("o", "MUG", 2, customer_id="a"), *batch_of("X-1"))
     quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
     app = build_query_app(quick, ready_position=lambda: 0)
     with running(behind_the_edge(app, EdgeSettings(operator_token=None), methods=["GET", "HEAD"])) as address:
@@ -71,4 +75,4 @@ def test_every_operation_does_what_the_document_says(
             error.add_note(f"{operation.method} {operation.path}")
             raise
         checked += 1
-    assert checked == (9 if mode.is_negative else 12)
+    assert checked == (12 if mode.is_negative else 15)
