@@ -50,6 +50,11 @@ def test_tiers_by_line_look_at_the_units_of_each_line(units: tuple[int, int], le
     assert tuple(off(action, *lines).values()) == left
 
 
+def test_below_all_tiers_nothing_comes_off() -> None:
+    action = Action(kind="percent", tiers=(ActionTier(quantity=2, percent=PERCENT),))
+    assert off(action, line("a", "100000.00")) == {"a": 10_000_000}
+
+
 def test_tiers_by_selection_look_at_all_selected_units() -> None:
     action = Action(kind="percent", tiers=TIERS, tiers_by="selection", selector=skus("a", "b"))
     many = line("c", "1.00", 50)
