@@ -32,7 +32,17 @@ from deploy.edge.tracing import Tracing
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
 from projections.documents.tantivy_reader import TantivyReader
-from read_api import bestsellers, cart, catalog, coupons, dashboards, health, inventory, orders
+from read_api import (
+    bestsellers,
+    cart,
+    catalog,
+    coupons,
+    dashboards,
+    health,
+    inventory,
+    orders,
+    price_history,
+)
 from read_api.health import ReadyPosition
 from read_api.openapi import install_openapi
 from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
@@ -86,7 +96,17 @@ def build_query_app(
     app = new_api("Daybook queries", DESCRIPTION, lifespan)
     app.state.stores = stores
     app.state.ready_position = ready_position
-    for context in (catalog, bestsellers, cart, orders, inventory, coupons, dashboards, health):
+    for context in (
+        catalog,
+        price_history,
+        bestsellers,
+        cart,
+        orders,
+        inventory,
+        coupons,
+        dashboards,
+        health,
+    ):
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
     app.include_router(health_router, dependencies=[Depends(refuse_unknown_parameters)])
     _answer_errors(app)

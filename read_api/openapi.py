@@ -73,6 +73,7 @@ class Bestseller(shapes.ProductDocument, kw_only=True):
 
 _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     shapes.ProductDocument,
+    shapes.PriceHistoryDocument,
     shapes.InventoryDocument,
     shapes.CartDocument,
     shapes.OrderDocument,

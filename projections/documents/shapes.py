@@ -26,6 +26,50 @@ class UnitPrice(msgspec.Struct, omit_defaults=True):
     exact: str | None = None
 
 
+class PriceTier(msgspec.Struct, omit_defaults=True):
+    """A unit's price from a quantity on."""
+
+    start: int = msgspec.field(name="from")
+    amount: int
+    currency: str
+    exact: str | None = None
+
+
+class ListPrice(msgspec.Struct):
+    """A product's prices on a list that is for everybody; kind is override or sale."""
+
+    list_id: str
+    kind: str
+    currency: str
+    label: str
+    tax_included: bool
+    priority: int
+    tiers: list[PriceTier]
+
+
+class PricePoint(msgspec.Struct):
+    """What one unit cost from a moment on, in minor units; null: it had no price from then on."""
+
+    since: datetime = msgspec.field(name="from")
+    amount: int | None
+
+
+class PriceSeries(msgspec.Struct):
+    """What one unit cost on a list for everybody, in one currency, from the first moment known on."""
+
+    list_id: str
+    currency: str
+    points: list[PricePoint]
+
+
+class PriceHistoryDocument(msgspec.Struct):
+    """What one unit of a product cost, by list and currency."""
+
+    sku: str
+    series: list[PriceSeries]
+    position: int
+
+
 class VariantDocument(msgspec.Struct):
     """One buyable form of a product."""
 
@@ -34,7 +78,12 @@ class VariantDocument(msgspec.Struct):
 
 
 class ProductDocument(msgspec.Struct):
-    """The product page. A SKU that has stock but was never listed has no document in answers."""
+    """The product page. A SKU that has stock but was never listed has no document in answers.
+
+    `price` is what everybody pays for one unit in the market `main`; `was` what it would be without the sale;
+    `prior_price`, where it has fallen, the lowest in the 30 days before that; `prices` those of every list
+    that is for everybody; `price_points` what `price` was in the last 30 days before it changed.
+    """
 
     sku: str
     title: str
@@ -49,6 +98,10 @@ class ProductDocument(msgspec.Struct):
     position: int
     on_hand: int = 0
     reserved: int = 0
+    was: UnitPrice | None = None
+    prior_price: Money | None = None
+    prices: list[ListPrice] = []
+    price_points: list[PricePoint] = []
 
 
 class InventoryDocument(msgspec.Struct):

@@ -37,7 +37,8 @@ def index_document(product: IndexedProduct) -> tantivy.Document:
     for name, value in page.attributes.items():
         document.add_text("attribute", f"{name}{ATTRIBUTE_SEPARATOR}{value}")
         document.add_text("attribute_words", value)
-    document.add_text("currency", page.price.currency)
+    for currency in dict.fromkeys((page.price.currency, *(price.currency for price in page.prices))):
+        document.add_text("currency", currency)
     document.add_unsigned("price", min(max(page.price.amount, 0), _U64_MAX))
     document.add_unsigned("listed", product.listed)
     document.add_boolean("in_stock", page.available > 0)

@@ -16,12 +16,10 @@ from aggregates.catalog.events import (
     ProductRevised,
 )
 from aggregates.inventory.events import InventoryEvent
-from aggregates.kernel import UnitPrice
-from aggregates.pricing.rules import BASE
 from event_store.records import RecordedEvent
 from projections.documents.shapes import ProductDocument, VariantDocument
-from projections.views.amounts import unit_price
 from projections.views.inventory import STOCK_EVENTS, moved
+from projections.views.public_prices import price
 from projections.views.view import DocumentView
 
 LISTED = "listed"
@@ -53,16 +51,10 @@ def evolve(
             document.seller = event.seller
             document.variants = [VariantDocument(event.sku, event.title)]
             if isinstance(event, ProductListed):
-                document.price = unit_price(event.price)
                 document.status = LISTED
-        case PriceChanged(list=price_list, currency=currency, tiers=tiers):
-            own = document.price
-            if price_list.list_id == BASE and (own is None or own.currency == currency):
-                document.price = unit_price(UnitPrice(tiers[0][1], currency))
-        case PriceWithdrawn(list_id=list_id, currency=currency):
-            own = document.price
-            if list_id == BASE and own is not None and own.currency == currency:
-                document.price = None
+                price(document, event, recorded.valid_at)
+        case PriceChanged() | PriceWithdrawn():
+            price(document, event, recorded.valid_at)
         case PriceScheduled() | PriceScheduleCanceled():
             pass
         case ProductDelisted():
@@ -94,7 +86,7 @@ def _unlisted(sku: str, position: int) -> ProductDocument:
 
 VIEW = DocumentView(
     name="product",
-    model=3,
+    model=4,
     shape=ProductDocument,
     events=frozenset(get_args(CatalogEvent)) | STOCK_EVENTS,
     facts=facts,

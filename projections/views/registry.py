@@ -11,12 +11,14 @@ from projections.views import (
     customer_orders,
     inventory,
     orders,
+    price_history,
     sales,
 )
 from projections.views.view import View
 
 VIEWS: tuple[View, ...] = (
     catalog.VIEW,
+    price_history.VIEW,
     inventory.VIEW,
     cart.VIEW,
     orders.VIEW,

@@ -11,7 +11,7 @@ from event_store.records import RecordedEvent
 from projections.documents.shapes import ProductDocument
 from projections.views import catalog
 
-MODEL = 2
+MODEL = 3
 """The number of this read model: another shape, fold or index field is another number."""
 
 
