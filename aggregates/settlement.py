@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aggregates.kernel import Money, OrderId
 from aggregates.orders.events import RefundedLine, amount_of_withdrawn
-from aggregates.orders.order import Order, Refund, with_refunds
+from aggregates.orders.order import Order, Refund, paid_beside_lines, with_refunds
 from aggregates.payments.events import OwedChanged, ProcessEvent, RefundRequest, StepBegun
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import LOST, Process
@@ -108,7 +108,7 @@ def _earned(sold: Order, process: Process) -> int:
     credited = sold.refunded_amount + sum(refund.amount.amount for refund in under_way)
     earned = sold.placed.total.amount - withdrawn
     if any(line.unsent for line in lines):
-        charges = sum(charge.amount.amount for charge in sold.placed.charges) if sold.units_fulfilled else 0
+        charges = paid_beside_lines(sold.placed) if sold.units_fulfilled else 0
         earned = min(earned, max(0, sum(line.sent_amount for line in lines) + charges))
     return max(0, earned - (credited - withdrawn))
 

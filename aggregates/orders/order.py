@@ -89,7 +89,7 @@ class Line:
     @property
     def sent_amount(self) -> int:
         """What the units sent are worth, in minor units."""
-        return self.ordered.line_total.amount * self.fulfilled // self.ordered.quantity
+        return self.ordered.paid.amount * self.fulfilled // self.ordered.quantity
 
     def fulfil(self, quantity: int) -> None:
         """Counts units as sent. Logs of before have some that were refunded too: those were not withdrawn."""
@@ -111,7 +111,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """An amount to give back and the part of it that each line bears; charges bear the rest."""
+    """An amount to give back and the part of it that each line bears; shipping or charges bear the rest."""
 
     amount: Money
     lines: tuple[RefundedLine, ...]
@@ -349,6 +349,12 @@ def placed_order(order: Order, order_id: OrderId) -> OrderPlaced:
     if order.placed is None:
         raise Rejected(UnknownOrder(order_id))
     return order.placed
+
+
+def paid_beside_lines(placed: OrderPlaced) -> int:
+    """What is paid beside the lines, in minor units: shipping; or where no line has a part in them, all
+    charges, below zero where they are discounts."""
+    return placed.total.amount - sum(line.paid.amount for line in placed.lines)
 
 
 def with_refunds(order: Order, refunds: Sequence[Refund]) -> dict[LineId, Line]:

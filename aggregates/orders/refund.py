@@ -3,6 +3,9 @@
 A refund is planned when it is asked for and booked when the money has gone back; between the two it is
 under way, and the next plan counts it as gone. Of the units it covers, those that came back are refunded
 first; the others, as far as they were not sent, are withdrawn: they are not sent any more.
+
+A line is worth what was paid for it. Where an order was priced by rules of sale, its lines and its shipping
+bear all of its total, so every refund is shared among them, and none gets back more than was paid for it.
 """
 
 from __future__ import annotations
@@ -10,19 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_EVEN, Decimal
 
 from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected, WrongCurrency, allocate
 from aggregates.orders.events import (
     Charge,
     CreditNoteLine,
     OrderEvent,
-    OrderPlaced,
     OrderRefunded,
     RefundedLine,
 )
 from aggregates.orders.fulfilment import Asked, TooManyUnits, UnknownLine, units_of
-from aggregates.orders.order import Line, Order, Refund, placed_order, with_refunds
+from aggregates.orders.order import Line, Order, Refund, paid_beside_lines, placed_order, with_refunds
+from aggregates.pricing.refunds import Refundable, refund_amount
+from aggregates.pricing.rules import SHIPPING
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,9 @@ def plan_refund(
 ) -> Refund:
     """How much goes back, and for what.
 
-    Lines alone: their units' share of the line totals, so that refunding a line unit by unit gives its
-    exact total. An amount alone: that much, borne by no line. Both: the amount, shared among the lines in
+    Lines alone: their units' share of what was paid for them, so that refunding a line unit by unit gives
+    exactly that. An amount alone: shared by what is left of each line and of shipping; borne by no line
+    where the order was not priced by rules. Both: the amount, shared among the lines in
     proportion, and never more than they are worth. Neither: all that remains, charges included, and shared
     where amounts alone left less than the lines are worth; so is whatever comes to all that remains and
     would leave units to send: what is paid back completely is not sent.
@@ -63,13 +67,13 @@ def plan_refund(
     remaining = placed.total - order.refunded
     for refund in under_way:
         remaining -= refund.amount
-    if order.canceled or not order.confirmed or remaining.amount == 0:
+    if order.canceled or not order.confirmed or remaining.amount <= 0:
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     if amount is not None and amount.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=amount.currency, expected=placed.currency))
-    all_of_it = Refund(amount=remaining, lines=_rest_of(lines_left, remaining, _charges_total(placed)))
+    all_of_it = Refund(amount=remaining, lines=_rest_of(lines_left, remaining, paid_beside_lines(placed)))
     if lines is None:
-        planned = all_of_it if amount is None else Refund(amount=amount, lines=())
+        planned = all_of_it if amount is None else share_amount(order, amount, under_way=under_way)
     else:
         units = units_of(
             lines_left,
@@ -87,6 +91,24 @@ def plan_refund(
     if planned.amount == remaining and _leaves_units_to_send(order, [*under_way, planned]):
         planned = all_of_it
     return _with_withdrawn_units(planned, lines_left)
+
+
+def share_amount(order: Order, amount: Money, *, under_way: Sequence[Refund] = ()) -> Refund:
+    """An amount for no units: shared by what is left of each line and of shipping, as far as it goes; borne
+    by no line where the order was not priced by rules."""
+    assert order.placed is not None
+    if order.placed.explanation is None:
+        return Refund(amount=amount, lines=())
+    left = _refundables(order, under_way)
+    shares = refund_amount(left, min(amount.amount, sum(one.left for one in left)))
+    return Refund(
+        amount=amount,
+        lines=tuple(
+            RefundedLine(line_id=one.target, quantity=0, amount=Money(one.amount, amount.currency))
+            for one in shares
+            if one.target in order.lines
+        ),
+    )
 
 
 def leaves_nothing(order: Order, refund: Refund) -> bool:
@@ -119,6 +141,8 @@ def book_refund(
     remaining = placed.total - order.refunded
     if refund.amount > remaining:
         raise Rejected(RefundTooLarge(order_id=order_id, asked=refund.amount, remaining=remaining))
+    if placed.explanation is not None:
+        _require_left(order, refund, order_id)
     return (
         OrderRefunded(
             order_id=order_id,
@@ -147,11 +171,13 @@ def credited_lines(order: Order, refund: Refund) -> tuple[CreditNoteLine, ...]:
 def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charge, ...]:
     """The part of a refund that no line bears: the order's own charges if it is all of them, else one sum."""
     assert order.placed is not None
-    beside = refund.amount - Money.sum((line.amount for line in refund.lines), refund.amount.currency)
+    beside = Money(_beside_lines(refund), refund.amount.currency)
     if beside.amount == 0:
         return ()
-    by_lines = sum(line.refunded_amount for line in order.lines.values())
-    if beside == _charges_total(order.placed) and order.refunded_amount == by_lines:
+    if order.placed.explanation is not None:
+        shipping = order.placed.shipping
+        return (Charge(kind="shipping", label=label if shipping is None else shipping.label, amount=beside),)
+    if beside.amount == paid_beside_lines(order.placed) and not _refunded_beside_lines(order):
         return order.placed.charges
     return (Charge(kind="manual", label=label, amount=beside),)
 
@@ -179,7 +205,7 @@ def _of_lines(
     amount: Money | None,
     currency: str,
 ) -> Refund:
-    worth = {line_id: _share(lines[line_id], quantity) for line_id, quantity in units.items()}
+    worth = {line_id: _refundable(lines[line_id]).worth(quantity) for line_id, quantity in units.items()}
     remaining = Money(sum(worth.values()), currency)
     if amount is None:
         shares = [Money(part, currency) for part in worth.values()]
@@ -196,29 +222,51 @@ def _of_lines(
     )
 
 
-def _share(line: Line, quantity: int) -> int:
-    """Minor units for `quantity` more units, counted from the first: all shares sum to the line total."""
-    total, ordered = line.ordered.line_total.amount, line.ordered.quantity
-    share = _part(total, line.refunded + quantity, ordered) - _part(total, line.refunded, ordered)
-    return max(0, min(share, total - line.refunded_amount))
+def _refundable(line: Line) -> Refundable:
+    sold = line.ordered
+    return Refundable(
+        sold.line_id, sold.paid.amount, sold.tax.amount, sold.quantity, line.refunded, line.refunded_amount
+    )
 
 
-def _part(total: int, units: int, of: int) -> int:
-    return int((Decimal(total * units) / of).to_integral_value(ROUND_HALF_EVEN))
+def _refundables(order: Order, under_way: Sequence[Refund] = ()) -> list[Refundable]:
+    """The lines, and shipping as a line of one unit, with what is booked and `under_way` of each."""
+    assert order.placed is not None
+    found = [_refundable(line) for line in with_refunds(order, under_way).values()]
+    shipping = order.placed.shipping
+    if shipping is not None:
+        refunded = _refunded_beside_lines(order) + sum(_beside_lines(refund) for refund in under_way)
+        found.append(Refundable(SHIPPING, shipping.paid, shipping.tax, refunded=refunded))
+    return found
 
 
-def _rest_of(lines: Mapping[LineId, Line], remaining: Money, charges: Money) -> tuple[RefundedLine, ...]:
-    worth = [line.ordered.line_total.amount - line.refunded_amount for line in lines.values()]
+def _require_left(order: Order, refund: Refund, order_id: OrderId) -> None:
+    """Refuses more for a line, or for shipping, than is left of what was paid for it."""
+    parts = {part.line_id: part.amount.amount for part in refund.lines}
+    parts[SHIPPING] = _beside_lines(refund)
+    left = {SHIPPING: 0} | {one.target: one.left for one in _refundables(order)}
+    for target, amount in parts.items():
+        if amount > left[target]:
+            currency = refund.amount.currency
+            raise Rejected(RefundTooLarge(order_id, Money(amount, currency), Money(left[target], currency)))
+
+
+def _beside_lines(refund: Refund) -> int:
+    return refund.amount.amount - sum(part.amount.amount for part in refund.lines)
+
+
+def _refunded_beside_lines(order: Order) -> int:
+    return order.refunded_amount - sum(line.refunded_amount for line in order.lines.values())
+
+
+def _rest_of(lines: Mapping[LineId, Line], remaining: Money, charges: int) -> tuple[RefundedLine, ...]:
+    worth = [line.ordered.paid.amount - line.refunded_amount for line in lines.values()]
     shares = [Money(part, remaining.currency) for part in worth]
     beside = remaining.amount - sum(worth)
-    if beside < 0 and beside != charges.amount:
+    if beside < 0 and beside != charges:
         shares = allocate(remaining, worth)
     rest = (
         RefundedLine(line_id=line_id, quantity=line.ordered.quantity - line.refunded, amount=share)
         for (line_id, line), share in zip(lines.items(), shares, strict=True)
     )
     return tuple(line for line in rest if line.quantity or line.amount.amount)
-
-
-def _charges_total(placed: OrderPlaced) -> Money:
-    return Money.sum((charge.amount for charge in placed.charges), placed.currency)

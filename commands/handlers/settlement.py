@@ -26,7 +26,7 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.standing import RefundStanding, Standing, join
 from aggregates.payments.steps import begin_capture, begin_look, begin_void, give_up_holds, is_done, undo
-from aggregates.settlement import due, in_parts, owe, refund_of
+from aggregates.settlement import due, in_parts, owe, refund_of, refunds_under_way
 from commands.handlers.cancellation import cancel
 from commands.handlers.credit_notes import book, note_for
 from commands.loop.decision import AwaitedStep, Decision
@@ -241,8 +241,10 @@ class Account:
         if made.reference in sold.refunds or sold.canceled or sold.placed is None:
             return
         amount = Money(made.amount, currency)
+        # What is under way for a line is not to be taken by a share of this.
+        under_way = () if sold.placed.explanation is None else refunds_under_way(self.steps)
         try:
-            planned = refund.plan_refund(sold, order_id=self.order_id, amount=amount)
+            planned = refund.plan_refund(sold, order_id=self.order_id, amount=amount, under_way=under_way)
         except Rejected:
             self._book_amount(amount, made.reference, on)
         else:
@@ -254,7 +256,7 @@ class Account:
         remaining = order.placed_order(sold, self.order_id).total - sold.refunded
         if sold.canceled or remaining.amount <= 0:
             return
-        self._book(Refund(amount=min(amount, remaining), lines=()), note, on, reason=BY_GATEWAY)
+        self._book(refund.share_amount(sold, min(amount, remaining)), note, on, reason=BY_GATEWAY)
 
     def _drain(self, parked: GatewayNewsParked, on: date) -> None:
         """Takes in what was told before anybody knew the order."""

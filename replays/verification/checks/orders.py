@@ -124,7 +124,7 @@ class OrdersCheck:
         self._bears(recorded, event.number, event.order_id, number.order_stream(digits))
         self._orders[event.order_id] = OrderBook(
             total=event.total,
-            discount=max(0, sum(line.line_total.amount for line in event.lines) - event.total.amount),
+            discount=max(0, sum(line.paid.amount for line in event.lines) - event.total.amount),
             to_send={intern(line.line_id): line.quantity for line in event.lines},
             sent={},
             skus={intern(line.line_id): intern(line.sku) for line in event.lines if event.cart_id},
