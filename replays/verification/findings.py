@@ -13,7 +13,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that cannot be so in books that nobody harmed.
 
     `rule` is a stable name: table, position, version, decoding, time, journal, stream, stock, order, payment,
-    command.
+    price, limit, command.
     """
 
     rule: str

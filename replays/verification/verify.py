@@ -17,12 +17,14 @@ from aggregates.cart import cart
 from aggregates.cart.events import CartEvent
 from aggregates.catalog import product
 from aggregates.catalog.events import CatalogEvent
+from aggregates.customers import shopper
+from aggregates.customers.events import ShopperEvent
 from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory import stock
 from aggregates.inventory.events import InventoryEvent
 from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, order
-from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent
+from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent, OrderPlaced
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import (
     BalanceReconciled,
@@ -37,9 +39,13 @@ from aggregates.payments.events import (
     ProcessEvent,
     StepBegun,
 )
+from aggregates.promotions import coupon, uses
+from aggregates.promotions.events import CouponEvent, UseEvent
+from aggregates.terms.events import TermsEvent
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
 from event_store.records import EventReader, RecordedEvent
+from replays.verification.checks.claims import ClaimsCheck
 from replays.verification.checks.commands import CommandCheck
 from replays.verification.checks.gateway import GatewayCheck
 from replays.verification.checks.inventory import InventoryCheck
@@ -47,6 +53,7 @@ from replays.verification.checks.log import LogCheck
 from replays.verification.checks.orders import OrdersCheck
 from replays.verification.checks.payments import PaymentsCheck
 from replays.verification.checks.personal import PERSONAL_TYPES, PersonalCheck
+from replays.verification.checks.prices import PricesCheck, RulesOfSale
 from replays.verification.findings import Finding, Report, at
 from replays.verification.reading import pages, read_ahead
 
@@ -81,6 +88,9 @@ _STREAM_OF: dict[type, tuple[StreamKind, str]] = {
     GatewayPaymentForeign: (gateway.payment_stream, "gateway_reference"),
     GatewayNewsFetched: (gateway.news_stream, "gateway"),
     BalanceReconciled: (gateway.reconciliation_stream, "gateway"),
+    **dict.fromkeys(get_args(CouponEvent), (coupon.stream, "code")),
+    **dict.fromkeys(get_args(UseEvent), (uses.stream, "promotion_id")),
+    **dict.fromkeys(get_args(ShopperEvent), (shopper.stream, "shopper")),
 }
 """The kind of an event's stream, and the field that names it there; a number's event has no such field."""
 
@@ -113,6 +123,8 @@ class _Verification:
         self._stock = InventoryCheck(self._report)
         self._orders = OrdersCheck(self._report)
         self._payments = PaymentsCheck(self._report, self._orders, log, codec)
+        self._rules_of_sale = RulesOfSale(self._report)
+        self._prices = PricesCheck(log, codec, self._rules_of_sale, self._report)
         self._rules = self._rules_by_type()
 
     def run(self, progress: Progress) -> Verified:
@@ -143,6 +155,7 @@ class _Verification:
             for recorded in page.events:
                 self._see(recorded)
             self._reading("subject_keys", self._personal.check_page)
+            self._reading("events", self._prices.check_page)
             self._reading("commands", partial(self._log_check.check_journal, page.journal))
             self._events += len(page.events)
             progress(page.events[-1].position, head)
@@ -176,10 +189,12 @@ class _Verification:
         """By class of events: how its stream is named, and what else is checked of it."""
         orders, payments, command = self._orders, self._payments, self._commands
         from_gateway = GatewayCheck(self._report)
+        claims = ClaimsCheck(self._rules_of_sale, self._report)
         personal = self._personal.see
         checks: dict[type, tuple[Check, ...]] = {
             **dict.fromkeys(get_args(InventoryEvent), (self._stock.see, command.see_stock)),
             **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
+            OrderPlaced: (orders.see, command.see_order, self._prices.see),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
             **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
             **dict.fromkeys(get_args(PaymentEvent), (payments.see, from_gateway.see_payment)),
@@ -187,6 +202,10 @@ class _Verification:
             **dict.fromkeys(get_args(ProcessEvent), (payments.see_process,)),
             StepBegun: (payments.see_process, command.see_step),
             **dict.fromkeys(get_args(GatewayEvent), (from_gateway.see,)),
+            **dict.fromkeys(get_args(TermsEvent), (self._rules_of_sale.see,)),
+            **dict.fromkeys(get_args(CouponEvent), (claims.see_coupon,)),
+            **dict.fromkeys(get_args(UseEvent), (claims.see_use,)),
+            **dict.fromkeys(get_args(ShopperEvent), (claims.see_shopper,)),
         }
         checks |= {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
         classes = [event_type.cls for event_type in EVENT_TYPES]

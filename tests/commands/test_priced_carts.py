@@ -4,16 +4,20 @@ given back."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from aggregates.cart.events import CartPriced
 from aggregates.orders.events import OrderPlaced
 from event_store.memory.log import MemoryLog
 from projections.views import cart as cart_view
+from replays.verification.verify import verify
 from tests.projections.memory_views import MemoryView
+from tests.shop.facts import CODEC
 from tests.shop.http import CHECKOUT, Shop, key, open_shop
 from tests.shop.log import decoded
 
@@ -35,6 +39,16 @@ TEN = {
     "automatic": False,
     "action": {"kind": "percent_off", "percent": 10},
 }
+
+
+@pytest.fixture
+def log() -> Iterator[MemoryLog]:
+    """A log that verification finds nothing wrong with in the end: every order priced again, for one."""
+    written = MemoryLog()
+    yield written
+    found: list[str] = []
+    verify(written, CODEC, report=lambda finding: found.append(str(finding)))
+    assert found == []
 
 
 async def rules(shop: Shop, **of_each: Any) -> None:
@@ -61,9 +75,11 @@ def shown(shop: Shop, cart_id: str) -> Any:
     return msgspec.json.decode(view.documents[cart_id])
 
 
-def test_a_cart_shows_discount_tax_and_shipping_and_its_order_has_them(tmp_path: Path) -> None:
+def test_a_cart_shows_discount_tax_and_shipping_and_its_order_has_them(
+    log: MemoryLog, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        async with open_shop(MemoryLog(), tmp_path) as shop:
+        async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG", units=9, pence=1000)
             await rules(
                 shop,
@@ -104,9 +120,9 @@ def test_a_cart_shows_discount_tax_and_shipping_and_its_order_has_them(tmp_path:
     asyncio.run(scenario())
 
 
-def test_a_plain_cart_has_no_event_beside_its_items(tmp_path: Path) -> None:
+def test_a_plain_cart_has_no_event_beside_its_items(log: MemoryLog, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with open_shop(MemoryLog(), tmp_path) as shop:
+        async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG", units=9)
             await rules(shop, promotions=[TEN])
             cart_id = await opened(shop, MUG=2)
@@ -116,9 +132,11 @@ def test_a_plain_cart_has_no_event_beside_its_items(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_discount_that_ended_meanwhile_is_a_refusal_that_shows_the_difference(tmp_path: Path) -> None:
+def test_a_discount_that_ended_meanwhile_is_a_refusal_that_shows_the_difference(
+    log: MemoryLog, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        async with open_shop(MemoryLog(), tmp_path) as shop:
+        async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG", units=9, pence=1000)
             await rules(shop, promotions=[TEN | {"automatic": True}])
             cart_id = await opened(shop, MUG=1)
@@ -139,9 +157,11 @@ def test_a_discount_that_ended_meanwhile_is_a_refusal_that_shows_the_difference(
     asyncio.run(scenario())
 
 
-def test_a_single_use_is_claimed_by_one_order_and_free_again_when_that_is_given_up(tmp_path: Path) -> None:
+def test_a_single_use_is_claimed_by_one_order_and_free_again_when_that_is_given_up(
+    log: MemoryLog, tmp_path: Path
+) -> None:
     async def scenario() -> None:
-        async with open_shop(MemoryLog(), tmp_path) as shop:
+        async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG", units=9, pence=1000)
             await rules(
                 shop,
@@ -165,9 +185,9 @@ def test_a_single_use_is_claimed_by_one_order_and_free_again_when_that_is_given_
     asyncio.run(scenario())
 
 
-def test_a_gift_comes_goes_and_may_be_declined(tmp_path: Path) -> None:
+def test_a_gift_comes_goes_and_may_be_declined(log: MemoryLog, tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with open_shop(MemoryLog(), tmp_path) as shop:
+        async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG", units=9, pence=2100)
             await shop.product("CUP", units=1, pence=750)
             gift = {
