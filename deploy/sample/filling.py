@@ -1,4 +1,4 @@
-"""Filling a shop with the sample: products, stock and weeks of orders, each step once."""
+"""Filling a shop with the sample: products, stock, rules of sale and weeks of orders, each step once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from aggregates.catalog.events import PriceChanged
 from aggregates.catalog.product import stream as product_stream
 from aggregates.inventory.events import StockReceived
 from aggregates.inventory.stock import stream as stock_stream
 from aggregates.orders.order import Order
 from aggregates.orders.order import stream as order_stream
+from aggregates.promotions.coupon import stream as coupon_stream
+from aggregates.terms.terms import MAIN_TERMS, TermsState
 from commands.handlers.registry import HANDLERS
 from commands.importing.online_retail.handlers import IMPORT_HANDLERS
 from commands.importing.online_retail.identity import Identity
@@ -23,6 +26,7 @@ from commands.loop.state_cache import StateCache
 from deploy.sample.orders import ORDERS, first_day_before, opening_stock, sample_orders
 from deploy.sample.planning import listing, number_of, record, undo
 from deploy.sample.products import SampleProduct, sample_products
+from deploy.sample.rules import COUPON, DOLLARS, are_own, missing_rules
 from deploy.sample.unpaid import SAMPLE_HANDLERS
 from event_store.codec import Codec
 from event_store.records import EventLog, EventReader
@@ -41,6 +45,9 @@ class Existing:
     listed: set[str]  # SKUs
     received: set[str]  # SKUs
     first_day: date | None
+    terms: TermsState
+    priced: set[str]  # SKUs that had a price in dollars once, or are not on sale any more
+    has_coupon: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +83,11 @@ def find_existing(
     """Reads what the shop holds of the sample. Raises StoreUnavailable."""
     cache = StateCache(codec)
     ids = {number: identity.order(number) for number in map(number_of, range(1, ORDERS + 1))}
-    streams = [order_stream(order_id) for order_id in ids.values()]
+    streams = [MAIN_TERMS, coupon_stream(COUPON.code)]
+    streams += [order_stream(order_id) for order_id in ids.values()]
     for product in products:
         streams += [product_stream(product.sku), stock_stream(product.sku)]
-    first_day, received = None, set()
+    first_day, received, priced = None, set(), set()
     for stream, history in log.read_streams(streams).items():
         cache.load(stream, history)
         for recorded in history:
@@ -87,11 +95,18 @@ def find_existing(
             if isinstance(event, StockReceived) and event.source == OPENING:
                 received.add(event.sku)
                 first_day = recorded.valid_at.date() + timedelta(days=1)
+            elif isinstance(event, PriceChanged) and event.list.list_id == DOLLARS.list_id:
+                priced.add(event.sku)
+    states = {each.sku: cache.state(product_stream(each.sku)) for each in products}
+    priced |= {sku for sku, state in states.items() if state.facts is not None and not state.on_sale}
     return Existing(
         orders={number: cache.state(order_stream(order_id)) for number, order_id in ids.items()},
-        listed={each.sku for each in products if cache.state(product_stream(each.sku)).facts is not None},
+        listed={sku for sku, state in states.items() if state.facts is not None},
         received=received,
         first_day=first_day,
+        terms=cache.state(MAIN_TERMS),
+        priced=priced,
+        has_coupon=cache.state(coupon_stream(COUPON.code)).issued is not None,
     )
 
 
@@ -108,6 +123,10 @@ def missing_steps(identity: Identity, existing: Existing, *, today: date) -> Ite
         if sku not in existing.received:
             receipt = ReceiveOpeningStock(sku=sku, quantity=quantity, reason="opening stock", source=OPENING)
             yield Step(receipt, opening)
+    if not are_own(existing.terms):
+        unpriced = [product for product in products if product.sku not in existing.priced]
+        for command in missing_rules(existing.terms, unpriced, has_coupon=existing.has_coupon, at=opening):
+            yield Step(command, opening)
     steps = []
     for order in orders:
         state = existing.orders[number_of(order.nth)]

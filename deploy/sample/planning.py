@@ -35,6 +35,7 @@ def listing(product: SampleProduct) -> ListIfNew:
         attributes=product.attributes,
         price=UnitPrice.of(Money(product.pence, CURRENCY)),
         seller=SELLER,
+        tax_category=product.tax_category,
     )
 
 

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from aggregates.pricing.rules import STANDARD
+
 FILE = Path(__file__).with_name("products.csv")
+FOOD = "food"
+"""The tax category of what is eaten and drunk, sweets left out."""
+FOODS = ("Pantry > Tea and coffee", "Pantry > Spreads", "Pantry > Oils and salt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,11 @@ class SampleProduct:
     category: str
     pence: int
     attributes: Mapping[str, str]
+
+    @property
+    def tax_category(self) -> str:
+        """What its tax goes by."""
+        return FOOD if self.category in FOODS else STANDARD
 
     @property
     def department(self) -> str:

@@ -5,14 +5,35 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from aggregates.catalog.events import PriceChanged
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
 from aggregates.orders.events import CreditNoteIssued, OrderCanceled, OrderPlaced
+from aggregates.pricing.context import Context, PricedLine, Traits
+from aggregates.pricing.explanation import Priced
+from aggregates.pricing.price import price
+from aggregates.promotions.events import CouponIssued
+from aggregates.terms.terms import MAIN_TERMS, TermsState
+from commands.handlers.registry import HANDLERS
+from commands.handlers.terms import (
+    DefineMarket,
+    DefineShippingMethod,
+    EndPriceList,
+    EndPromotion,
+    RetireTaxArea,
+)
+from commands.loop.decision import Actor
+from commands.loop.decision import Context as HandlingContext
+from commands.loop.handling import Handling
+from commands.loop.state_cache import StateCache
 from deploy.sample.filling import fill_shop
 from deploy.sample.orders import FREE_SHIPPING_PENCE, WEEKS, sample_orders
 from deploy.sample.products import sample_products
@@ -23,8 +44,10 @@ from tests.importing.faults import FailingLog
 from tests.importing.files import SMALL, run
 from tests.shop.facts import CODEC
 from tests.shop.log import events, events_of
+from tests.terms.samples import BRITAIN
 
 TODAY = date(2026, 3, 1)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def fill(log: EventLog, today: date = TODAY) -> int:
@@ -131,3 +154,74 @@ def test_the_sample_and_a_real_shops_books_go_together(log: EventLog, tmp_path: 
     fill(log)
     assert run(log, SMALL, tmp_path).account.adds_up
     assert fill(log) == 0
+
+
+def submit(log: EventLog, *commands: Any) -> None:
+    async def handle() -> None:
+        context = HandlingContext(actor=Actor("operator", "test"), channel="api")
+        async with Handling(log, CODEC, HANDLERS, deadline_seconds=30) as handling:
+            for command in commands:
+                await handling.handle(command, context)
+
+    asyncio.run(handle())
+
+
+def rules_of(log: EventLog) -> TermsState:
+    cache = StateCache(CODEC)
+    cache.load(MAIN_TERMS, log.read_streams([MAIN_TERMS])[MAIN_TERMS])
+    state: TermsState = cache.state(MAIN_TERMS)
+    return state
+
+
+def price_of(terms: TermsState, market: str, currency: str, quantity: int) -> Priced:
+    """A cart of six mugs and a tea at 10.00 each, to go nowhere yet."""
+    lines = [
+        PricedLine(
+            line_id=str(nth),
+            sku=sku,
+            quantity=quantity,
+            list_id="base",
+            tiers=((1, Decimal("10.00")),),
+            traits=Traits(category=category),
+        )
+        for nth, (sku, category) in enumerate((("MUG", "Kitchen > Mugs"), ("TEA", "Pantry > Tea and coffee")))
+    ]
+    return price(lines, terms.compiled, Context(market=market, currency=currency, at=NOON))
+
+
+def test_the_rules_of_sale_are_there_and_concern_their_own_markets_alone(log: EventLog) -> None:
+    fill(log)
+    terms = rules_of(log)
+    assert set(terms.rules.markets) == {"uk", "us"}
+    assert len(terms.rules.shipping_methods) == 3
+    assert len({promotion.action.kind for promotion in terms.rules.promotions.values()}) == 5
+    assert price_of(terms, "uk", "GBP", 6).total == 12_000 - 2_000 - 500
+    plain = price_of(terms, "main", "GBP", 6)
+    assert (plain.total, plain.charges, plain.notices, plain.gifts) == (12_000, (), (), ())
+    dollars = [event for event in events_of(log, PriceChanged) if event.currency == "USD"]
+    assert len({event.sku for event in dollars}) == 200
+    assert not any(event.list.tax_included for event in dollars)
+    assert [event.code for event in events_of(log, CouponIssued)] == ["WELCOME10"]
+
+
+def test_a_rule_that_an_operator_ended_or_changed_stays_so(log: EventLog) -> None:
+    fill(log)
+    terms = rules_of(log)
+    dearer = replace(terms.rules.shipping_methods["uk-post"], free_from={"GBP": 9_000})
+    submit(
+        log,
+        EndPromotion(promotion_id="chocolate", reason="sold out"),
+        RetireTaxArea(area_id="us-ca"),
+        EndPriceList(list_id="us-dollars"),
+        DefineShippingMethod(method=dearer),
+    )
+    head = log.head()
+    assert fill(log) == 0
+    assert log.head() == head
+
+
+def test_a_shop_with_rules_of_its_own_is_left_without_the_samples(log: EventLog) -> None:
+    submit(log, DefineMarket(market=BRITAIN))
+    fill(log)
+    assert set(rules_of(log).rules.markets) == {BRITAIN.market_id}
+    assert not rules_of(log).rules.promotions

@@ -46,6 +46,7 @@ def handle_list_if_new(cache: StateCache, command: ListIfNew) -> Decision:
                     attributes=dict(command.attributes),
                     price=command.price,
                     seller=command.seller,
+                    tax_category=command.tax_category,
                 ),
             ),
         )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from aggregates.kernel import LineId, Money, OrderId, Sku, UnitPrice
 from aggregates.orders.events import Charge, RefundedLine
 from aggregates.orders.order import Purchase
+from aggregates.pricing.rules import STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class ListIfNew:
     attributes: Mapping[str, str]
     price: UnitPrice
     seller: str = "main"
+    tax_category: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
