@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,22 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a shop that random requests may do anything to."""
+    with serving(tmp_path_factory.mktemp("contract")) as base:
+        yield base
+
+
+@pytest.fixture
+def new_shop(tmp_path: Path) -> Iterator[str]:
+    """The API of a shop to which nothing was done: rules of sale that somebody defined would concern every
+    cart."""
+    with serving(tmp_path) as base:
+        yield base
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
     """A command API on a port of this machine, with one product that random requests can meet."""
-    folder: Path = tmp_path_factory.mktemp("contract")
     log = MemoryLog()
     handling = Handling(log, CODEC, HANDLERS)
 
@@ -319,16 +333,16 @@ OPERATIONS = {operation.label: operation for operation, _ in CASES}
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_every_operation_succeeds_as_documented(label: str, address: str) -> None:
+def test_every_operation_succeeds_as_documented(label: str, new_shop: str) -> None:
     operation = OPERATIONS[label]
-    with httpx.Client(base_url=f"{address}/api/v1", timeout=30) as client:
+    with httpx.Client(base_url=f"{new_shop}/api/v1", timeout=30) as client:
         path_parameters, body = successful(client, label)
     given = {"body": body, "media_type": "application/json"} if body is not None else {}
     headers = key()
     if label == WEBHOOK:
         headers["Stripe-Signature"] = sign(body, WEBHOOK_SECRET, datetime.now(UTC))
     case = operation.Case(path_parameters=path_parameters, headers=headers, **given)
-    response = case.call_and_validate(base_url=address)
+    response = case.call_and_validate(base_url=new_shop)
     assert response.status_code in {200, 201}, response.text
 
 
