@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,6 +133,13 @@ def test_the_rest_of_a_group_says_what_kept_it_out() -> None:
     assert outcome(1) == {"q": "better_in_group"}
     assert outcome(5000) == {"q": "conditions"}
     assert outcome(1, q=0) == {"q": "used_up"}
+
+
+def test_the_worse_of_a_group_says_so_and_not_the_better() -> None:
+    better = promotion("p", action("percent", percent=EIGHTH), group="g")
+    worse = promotion("q", action("percent", percent=1000), group="g")
+    assert why_not(priced(GOODS, better, worse)) == {"q": "better_in_group"}
+    assert why_not(priced(GOODS, better, replace(worse, priority=200))) == {"q": "better_in_group"}
 
 
 def test_a_ninth_exclusive_is_not_tried_and_neither_is_a_tenth() -> None:
