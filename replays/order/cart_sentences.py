@@ -22,12 +22,14 @@ from aggregates.cart.events import (
     ShippingQuoted,
     TaxQuoted,
 )
-from aggregates.kernel import Sku, UnitPrice
-from replays.order.words import price_in_words, units
+from aggregates.kernel import Money, Sku, UnitPrice
+from replays.order.words import money_in_words, price_in_words, units
 
 
-def cart_sentence(event: CartEvent, titles: Mapping[Sku, str]) -> str:  # noqa: PLR0911, PLR0912 - one per event
-    """One sentence; what it says of a product bears its title."""
+def cart_sentence(  # noqa: PLR0911, PLR0912 - one per event
+    event: CartEvent, titles: Mapping[Sku, str], currency: str
+) -> str:
+    """One sentence; what it says of a product bears its title. `currency`: the cart's."""
     match event:
         case CartOpened(currency=currency, customer_id=customer):
             return f"A cart was opened in {currency}" + (f" for customer {customer}." if customer else ".")
@@ -58,8 +60,9 @@ def cart_sentence(event: CartEvent, titles: Mapping[Sku, str]) -> str:  # noqa: 
             return f"{provider} said what tax is due ({reference})."
         case ShippingQuoted(provider=provider, reference=reference):
             return f"{provider} said what shipping costs ({reference})."
-        case CartPriced(terms=terms):
-            return f"The cart was priced by version {terms} of the rules."
+        case CartPriced(terms=terms, total=total):
+            rules = f"by version {terms} of the rules" if terms else "as the sum of its lines"
+            return f"The cart was priced {rules}: {money_in_words(Money(total, currency))} in all."
         case CartCheckedOut(order_id=order_id):
             return f"The cart was checked out and became order {order_id}."
         case _:

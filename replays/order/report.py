@@ -27,7 +27,7 @@ class NotYet(Exception):  # noqa: N818 - not a fault
 def in_words(history: Sequence[HistoryEvent], cut: Cut) -> str:
     """The order's state, then its story. Raises NotYet."""
     counted, document = _as_of(history, cut)
-    return "\n".join([*_state_in_words(document, cut), *_story(counted)])
+    return "\n".join([*_state_in_words(document, cut), *_story(counted, document.currency)])
 
 
 def in_json(history: Sequence[HistoryEvent], cut: Cut) -> str:
@@ -103,7 +103,7 @@ def _money(amount: Any) -> str:
     return money_in_words(Money(amount.amount, amount.currency))
 
 
-def _story(events: Sequence[HistoryEvent]) -> Iterator[str]:
+def _story(events: Sequence[HistoryEvent], currency: str) -> Iterator[str]:
     """By command, each with its actor and its time, in the log's order."""
     titles = titles_of(moment.event for moment in events)
     for _, group in groupby(events, key=lambda moment: moment.recorded.command_id):
@@ -111,7 +111,7 @@ def _story(events: Sequence[HistoryEvent]) -> Iterator[str]:
         yield ""
         yield _heading(chapter[0])
         for moment in chapter:
-            yield from _lines(moment, titles)
+            yield from _lines(moment, titles, currency)
 
 
 def _heading(moment: HistoryEvent) -> str:
@@ -125,9 +125,9 @@ def _heading(moment: HistoryEvent) -> str:
     return f"{when}  {name}, by {_actor(recorded.actor)}, channel {moment.command.channel}"
 
 
-def _lines(moment: HistoryEvent, titles: Titles) -> Iterator[str]:
+def _lines(moment: HistoryEvent, titles: Titles, currency: str) -> Iterator[str]:
     kind = moment.recorded.stream.partition("-")[0]
-    sentence, *details = describe(moment.event, titles)
+    sentence, *details = describe(moment.event, titles, currency)
     yield f"  {moment.recorded.position:>9}  {_KINDS.get(kind, kind):<11}  {sentence}"
     for detail in details:
         yield f"{'':26}{detail}"

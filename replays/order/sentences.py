@@ -34,6 +34,7 @@ from aggregates.payments.events import GatewayEvent, PaymentEvent, ProcessEvent
 from replays.order.cart_sentences import cart_sentence, named
 from replays.order.moments import format_time
 from replays.order.payment_sentences import describe_gateway, describe_payment, describe_process
+from replays.order.price_sentences import explained
 from replays.order.words import money_in_words, price_in_words, units, why
 
 Titles = Mapping[Sku, str]
@@ -52,8 +53,9 @@ def titles_of(events: Iterable[Any]) -> dict[Sku, str]:
     return titles
 
 
-def describe(event: Any, titles: Titles) -> list[str]:
-    """What happened: one sentence, and below it a line for each thing it was about."""
+def describe(event: Any, titles: Titles, currency: str) -> list[str]:
+    """What happened to an order in this currency: one sentence, and below it a line for each thing it was
+    about."""
     match event:
         case OrderPlaced():
             words = _placed(event)
@@ -62,7 +64,7 @@ def describe(event: Any, titles: Titles) -> list[str]:
         case OrderConfirmed() | OrderCanceled() | LinesFulfilled() | LinesReturned() | OrderRefunded():
             words = _order(event, titles)
         case _ if isinstance(event, CartEvent):
-            words = [cart_sentence(event, titles)]
+            words = [cart_sentence(event, titles, currency)]
         case _ if isinstance(event, PaymentEvent):
             words = [describe_payment(event)]
         case _ if isinstance(event, ProcessEvent):
@@ -78,7 +80,10 @@ def _placed(event: OrderPlaced) -> list[str]:
     buyer = f"customer {event.customer_id}" if event.customer_id else "a guest"
     lines = [f"Order {event.number} was placed by {buyer}: {money_in_words(event.total)} in all."]
     lines += [_ordered(line) for line in event.lines]
-    lines += [_charged(charge) for charge in event.charges]
+    if event.explanation is None:
+        lines += [_charged(charge) for charge in event.charges]
+    else:
+        lines += explained(event, event.explanation)
     if event.email is not None:
         lines.append(f"to be told at {event.email}")
     if (address := event.shipping_address) is not None:
@@ -149,7 +154,10 @@ def _refunded(line: RefundedLine) -> str:
 
 def _ordered(line: OrderLine) -> str:
     price = price_in_words(line.unit_price)
-    return f"{line.quantity:,} × {line.title} ({line.sku}) at {price} = {money_in_words(line.line_total)}"
+    words = f"{line.quantity:,} × {line.title} ({line.sku}) at {price} = {money_in_words(line.line_total)}"
+    if line.paid != line.line_total:
+        words += f", {money_in_words(line.paid)} paid"
+    return words + (f", a gift of {line.gift_of}" if line.gift_of else "")
 
 
 def _charged(charge: Charge) -> str:

@@ -175,7 +175,7 @@ def test_all_news_of_the_order_are_told_also_what_waited_and_what_changed_nothin
     ],
 )
 def test_words_say_how(event: Any, words: str) -> None:
-    assert describe(event, {}) == [words]
+    assert describe(event, {}, "GBP") == [words]
 
 
 @pytest.mark.parametrize("kind", [*get_args(PaymentEvent), *get_args(ProcessEvent), *get_args(GatewayEvent)])
@@ -187,5 +187,5 @@ def test_every_event_has_a_sentence_of_its_own(kind: type, full: bool) -> None:
         for each in fields(kind)
         if isinstance(value := getattr(event, each.name), Money | Standing)
     }
-    (sentence,) = describe(replace(event, **in_euros), {})
+    (sentence,) = describe(replace(event, **in_euros), {}, "EUR")
     assert sentence.endswith(".")
