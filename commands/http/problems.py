@@ -14,7 +14,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from aggregates.kernel import Reason
+from aggregates.kernel import Money, Reason
+from aggregates.pricing.explanation import money_text
 from deploy.edge.problems import ORDER_SECRET_REQUIRED, ProblemType, problem, sentence
 
 MALFORMED_JSON = ProblemType("malformed-json", 400, "The body is not JSON.")
@@ -73,6 +74,8 @@ def sentence_of(reason: Reason) -> str:
 
 def _words(fact: Any) -> str:
     """`sku MUG, asked 2; sku TEA, asked 1` of whatever the fact is made of."""
+    if isinstance(fact, Money):
+        return f"{money_text(fact.amount, fact.currency)} {fact.currency}"
     if is_dataclass(fact):
         fact = {field.name: getattr(fact, field.name) for field in fields(fact)}
     if isinstance(fact, Mapping):

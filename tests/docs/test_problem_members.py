@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from starlette.responses import Response
 
-from aggregates.kernel import PROBLEM_MEMBERS, Reason
+from aggregates.kernel import PROBLEM_MEMBERS, Money, Reason
+from commands.handlers.orders import TotalChanged
 from commands.http import problems as commands_problems
 from deploy.edge import problems as edge_problems
 from read_api import problems as query_problems
@@ -62,3 +63,9 @@ def test_no_door_answers_with_a_fact_of_a_members_name(door: Callable[..., Respo
 
 def test_both_packages_know_the_same_members() -> None:
     assert edge_problems.MEMBERS == PROBLEM_MEMBERS
+
+
+def test_a_sentence_names_sums_as_people_write_them() -> None:
+    changed = TotalChanged(Money(3_275, "GBP"), Money(1_300, "JPY"), ())
+    said = commands_problems.sentence_of(changed)
+    assert "quoted 32.75 GBP, total 1300 JPY" in said
