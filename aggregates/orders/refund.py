@@ -51,9 +51,10 @@ def plan_refund(
     order_id: OrderId,
     amount: Money | None = None,
     lines: Asked = None,
+    shipping: bool = False,
     under_way: Sequence[Refund] = (),
 ) -> Refund:
-    """How much goes back, and for what.
+    """How much goes back, and for what. `shipping` is named like a line, of one unit.
 
     Lines alone: their units' share of what was paid for them, so that refunding a line unit by unit gives
     exactly that. An amount alone: shared by what is left of each line and of shipping; borne by no line
@@ -72,18 +73,23 @@ def plan_refund(
     if amount is not None and amount.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=amount.currency, expected=placed.currency))
     all_of_it = Refund(amount=remaining, lines=_rest_of(lines_left, remaining, paid_beside_lines(placed)))
-    if lines is None:
+    if lines is None and not shipping:
         planned = all_of_it if amount is None else share_amount(order, amount, under_way=under_way)
     else:
         units = units_of(
             lines_left,
             order_id=order_id,
-            asked=lines,
+            asked={} if lines is None else lines,
             left=lambda line: line.ordered.quantity - line.refunded,
         )
-        planned = _of_lines(
-            lines_left, order_id=order_id, units=units, amount=amount, currency=placed.currency
-        )
+        worth = {
+            line_id: _refundable(lines_left[line_id]).worth(quantity) for line_id, quantity in units.items()
+        }
+        if shipping:
+            worth[SHIPPING] = _shipping_left(order, under_way)
+            if not worth[SHIPPING]:
+                raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
+        planned = _of_parts(worth, order_id=order_id, units=units, amount=amount, currency=placed.currency)
     if planned.amount > remaining:
         raise Rejected(RefundTooLarge(order_id=order_id, asked=planned.amount, remaining=remaining))
     if planned.amount.amount <= 0:
@@ -197,15 +203,14 @@ def _with_withdrawn_units(refund: Refund, lines: Mapping[LineId, Line]) -> Refun
     return replace(refund, lines=tuple(parts))
 
 
-def _of_lines(
-    lines: Mapping[LineId, Line],
+def _of_parts(
+    worth: Mapping[LineId, int],
     *,
     order_id: OrderId,
     units: Mapping[LineId, int],
     amount: Money | None,
     currency: str,
 ) -> Refund:
-    worth = {line_id: _refundable(lines[line_id]).worth(quantity) for line_id, quantity in units.items()}
     remaining = Money(sum(worth.values()), currency)
     if amount is None:
         shares = [Money(part, currency) for part in worth.values()]
@@ -218,6 +223,7 @@ def _of_lines(
         lines=tuple(
             RefundedLine(line_id=line_id, quantity=units[line_id], amount=share)
             for line_id, share in zip(worth, shares, strict=True)
+            if line_id in units
         ),
     )
 
@@ -238,6 +244,10 @@ def _refundables(order: Order, under_way: Sequence[Refund] = ()) -> list[Refunda
         refunded = _refunded_beside_lines(order) + sum(_beside_lines(refund) for refund in under_way)
         found.append(Refundable(SHIPPING, shipping.paid, shipping.tax, refunded=refunded))
     return found
+
+
+def _shipping_left(order: Order, under_way: Sequence[Refund]) -> int:
+    return sum(one.left for one in _refundables(order, under_way) if one.target == SHIPPING)
 
 
 def _require_left(order: Order, refund: Refund, order_id: OrderId) -> None:

@@ -28,7 +28,7 @@ from commands.loop.state_cache import StateCache
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrder:
-    """Give money back: an amount, the worth of some lines, or all that remains."""
+    """Give money back: an amount, the worth of some lines and of shipping, or all that remains."""
 
     name: ClassVar = "refund_order"
     personal: ClassVar = ("reason",)
@@ -38,6 +38,7 @@ class RefundOrder:
     issued_on: date  # UTC
     amount: Money | None = None
     lines: Mapping[LineId, int] | None = None
+    shipping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def handle_refund_order(
         order_id=order_id,
         amount=command.amount,
         lines=command.lines,
+        shipping=command.shipping,
         under_way=refunds_under_way(steps),
     )
     total = order.placed_order(sold, order_id).total

@@ -13,11 +13,13 @@ from commands.http.addresses import AddressBody, Email
 from commands.http.schemas import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
 
 Lines = Annotated[list[LineQuantityBody] | None, Field(min_length=1, max_length=1_000)]
+ChargeName = Annotated[str, Field(pattern=r"^shipping$", examples=["shipping"])]
 
 _ALL: JsonDict = {"required": ["all"], "properties": {"all": {"const": True}}}
 _NOT_ALL: JsonDict = {"required": ["all"], "properties": {"all": {"const": False}}}
 _LINES: JsonDict = {"required": ["lines"], "properties": {"lines": {"type": "array"}}}
 _AMOUNT: JsonDict = {"required": ["amount"], "properties": {"amount": {"type": "object"}}}
+_CHARGES: JsonDict = {"required": ["charges"], "properties": {"charges": {"type": "array"}}}
 
 
 class PaymentBody(Body):
@@ -118,17 +120,22 @@ class RefundAmount(MoneyBody):
 
 
 class RefundBody(_Parts):
-    """What is paid back: the worth of lines, an amount (shared among the lines, if there are any), or all."""
+    """What is paid back: the worth of lines and of shipping (`charges`), an amount (shared among these, if
+    there are any), or all."""
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [_LINES, _AMOUNT, _ALL], **_either(_LINES, _AMOUNT)}
+        json_schema_extra={
+            "anyOf": [_LINES, _AMOUNT, _CHARGES, _ALL],
+            **_either(_LINES, _AMOUNT, _CHARGES),
+        }
     )
     amount: RefundAmount | None = None
+    charges: Annotated[list[ChargeName] | None, Field(min_length=1, max_length=1)] = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.all and self.amount is not None:
-            raise ValueError("name an amount, or all: not both")
-        if not self.all and self.amount is None and self.lines is None:
-            raise ValueError("say what is paid back: lines, an amount, or all")
+        if self.all and (self.amount is not None or self.charges is not None):
+            raise ValueError("name an amount or charges, or all: not both")
+        if not self.all and self.amount is None and self.lines is None and self.charges is None:
+            raise ValueError("say what is paid back: lines, charges, an amount, or all")
         return self

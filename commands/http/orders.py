@@ -150,7 +150,7 @@ async def return_lines(request: Request, order_id: IdPath, body: ReturnBody | No
     **documented(OrderPartAnswer, key="required"),
 )
 async def refund_order(request: Request, order_id: IdPath, body: RefundBody) -> Response:
-    """An amount, the worth of lines, or all that remains: exactly one of them is required.
+    """An amount, the worth of lines and of shipping, or all that remains: one of them is required.
 
     Units that lines or `all` name and that were not sent are not sent from now on, and go on sale again once
     the money is back. Before anything was captured a refund of the whole gives up the hold and cancels the
@@ -166,5 +166,6 @@ async def refund_order(request: Request, order_id: IdPath, body: RefundBody) -> 
         issued_on=datetime.now(UTC).date(),
         amount=body.amount.money() if body.amount else None,
         lines=body.units(),
+        shipping=body.charges is not None,
     )
     return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX, keyed=True)

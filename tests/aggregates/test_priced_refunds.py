@@ -13,6 +13,7 @@ from aggregates.orders import order
 from aggregates.orders.events import Charge, RefundedLine, Tender
 from aggregates.orders.order import Refund
 from aggregates.orders.refund import (
+    NothingToRefund,
     RefundTooLarge,
     book_refund,
     credited_charges,
@@ -121,6 +122,28 @@ def test_all_that_remains_is_what_was_paid_for_lines_and_shipping():
     assert [one.amount.amount for one in credited_charges(state, rest, label="refund")] == [395]
 
 
+def test_shipping_is_refunded_by_its_name_once():
+    state = state_after(order, POSTED, CONFIRMED)
+    both = plan_refund(state, order_id=ORDER, lines={"1": 1}, shipping=True)
+    assert (both.amount.amount, [part.amount.amount for part in both.lines]) == (1295, [900])
+    shared = plan_refund(state, order_id=ORDER, amount=pounds(845), lines={"2": 1}, shipping=True)
+    assert [part.amount.amount for part in shared.lines] == [450]
+    book(state, plan_refund(state, order_id=ORDER, amount=pounds(100), shipping=True))
+    rest = plan_refund(state, order_id=ORDER, shipping=True)
+    assert rest == Refund(amount=pounds(295), lines=())
+    assert [one.kind for one in credited_charges(state, rest, label="refund")] == ["shipping"]
+    book(state, rest)
+    with pytest.raises(Rejected) as refused:
+        plan_refund(state, order_id=ORDER, lines={"1": 1}, shipping=True)
+    assert refused.value.reason == NothingToRefund(ORDER, "confirmed")
+
+
+def test_charges_of_an_order_without_rules_go_with_the_whole_alone():
+    given(PLACED, CONFIRMED).when(plan_refund, order_id=ORDER, shipping=True).then_rejected(
+        NothingToRefund(ORDER, "confirmed")
+    )
+
+
 def test_an_amount_for_lines_is_no_more_than_was_paid_for_them():
     given(POSTED, CONFIRMED).when(
         plan_refund, order_id=ORDER, amount=pounds(2701), lines={"1": 3}
@@ -148,6 +171,7 @@ LINE = some.tuples(some.integers(1, 9), AMOUNTS, AMOUNTS).map(lambda line: (*lin
 ASKED = some.tuples(
     some.none() | some.dictionaries(some.sampled_from("123"), some.integers(1, 9), min_size=1, max_size=3),
     some.none() | some.integers(1, 9000),
+    some.booleans(),
     some.sampled_from(["booked", "under way", "by the gateway"]),
 )
 
@@ -162,7 +186,7 @@ def test_whatever_is_refunded_no_part_gives_back_more_than_was_paid_and_all_can_
     placed = priced(*lines, shipping=None if post is None else (post, post // 6))
     state = state_after(order, placed, CONFIRMED)
     under_way = []
-    for units, amount, how in asked:
+    for units, amount, and_shipping, how in asked:
         money = None if amount is None else pounds(amount)
         if how == "by the gateway":  # An amount that is gone, whatever was planned.
             left = placed.total - state.refunded
@@ -170,7 +194,14 @@ def test_whatever_is_refunded_no_part_gives_back_more_than_was_paid_and_all_can_
                 book(state, share_amount(state, min(money, left)))
             continue
         try:
-            refund = plan_refund(state, order_id=ORDER, amount=money, lines=units, under_way=under_way)
+            refund = plan_refund(
+                state,
+                order_id=ORDER,
+                amount=money,
+                lines=units,
+                shipping=and_shipping,
+                under_way=under_way,
+            )
         except Rejected:
             continue
         if how == "booked":

@@ -93,7 +93,7 @@ def test_money_first_leaves_less_for_the_units(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_shipping_goes_back_with_the_rest_under_its_own_name(tmp_path: Path) -> None:
+def test_shipping_goes_back_by_its_name_and_once(tmp_path: Path) -> None:
     async def scenario() -> None:
         log = MemoryLog()
         async with open_shop(log, tmp_path, capture="checkout") as shop:
@@ -113,12 +113,18 @@ def test_shipping_goes_back_with_the_rest_under_its_own_name(tmp_path: Path) -> 
             assert await refunded(shop, order_id, **part("1")) == 900
             over = await shop.post(f"/orders/{order_id}/refunds", pence(2196), **key())
             assert over.json()["type"] == "/problems/refund-too-large"
-            assert await refunded(shop, order_id, all=True) == 2195
+            assert await refunded(shop, order_id, charges=["shipping"], **pence(200)) == 200
+            assert await refunded(shop, order_id, charges=["shipping"]) == 195
+            (charge,) = shop.events("orders.credit_note_issued")[-1].charges
+            assert (charge.kind, charge.label, charge.amount.amount) == ("shipping", "Royal Mail", 195)
+            both = await shop.post(
+                f"/orders/{order_id}/refunds", {"all": True, "charges": ["shipping"]}, **key()
+            )
+            assert both.status_code == 422, both.text
+            assert await refunded(shop, order_id, all=True) == 1800
             last: CreditNoteIssued = shop.events("orders.credit_note_issued")[-1]
             assert [(line.quantity, line.amount.amount) for line in last.lines] == [(2, 1800)]
-            assert [(one.kind, one.label, one.amount.amount) for one in last.charges] == [
-                ("shipping", "Royal Mail", 395)
-            ]
+            assert last.charges == ()
             again = await shop.post(f"/orders/{order_id}/refunds", {"all": True}, **key())
             assert again.json()["type"] == "/problems/nothing-to-refund"
         verify(log, CODEC, report=lambda finding: pytest.fail(str(finding)))
