@@ -21,7 +21,7 @@ ReadyPosition = Callable[[], int | None]
 """The position that every view must have reached: the head as it stood at start. None: not known yet."""
 
 VIEWS = (
-    *("product", "inventory", "cart", "order", "customer_orders", "sales", "bestsellers"),
+    *("product", "inventory", "cart", "order", "explanation", "customer_orders", "sales", "bestsellers"),
     *("coupon", "batch_coupons", "coupon_batches"),
 )
 """The views in Redis that this API answers from."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from deploy.edge.problems import ORDER_SECRET_REQUIRED, TOKEN_REQUIRED
 from deploy.edge.requests import order_secret_required
-from projections.documents.shapes import OrderDocument
+from projections.documents.shapes import ExplanationDocument, OrderDocument
 from read_api.access import may_see_order, operator_only, operator_or_secret
 from read_api.cursors import cursor_of_rank, rank_of_cursor
 from read_api.freshness import fresh_document, read_fresh, refuse_behind
@@ -41,8 +41,27 @@ async def order(request: Request, order_id: Identifier, wanted: WantedFreshness)
 
     Where an operator token is set, it is shown to the operator and to clients that hold its secret.
     """
+    return await _shown(request, "order", order_id, wanted)
+
+
+@router.get(
+    "/orders/{order_id}/explanation",
+    summary="How an order's total came about",
+    dependencies=[Depends(operator_or_secret)],
+    **documented(ExplanationDocument, ORDER_SECRET_REQUIRED, UNKNOWN_ORDER),
+)
+async def explanation(request: Request, order_id: Identifier, wanted: WantedFreshness) -> Response:
+    """Every step that made an amount, with the share of each line, as the order was placed.
+
+    Where an operator token is set, it is shown to the operator and to clients that hold the order's secret.
+    """
+    return await _shown(request, "explanation", order_id, wanted)
+
+
+async def _shown(request: Request, view: str, order_id: str, wanted: WantedFreshness) -> Response:
+    """The order's document in this view, for those who may see the order."""
     patient = None if wanted is None else replace(wanted, strict=False)
-    found = await fresh_document(stores_of(request), "order", order_id, patient)
+    found = await fresh_document(stores_of(request), view, order_id, patient)
     if not may_see_order(request, found.document):
         raise order_secret_required()
     refuse_behind(found, wanted)

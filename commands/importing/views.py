@@ -12,6 +12,7 @@ PATHS = {  # Of each view; whether it is found there or not, the response names 
     "products": "/api/v1/products/0",
     "inventory": "/api/v1/inventory/0",
     "orders": f"/api/v1/orders/{'0' * 32}",
+    "explanations": f"/api/v1/orders/{'0' * 32}/explanation",
     "customer orders": "/api/v1/customers/0/orders?limit=1",
     "sales": "/api/v1/dashboards/sales?from=2000-01-01&to=2000-01-01",
     "bestsellers": "/api/v1/bestsellers?limit=1",

@@ -244,6 +244,7 @@ class CartDocument(msgspec.Struct):
 class OrderLine(msgspec.Struct):
     """A line as ordered, and how many of its units were sent, came back and were refunded.
 
+    net = line_total - discount; `paid` is the net with the tax that is on top of it, `tax` is in `paid`.
     The `withdrawn` ones of those refunded were not sent, and will not be.
     """
 
@@ -254,6 +255,10 @@ class OrderLine(msgspec.Struct):
     quantity: int
     unit_price: UnitPrice
     line_total: Money
+    discount: Money
+    net: Money
+    tax: Money
+    paid: Money
     fulfilled: int = 0
     returned: int = 0
     refunded: int = 0
@@ -378,6 +383,53 @@ class OrderDocument(msgspec.Struct):
     cancel_reason: str | None = (
         None  # canceled, declined, expired, lapsed, refunded; never what somebody wrote
     )
+    secret_hash: str | None = None  # SHA-256, hex, of what checkout answered
+    taxes: list[TaxAmount] = []
+    shipping: ShippingAmount | None = None
+
+
+class ExplanationStep(msgspec.Struct, omit_defaults=True):
+    """One thing that made an amount; `shares` by target (a line's id, or `shipping`) sum to `amount`.
+
+    `rule`: the price list, promotion, shipping method or tax group. `base`: what the rate is on; of a
+    shipping rate by weight or quantity, grams or units. `rate`, `exact`: for people, what was applied, and
+    the amount before rounding. `inside`: a tax that the price contains.
+    """
+
+    step: str
+    rule: str
+    label: str
+    base: int
+    amount: int
+    shares: dict[str, int]
+    rate: str | None = None
+    exact: str | None = None
+    inside: bool = False
+
+
+class NotAppliedPromotion(msgspec.Struct):
+    """A promotion that was near and gave nothing, and why."""
+
+    rule: str
+    why: str
+
+
+class ExplanationDocument(msgspec.Struct):
+    """How an order's total came about, in minor units of `currency`.
+
+    `terms`: the version of the rules of sale, `at` the moment it was priced as of. An order that no rule
+    had a part in has no steps, and null for both: its total is the sum of its lines and charges.
+    """
+
+    id: str  # the order's
+    currency: str
+    total: int
+    calculation: str
+    terms: int | None
+    at: datetime | None
+    steps: list[ExplanationStep]
+    not_applied: list[NotAppliedPromotion]
+    position: int
     secret_hash: str | None = None  # SHA-256, hex, of what checkout answered
 
 

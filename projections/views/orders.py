@@ -32,6 +32,7 @@ from projections.documents.shapes import (
 )
 from projections.views import payments
 from projections.views.amounts import money, unit_price
+from projections.views.pricing import shipping_of, taxes_of
 from projections.views.view import DocumentView
 
 UNKNOWN = "unknown"
@@ -128,11 +129,17 @@ def _place(order: OrderDocument, event: OrderPlaced, recorded: RecordedEvent) ->
             quantity=line.quantity,
             unit_price=unit_price(line.unit_price),
             line_total=money(line.line_total),
+            discount=money(line.discount),
+            net=Money(line.line_total.amount - line.discount.amount, event.currency),
+            tax=money(line.tax),
+            paid=money(line.paid),
         )
         for line in event.lines
     ]
     order.charges = [Charge(charge.kind, charge.label, money(charge.amount)) for charge in event.charges]
     order.total = money(event.total)
+    order.taxes = taxes_of(event.taxes, event.currency)
+    order.shipping = shipping_of(event.shipping, event.currency)
     order.channel = event.channel
     order.placed_at = recorded.valid_at
     order.customer_id = event.customer_id
@@ -167,7 +174,7 @@ def _unknown(order_id: str, recorded: RecordedEvent) -> OrderDocument:
 
 VIEW = DocumentView(
     name="order",
-    model=4,
+    model=5,
     shape=OrderDocument,
     events=_ORDER_EVENTS | frozenset(get_args(PaymentEvent)),
     facts=facts,

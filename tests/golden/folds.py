@@ -37,6 +37,7 @@ LOGS = (
     FOLDER / "reconciliation.copy.gz",  # payouts, and what was left when the balance was held against ours
     FOLDER / "bustle.copy.gz",  # prices finer than a penny, currencies, charges, changed carts
     FOLDER / "prices.copy.gz",  # prices of lists and schedules, and a cart that is priced by rules
+    FOLDER / "explained.copy.gz",  # an order with a discount, a gift, shipping and tax, and what it claims
     FOLDER / "promotions.copy.gz",  # coupons, claims, batches, and what is known of customers
     FOLDER / "coupons.copy.gz",  # a batch that was completed, one that was not, a coupon revoked
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired

@@ -24,6 +24,7 @@ TOKEN = "sesame-sesame"
 OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 SECRET, OTHER = "ab" * 32, "cd" * 32
 MINE, OLD, NONE = ("/api/v1/orders/mine", "/api/v1/orders/old", "/api/v1/orders/none")
+EXPLAINED = f"{MINE}/explanation"
 
 OPERATORS = (
     "/api/v1/customers/anna/orders",
@@ -111,6 +112,9 @@ def test_an_order_is_shown_to_the_operator_and_to_who_holds_its_secret(guarded: 
         assert answer.headers["vary"].startswith("Authorization, Daybook-Order-Secret")
         again = guarded.get(MINE, headers={**headers, "If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.headers["vary"]) == (304, answer.headers["vary"])
+        shown = guarded.get(EXPLAINED, headers=headers)
+        assert (shown.status_code, shown.json()["id"]) == (200, "mine")
+        assert shown.headers["cache-control"] == "private, no-cache"
     late = {"Daybook-Min-Position": "99", "Prefer": "handling=strict"}
     assert guarded.get(MINE, headers={**showing(SECRET), **late}).status_code == 412
     assert guarded.get(OLD, headers=OPERATOR).status_code == 200
@@ -128,7 +132,7 @@ def test_nobody_else_learns_whether_there_is_such_an_order(guarded: httpx.Client
     strangers = ({}, showing(""), showing("mine"), showing(OTHER), showing("0" * 64), showing(SECRET.upper()))
     answers = {
         (path, *headers.items(), *more.items()): essence(guarded.get(path, headers={**headers, **more}))
-        for path in (MINE, OLD, NONE)
+        for path in (MINE, EXPLAINED, OLD, f"{OLD}/explanation", NONE, f"{NONE}/explanation")
         for headers in strangers
         for more in asked
     }
@@ -158,7 +162,7 @@ def test_an_import_sees_the_views_catch_up_where_it_is_told_the_token(
 
 
 def test_without_a_token_all_is_open(open_to_all: httpx.Client) -> None:
-    for path in (*OPERATORS[::2], MINE, OLD):
+    for path in (*OPERATORS[::2], MINE, EXPLAINED, OLD):
         assert open_to_all.get(path).status_code == 200, path
     assert open_to_all.get(MINE, headers=showing("wrong")).status_code == 200
     assert open_to_all.get(NONE, headers=showing("wrong")).status_code == 404
@@ -168,8 +172,9 @@ def test_the_openapi_document_tells_of_the_secret_and_of_who_is_turned_away(
     open_to_all: httpx.Client,
 ) -> None:
     paths = open_to_all.get("/openapi.json").json()["paths"]
-    order = paths["/api/v1/orders/{order_id}"]["get"]
-    assert "daybook-order-secret" in {one["name"].lower() for one in order["parameters"]}
-    assert "order-secret-required" in order["responses"]["401"]["description"]
+    for path in ("/api/v1/orders/{order_id}", "/api/v1/orders/{order_id}/explanation"):
+        order = paths[path]["get"]
+        assert "daybook-order-secret" in {one["name"].lower() for one in order["parameters"]}
+        assert "order-secret-required" in order["responses"]["401"]["description"]
     for path in ("/api/v1/customers/{customer_id}/orders", "/api/v1/dashboards/sales", "/api/v1/events"):
         assert "401" in paths[path]["get"]["responses"], path

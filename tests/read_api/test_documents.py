@@ -56,6 +56,7 @@ def test_a_cart_and_an_order_are_shown(shop: ViewShop, api: httpx.Client) -> Non
         ("/api/v1/inventory/NONE", "unknown-sku"),
         ("/api/v1/carts/none", "unknown-cart"),
         ("/api/v1/orders/none", "unknown-order"),
+        ("/api/v1/orders/none/explanation", "unknown-order"),
         ("/api/v1/products/checkpoint", "unknown-product"),
         ("/api/v1/carts/%00%ff", "unknown-cart"),
     ],

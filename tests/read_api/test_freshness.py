@@ -22,6 +22,7 @@ ROUTES = [
     ("product", "/api/v1/products/MUG"),
     ("inventory", "/api/v1/inventory/MUG"),
     ("order", "/api/v1/orders/o1"),
+    ("explanation", "/api/v1/orders/o1/explanation"),
     ("customer_orders", "/api/v1/customers/anna/orders"),
     ("order", "/api/v1/customers/anna/orders"),
     ("bestsellers", "/api/v1/bestsellers"),
