@@ -22,7 +22,7 @@ from aggregates.catalog import product
 from aggregates.customers import customer, shopper
 from aggregates.customers.customer import Customer
 from aggregates.inventory import stock
-from aggregates.kernel import Sku
+from aggregates.kernel import PriceMissing, Rejected, Sku
 from aggregates.pricing.context import (
     Context,
     Destination,
@@ -334,8 +334,11 @@ def _gift_line(cache: StateCache, held: Cart, gift: GiftDue, locked_until: datet
 def requoted(
     cache: StateCache, held: Cart, *, at: datetime, locked_until: datetime, all_lines: bool
 ) -> tuple[RequotedLine, ...]:
-    """The lines' prices of this moment: of all, or of those whose locks are over. What is not sold keeps
-    its own."""
+    """The lines' prices of this moment: of all, or of those whose locks are over.
+
+    What is not sold keeps its own; so does what has no price in this cart any more, until its lock is over:
+    then PriceMissing.
+    """
     lines = [
         line
         for line in held.lines.values()
@@ -346,7 +349,9 @@ def requoted(
     found = []
     for line in lines:
         offer, taken = offered(held, states[product.stream(line.sku)].offer, line.quantity, rules, groups)
-        if offer is not None and offer.on_sale and taken is not None:
+        if offer is None or not offer.on_sale:
+            continue
+        if taken is not None:
             found.append(
                 RequotedLine(
                     line_id=line.line_id,
@@ -358,4 +363,6 @@ def requoted(
                     locked_until=locked_until,
                 )
             )
+        elif not all_lines:
+            raise Rejected(PriceMissing(sku=line.sku, currency=held.currency, market=held.market))
     return tuple(found)

@@ -45,6 +45,7 @@ from aggregates.kernel import (
 from aggregates.pricing.context import PricedLine, Traits
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
+from aggregates.pricing.selecting import reaches
 
 CartStatus = Literal["unknown", "open", "checked_out"]
 
@@ -371,6 +372,7 @@ def set_quantity(
     """Makes the SKU's line hold exactly `quantity` units; 0 removes it, a SKU that is not there is added.
 
     A line of what is no longer sold, or has no price in this cart any more, may shrink or go, nothing else.
+    Below all tiers of its price it has today's price for so few units, and goes where there is none.
     """
     if quantity == 0:
         return remove_item(cart, cart_id=cart_id, sku=sku)
@@ -389,7 +391,20 @@ def set_quantity(
     _open(cart, cart_id)
     if quantity > line.quantity:
         _for_sale(cart, sku, offer, price)
-    return _to_quantity(line, cart_id, quantity, limits)
+    changed = _to_quantity(line, cart_id, quantity, limits)
+    if not changed or reaches(line.price.tiers, quantity):
+        return changed
+    offer, price = _for_sale(cart, sku, offer, price)
+    anew = RequotedLine(
+        line_id=line.line_id,
+        sku=sku,
+        before=line.unit_price.exact,
+        price=price,
+        traits=offer.traits,
+        seller=offer.seller,
+        locked_until=locked_until,
+    )
+    return (*changed, PricesRequoted(cart_id=cart_id, lines=(anew,), cause="quote"))
 
 
 def remove_item(cart: Cart, *, cart_id: CartId, sku: Sku) -> tuple[CartEvent, ...]:

@@ -165,7 +165,7 @@ def handle_place_order(
     stocks = {sku: states[stock.stream(sku)] for sku in skus}
     sold = replace(
         sold,
-        gifts={gift: line for gift, line in sold.gifts.items() if _is_there(line, sold, stocks, offers)},
+        gifts=_gifts_there(sold, stocks, offers),
         delivery=_delivery(cache, sold, command),
     )
     found = quote(cache, sold, at=command.at, shopper_key=shopper_key)
@@ -246,14 +246,19 @@ def _purchase(line: CartLine, offer: Offer) -> Purchase:
     )
 
 
-def _is_there(
-    gift: CartLine, held: Cart, stocks: Mapping[Sku, Stock], offers: Mapping[Sku, Offer | None]
-) -> bool:
-    """Whether the gift can be sent: one that cannot is left out, and holds no order up."""
-    offer = offers[gift.sku]
-    bought = held.lines.get(gift.sku)
-    units = gift.quantity + (0 if bought is None else bought.quantity)
-    return offer is not None and offer.on_sale and stocks[gift.sku].available >= units
+def _gifts_there(
+    held: Cart, stocks: Mapping[Sku, Stock], offers: Mapping[Sku, Offer | None]
+) -> dict[str, CartLine]:
+    """The gifts that can be sent beside what is bought: the others are left out, and hold no order up."""
+    units = Counter({sku: line.quantity for sku, line in held.lines.items()})
+    found: dict[str, CartLine] = {}
+    for promotion_id, gift in held.gifts.items():
+        offer = offers[gift.sku]
+        enough = stocks[gift.sku].available >= units[gift.sku] + gift.quantity
+        if offer is not None and offer.on_sale and enough:
+            units[gift.sku] += gift.quantity
+            found[promotion_id] = gift
+    return found
 
 
 def _delivery(cache: StateCache, held: Cart, command: PlaceOrder) -> DeliveryChosen:

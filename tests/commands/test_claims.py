@@ -23,12 +23,13 @@ from aggregates.cart.cart import Cart
 from aggregates.cart.events import CartCheckedOut, PricesRequoted
 from aggregates.customers import shopper
 from aggregates.folds import kind_of
-from aggregates.kernel import Rejected
+from aggregates.kernel import PriceMissing, Rejected
 from aggregates.orders import order
 from aggregates.orders.events import OrderPlaced
 from aggregates.payments import process
 from aggregates.payments.events import StepEnded
 from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.rules import PriceList
 from aggregates.promotions import coupon, uses
 from aggregates.promotions.events import UseClaimed, UseReleased
 from aggregates.terms import terms
@@ -36,9 +37,11 @@ from aggregates.terms.terms import MAIN_TERMS
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, VISA
 from commands.handlers.cart import AddItem, OpenCart, QuoteCart
 from commands.handlers.catalog import ChangePrice, ListProduct, NewPrice
+from commands.handlers.customers import SetGroups
 from commands.handlers.inventory import ReceiveStock
 from commands.handlers.orders import PlaceOrder
 from commands.handlers.payments import ExpireOrder, RecordGatewayOutcome
+from commands.handlers.terms import DefinePriceList
 from commands.loop.decision import Actor, Context
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
@@ -255,11 +258,8 @@ async def declined(pair: Pair, order_id: str) -> None:
     """By the bank, whose answer comes twice more in each process."""
     log = pair[0].log
     await eventually(lambda: state(log, order.stream(order_id)).canceled, lambda: order_id)
-    (ended,) = [
-        event
-        for recorded in log.read_stream(process.stream(order_id))
-        if isinstance(event := CODEC.decode(recorded), StepEnded)
-    ]
+    steps = [CODEC.decode(recorded) for recorded in log.read_stream(process.stream(order_id))]
+    ended = next(event for event in steps if isinstance(event, StepEnded))
     again = RecordGatewayOutcome(
         order_id=order_id,
         step=ended.step,
@@ -391,12 +391,18 @@ class ShopperAtWork:
         """Some change to the cart."""
         path = f"/carts/{self.cart_id}"
         sku = self.chance.choice(["MUG", "PAN", "CUP"])
-        match self.chance.randrange(4):
+        match self.chance.randrange(6):
             case 0 | 1:
                 answer = await self.ask("POST", f"{path}/items", {"sku": sku, "quantity": 1})
             case 2:
                 quantity = {"quantity": self.chance.randint(1, 5)}
                 answer = await self.ask("PUT", f"{path}/items/{sku}", quantity)
+            case 3:
+                answer = await self.ask("DELETE", f"{path}/items/{self.chance.choice(['PAN', 'CUP'])}")
+            case 4:
+                method = self.chance.choice(["POST", "DELETE"])
+                ending, body = ("", {"code": "CODE"}) if method == "POST" else ("/CODE", None)
+                answer = await self.ask(method, f"{path}/coupons{ending}", body)
             case _:
                 answer = await self.ask("POST", f"{path}/quote")
         assert answer.status_code in (200, 201), answer.text
@@ -482,7 +488,11 @@ def test_nobody_pays_more_than_they_were_shown_while_the_rules_change(
                 markets=[MARKET],
                 tax_areas=[{"area_id": "GB", "country": "GB", "rates": vat(20)}],
                 shipping_methods=[post(395)],
-                promotions=[percent_off(number, 10) for number in range(3)],
+                promotions=[
+                    *(percent_off(number, 10) for number in range(3)),
+                    percent_off(3, 5) | {"automatic": False, "budget": {"GBP": 2000}},
+                ],
+                coupons=[{"code": "CODE", "promotion_id": "off3", "uses_max": 20}],
             )
             ended = asyncio.Event()
             operator = asyncio.create_task(change_rules(pair[1], ended))
@@ -641,3 +651,40 @@ def test_a_lowered_price_is_taken_once_the_lock_is_over_and_noted_with_the_order
     assert [(line.before, line.price.tiers) for line in requoted.lines] == [
         (Decimal("12.00"), ((1, Decimal("11.50")),))
     ]
+
+
+def test_what_has_no_price_any_more_is_sold_while_its_lock_holds_and_then_refused(
+    log: EventLog, tmp_path: Path
+) -> None:
+    shop = commands.Shop(log, commands.SandboxGateway(tmp_path / "sandbox.sqlite"))
+    trade = PriceList(list_id="trade", currency="EUR", customer_groups=("trade",), priority=50)
+    cheap = NewPrice(sku="MUG", currency="EUR", tiers=((1, Decimal("8.00")),))
+    in_time, late = "a" * 32, "b" * 32
+
+    async def scenario() -> None:
+        async with shop.open() as opened:
+            await opened.do(ListProduct(product=listed("MUG", price="12.00")))
+            await opened.do(ReceiveStock(sku="MUG", quantity=9, reason="delivery"))
+            await opened.do(DefinePriceList(price_list=trade, at=at(9, 0)))
+            await opened.do(ChangePrice(price=cheap, now=at(9, 0), schedule_id="a" * 32, list_id="trade"))
+            await opened.do(SetGroups(customer_id="trader", groups=("trade",)))
+            for cart_id in (in_time, late):
+                await opened.do(OpenCart(cart_id=cart_id, currency="EUR", customer_id="trader"))
+                await opened.do(
+                    AddItem(
+                        cart_id=cart_id,
+                        sku="MUG",
+                        quantity=1,
+                        limits=LIMITS,
+                        at=at(10, 0),
+                        locked_until=at(11, 0),
+                    )
+                )
+            await opened.do(SetGroups(customer_id="trader", groups=()))
+            await opened.do(_placing(in_time, at(10, 59)))
+            with pytest.raises(Rejected) as refused:
+                await opened.do(_placing(late, at(11, 1)))
+            assert refused.value.reason == PriceMissing(sku="MUG", currency="EUR", market="main")
+
+    asyncio.run(scenario())
+    assert [one.total.amount for one in orders(log)] == [800]

@@ -216,3 +216,58 @@ def test_a_gift_comes_goes_and_may_be_declined(log: MemoryLog, tmp_path: Path) -
             assert [(line.sku, line.paid.amount) for line in order.lines] == [("MUG", 4200), ("CUP", 0)]
 
     asyncio.run(scenario())
+
+
+TRADE = {"list_id": "trade", "currency": "GBP", "customer_groups": ["trade"], "priority": 50}
+
+
+async def trade_mugs(shop: Shop, units: int) -> str:
+    """A trader's cart of so many mugs, which cost them 8.00 from five on, and 10.00 as everybody."""
+    await shop.product("MUG", units=99, pence=1000)
+    await rules(shop, price_lists=[TRADE])
+    tiers = [{"from": 5, "amount": 800, "currency": "GBP"}]
+    priced = await shop.post("/products/MUG/price", {"list_id": "trade", "tiers": tiers})
+    assert priced.status_code == 200, priced.text
+    grouped = await shop.client.put("/api/v1/customers/trader/groups", json={"groups": ["trade"]})
+    assert grouped.status_code in (200, 201), grouped.text
+    cart_id: str = (await shop.post("/carts", {"currency": "GBP", "customer_id": "trader"})).json()["id"]
+    added = await shop.post(f"/carts/{cart_id}/items", {"sku": "MUG", "quantity": units})
+    assert added.status_code == 201, added.text
+    return cart_id
+
+
+def test_fewer_units_than_a_held_price_is_for_are_priced_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            cart_id = await trade_mugs(shop, 6)
+            assert shown(shop, cart_id)["total"]["amount"] == 4800
+            for units, total in ((5, 4000), (4, 4000), (1, 1000), (6, 6000)):
+                path = f"/api/v1/carts/{cart_id}/items/MUG"
+                changed = await shop.client.put(path, json={"quantity": units})
+                assert changed.status_code == 200, changed.text
+                assert shown(shop, cart_id)["total"]["amount"] == total
+            await shop.post(f"/carts/{cart_id}/quote")
+            assert shown(shop, cart_id)["total"]["amount"] == 4800
+            placed = await shop.checkout(cart_id)
+            assert placed.status_code == 201, placed.text
+
+    asyncio.run(scenario())
+
+
+def test_two_gifts_of_one_product_are_given_as_far_as_it_is_there(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(MemoryLog(), tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=2100)
+            await shop.product("CUP", units=1, pence=750)
+            gifts = [
+                {"promotion_id": name, "label": "A cup", "action": {"kind": "gift", "skus": ["CUP"]}}
+                for name in ("first", "second")
+            ]
+            await rules(shop, promotions=gifts)
+            placed = await shop.checkout(await opened(shop, MUG=1))
+            assert placed.status_code == 201, placed.text
+            (order,) = [one for one in shop.events() if isinstance(one, OrderPlaced)]
+            assert [line.sku for line in order.lines] == ["MUG", "CUP"]
+            assert order.total.amount == 2100
+
+    asyncio.run(scenario())
