@@ -1,16 +1,25 @@
-"""docs/pricing.md: every body in it is accepted by a shop, and every action and condition has one."""
+"""docs/pricing.md: its carts cost in the sample shop what it shows, every body in it is accepted by a
+shop, and every action and condition has one."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
+
 from aggregates.pricing.rules import ActionKind, ConditionKind
+from deploy.sample.filling import fill_shop
 from event_store.memory.log import MemoryLog
-from tests.shop.http import open_shop
+from projections.views import cart as cart_view
+from tests.projections.memory_views import MemoryView
+from tests.shop.facts import CODEC
+from tests.shop.http import Shop, open_shop
+from tests.shop.log import decoded
 
 PAGE = Path(__file__).parents[2] / "docs" / "pricing.md"
 
@@ -19,6 +28,61 @@ def bodies() -> list[dict[str, Any]]:
     """The JSON blocks of the page, in its order."""
     found = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return [json.loads(block) for block in found]
+
+
+def carts() -> list[tuple[str, dict[str, Any]]]:
+    """The commands that fill each of its carts, and what it shows of the cart's document."""
+    found = re.findall(
+        r"^```sh\n(CART=.*?)^```$.*?^```text\n(.*?)^```$",
+        PAGE.read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    return [(commands, json.loads(shown)) for commands, shown in found]
+
+
+async def filled(shop: Shop, commands: str) -> str:
+    """The id of the cart that these commands fill."""
+    opened, delivery = (
+        json.loads(re.findall(rf"{name} '(.*?)'", commands)[0]) for name in ("cart", "deliver")
+    )
+    path = f"/carts/{(await shop.post('/carts', opened)).json()['id']}"
+    for sku, quantity in re.findall(r"add (\S+) (\d+)", commands):
+        added = await shop.post(f"{path}/items", {"sku": sku, "quantity": int(quantity)})
+        assert added.status_code == 201, added.text
+    chosen = await shop.client.put(f"/api/v1{path}/delivery", json=delivery)
+    assert chosen.status_code == 200, chosen.text
+    for body in re.findall(r"/coupons .*-d '(.*?)'", commands):
+        entered = await shop.post(f"{path}/coupons", json.loads(body))
+        assert entered.status_code == 200, entered.text
+    return path.removeprefix("/carts/")
+
+
+def without_times(part: Any) -> Any:
+    """The part without what is another each time."""
+    if isinstance(part, list):
+        return [without_times(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return {name: without_times(one) for name, one in part.items() if name != "locked_until"}
+
+
+def test_the_carts_of_the_page_cost_in_the_sample_shop_what_it_shows(tmp_path: Path) -> None:
+    async def fill_carts() -> None:
+        log = MemoryLog()
+        await fill_shop(log, CODEC, today=date(2026, 3, 1))
+        async with open_shop(log, tmp_path) as shop:
+            ids = [await filled(shop, commands) for commands, _ in carts()]
+        view = MemoryView(cart_view.VIEW)
+        view.apply(decoded(log))
+        assert len(ids) == 3
+        for cart_id, (_, shown) in zip(ids, carts(), strict=True):
+            document = without_times(msgspec.json.decode(view.documents[cart_id]))
+            names = shown.keys() - {"id", "position", "quote"}
+            assert {name: document.get(name) for name in names} == {
+                name: without_times(shown[name]) for name in names
+            }
+
+    asyncio.run(fill_carts())
 
 
 def conditions(body: dict[str, Any]) -> list[str]:
