@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aggregates.orders.events import NumberEvent
+from aggregates.terms.terms import MAIN_TERMS
 from event_store.memory.log import MemoryLog
 from tests.payments.deciding import Desk
 from tests.shop.log import Shop
@@ -21,10 +22,13 @@ def written(commands: Iterable[tuple[str, Iterable[tuple[str, Any]]]]) -> Shop:
     shop = Shop(MemoryLog())
     for name, decided in commands:
         events = list(decided)
+        elsewhere = {
+            stream: event
+            for stream, event in events
+            if isinstance(event, NumberEvent) or stream == MAIN_TERMS
+        }
         shop.record(
-            [event for _, event in events if not isinstance(event, NumberEvent)],
-            name=name,
-            elsewhere={stream: event for stream, event in events if isinstance(event, NumberEvent)},
+            [event for stream, event in events if stream not in elsewhere], name=name, elsewhere=elsewhere
         )
     shop.flush()
     return shop

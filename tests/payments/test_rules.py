@@ -17,10 +17,13 @@ from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
 from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import ExpireOrder, RaiseConcern, RetryPayment, WriteOffPayment
 from commands.handlers.refunds import PartialRefundBeforeCapture, RefundOrder
+from commands.handlers.terms import DefinePromotion
 from replays.verification.verify import verify
 from tests.payments.deciding import NOON, ORDER, TODAY, Desk, drain, standing
 from tests.payments.stored import stored, written
+from tests.promotions.given import UNITS
 from tests.shop.facts import CODEC
+from tests.terms.samples import ten_percent
 
 NOTHING = (0, 0, (), ())
 HOLD = standing(authorized=1299)
@@ -753,3 +756,46 @@ def test_verification_sees_what_is_owed_and_was_never_said(live: Callable[[Desk]
     found: list[str] = []
     verify(damaged.log, CODEC, report=lambda finding: found.append(finding.wrong))
     assert len(found) == 1 and found[0].startswith(words), found
+
+
+def discounted(taken: int, *, closed: str | None = None) -> Standing:
+    """What the gateway knows of a hold of 1080 that may be taken in parts."""
+    return standing(authorized=1080, captured=taken, closed=closed, in_parts=True)
+
+
+def test_the_parts_of_a_discounted_order_are_what_is_paid_for_the_units() -> None:
+    desk = Desk()
+    desk.do(DefinePromotion(promotion=ten_percent(), units=UNITS, at=NOON))
+    desk.place(total=1200, capture="each", units=3)
+    desk.answer(1, discounted(0))
+    fulfil(desk, units=1)
+    (first,) = desk.steps("capture")
+    assert (first.amount.amount, first.final) == (360, False)
+    desk.answer(first.step, discounted(360))
+    refund_units(desk, 1)
+    assert (desk.steps("refund"), desk.order.refunded_amount) == ([], 360)
+    fulfil(desk)
+    last = desk.steps("capture")[-1]
+    assert (last.amount.amount, last.final) == (360, True)
+    desk.answer(last.step, discounted(720, closed="captured"))
+    assert desk.end() == ("fulfilled", "captured", (720, 0, 0, 0), 360, NOTHING, [])
+
+
+def test_what_the_gateway_itself_gives_back_is_shared_by_the_lines_and_leaves_what_is_under_way() -> None:
+    desk = Desk()
+    desk.do(DefinePromotion(promotion=ten_percent(), units=UNITS, at=NOON))
+    desk.place(total=1200, units=3)
+    taken = standing(authorized=1080, captured=1080, closed="captured")
+    desk.answer(1, standing(authorized=1080))
+    drain(desk, taken)
+    fulfil(desk)
+    refund_units(desk, 2)
+    by_hand = RefundStanding(reference="re_hand", amount=300, state="succeeded")
+    desk.news(join(taken, replace(taken, refunds=(by_hand,))))
+    (line,) = desk.order.lines.values()
+    assert (line.refunded, line.refunded_amount) == (0, 300)
+    desk.answer(desk.steps("refund")[0].step, replace(taken, refunds=(by_hand, back(desk, 720))))
+    (line,) = desk.order.lines.values()
+    assert (line.refunded, line.refunded_amount) == (2, 1020)
+    refund_units(desk, 1, note="last")
+    assert desk.steps("refund")[-1].amount.amount == 60
