@@ -37,6 +37,7 @@ TOLD = Settings(postgres_url="postgresql:///not-used", wrong_codes_per_minute=10
 NOT_CALLED: Any = None
 WEBHOOK_SECRET = "whsec_contract"
 WEBHOOK = "POST /api/v1/payments/webhooks/stripe"
+UNSEEN = re.compile(r"[\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")
 UNFIT = {
     "/problems/promotion-unfit",
     "/problems/rule-unfit",
@@ -106,13 +107,16 @@ def serving(folder: Path) -> Iterator[str]:
 def test_every_answer_is_as_documented(
     operation: APIOperation, mode: schemathesis.GenerationMode, address: str
 ) -> None:
+    cases = operation.as_strategy(generation_mode=mode)
+    if mode.is_positive:  # Patterns name what cannot be seen only as far as every language reads them alike.
+        cases = cases.filter(lambda case: not UNSEEN.search(text_of(case.body)))
     excluded = [unsupported_method]
     may_be_unfit = operation.label in {*RULES, *PRICES, *CHECKED} and mode.is_positive
     if operation.label == WEBHOOK or may_be_unfit:  # No document says how to sign.
         excluded.append(positive_data_acceptance)
 
     @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy(generation_mode=mode))
+    @given(case=cases)
     def check(case: schemathesis.Case) -> None:
         if 16 <= len((case.headers or {}).get("Idempotency-Key", "")) <= 255:
             # A key of its own: one that two requests share is refused, and rightly.
@@ -123,6 +127,11 @@ def test_every_answer_is_as_documented(
             assert response.json()["type"] in unfit, response.text
 
     check()
+
+
+def text_of(body: Any) -> str:
+    """All that stands in a body, as it is sent."""
+    return json.dumps(body, ensure_ascii=False, default=str)
 
 
 def key() -> dict[str, str]:
