@@ -107,6 +107,7 @@ def test_a_declined_payment_cancels_the_order_and_puts_its_units_back_on_sale(
                 *attempt,
                 "payments.payment_declined",
                 "orders.order_canceled",
+                "customers.order_uncounted",
                 "inventory.reservation_released",
                 "inventory.reservation_released",
                 *after,
