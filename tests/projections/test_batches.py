@@ -6,6 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregates.promotions.events import (
+    BatchProgressed,
+    BatchRequested,
+    CouponClaimed,
+    CouponIssued,
+    CouponReleased,
+    CouponRevoked,
+)
 from event_store.memory.log import MemoryLog
 from projections.engine.follower import Decoded
 from projections.views.registry import VIEWS
@@ -16,6 +24,17 @@ from tests.shop.log import Shop, decoded
 
 def log_of_a_shop() -> list[Decoded]:
     shop = Shop(MemoryLog())
+    requested = BatchRequested(batch_id="b1", promotion_id="spring", count=12, prefix="SPRING-")
+    shop.record([requested])
+    for number in range(12):
+        code = f"SPRING-{number:02}"
+        issued = CouponIssued(code=code, promotion_id="spring", batch_id="b1", uses_max=1)
+        shop.record([issued], [BatchProgressed(batch_id="b1", issued=number + 1)])
+        if number % 2:
+            shop.record([CouponClaimed(code=code, order_id="o1")])
+        if number % 6 == 1:
+            shop.record([CouponReleased(code=code, order_id="o1")])
+    shop.record([CouponRevoked(code="SPRING-00", reason="found out")])
     shop.bustle(orders=25, products=6)
     shop.flush()
     return decoded(shop.log)
