@@ -40,8 +40,8 @@ from tests.aggregates.orders_sample import (
 PAID = (PLACED, CONFIRMED)
 
 
-def planned(*history, **asked):
-    return given(*history).when(plan_refund, order_id=ORDER, **asked)
+def planned(*history, **request):
+    return given(*history).when(plan_refund, order_id=ORDER, **request)
 
 
 def plan(amount, *lines):
@@ -227,8 +227,10 @@ ASKED = some.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@forall(lines=LINES, discount=some.integers(0, 500), asked=ASKED)
-def test_whatever_is_asked_back_never_more_goes_than_came_and_the_rest_can_always_go(lines, discount, asked):
+@forall(lines=LINES, discount=some.integers(0, 500), requests=ASKED)
+def test_whatever_is_asked_back_never_more_goes_than_came_and_the_rest_can_always_go(
+    lines, discount, requests
+):
     purchases = tuple(
         Purchase(
             line_id=str(n),
@@ -262,7 +264,7 @@ def test_whatever_is_asked_back_never_more_goes_than_came_and_the_rest_can_alway
         ):
             order.evolve(state, event)
 
-    for units, amount, at_once in asked:
+    for units, amount, at_once in requests:
         try:
             refund = plan_refund(
                 state,

@@ -58,38 +58,38 @@ def test_what_looks_blank_is_blank(blank: str) -> None:
     assert document_text.is_blank(blank)
 
 
-@pytest.mark.parametrize("said", [*CONTROLLED, HALF], ids=ascii)
-def test_what_controls_is_no_text(said: str) -> None:
+@pytest.mark.parametrize("value", [*CONTROLLED, HALF], ids=ascii)
+def test_what_controls_is_no_text(value: str) -> None:
     for spell in (text.line, text.category):
         with pytest.raises(ValueError, match=r"control|encode"):
-            spell(said)
+            spell(value)
 
 
 def test_prose_has_lines_and_tabs_and_may_be_empty() -> None:
     assert text.prose("") == ""
     assert text.prose("a\r\nb\rc\u2028d\te\u00a0f") == "a\nb\nc\nd\te f"
-    for said in ("a\0", "\x0c", "\x7f", HALF):
+    for value in ("a\0", "\x0c", "\x7f", HALF):
         with pytest.raises(ValueError, match=r"control|encode"):
-            text.prose(said)
+            text.prose(value)
 
 
-@pytest.mark.parametrize("said", ["é", "日本", "☕", "❤️", "+", "½", "नी", "l\u200dm", "👩\u200d🍳"])
-def test_what_can_be_seen_is_kept_as_it_is(said: str) -> None:
-    assert text.line(said) == said
-    assert not document_text.is_blank(said)
+@pytest.mark.parametrize("value", ["é", "日本", "☕", "❤️", "+", "½", "नी", "l\u200dm", "👩\u200d🍳"])
+def test_what_can_be_seen_is_kept_as_it_is(value: str) -> None:
+    assert text.line(value) == value
+    assert not document_text.is_blank(value)
 
 
 @given(st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), max_size=6))
-def test_the_patterns_say_what_is_taken(said: str) -> None:
+def test_the_patterns_say_what_is_taken(value: str) -> None:
     for spell, pattern in (
         (text.line, text.LINE),
         (text.category, text.CATEGORY),
         (text.prose, text.PROSE),
     ):
         try:
-            kept = spell(said)
+            kept = spell(value)
         except ValueError:
-            assert not re.fullmatch(pattern, said)
+            assert not re.fullmatch(pattern, value)
         else:
-            assert re.fullmatch(pattern, said)
+            assert re.fullmatch(pattern, value)
             assert spell(kept) == kept, "spelt once, spelt for good"

@@ -28,13 +28,13 @@ PAID = (PLACED, CONFIRMED)
 ONE_SENT = (*PAID, fulfilled("f1", {"1": 1}))
 
 
-def withdrawn(*history, under_way=(), **asked):
-    planned = given(*history).when(plan_refund, order_id=ORDER, under_way=under_way, **asked).decided
+def withdrawn(*history, under_way=(), **request):
+    planned = given(*history).when(plan_refund, order_id=ORDER, under_way=under_way, **request).decided
     return {part.line_id: part.withdrawn for part in planned.lines}
 
 
-def sending(*history, **asked):
-    return given(*history).when(fulfil, order_id=ORDER, fulfilment_id="f9", **asked)
+def sending(*history, **request):
+    return given(*history).when(fulfil, order_id=ORDER, fulfilment_id="f9", **request)
 
 
 def test_a_refund_withdraws_what_was_not_sent_and_never_more():
@@ -111,8 +111,8 @@ def test_what_was_booked_before_the_books_said_what_is_withdrawn_is_not_sent_eit
 
 
 def test_a_refund_that_is_booked_says_what_it_withdraws_even_where_its_request_did_not():
-    asked = Refund(amount=pounds(667), lines=(line_refund("1", 2, 667, withdrawn=None),))
-    given(*ONE_SENT).when(book_refund, order_id=ORDER, credit_note_id="n1", refund=asked).then_once(
+    planned = Refund(amount=pounds(667), lines=(line_refund("1", 2, 667, withdrawn=None),))
+    given(*ONE_SENT).when(book_refund, order_id=ORDER, credit_note_id="n1", refund=planned).then_once(
         refunded("n1", 667, line_refund("1", 2, 667), reason=None)
     )
 

@@ -83,14 +83,14 @@ def test_a_key_is_bound_to_its_request(log: EventLog, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG")
-            said = key()
+            headers = key()
             path = "/api/v1/inventory/MUG/receipts"
-            first = await shop.client.post(path, json={"quantity": 5}, headers=said)
+            first = await shop.client.post(path, json={"quantity": 5}, headers=headers)
             head = log.head()
-            again = await shop.client.post(path, json={"quantity": 5}, headers=said)
+            again = await shop.client.post(path, json={"quantity": 5}, headers=headers)
             assert (again.status_code, again.content) == (first.status_code, first.content)
             assert again.headers["idempotency-replayed"] == "true"
-            other = await shop.client.post(path, json={"quantity": 6}, headers=said)
+            other = await shop.client.post(path, json={"quantity": 6}, headers=headers)
             assert (other.status_code, other.json()["type"]) == (
                 422,
                 "/problems/idempotency-key-reused",
@@ -105,11 +105,11 @@ def test_a_refusal_is_decided_afresh_under_its_key(log: EventLog, tmp_path: Path
         async with open_shop(log, tmp_path) as shop:
             await shop.product("MUG")
             cart_id = await shop.cart(MUG=1)
-            said = secrets.token_hex(16)
-            refused = await shop.checkout(cart_id, Idempotency_Key=said)
+            name = secrets.token_hex(16)
+            refused = await shop.checkout(cart_id, Idempotency_Key=name)
             assert refused.status_code == 409
             await shop.client.post("/api/v1/inventory/MUG/receipts", json={"quantity": 1}, headers=key())
-            accepted = await shop.checkout(cart_id, Idempotency_Key=said)
+            accepted = await shop.checkout(cart_id, Idempotency_Key=name)
             assert accepted.status_code == 201
 
     asyncio.run(scenario())

@@ -287,8 +287,8 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
         case "/carts/{cart_id}/payment-action":
             cart_id = fill_cart(client)[1]
             waits = key() | {"Prefer": "wait=10"}
-            asked = CHECKOUT | {"payment": {"method": AUTHENTICATION_REQUIRED}}
-            client.post(f"/carts/{cart_id}/checkout", json=asked, headers=waits).raise_for_status()
+            body = CHECKOUT | {"payment": {"method": AUTHENTICATION_REQUIRED}}
+            client.post(f"/carts/{cart_id}/checkout", json=body, headers=waits).raise_for_status()
             return {"cart_id": cart_id}, None
         case "/payments/webhooks/stripe":
             return {}, json.dumps(event("charge.succeeded", charge())).encode()

@@ -15,7 +15,7 @@ from replays.verification.verify import verify
 from tests.shop.facts import CODEC
 from tests.shop.http import CHECKOUT, Shop, key, open_shop
 
-UNPAID = {name: said for name, said in CHECKOUT.items() if name != "payment"}
+UNPAID = {name: value for name, value in CHECKOUT.items() if name != "payment"}
 
 
 async def checkout_unpaid(shop: Shop, cart_id: str) -> httpx.Response:
@@ -99,8 +99,8 @@ def test_what_costs_something_needs_a_payment(tmp_path: Path) -> None:
             assert [error["field"] for error in problem["errors"]] == ["body.payment"]
             assert log.head() == head
             assert (await shop.checkout(cart_id)).status_code == 201
-            (asked,) = shop.events("payments.payment_requested")
+            (requested,) = shop.events("payments.payment_requested")
             (placed,) = shop.events("orders.order_placed")
-            assert asked.amount == placed.total
+            assert requested.amount == placed.total
 
     asyncio.run(scenario())

@@ -62,9 +62,9 @@ def test_one_cart_cannot_ask_the_gateway_without_end(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_shop(MemoryLog(), tmp_path) as shop:
             cart_id, other = await shop.cart(), await shop.cart()
-            asked = [await shop.post(f"/carts/{cart_id}/payment-action") for _ in range(13)]
-            assert [answer.status_code for answer in asked] == [409] * ACTIONS_PER_MINUTE.amount + [429]
-            assert asked[-1].json()["type"] == "/problems/too-many-requests"
+            answers = [await shop.post(f"/carts/{cart_id}/payment-action") for _ in range(13)]
+            assert [answer.status_code for answer in answers] == [409] * ACTIONS_PER_MINUTE.amount + [429]
+            assert answers[-1].json()["type"] == "/problems/too-many-requests"
             assert (await shop.post(f"/carts/{other}/payment-action")).status_code == 409
 
     asyncio.run(scenario())

@@ -36,11 +36,11 @@ def test_a_refusal_says_its_own_status(reason: type[Reason]) -> None:
     facts: dict[str, Any] = {field.name: f"of {field.name}" for field in fields(reason)}
     kind = commands_problems.type_of_reason(reason)
     response = commands_problems.reason_response(reason(**facts))
-    said = msgspec.json.decode(response.body)
-    assert response.status_code == said["status"] == kind.status
-    assert (said["type"], said["title"]) == (f"/problems/{kind.slug}", kind.title)
-    assert said["detail"]
-    assert said.items() >= facts.items()
+    body = msgspec.json.decode(response.body)
+    assert response.status_code == body["status"] == kind.status
+    assert (body["type"], body["title"]) == (f"/problems/{kind.slug}", kind.title)
+    assert body["detail"]
+    assert body.items() >= facts.items()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.slug)

@@ -39,12 +39,12 @@ class Line(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.said = b""
+        self.received = b""
         self._closing = False
 
     def write(self, data: Any) -> None:
         if not self._closing:
-            self.said += bytes(data)
+            self.received += bytes(data)
 
     def write_eof(self) -> None:
         self._closing = True
@@ -73,8 +73,8 @@ class Line(asyncio.Transport):
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     request = Request(scope, receive)
     body = await request.body()
-    said = f"{scope['method']} {scope['path']} {body!r} {sorted(request.headers)}"
-    await PlainTextResponse(said)(scope, receive, send)
+    response = f"{scope['method']} {scope['path']} {body!r} {sorted(request.headers)}"
+    await PlainTextResponse(response)(scope, receive, send)
 
 
 async def conversation(pieces: list[bytes]) -> bytes:
@@ -96,7 +96,7 @@ async def conversation(pieces: list[bytes]) -> bytes:
     for _ in range(50):
         await asyncio.sleep(0)
     protocol.connection_lost(None)
-    return re.sub(rb"date: [^\r]*\r\n", b"", line.said)
+    return re.sub(rb"date: [^\r]*\r\n", b"", line.received)
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)

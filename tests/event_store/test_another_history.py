@@ -263,8 +263,8 @@ def _is_there(sql: psycopg.Connection, backend: int) -> bool:
 def _waiting(sql: psycopg.Connection) -> int:
     """The backend that waits for what this one has locked."""
     for _ in range(1_000):
-        asked = "SELECT pid FROM pg_locks WHERE relation = 'commands'::regclass AND NOT granted"
-        if (found := sql.execute(asked).fetchone()) is not None:
+        waiting = "SELECT pid FROM pg_locks WHERE relation = 'commands'::regclass AND NOT granted"
+        if (found := sql.execute(waiting).fetchone()) is not None:
             return int(found[0])
         time.sleep(0.001)
     raise AssertionError("nobody waits")

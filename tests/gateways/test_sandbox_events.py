@@ -26,7 +26,7 @@ def recent(sandbox: Sandbox, *, echoes: bool = True) -> list[News]:
     return run(collect())
 
 
-def told(sandbox: Sandbox, reference: str, *, seed: int = 0) -> Standing:
+def joined_news(sandbox: Sandbox, reference: str, *, seed: int = 0) -> Standing:
     """What the news alone tell of a payment: each twice, in an order of chance."""
     parts = [news.standing for news in recent(sandbox) if news.standing and news.reference == reference] * 2
     random.Random(seed).shuffle(parts)
@@ -229,13 +229,13 @@ def story(sandbox: Sandbox) -> str:
 @pytest.mark.parametrize("seed", range(10))
 def test_the_news_tell_in_any_order_what_a_look_tells(sandbox, seed):
     reference = story(sandbox)
-    looked, heard = sandbox.look(reference), told(sandbox, reference, seed=seed)
+    looked, joined = sandbox.look(reference), joined_news(sandbox, reference, seed=seed)
     for part in (looked.authorized, looked.captured, looked.returned, looked.disputed):
         assert part > 0
     # The attempt that failed was followed by another, of which only the news still know.
-    assert heard.failed == "payment_intent_authentication_failure"
-    assert heard.acting
-    assert without_order_of(join(heard, looked)) == without_order_of(heard)
+    assert joined.failed == "payment_intent_authentication_failure"
+    assert joined.acting
+    assert without_order_of(join(joined, looked)) == without_order_of(joined)
 
 
 def test_news_name_the_key_of_the_call_that_made_them(sandbox):

@@ -93,10 +93,10 @@ def test_news_of_chance_tell_what_a_look_tells(method, in_parts, actions, seed):
         random.Random(seed).shuffle(events)
         news = [news_of(event, livemode=False, api_version=API_VERSION) for event in events]
         parts = [one.standing for one in news if one.standing is not None]
-        told = parts[0]
+        joined = parts[0]
         for part in parts[1:]:
-            told = join(told, part)
-        assert money_of(told) == money_of(looked)
+            joined = join(joined, part)
+        assert money_of(joined) == money_of(looked)
 
         moved = sandbox.books.objects(reference, "balance_transaction")
         pending = sum(one.amount for one in looked.refunds if one.state == "pending")

@@ -305,8 +305,8 @@ def test_metadata_counts_only_where_order_and_step_agree():
         {"order": "other", "step": STEP},
         {"order": ORDER, "step": "x"},
     ):
-        told = standing_of_intent(intent(metadata=metadata))
-        assert (told.order_id, told.step) == (None, None)
+        read_standing = standing_of_intent(intent(metadata=metadata))
+        assert (read_standing.order_id, read_standing.step) == (None, None)
 
 
 # Events
@@ -521,10 +521,10 @@ def test_a_damaged_event_is_read_or_rejected_and_names_no_value(kind):
             else:
                 node[name] = value
             try:
-                told = repr(read(damaged))
+                shown = repr(read(damaged))
             except NewsRejected as error:
-                told = repr(error) + repr(error.__cause__)
-            assert not [word for word in (*PERSONAL, "xxxx") if word in told]
+                shown = repr(error) + repr(error.__cause__)
+            assert not [word for word in (*PERSONAL, "xxxx") if word in shown]
             tried += 1
     assert tried > 100
 

@@ -120,9 +120,9 @@ def in_turn(text: str) -> str:
 def test_ambiguous_dates_are_refused_without_the_option(fresh_postgres: str, tmp_path: Path) -> None:
     path = tmp_path / "given.csv"
     path.write_text(in_turn(SMALL.read_text()))
-    asked = called(fresh_postgres, tmp_path, str(path))
-    assert asked.exit_code == 1
-    assert "--dates day-month or --dates month-day" in asked.stderr
+    result = called(fresh_postgres, tmp_path, str(path))
+    assert result.exit_code == 1
+    assert "--dates day-month or --dates month-day" in result.stderr
     refused = called(fresh_postgres, tmp_path, str(path), "--dates", "iso")
     assert refused.exit_code == 1
     assert "--dates iso is contradicted by line 2 ('1/3/2011 9:00')" in refused.stderr
@@ -206,9 +206,9 @@ class SlowViews(BaseHTTPRequestHandler):
     """A query side whose views come nearer with every question."""
 
     def do_GET(self) -> None:
-        self.server.asked += 1  # type: ignore[attr-defined]
+        self.server.requests += 1  # type: ignore[attr-defined]
         self.send_response(404 if "orders" in self.path else 200)
-        self.send_header("Daybook-View-Position", str(self.server.asked))  # type: ignore[attr-defined]
+        self.send_header("Daybook-View-Position", str(self.server.requests))  # type: ignore[attr-defined]
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -218,7 +218,7 @@ class SlowViews(BaseHTTPRequestHandler):
 @pytest.fixture
 def read_url() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), SlowViews)
-    server.asked = 0  # type: ignore[attr-defined]
+    server.requests = 0  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -71,13 +71,13 @@ def counts_what_a_charge_says_of_refunds(patch: pytest.MonkeyPatch) -> None:
         refund = standing.RefundStanding(
             reference=charge["id"], amount=charge["amount_refunded"], state="succeeded"
         )
-        told = standing.Standing(
+        counted_refund = standing.Standing(
             reference=charge["payment_intent"],
             currency=charge["currency"].upper(),
             order_id=charge["metadata"].get("order"),
             refunds=(refund,),
         )
-        return replace(news, standing=told, ignored=None, reference=told.reference)
+        return replace(news, standing=counted_refund, ignored=None, reference=counted_refund.reference)
 
     patch.setattr(world_module, "news_of", counted)
 
@@ -86,10 +86,10 @@ def reads_a_disputes_money_off_its_status(patch: pytest.MonkeyPatch) -> None:
     real = stripe_events.standing_of_dispute
 
     def by_status(dispute: Any, *rest: Any, **named: Any) -> Any:
-        told = real(dispute, *rest, **named)
+        standing_of = real(dispute, *rest, **named)
         gone = 0 if dispute["status"] in ("won", "warning_closed") else -dispute["amount"]
         move = standing.DisputeMove(transaction=dispute["id"], dispute=dispute["id"], amount=gone)
-        return replace(told, moves=(move,))
+        return replace(standing_of, moves=(move,))
 
     patch.setattr(stripe_events, "standing_of_dispute", by_status)
     patch.setattr(sandbox_gateway, "standing_of_dispute", by_status)

@@ -134,8 +134,8 @@ def test_no_refund_asks_for_more_than_one_payment_of_the_gateways_has_left(desk:
     )
     refund(desk, 799, "n1")
     refund(desk, 500, "n2")
-    asked = [(step.gateway_reference, step.amount.amount) for step in desk.steps("refund")]
-    assert asked == [("pi_2", 799), (PI, 500)]
+    refunds = [(step.gateway_reference, step.amount.amount) for step in desk.steps("refund")]
+    assert refunds == [("pi_2", 799), (PI, 500)]
 
 
 def test_no_refund_asks_for_what_a_dispute_took(desk: Desk) -> None:

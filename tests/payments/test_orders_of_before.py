@@ -35,9 +35,9 @@ class Before:
 
     def __init__(self, story: str) -> None:
         self.desk = Desk(order_of(story), recorded())
-        asked = self.desk.payment.amount
-        assert asked is not None
-        self.total = asked.amount
+        requested = self.desk.payment.amount
+        assert requested is not None
+        self.total = requested.amount
         self.reference = next(iter(self.desk.payment.standings), "pi_new")
 
     def knows(self, **parts: Any) -> Standing:

@@ -223,9 +223,9 @@ def test_a_fetching_of_news_that_dies_at_any_of_them_is_followed_by_one_that_rec
             for recorded in shop.log.read_all(after=0, limit=10_000)
             if recorded.type == "payments.gateway_news_received"
         ]
-        told = {one["id"] for one in shop.gateway.books.events(NOON - timedelta(days=1))}
+        sent = {one["id"] for one in shop.gateway.books.events(NOON - timedelta(days=1))}
         assert len(received) == len(set(received))
-        assert {stream.removeprefix("gateway_event-") for stream in received} <= told
+        assert {stream.removeprefix("gateway_event-") for stream in received} <= sent
         assert shop.names().count("payments.payment_authorized") == 1
 
     asyncio.run(run())

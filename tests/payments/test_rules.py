@@ -340,10 +340,10 @@ def test_a_pending_refund_counts_as_gone() -> None:
 def test_a_dispute_is_the_sum_of_its_movements(moves: list[int], status: str, disputed: int) -> None:
     desk = Desk()
     sent_and_paid(desk)
-    told = [
+    parts = [
         DisputeMove(transaction=f"txn_{at}", dispute="dp_1", amount=amount) for at, amount in enumerate(moves)
     ]
-    for move in reversed(told):
+    for move in reversed(parts):
         desk.news(standing(moves=(move,)))
     assert desk.end() == ("fulfilled", status, (1299, 0, 0, disputed), 0, NOTHING, [])
 

@@ -119,10 +119,10 @@ class SlowToTake(MemoryLog):
 
     def __init__(self):
         super().__init__()
-        self.asked, self.answer = threading.Event(), threading.Event()
+        self.called, self.answer = threading.Event(), threading.Event()
 
     def try_exclusive(self, name):
-        self.asked.set()
+        self.called.set()
         self.answer.wait(10)
         return super().try_exclusive(name)
 
@@ -134,7 +134,7 @@ def test_a_lock_that_is_given_after_the_stop_is_given_back(tmp_path):
         async with Shop(log, gateway).open() as first:
             managers = first.managers(kinds=[Payment(gateway, clock=lambda: first.now)])
             await managers.__aenter__()
-            await asyncio.to_thread(log.asked.wait, 10)
+            await asyncio.to_thread(log.called.wait, 10)
             asyncio.get_running_loop().call_later(0.1, log.answer.set)
             await managers.__aexit__()
             await is_free(log)

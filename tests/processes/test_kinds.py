@@ -26,7 +26,7 @@ class Reordering:
 
     def __init__(self, *, away=0, wrong=0):
         self.away, self.wrong = away, wrong
-        self.asked = []
+        self.calls = []
 
     def starts_at(self, log):
         return log.head()
@@ -39,10 +39,10 @@ class Reordering:
                 yield Closed(source)
 
     async def do(self, due):
-        self.asked.append(due.key)
-        if len(self.asked) <= self.away:
+        self.calls.append(due.key)
+        if len(self.calls) <= self.away:
             raise NotYet("the supplier does not answer")
-        if len(self.asked) <= self.away + self.wrong:
+        if len(self.calls) <= self.away + self.wrong:
             raise ZeroDivisionError
         return ReceiveStock(sku="MUG", quantity=1, reason="", source=due.event.order_id)
 
@@ -97,7 +97,7 @@ def test_work_that_cannot_be_done_yet_or_fails_is_tried_until_an_event_closes_it
             await asyncio.sleep(0.2)  # Absence: it is not tried again.
 
     asyncio.run(run())
-    assert kind.asked == [f"{'1' * 32}/0"] * 5
+    assert kind.calls == [f"{'1' * 32}/0"] * 5
 
 
 def test_a_schedule_is_work_whose_end_opens_the_next(shop):

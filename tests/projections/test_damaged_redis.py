@@ -109,7 +109,7 @@ def prefix_of(redis: Redis, view: str) -> bytes:
 
 
 def readable(url: str, view: str, key: str) -> bool:
-    async def asked() -> bool:
+    async def is_served() -> bool:
         reader = RedisReader(url)
         try:
             return (await reader.document(view, key)).document is not None
@@ -118,7 +118,7 @@ def readable(url: str, view: str, key: str) -> bool:
         finally:
             await reader.close()
 
-    return asyncio.run(asked())
+    return asyncio.run(is_served())
 
 
 @pytest.mark.parametrize("damage", NOTICED)

@@ -151,5 +151,5 @@ def test_who_has_followed_another_history_writes_nothing_of_this_one(
         views_reach(fresh_redis, head)
         eventually(lambda: follower.opened > 1, "it is tried again")
     assert follower.file.read_bytes() == of_another
-    said = [line["reason"] for line in lines if line["event"] == "follower's target is damaged"]
-    assert said and set(said) == {"lines has followed another history of the log"}
+    reasons = [line["reason"] for line in lines if line["event"] == "follower's target is damaged"]
+    assert reasons and set(reasons) == {"lines has followed another history of the log"}

@@ -57,8 +57,10 @@ def served(shop: ViewShop, settings: QuerySettings, token: str | None) -> Iterat
         placed("old", "MUG", customer_id="anna"),
         *batch_of("X-1"),
     )
-    told = settings.model_copy(update={"operator_token": token})
-    app = behind_the_edge(build_query_process_app(told, MemoryLog()), EdgeSettings(), methods=("GET", "HEAD"))
+    with_token = settings.model_copy(update={"operator_token": token})
+    app = behind_the_edge(
+        build_query_process_app(with_token, MemoryLog()), EdgeSettings(), methods=("GET", "HEAD")
+    )
     with running(app) as address, httpx.Client(base_url=address) as client:
         yield client
 
@@ -122,7 +124,7 @@ def test_an_order_is_shown_to_the_operator_and_to_who_holds_its_secret(guarded: 
 
 
 def test_nobody_else_learns_whether_there_is_such_an_order(guarded: httpx.Client) -> None:
-    asked = (
+    conditions = (
         {},
         {"If-None-Match": "*"},
         {"Daybook-Min-Position": "3"},
@@ -134,7 +136,7 @@ def test_nobody_else_learns_whether_there_is_such_an_order(guarded: httpx.Client
         (path, *headers.items(), *more.items()): essence(guarded.get(path, headers={**headers, **more}))
         for path in (MINE, EXPLAINED, OLD, f"{OLD}/explanation", NONE, f"{NONE}/explanation")
         for headers in strangers
-        for more in asked
+        for more in conditions
     }
     head = guarded.head(MINE, headers=showing(OTHER))
     assert (head.status_code, head.content) == (401, b"")

@@ -117,9 +117,9 @@ def test_the_trace_is_taken_from_the_asker_or_made(shop: ViewShop, query_setting
     app = build_query_app(logged, ready_position=lambda: 0)
     with structlog.testing.capture_logs() as lines, running(app) as address:
         parent = {"traceparent": f"00-{TRACE}-{'1' * 16}-01"}
-        told = httpx.get(f"{address}/api/v1/products/MUG", headers=parent)
+        traced = httpx.get(f"{address}/api/v1/products/MUG", headers=parent)
         made = httpx.get(f"{address}/api/v1/carts/x", headers={"traceparent": "nonsense"})
-    assert told.headers["trace-id"] == TRACE
+    assert traced.headers["trace-id"] == TRACE
     assert len(made.headers["trace-id"]) == 32
     requests = [line for line in lines if line["event"] == "request"]
     assert [(line["trace_id"], line["route"], line["status"]) for line in requests] == [

@@ -82,9 +82,11 @@ def test_what_was_written_is_read(stocked: ViewShop, api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/products/MUG", "/api/v1/products"])
-@pytest.mark.parametrize("told", ["-1", "x", "1.5", "", "9" * 20, "1,2"])
-def test_what_is_no_position_is_refused(stocked: ViewShop, api: httpx.Client, path: str, told: str) -> None:
-    answer = api.get(path, headers={"Daybook-Min-Position": told})
+@pytest.mark.parametrize("position", ["-1", "x", "1.5", "", "9" * 20, "1,2"])
+def test_what_is_no_position_is_refused(
+    stocked: ViewShop, api: httpx.Client, path: str, position: str
+) -> None:
+    answer = api.get(path, headers={"Daybook-Min-Position": position})
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-min-position")
 
 

@@ -58,7 +58,7 @@ def test_what_is_no_text_is_refused(api: httpx.Client) -> None:
         ("/api/v1/search", "category", blank + controls),
         ("/api/v1/search", "q", controls),
     ):
-        for said in unfit:
-            answer = api.get(f"{path}?{parameter}={said}")
-            assert (answer.status_code, answer.json()["field"]) == (422, parameter), said
+        for value in unfit:
+            answer = api.get(f"{path}?{parameter}={value}")
+            assert (answer.status_code, answer.json()["field"]) == (422, parameter), value
             assert answer.json()["type"] == "/problems/invalid-request"

@@ -43,7 +43,7 @@ TAKEN = join(HOLD, standing(captured=1299, closed="captured"))
 EUR = Money(1299, "EUR")
 
 
-def told(desk: Desk) -> str:
+def story_of(desk: Desk) -> str:
     return in_words(load_history(stored(desk).log, CODEC, ORDER), NOW)
 
 
@@ -64,7 +64,7 @@ def test_a_stuck_capture_is_told_from_the_call_to_the_write_off() -> None:
     drain(desk, HOLD)
     desk.news(standing(closed="lapsed"))
     desk.do(WriteOffPayment(order_id=ORDER, on=TODAY))
-    words = told(desk)
+    words = story_of(desk)
     for sentence in (
         "checkout     Step 1: the gateway is to authorize 12.99 EUR with pm_card_visa.",
         "checkout     Step 1 ended: authorized (request req_1).",
@@ -95,7 +95,7 @@ def test_all_news_of_the_order_are_told_also_what_waited_and_what_changed_nothin
     desk.news(standing(moves=(move,)), "evt_dispute")
     desk.do(RaiseConcern(order_id=ORDER, concern="dispute", on=TODAY))
     desk.news(standing(reference="pi_other", order_id=None, authorized=5), "evt_other")
-    words = told(desk)
+    words = story_of(desk)
     for sentence in (
         "News of the gateway's payment pi_1 (12.99 EUR authorized) wait until its order is known.",
         "news         The gateway sent news evt_early: test, of 2026-11-02T12:00:00Z.",

@@ -466,9 +466,9 @@ def test_the_news_are_fetched_oldest_first_and_tell_what_a_look_tells(gateway, f
     assert [one.created for one in news] == sorted(one.created for one in news)
     assert {one.reference for one in news} == {reference}
     assert len({one.event_id for one in news}) == len(news)
-    told = [one.standing for one in news if one.standing is not None]
-    joined = told[0]
-    for standing in told:
+    standings = [one.standing for one in news if one.standing is not None]
+    joined = standings[0]
+    for standing in standings:
         joined = join(joined, standing)
     looked = gateway.look(reference).standing
     assert (joined.most, joined.captured, joined.returned, joined.disputed, joined.closed) == (

@@ -34,7 +34,7 @@ class Story:
     def __init__(self, gateway: Gateway, books: Books, run: Callable[[Any], Any]) -> None:
         self.gateway, self.books, self._run = gateway, books, run
         self.reference = ""
-        self.told: list[Any] = []
+        self.results: list[Any] = []
         self._names: dict[str, str] = {}
 
     def call(self, name: str, number: int = 1, **how: Any) -> None:
@@ -50,10 +50,10 @@ class Story:
         except GatewayError as error:
             # Of a connection that broke, only that it broke is the same.
             code = "" if isinstance(error, GatewayUnclear) and not error.request_id else error.code
-            self.told.append((type(error).__name__, code, getattr(error, "stored", None)))
+            self.results.append((type(error).__name__, code, getattr(error, "stored", None)))
             return
         self.reference = standing.reference
-        self.told.append(self._named(standing))
+        self.results.append(self._named(standing))
 
     def money(self, amount: int) -> Money:
         return Money(amount, TOTAL.currency)
@@ -215,7 +215,7 @@ def test_both_gateways_tell_the_same(face: Face, tmp_path: Path, runner: asyncio
     real = StripeGateway(
         KEY, webhook_secrets=["whsec_x"], api_base=face.url, return_url="https://shop.example/paid"
     )
-    told = []
+    results = []
     gateways: list[tuple[Gateway, Books]] = [(sandbox, sandbox.books), (real, face.books)]
     for gateway, books in gateways:
         story = Story(gateway, books, runner.run)
@@ -225,6 +225,6 @@ def test_both_gateways_tell_the_same(face: Face, tmp_path: Path, runner: asyncio
                 story.call("look")
         finally:
             runner.run(gateway.aclose())
-        told.append(story.told)
-    assert told[0] == told[1]
-    assert told[0]
+        results.append(story.results)
+    assert results[0] == results[1]
+    assert results[0]

@@ -90,15 +90,15 @@ def test_nothing_of_stripes_stays_behind(books: Books, stripe_mock: str) -> None
             shopper.post(f"/orders/{paid}/refunds", {"amount": {"amount": 100, "currency": "GBP"}}, key="r")
             shopper.waits_for(paid, "fulfilled", "partially_refunded")
 
-            cart, asked = shopper.buys(confirmation_token="ctoken_authenticationRequired")
-            shopper.waits_for(asked, "placed", "action_required")
+            cart, order = shopper.buys(confirmation_token="ctoken_authenticationRequired")
+            shopper.waits_for(order, "placed", "action_required")
             secret = shopper.post(f"/carts/{cart}/payment-action")
             assert secret["publishable_key"] == "pk_test_shown"
-            (reference,) = [one.reference for one in books.charges(asked)]
+            (reference,) = [one.reference for one in books.charges(order)]
             assert secret["client_secret"] == books.client_secret(reference)
             books.shopper_passes(reference)
             deliver()
-            shopper.waits_for(asked, "confirmed", "authorized")
+            shopper.waits_for(order, "confirmed", "authorized")
 
             _, declined = shopper.buys(method="pm_card_chargeDeclined")
             shopper.waits_for(declined, "canceled", "declined")

@@ -22,7 +22,7 @@ OPEN = NOWHERE | {"DAYBOOK_HOST": "0.0.0.0"}
 
 
 @pytest.mark.parametrize(
-    ("words", "environment", "said"),
+    ("words", "environment", "expected"),
     [
         ("replays verify", {"DAYBOOK_DATA_DIR": "/dev/null"}, "nothing runs on the data folder"),
         ("replays verify", NOWHERE, "connection failed"),
@@ -34,11 +34,11 @@ OPEN = NOWHERE | {"DAYBOOK_HOST": "0.0.0.0"}
         ("serve commands", {}, "DAYBOOK_POSTGRES_URL: Field required"),
     ],
 )
-def test_an_expected_failure_is_one_line(words: str, environment: dict[str, str], said: str) -> None:
+def test_an_expected_failure_is_one_line(words: str, environment: dict[str, str], expected: str) -> None:
     done = daybook(*words.split(), environment=environment)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    assert said in line
+    assert expected in line
 
 
 def test_an_answer_that_cannot_be_written_is_a_failure_of_one_line(tmp_path: Path) -> None:

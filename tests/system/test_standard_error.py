@@ -87,8 +87,8 @@ log_lines.info("once")
     before, torn, notice, after, once = (tmp_path / "log").read_text().splitlines()
     assert len(torn) == 10
     assert [json.loads(line)["event"] for line in (before, after, once)] == ["before", "after", "once"]
-    said = json.loads(notice)
-    assert (said["dropped"], said["level"]) == (5, "warning")
+    line = json.loads(notice)
+    assert (line["dropped"], line["level"]) == (5, "warning")
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ except ValueError:
 """
     done = run(code)
     assert max(map(len, done.stderr.splitlines())) < 16_000
-    request, many, said, failed = lines_of(done.stderr)
+    request, many, last, failed = lines_of(done.stderr)
     assert str(request["path"]).endswith("… (999501 characters more)")
     assert (many["trace_id"], "bytes" in str(many["cut"])) == ("t" * 32, True)
-    assert (said["logger"], said["level"]) == ("server", "error")
+    assert (last["logger"], last["level"]) == ("server", "error")
     assert "Traceback" in str(failed["exception"])
 
 

@@ -240,10 +240,10 @@ def test_one_that_was_stopped_ends_in_order_all_the_same(tmp_path: Path) -> None
 
 
 def test_an_orphan_that_was_stopped_is_ended_in_order(tmp_path: Path) -> None:
-    told = tmp_path / "told"
+    marker = tmp_path / "marker"
     code = f"""
 import pathlib, signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path({str(told)!r}).touch()))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path({str(marker)!r}).touch()))
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -254,7 +254,7 @@ time.sleep(60)
         record.started(left.pid)
         left.send_signal(signal.SIGSTOP)
         assert ProcessRecord(tmp_path).end_orphans() == 1
-    assert told.exists()
+    assert marker.exists()
 
 
 def test_stopping_during_a_pause_starts_nothing_more(tmp_path: Path) -> None:
