@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aggregates.cart import cart
-from aggregates.cart.cart import Cart, CartLine
+from aggregates.cart.cart import Cart
 from aggregates.cart.events import (
     CartEvent,
     CartPriced,
@@ -85,6 +85,13 @@ def rules_of(cache: StateCache) -> TermsState:
     """The rules of sale."""
     rules: TermsState = cache.state(MAIN_TERMS)
     return rules
+
+
+def postal_prefix(cache: StateCache, country: str, postal_code: str | None) -> str | None:
+    """The longest beginning of the postal code that a rule names: all that a price needs to know of it."""
+    if postal_code is None:
+        return None
+    return rules_of(cache).compiled.postal_prefixes.longest(country, postal_code)
 
 
 def groups_of(cache: StateCache, held: Cart) -> tuple[str, ...]:
@@ -281,23 +288,10 @@ def _gift_changes(
             del due[promotion_id]
     last_line = held.last_line
     for gift in due.values():
-        added = _gift_line(cache, held, gift, locked_until)
+        added = _gift(cache, held, cart_id, str(last_line + 1), gift, locked_until)
         if added is not None:
             last_line += 1
-            changes.append(
-                ItemAdded(
-                    cart_id=cart_id,
-                    line_id=str(last_line),
-                    sku=added.sku,
-                    title=added.title,
-                    quantity=added.quantity,
-                    price=added.price,
-                    traits=added.traits,
-                    seller=added.seller,
-                    locked_until=added.locked_until,
-                    gift_of=gift.promotion_id,
-                )
-            )
+            changes.append(added)
     return tuple(changes)
 
 
@@ -307,8 +301,11 @@ def _wanted(held: Cart, gift: GiftDue) -> Sku:
     return chosen if chosen in gift.skus else gift.skus[0]
 
 
-def _gift_line(cache: StateCache, held: Cart, gift: GiftDue, locked_until: datetime) -> CartLine | None:
-    """The gift as a line; None where it is not sold, has no price here, or there is not enough of it."""
+def _gift(
+    cache: StateCache, held: Cart, cart_id: str, line_id: str, gift: GiftDue, locked_until: datetime
+) -> ItemAdded | None:
+    """The gift as a line of its own; None where it is not sold, has no price here, or there is
+    not enough of it."""
     sku = _wanted(held, gift)
     states = cache.states((product.stream(sku), stock.stream(sku)))
     offer, taken = offered(
@@ -318,8 +315,9 @@ def _gift_line(cache: StateCache, held: Cart, gift: GiftDue, locked_until: datet
         return None
     if states[stock.stream(sku)].available < gift.quantity:
         return None
-    return CartLine(
-        line_id="",
+    return ItemAdded(
+        cart_id=cart_id,
+        line_id=line_id,
         sku=sku,
         title=offer.title,
         quantity=gift.quantity,

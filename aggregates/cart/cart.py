@@ -45,7 +45,7 @@ from aggregates.kernel import (
 from aggregates.pricing.context import PricedLine, Traits
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
-from aggregates.pricing.selecting import reaches
+from aggregates.pricing.selecting import reaches, unit_price
 
 CartStatus = Literal["unknown", "open", "checked_out"]
 
@@ -66,13 +66,9 @@ class CartLine:
 
     @property
     def unit_price(self) -> UnitPrice:
-        """The tier's of its quantity."""
-        exact = self.price.tiers[0][1]
-        for units, tier in self.price.tiers:
-            if units > self.quantity:
-                break
-            exact = tier
-        return UnitPrice(exact, self.price.currency)
+        """The tier's of its quantity; below all of them, the first's."""
+        tiers = self.price.tiers
+        return UnitPrice(unit_price(tiers, max(self.quantity, tiers[0][0])), self.price.currency)
 
     @property
     def line_total(self) -> Money:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from aggregates.currencies import minor_digits
 from aggregates.pricing.context import Context, PricedLine
+from aggregates.pricing.destinations import PostalPrefixes, postal_prefixes
 from aggregates.pricing.discounts import (
     EXCLUSIVES_MAX,
     Candidate,
@@ -54,6 +55,7 @@ class CompiledTerms:
     promotions: CompiledPromotions
     methods: CompiledMethods
     taxes: CompiledTaxes
+    postal_prefixes: PostalPrefixes
 
 
 def compile_terms(terms: Terms) -> CompiledTerms:
@@ -64,6 +66,7 @@ def compile_terms(terms: Terms) -> CompiledTerms:
         compile_promotions(terms),
         compile_methods(terms),
         compile_taxes(terms),
+        postal_prefixes(terms),
     )
 
 

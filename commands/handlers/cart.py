@@ -14,7 +14,6 @@ from aggregates.cart.cart import Cart, GiftUnfit, Limits
 from aggregates.cart.events import DeliveryChosen, TakenPrice
 from aggregates.catalog import product
 from aggregates.kernel import CartId, Reason, Rejected, Sku
-from aggregates.pricing.destinations import postal_prefixes
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions import coupon
@@ -23,7 +22,7 @@ from aggregates.terms.terms import MAIN_TERMS
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
-from commands.quoting import groups_of, offered, quote, reprice, requoted, rules_of
+from commands.quoting import groups_of, offered, postal_prefix, quote, reprice, requoted, rules_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,14 +278,11 @@ def handle_choose_delivery(cache: StateCache, command: ChooseDelivery) -> Decisi
     rules = rules_of(cache).rules
     if command.method_id is not None and command.method_id not in rules.shipping_methods:
         raise Rejected(UnknownShippingMethod(command.method_id))
-    prefix = None
-    if command.postal_code is not None:
-        prefix = postal_prefixes(rules).longest(command.country, command.postal_code)
     delivery = DeliveryChosen(
         cart_id=command.cart_id,
         country=command.country,
         region=command.region,
-        postal_prefix=prefix,
+        postal_prefix=postal_prefix(cache, command.country, command.postal_code),
         method_id=command.method_id,
         pickup_point=command.pickup_point,
     )

@@ -25,7 +25,6 @@ from aggregates.payments.events import CaptureWhen
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.steps import begin_authorize
-from aggregates.pricing.destinations import postal_prefixes
 from aggregates.pricing.explanation import Priced
 from aggregates.pricing.offer import Offer
 from aggregates.promotions import coupon
@@ -38,7 +37,7 @@ from commands.handlers.settlement import settle
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
-from commands.quoting import Quote, quote, requoted, rules_of
+from commands.quoting import Quote, postal_prefix, quote, requoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +263,11 @@ def _gifts_there(
 def _delivery(cache: StateCache, held: Cart, command: PlaceOrder) -> DeliveryChosen:
     """Where the address lies, as far as rules ask; how, as the cart says."""
     address, chosen = command.shipping_address, held.delivery
-    prefix = None
-    if address.postal_code is not None:
-        prefix = postal_prefixes(rules_of(cache).rules).longest(address.country, address.postal_code)
     return DeliveryChosen(
         cart_id=command.cart_id,
         country=address.country,
         region=address.region,
-        postal_prefix=prefix,
+        postal_prefix=postal_prefix(cache, address.country, address.postal_code),
         method_id=None if chosen is None else chosen.method_id,
         pickup_point=None if chosen is None else chosen.pickup_point,
     )
