@@ -51,6 +51,11 @@ class Tender:
     amount: Money
     account_id: str | None = None
 
+    @property
+    def key(self) -> str:
+        """Its name among the order's tenders: the account's id, or `card`."""
+        return self.account_id or self.kind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderClaim:

@@ -149,6 +149,14 @@ class Order:
         return "confirmed" if self.confirmed else "placed"
 
     @property
+    def card_amount(self) -> int:
+        """The card's part of the total, in minor units: what the gateway is asked for."""
+        if self.placed is None:
+            return 0
+        credit = sum(one.amount.amount for one in self.placed.tenders if one.kind != "card")
+        return self.placed.total.amount - credit
+
+    @property
     def refunded(self) -> Money:
         """What went back to the customer so far."""
         return Money(self.refunded_amount, "" if self.placed is None else self.placed.currency)
@@ -237,8 +245,11 @@ def place(
     priced: Priced | None = None,
     context: Context | None = None,
     claims: tuple[OrderClaim, ...] = (),
+    credit: tuple[Tender, ...] = (),
 ) -> tuple[OrderEvent, ...]:
     """Orders the lines. Each exact line total is rounded half-even, then all is summed.
+
+    `credit` pays its part of the total; the card the rest, if any.
 
     With `priced`, the outcome of the calculation on `context`: its lines alone, and its amounts.
     An order is placed once: its id identifies it.
@@ -280,7 +291,7 @@ def place(
             email=email,
             shipping_address=shipping_address,
             secret_hash=secret_hash,
-            tenders=(Tender(kind="card", amount=total),),
+            tenders=_tenders(total, credit),
             shopper=shopper,
             claims=claims,
             context=context,
@@ -297,6 +308,13 @@ def confirm(order: Order, *, order_id: OrderId) -> tuple[OrderEvent, ...]:
     if order.confirmed or order.canceled:
         return ()
     return (OrderConfirmed(order_id=order_id, customer_id=placed.customer_id),)
+
+
+def _tenders(total: Money, credit: tuple[Tender, ...]) -> tuple[Tender, ...]:
+    rest = total - Money.sum((one.amount for one in credit), total.currency)
+    if rest.amount < 0:
+        raise ValueError(f"credit of more than {total}")
+    return (*credit, Tender(kind="card", amount=rest)) if rest.amount or not credit else credit
 
 
 def _plain(line: Purchase) -> OrderLine:

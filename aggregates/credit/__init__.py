@@ -1,0 +1,1 @@
+"""Credit that pays for orders: gift cards and store credit."""
