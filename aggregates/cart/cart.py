@@ -1,4 +1,4 @@
-"""A cart: one line per SKU at the price it was taken at, until it becomes an order."""
+"""A cart: one line per SKU, coupons, gifts and a delivery, until it becomes an order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from aggregates.cart.events import (
     ItemRemoved,
     PricesRequoted,
     QuantityChanged,
-    RequotedLine,
     ShippingQuoted,
     TakenPrice,
     TaxQuoted,
@@ -32,20 +31,17 @@ from aggregates.kernel import (
     Money,
     NotForSale,
     OrderId,
-    PriceMissing,
     ProductNotOnSale,
     Reason,
     Rejected,
     Sku,
     StreamKind,
     UnitPrice,
-    UnknownProduct,
-    WrongCurrency,
 )
 from aggregates.pricing.context import PricedLine, Traits
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
-from aggregates.pricing.selecting import reaches, unit_price
+from aggregates.pricing.selecting import unit_price
 
 CartStatus = Literal["unknown", "open", "checked_out"]
 
@@ -161,37 +157,10 @@ class CartEmpty(Reason):
 
 
 @dataclass(frozen=True, slots=True)
-class CartFull(Reason):
-    """The cart has as many lines as a cart can have"""
-
-    cart_id: CartId
-    lines_max: int
-
-
-@dataclass(frozen=True, slots=True)
-class QuantityOverLimit(Reason):
-    """More units than one line can hold"""
-
-    sku: Sku
-    asked: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
 class CouponLimit(Reason):
     """The cart has as many coupons as a cart can have"""
 
     max: int
-
-
-@dataclass(frozen=True, slots=True)
-class PricesChanged(Reason):
-    """The prices of these lines were held no longer, and have risen
-
-    `lines`: each with `line_id`, `sku`, and the unit price `from` which `to` which it rose, in minor units.
-    """
-
-    lines: tuple[dict[str, object], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,117 +275,11 @@ def open_cart(
     raise Rejected(CartAlreadyOpened(cart_id))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """`quantity_max` bounds each line, `lines_max` their number."""
-
-    lines_max: int
-    quantity_max: int
-
-
-def add_item(
-    cart: Cart,
-    *,
-    cart_id: CartId,
-    sku: Sku,
-    quantity: int,
-    offer: Offer | None,
-    price: TakenPrice | None,
-    locked_until: datetime | None,
-    limits: Limits,
-) -> tuple[CartEvent, ...]:
-    """Puts `quantity` more units in; a SKU that is there keeps its line, its title and its price.
-
-    `offer` is the catalog's of the SKU, None where it has none; `price` what it costs in this cart today,
-    None where nothing. Stock is not looked at: checkout reserves.
-    """
-    _open(cart, cart_id)
-    offer, price = _for_sale(cart, sku, offer, price)
-    line = cart.lines.get(sku)
-    if line is not None:
-        return _to_quantity(line, cart_id, line.quantity + quantity, limits)
-    if len(cart.lines) >= limits.lines_max:
-        raise Rejected(CartFull(cart_id=cart_id, lines_max=limits.lines_max))
-    if quantity > limits.quantity_max:
-        raise Rejected(QuantityOverLimit(sku=sku, asked=quantity, limit=limits.quantity_max))
-    return (
-        ItemAdded(
-            cart_id=cart_id,
-            line_id=str(cart.last_line + 1),
-            sku=sku,
-            title=offer.title,
-            quantity=quantity,
-            price=price,
-            traits=offer.traits,
-            seller=offer.seller,
-            locked_until=locked_until,
-        ),
-    )
-
-
-def set_quantity(
-    cart: Cart,
-    *,
-    cart_id: CartId,
-    sku: Sku,
-    quantity: int,
-    offer: Offer | None,
-    price: TakenPrice | None,
-    locked_until: datetime | None,
-    limits: Limits,
-) -> tuple[CartEvent, ...]:
-    """Makes the SKU's line hold exactly `quantity` units; 0 removes it, a SKU that is not there is added.
-
-    A line of what is no longer sold, or has no price in this cart any more, may shrink or go, nothing else.
-    Below all tiers of its price it has today's price for so few units, and goes where there is none.
-    """
-    if quantity == 0:
-        return remove_item(cart, cart_id=cart_id, sku=sku)
-    line = cart.lines.get(sku)
-    if line is None:
-        return add_item(
-            cart,
-            cart_id=cart_id,
-            sku=sku,
-            quantity=quantity,
-            offer=offer,
-            price=price,
-            locked_until=locked_until,
-            limits=limits,
-        )
-    _open(cart, cart_id)
-    if quantity > line.quantity:
-        _for_sale(cart, sku, offer, price)
-    changed = _to_quantity(line, cart_id, quantity, limits)
-    if not changed or reaches(line.price.tiers, quantity):
-        return changed
-    offer, price = _for_sale(cart, sku, offer, price)
-    anew = RequotedLine(
-        line_id=line.line_id,
-        sku=sku,
-        before=line.unit_price.exact,
-        price=price,
-        traits=offer.traits,
-        seller=offer.seller,
-        locked_until=locked_until,
-    )
-    return (*changed, PricesRequoted(cart_id=cart_id, lines=(anew,), cause="quote"))
-
-
-def remove_item(cart: Cart, *, cart_id: CartId, sku: Sku) -> tuple[CartEvent, ...]:
-    """Takes the SKU's line out; what is not there needs no removing."""
-    _open(cart, cart_id)
-    line = cart.lines.get(sku)
-    if line is None:
-        return ()
-    return (ItemRemoved(cart_id=cart_id, line_id=line.line_id, sku=sku),)
-
-
 def enter_coupon(
     cart: Cart, *, cart_id: CartId, code: str, promotion_id: str, coupons_max: int
 ) -> tuple[CartEvent, ...]:
     """Has the code count for its promotion."""
-    _open(cart, cart_id)
+    require_open(cart, cart_id)
     if code in cart.coupons:
         return ()
     if len(cart.coupons) >= coupons_max:
@@ -426,19 +289,19 @@ def enter_coupon(
 
 def remove_coupon(cart: Cart, *, cart_id: CartId, code: str) -> tuple[CartEvent, ...]:
     """Takes the code out; what is not there needs no removing."""
-    _open(cart, cart_id)
+    require_open(cart, cart_id)
     return (CouponRemoved(cart_id=cart_id, code=code),) if code in cart.coupons else ()
 
 
 def choose_delivery(cart: Cart, *, delivery: DeliveryChosen) -> tuple[CartEvent, ...]:
     """Has it go there, that way."""
-    _open(cart, delivery.cart_id)
+    require_open(cart, delivery.cart_id)
     return () if cart.delivery == delivery else (delivery,)
 
 
 def decline_gift(cart: Cart, *, cart_id: CartId, promotion_id: str) -> tuple[CartEvent, ...]:
     """Leaves the promotion's gift out."""
-    _open(cart, cart_id)
+    require_open(cart, cart_id)
     if promotion_id in cart.declined_gifts:
         return ()
     return (GiftDeclined(cart_id=cart_id, promotion_id=promotion_id),)
@@ -446,35 +309,10 @@ def decline_gift(cart: Cart, *, cart_id: CartId, promotion_id: str) -> tuple[Car
 
 def choose_gift(cart: Cart, *, cart_id: CartId, promotion_id: str, sku: Sku) -> tuple[CartEvent, ...]:
     """Takes this one of the promotion's gifts."""
-    _open(cart, cart_id)
+    require_open(cart, cart_id)
     if cart.chosen_gifts.get(promotion_id) == sku:
         return ()
     return (GiftChosen(cart_id=cart_id, promotion_id=promotion_id, sku=sku),)
-
-
-def requote(
-    cart: Cart, *, cart_id: CartId, lines: tuple[RequotedLine, ...], cause: Literal["quote", "checkout"]
-) -> tuple[CartEvent, ...]:
-    """Gives lines the prices of this moment. Because the shopper asked: whatever they are; at checkout:
-    none dearer."""
-    _open(cart, cart_id)
-    if cause == "checkout":
-        dearer = []
-        for new in lines:
-            line = cart.lines[new.sku]
-            after = replace(line, price=new.price)
-            if after.unit_price.exact > line.unit_price.exact:
-                dearer.append(
-                    {
-                        "line_id": new.line_id,
-                        "sku": new.sku,
-                        "from": line.unit_price.times(1).amount,
-                        "to": after.unit_price.times(1).amount,
-                    }
-                )
-        if dearer:
-            raise Rejected(PricesChanged(tuple(dearer)))
-    return (PricesRequoted(cart_id=cart_id, lines=lines, cause=cause),) if lines else ()
 
 
 def check_out(
@@ -486,7 +324,7 @@ def check_out(
     """
     if cart.status == "checked_out" and cart.order_id == order_id:
         return ()
-    _open(cart, cart_id)
+    require_open(cart, cart_id)
     if not cart.lines:
         raise Rejected(CartEmpty(cart_id))
     not_for_sale = []
@@ -494,44 +332,21 @@ def check_out(
         offer = offers[sku]
         if offer is None or not offer.on_sale:
             not_for_sale.append(NotForSale(sku, "delisted"))
-        elif cart.currency not in (currencies := _currencies(offer)):
-            not_for_sale.append(NotForSale(sku, "other_currency", currencies[0] if currencies else None))
+        elif cart.currency not in (sold_in := currencies(offer)):
+            not_for_sale.append(NotForSale(sku, "other_currency", sold_in[0] if sold_in else None))
     if not_for_sale:
         raise Rejected(ProductNotOnSale(not_for_sale[0].sku, tuple(not_for_sale)))
     return (CartCheckedOut(cart_id=cart_id, order_id=order_id),)
 
 
-def _open(cart: Cart, cart_id: CartId) -> None:
+def require_open(cart: Cart, cart_id: CartId) -> None:
+    """Refuses a cart that is not there, or changes no more."""
     if cart.status == "unknown":
         raise Rejected(UnknownCart(cart_id))
     if cart.status != "open":
         raise Rejected(CartClosed(cart_id=cart_id, cart_status=cart.status))
 
 
-def _for_sale(
-    cart: Cart, sku: Sku, offer: Offer | None, price: TakenPrice | None
-) -> tuple[Offer, TakenPrice]:
-    """What is offered today; refuses what this cart cannot buy more of."""
-    if offer is None:
-        raise Rejected(UnknownProduct(sku))
-    if not offer.on_sale:
-        raise Rejected(ProductNotOnSale(sku))
-    if price is None:
-        currencies = _currencies(offer)
-        if currencies and cart.currency not in currencies:
-            raise Rejected(WrongCurrency(asked=currencies[0], expected=cart.currency))
-        raise Rejected(PriceMissing(sku=sku, currency=cart.currency, market=cart.market))
-    return offer, price
-
-
-def _currencies(offer: Offer) -> list[str]:
+def currencies(offer: Offer) -> list[str]:
     """What the product is sold in."""
     return [price.price_list.currency for price in offer.prices]
-
-
-def _to_quantity(line: CartLine, cart_id: CartId, quantity: int, limits: Limits) -> tuple[CartEvent, ...]:
-    if quantity > limits.quantity_max:
-        raise Rejected(QuantityOverLimit(sku=line.sku, asked=quantity, limit=limits.quantity_max))
-    if quantity == line.quantity:
-        return ()
-    return (QuantityChanged(cart_id=cart_id, line_id=line.line_id, sku=line.sku, quantity=quantity),)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from aggregates.cart import cart
-from aggregates.cart.cart import Cart, GiftUnfit, Limits
+from aggregates.cart import cart, items
+from aggregates.cart.cart import Cart, GiftUnfit
 from aggregates.cart.events import DeliveryChosen, TakenPrice
+from aggregates.cart.items import Limits
 from aggregates.catalog import product
 from aggregates.kernel import CartId, Reason, Rejected, Sku
 from aggregates.pricing.offer import Offer
@@ -198,7 +199,7 @@ def handle_add_item(cache: StateCache, command: AddItem) -> Decision:
     offer, price = _offered(cache, held, offer, units)
     decision.add(
         decision.stream,
-        cart.add_item(
+        items.add_item(
             held,
             cart_id=command.cart_id,
             sku=command.sku,
@@ -218,7 +219,7 @@ def handle_set_quantity(cache: StateCache, command: SetQuantity) -> Decision:
     offer, price = _offered(cache, held, offer, max(1, command.quantity))
     decision.add(
         decision.stream,
-        cart.set_quantity(
+        items.set_quantity(
             held,
             cart_id=command.cart_id,
             sku=command.sku,
@@ -235,7 +236,7 @@ def handle_set_quantity(cache: StateCache, command: SetQuantity) -> Decision:
 def handle_remove_item(cache: StateCache, command: RemoveItem) -> Decision:
     """Removes the line."""
     held, decision = _open(cache, command)
-    decision.add(decision.stream, cart.remove_item(held, cart_id=command.cart_id, sku=command.sku))
+    decision.add(decision.stream, items.remove_item(held, cart_id=command.cart_id, sku=command.sku))
     return _priced(cache, decision, command)
 
 
@@ -319,7 +320,7 @@ def handle_quote_cart(cache: StateCache, command: QuoteCart) -> Decision:
     """Gives every line the price of this moment."""
     held, decision = _open(cache, command)
     lines = requoted(cache, held, at=command.at, locked_until=command.locked_until, all_lines=True)
-    decision.add(decision.stream, cart.requote(held, cart_id=command.cart_id, lines=lines, cause="quote"))
+    decision.add(decision.stream, items.requote(held, cart_id=command.cart_id, lines=lines, cause="quote"))
     return _priced(cache, decision, command)
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import ClassVar
 
-from aggregates.cart import cart
+from aggregates.cart import cart, items
 from aggregates.cart.cart import Cart, CartLine
 from aggregates.cart.events import DeliveryChosen
 from aggregates.catalog import product
@@ -158,7 +158,7 @@ def handle_place_order(
     if not checked_out:
         return decision
     lines = requoted(cache, held, at=command.at, locked_until=command.locked_until, all_lines=False)
-    decision.add(cart_stream, cart.requote(held, cart_id=command.cart_id, lines=lines, cause="checkout"))
+    decision.add(cart_stream, items.requote(held, cart_id=command.cart_id, lines=lines, cause="checkout"))
     sold = decision.after(cart_stream, held)
     decision.add(cart_stream, checked_out)
     stocks = {sku: states[stock.stream(sku)] for sku in skus}

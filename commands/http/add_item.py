@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aggregates.cart.cart import Limits
+from aggregates.cart.items import Limits
 from commands.handlers.cart import AddItem
 from commands.http.responses import answered
 from commands.http.schemas import Body, Quantity, SkuText

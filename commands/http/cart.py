@@ -12,7 +12,7 @@ from limits.strategies import FixedWindowRateLimiter
 from pydantic import Field
 from starlette.responses import Response
 
-from aggregates.cart.cart import Limits
+from aggregates.cart.items import Limits
 from aggregates.kernel import Rejected
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions.coupon import UnknownCoupon

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aggregates.cart import cart
+from aggregates.cart import cart, items
 from aggregates.catalog import prices, product
 from aggregates.inventory import stock
 from aggregates.kernel import Reason, Rejected
@@ -19,7 +19,12 @@ _FOLD_OF = {
     module.__name__: module for module in (product, stock, cart, order, number, credit_note, payment, process)
 }
 _FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund)}
-_FOLD_OF |= {prices.__name__: product, observation.__name__: payment, steps.__name__: process}
+_FOLD_OF |= {
+    items.__name__: cart,
+    prices.__name__: product,
+    observation.__name__: payment,
+    steps.__name__: process,
+}
 _FOLD_OF |= {
     module.__name__: terms for module in (markets, price_lists, promotions, shipping_methods, tax_areas)
 }

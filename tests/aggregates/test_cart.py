@@ -12,15 +12,9 @@ from aggregates.cart.cart import (
     CartAlreadyOpened,
     CartClosed,
     CartEmpty,
-    CartFull,
-    Limits,
-    QuantityOverLimit,
     UnknownCart,
-    add_item,
     check_out,
     open_cart,
-    remove_item,
-    set_quantity,
 )
 from aggregates.cart.events import (
     CartCheckedOut,
@@ -29,6 +23,14 @@ from aggregates.cart.events import (
     ItemRemoved,
     QuantityChanged,
     TakenPrice,
+)
+from aggregates.cart.items import (
+    CartFull,
+    Limits,
+    QuantityOverLimit,
+    add_item,
+    remove_item,
+    set_quantity,
 )
 from aggregates.kernel import (
     Money,

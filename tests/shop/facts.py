@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from aggregates.cart import cart
-from aggregates.cart.cart import Limits
 from aggregates.cart.events import CartOpened, ItemAdded, TakenPrice
+from aggregates.cart.items import Limits
 from aggregates.catalog import product
 from aggregates.catalog.events import PriceChanged, ProductListed
 from aggregates.customers import customer, shopper

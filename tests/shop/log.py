@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from aggregates.cart import cart
+from aggregates.cart import cart, items
 from aggregates.catalog import product
 from aggregates.folds import kind_of
 from aggregates.inventory import stock
@@ -317,8 +317,8 @@ class Shop:
     def _fills_a_cart(self, cart_id: str, bought: Mapping[str, int], chance: random.Random) -> None:
         self.record(self.decide(cart.open_cart, cart_id=cart_id, currency="GBP"))
         for sku, quantity in bought.items():
-            self._sets(cart.add_item, cart_id, sku, quantity)
-        self._sets(cart.set_quantity, cart_id, next(iter(bought)), chance.randint(0, 9))
+            self._sets(items.add_item, cart_id, sku, quantity)
+        self._sets(items.set_quantity, cart_id, next(iter(bought)), chance.randint(0, 9))
 
     def _sets(self, decision: Callable[..., Any], cart_id: str, sku: str, quantity: int) -> None:
         offer = self.state(product.stream(sku)).offer
