@@ -230,7 +230,7 @@ def reprice(
     held = decision.after(stream, before)
     found = quote(cache, held, at=at)
     if found is not None:
-        changes = _gift_changes(cache, held, cart_id, found.priced, locked_until)
+        changes = gift_changes(cache, held, cart_id, found.priced, locked_until)
         if changes:
             decision.add(stream, changes)
             held = decision.after(stream, before)
@@ -274,7 +274,7 @@ def _expires_at(held: Cart, priced: Priced) -> datetime | None:
     return min((end for end in ends if end is not None), default=None)
 
 
-def _gift_changes(
+def gift_changes(
     cache: StateCache, held: Cart, cart_id: str, priced: Priced, locked_until: datetime
 ) -> tuple[CartEvent, ...]:
     """The lines of gifts that are due and can be had, and no others."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from aggregates.terms.promotions import Units
+from commands.codec import CODEC
 from commands.handlers.terms import (
     DefineMarket,
     DefinePriceList,
@@ -26,7 +30,7 @@ from commands.handlers.terms import (
 from commands.http.json_bodies import JsonRoute
 from commands.http.promotion_bodies import PromotionBody
 from commands.http.requests import operator_only
-from commands.http.responses import answered, documented
+from commands.http.responses import PROBLEM, answered, documented
 from commands.http.rule_bodies import (
     EndBody,
     HomeBody,
@@ -36,12 +40,20 @@ from commands.http.rule_bodies import (
     TaxAreaBody,
     TaxRatesBody,
 )
-from commands.http.schemas import AnswerBody, IdPath
+from commands.http.schemas import ID, AnswerBody, Body, IdPath
 from commands.settings import Settings
+from commands.trial import Trial, try_promotion
 
 router = APIRouter(
     route_class=JsonRoute, prefix="/api/v1", tags=["terms"], dependencies=[Depends(operator_only)]
 )
+
+
+class TryBody(Body):
+    """The cart that a promotion is tried on."""
+
+    cart_id: Annotated[str, Field(pattern=ID)]
+
 
 _DEFINED: dict[str, Any] = documented(AnswerBody, key="taken")
 _CHANGED: dict[str, Any] = documented(AnswerBody, created=False, key="taken")
@@ -126,3 +138,26 @@ async def end_promotion(request: Request, promotion_id: IdPath, body: EndBody | 
     """At once, whatever its window. Orders that have it keep it."""
     reason = (body or EndBody()).reason
     return await answered(request, EndPromotion(promotion_id=promotion_id, reason=reason))
+
+
+@router.post(
+    "/promotions/{promotion_id}/try",
+    summary="Try a promotion on a cart",
+    response_model=Trial,
+    responses=dict.fromkeys((400, 401, 404, 405, 413, 415, 422, 503), PROBLEM),
+)
+async def try_on_cart(request: Request, promotion_id: IdPath, body: TryBody) -> Response:
+    """What the cart costs with the promotion and without it, both explained; nothing is changed.
+
+    It may be running, by coupon, still to start (the cart is priced as of its start), or over: `assumes` says
+    what does not hold today. `why`: why it gives this cart nothing even so.
+    """
+    trial = await asyncio.to_thread(
+        try_promotion,
+        request.app.state.log,
+        CODEC,
+        promotion_id=promotion_id,
+        cart_id=body.cart_id,
+        at=datetime.now(UTC),
+    )
+    return Response(msgspec.json.encode(trial), media_type="application/json")

@@ -58,6 +58,7 @@ ROUTES: dict[str, dict[str, Any]] = {
     "PUT /customers/17850/groups": {"groups": ["trade"]},
     "PUT /customers/17850/tax-status": {"vat_number": "DE136695976"},
     "POST /promotions/ten/end": {"reason": "sold out"},
+    "POST /promotions/ten/try": {"cart_id": "c"},
     "POST /price-lists/trade/prices": {
         "items": [{"sku": "MUG", "tiers": [{"from": 1, "amount": 90, "currency": "GBP"}]}]
     },

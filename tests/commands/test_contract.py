@@ -320,6 +320,9 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
             return {"list_id": defined(client, "/price-lists", "list_id")}, None
         case "/promotions/{promotion_id}/end":
             return {"promotion_id": defined(client, "/promotions", "promotion_id")}, {"reason": "over"}
+        case "/promotions/{promotion_id}/try":
+            promotion_id = defined(client, "/promotions", "promotion_id")
+            return {"promotion_id": promotion_id}, {"cart_id": fill_cart(client)[1]}
         case "/coupons":
             return {}, {"code": secrets.token_hex(4), "promotion_id": by_coupon(client)}
         case "/coupons/{code}/revoke":
