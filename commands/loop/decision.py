@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -170,6 +171,9 @@ def copy_of(state: Any) -> Any:
 
     What is frozen is not, such as the events that a state holds: they are most of an order.
     """
+    kind: Any = type(state)
+    if not _may_change(kind):
+        return state
     if isinstance(state, dict):
         held = copy(state)
         held.update({key: copy_of(value) for key, value in state.items()})
@@ -178,9 +182,20 @@ def copy_of(state: Any) -> Any:
         return [copy_of(value) for value in state]
     if isinstance(state, set):
         return set(state)
-    if is_dataclass(state) and not state.__dataclass_params__.frozen:  # type: ignore[union-attr]
-        copied = copy(state)
-        for each in fields(state):
-            setattr(copied, each.name, copy_of(getattr(state, each.name)))
-        return copied
-    return state
+    copied = kind.__new__(kind)
+    for name in _fields(kind):
+        setattr(copied, name, copy_of(getattr(state, name)))
+    return copied
+
+
+@cache
+def _may_change(kind: Any) -> bool:
+    """Whether a fold may change what is of this type."""
+    if is_dataclass(kind):
+        return not kind.__dataclass_params__.frozen  # type: ignore[union-attr]
+    return issubclass(kind, dict | list | set)
+
+
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
