@@ -15,6 +15,8 @@ from aggregates.cart.events import (
     CartPriced,
     ItemAdded,
     ItemRemoved,
+    PricesRequoted,
+    QuantityChanged,
     RequotedLine,
     TakenPrice,
 )
@@ -35,7 +37,7 @@ from aggregates.pricing.context import (
 )
 from aggregates.pricing.explanation import GiftDue, Priced
 from aggregates.pricing.offer import ListPrice, Offer
-from aggregates.pricing.price import price
+from aggregates.pricing.price import CompiledTerms, price
 from aggregates.pricing.rules import BASE, Promotion
 from aggregates.pricing.selecting import choose
 from aggregates.promotions import uses
@@ -225,7 +227,7 @@ def reprice(
     changed."""
     stream = cart.stream(cart_id)
     before: Cart = cache.state(stream)
-    if not rules_of(cache).rules.version and before.priced is None:
+    if _is_plain(before, decision, rules_of(cache).compiled):
         return
     held = decision.after(stream, before)
     found = quote(cache, held, at=at)
@@ -236,6 +238,16 @@ def reprice(
             held = decision.after(stream, before)
             found = quote(cache, held, at=at)
     decision.add(stream, _recorded(held, cart_id, found))
+
+
+def _is_plain(before: Cart, decision: Decision, rules: CompiledTerms) -> bool:
+    """Whether nothing but the lines changes of a cart that always cost their sum, and that no rule may
+    concern."""
+    beside_lines = before.priced or before.coupons or before.gifts or before.delivery
+    return not (beside_lines or rules.may_concern(before.market)) and all(
+        isinstance(event, ItemAdded | QuantityChanged | ItemRemoved | PricesRequoted)
+        for _, event in decision.events
+    )
 
 
 def _recorded(held: Cart, cart_id: str, found: Quote | None) -> tuple[CartPriced, ...]:

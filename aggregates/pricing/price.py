@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 from aggregates.currencies import minor_digits
 from aggregates.pricing.context import Context, PricedLine
@@ -48,7 +49,10 @@ _not_applied, _tax_target, _shipping_price = quick(NotApplied), quick(TaxTarget)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledTerms:
-    """All rules of sale, made ready for many carts: once per version of the terms."""
+    """All rules of sale, made ready for many carts: once per version of the terms.
+
+    `markets_concerned`: those that an automatic promotion or a shipping method is for; None: all.
+    """
 
     version: int
     list_labels: dict[str, str]
@@ -56,6 +60,14 @@ class CompiledTerms:
     methods: CompiledMethods
     taxes: CompiledTaxes
     postal_prefixes: PostalPrefixes
+    markets_concerned: frozenset[str] | None
+
+    def may_concern(self, market: str) -> bool:
+        """Whether a rule may say something about a cart of the market without coupon, gift or destination.
+
+        Where none may, such a cart costs the sum of its lines.
+        """
+        return self.markets_concerned is None or market in self.markets_concerned
 
 
 def compile_terms(terms: Terms) -> CompiledTerms:
@@ -67,7 +79,14 @@ def compile_terms(terms: Terms) -> CompiledTerms:
         compile_methods(terms),
         compile_taxes(terms),
         postal_prefixes(terms),
+        _markets_concerned(terms),
     )
+
+
+def _markets_concerned(terms: Terms) -> frozenset[str] | None:
+    named = [one.markets for one in terms.shipping_methods.values()]
+    named += [one.markets for one in terms.promotions.values() if one.automatic]
+    return frozenset(chain.from_iterable(named)) if all(named) else None
 
 
 def price(lines: Sequence[PricedLine], terms: CompiledTerms, context: Context) -> Priced:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from aggregates.cart.cart import CartLine
+from aggregates.cart.events import TakenPrice
 from aggregates.pricing.context import Context, Destination, PricedLine
 from aggregates.pricing.explanation import ChargePrice, LinePrice, Step
 from aggregates.pricing.matching import tokens
@@ -26,8 +29,10 @@ from tests.pricing.cases import (
     taxed,
     terms,
 )
+from tests.pricing.generate import cart
 from tests.pricing.priced import nets, priced, steps
 
+CARTS = int(os.environ.get("DAYBOOK_CARTS", "2000"))
 TEN = promotion("ten", off_lines(10))
 
 
@@ -268,3 +273,51 @@ def test_terms_price_many_carts_and_tokens_may_be_made_beforehand() -> None:
     made = [replace(one, tokens=tokens(one.sku, one.traits)) for one in lines]
     assert price(lines, rules, context) == price(made, rules, context) == price(lines, rules, context)
     assert steps(price(made, rules, context), "line_promotion")[0].shares == {"a": -100}
+
+
+def test_a_cart_that_no_rule_may_concern_costs_the_sum_of_its_lines() -> None:
+    """Of whatever is in it. Rules of every kind that are for all markets are made ones of `main`."""
+    plain = concerned = 0
+    for number in range(CARTS):
+        made = cart(number)
+        rules = compile_terms(in_main(made.terms) if number % 4 else made.terms)
+        lines = [one for one in made.lines if one.gift_of is None]
+        for market in ("main", "other", "new"):
+            context = replace(made.context, market=market, codes={}, destination=None, method_id=None)
+            outcome = price(lines, rules, context)
+            said = outcome.charges or outcome.taxes or outcome.shipping or outcome.notices or outcome.gifts
+            if rules.may_concern(market):
+                concerned += bool(said)
+            else:
+                plain += 1
+                assert not said, (number, market)
+                assert outcome.total == sum(one.paid for one in outcome.lines) == sum_in_cart(lines, context)
+    assert plain > CARTS // 10
+    assert concerned > CARTS // 10
+
+
+def sum_in_cart(lines: list[PricedLine], context: Context) -> int:
+    """What a cart of these lines comes to by its own state, in minor units."""
+    return sum(
+        CartLine(
+            line_id=one.line_id,
+            sku=one.sku,
+            title="",
+            quantity=one.quantity,
+            price=TakenPrice(list_id=one.list_id, currency=context.currency, tiers=one.tiers),
+        ).line_total.amount
+        for one in lines
+    )
+
+
+def in_main(rules: Terms) -> Terms:
+    """The rules with those for every market made ones of `main` alone."""
+    return replace(
+        rules,
+        promotions={
+            key: replace(one, markets=one.markets or ("main",)) for key, one in rules.promotions.items()
+        },
+        shipping_methods={
+            key: replace(one, markets=one.markets or ("main",)) for key, one in rules.shipping_methods.items()
+        },
+    )
