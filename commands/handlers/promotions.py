@@ -105,7 +105,7 @@ def handle_issue_codes(cache: StateCache, command: IssueCodes) -> Decision:
     streams = {coupon.stream(issued.code): issued for issued in coupons}
     cache.expect_new(*streams)
     states: dict[str, Coupon] = cache.states(streams)
-    decision = Decision(id=command.batch_id, stream=stream)
+    decision = Decision(id=command.batch_id, stream=stream, forget=tuple(streams))
     for name, issued in streams.items():
         if states[name].issued is None:
             decision.add(name, coupon.issue(states[name], issued=issued))

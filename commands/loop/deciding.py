@@ -146,6 +146,8 @@ class Deciding:
         """A batch is over: keeps its states the longest, and has their snapshots built."""
         written: set[str] = set()
         for one in decided:
+            if one.decision is not None:
+                self.cache.drop(one.decision.forget)
             self.cache.touch(one.entry.reads)
             written.update(stream for stream, _ in one.events)
         self._snapshot_writer.consider(self.cache, written)

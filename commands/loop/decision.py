@@ -71,7 +71,8 @@ class Decision:
     """What a handler decided: events by stream, in order, and the caller's answer.
 
     `stream` is the one whose version is answered; `created` makes the answer 201. No events: nothing
-    was to be done, and the answer is the state as it stands.
+    was to be done, and the answer is the state as it stands. `forget`: streams that no command is about to
+    need; their states give way to those of others.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Decision:
     created: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     awaited: AwaitedStep | None = None
+    forget: tuple[str, ...] = ()
     _states: dict[str, Any] = field(default_factory=dict)  # of `after`
 
     def add(self, stream: str, events: Iterable[Any]) -> None:

@@ -18,13 +18,18 @@ from aggregates.promotions.events import (
     BatchRequested,
     CouponIssued,
 )
+from commands.handlers.cart import DeclineGift, OpenCart
 from commands.handlers.promotions import IssueCodes, IssueCoupon, RequestBatch
+from commands.handlers.registry import HANDLERS
 from commands.handlers.terms import DefinePromotion
+from commands.loop.decision import Actor, Context
+from commands.loop.handling import Handling
 from commands.processes.coupon_batches import ALPHABET, CODES_AT_ONCE, CouponBatches, new_suffixes
+from event_store.memory.log import MemoryLog
 from tests.processes.test_kills import Lives
 from tests.promotions.given import PROMOTION, UNITS
 from tests.shop.commands import Shop, eventually
-from tests.shop.facts import NOON
+from tests.shop.facts import CODEC, NOON
 from tests.shop.log import events
 
 BATCH = "b" * 32
@@ -165,3 +170,32 @@ def test_a_process_killed_at_any_step_is_followed_by_one_that_issues_the_rest(
 
     for die_at in range(1, steps + 1):
         asyncio.run(run(die_at))
+
+
+def test_codes_that_are_issued_do_not_push_carts_in_use_out_of_memory() -> None:
+    log = MemoryLog()
+    read: list[str] = []
+    read_streams = log.read_streams
+
+    def noting(streams: Any, **more: Any) -> Any:
+        read.extend(streams)
+        return read_streams(streams, **more)
+
+    async def run() -> None:
+        async with Handling(log, CODEC, HANDLERS, streams_max=20) as handling:
+
+            async def do(command: Any) -> None:
+                await handling.handle(command, Context(actor=Actor("operator", "test"), channel="test"))
+
+            await do(DefinePromotion(promotion=PROMOTION, units=UNITS, at=NOON))
+            await do(OpenCart(cart_id="c", currency="GBP"))
+            requested = BatchRequested(batch_id=BATCH, promotion_id="welcome", count=90)
+            await do(RequestBatch(requested=requested, at=NOON))
+            for _ in range(3):
+                await do(IssueCodes(batch_id=BATCH, suffixes=new_suffixes(30)))
+            log.read_streams = noting  # type: ignore[method-assign]
+            await do(DeclineGift(cart_id="c", promotion_id="welcome", at=NOON, locked_until=NOON))
+
+    asyncio.run(run())
+    assert read == []
+    assert len(events(log, "promotions.coupon_issued")) == 90
