@@ -95,12 +95,20 @@ def issue(coupon: Coupon, *, issued: CouponIssued) -> tuple[CouponEvent, ...]:
 
 def redeemable(coupon: Coupon, *, code: str, at: datetime) -> str:
     """The promotion that the code counts for then. Unknown, ended and revoked codes are refused alike."""
+    refused = refusal(coupon, code=code, at=at)
+    if refused is not None or coupon.issued is None:
+        raise Rejected(refused or UnknownCoupon(code))
+    return coupon.issued.promotion_id
+
+
+def refusal(coupon: Coupon, *, code: str, at: datetime) -> UnknownCoupon | CouponUsedUp | None:
+    """Why the code does not count then; None where it does."""
     issued = coupon.issued
     if issued is None or coupon.revoked or not _in_window(issued, at):
-        raise Rejected(UnknownCoupon(code))
+        return UnknownCoupon(code)
     if issued.uses_max is not None and coupon.uses >= issued.uses_max:
-        raise Rejected(CouponUsedUp(code))
-    return issued.promotion_id
+        return CouponUsedUp(code)
+    return None
 
 
 def claim(coupon: Coupon, *, code: str, order_id: OrderId, at: datetime) -> tuple[CouponEvent, ...]:

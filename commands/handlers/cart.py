@@ -249,7 +249,7 @@ def handle_enter_coupon(cache: StateCache, command: EnterCoupon) -> Decision:
     decision = Decision(id=command.cart_id, stream=stream)
     promotion_id = coupon.redeemable(states[coupon_stream], code=command.code, at=command.at)
     promotion = states[MAIN_TERMS].rules.promotions.get(promotion_id)
-    if promotion is None:
+    if promotion is None or (promotion.ends_at is not None and promotion.ends_at <= command.at):
         raise Rejected(UnknownCoupon(command.code))
     entered = cart.enter_coupon(
         held,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from aggregates.cart.cart import Cart
 from aggregates.customers import shopper
 from aggregates.kernel import Money, OrderId
 from aggregates.orders.events import OrderClaim, OrderPlaced
@@ -11,6 +12,22 @@ from aggregates.promotions import coupon, uses
 from commands.loop.decision import Decision
 from commands.loop.state_cache import StateCache
 from commands.quoting import Quote, rules_of
+
+
+def coupons_that_count(cache: StateCache, held: Cart, *, at: datetime) -> dict[str, str]:
+    """One code of each promotion that the cart has coupons of: the first that can be used; where none can,
+    the first, which is refused by name where its promotion applies."""
+    states = cache.states(coupon.stream(code) for code in held.coupons)
+
+    def is_refused(code: str) -> bool:
+        return coupon.refusal(states[coupon.stream(code)], code=code, at=at) is not None
+
+    found: dict[str, str] = {}
+    for code, promotion_id in held.coupons.items():
+        first = found.setdefault(promotion_id, code)
+        if is_refused(first) and not is_refused(code):
+            found[promotion_id] = code
+    return {code: promotion_id for promotion_id, code in found.items()}
 
 
 def claim(

@@ -31,7 +31,7 @@ from aggregates.promotions import coupon
 from aggregates.terms.terms import MAIN_TERMS
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
-from commands.handlers.claims import claim
+from commands.handlers.claims import claim, coupons_that_count
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
 from commands.handlers.settlement import settle
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
@@ -69,13 +69,15 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class TotalChanged(Reason):
-    """The order would cost more than the shopper was shown
+    """The order would cost more than the shopper agreed to
 
-    `differences`: each part that is another one: its `kind`, `label`, and the amounts `from` and `to`, in
-    minor units.
+    `quoted`: what the request named as its `total`, else what the cart shows. `shown`: what the cart shows.
+    `differences`: from that to the `total`, each part that is another one: its `kind`, `label`, and the
+    amounts `from` and `to`, in minor units.
     """
 
     quoted: Money
+    shown: Money
     total: Money
     differences: tuple[dict[str, object], ...]
 
@@ -166,6 +168,7 @@ def handle_place_order(
         sold,
         gifts=_gifts_there(sold, stocks, offers),
         delivery=_delivery(cache, sold, command),
+        coupons=coupons_that_count(cache, sold, at=command.at),
     )
     found = quote(cache, sold, at=command.at, shopper_key=shopper_key)
     if found is not None:
@@ -295,7 +298,7 @@ def _require_quoted(held: Cart, command: PlaceOrder, placed: OrderPlaced, found:
     if quoted.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=quoted.currency, expected=placed.currency))
     if placed.total.amount > quoted.amount:
-        raise Rejected(TotalChanged(quoted, placed.total, _differences(held, found)))
+        raise Rejected(TotalChanged(quoted, held.total, placed.total, _differences(held, found)))
 
 
 def _differences(held: Cart, found: Quote | None) -> tuple[dict[str, object], ...]:

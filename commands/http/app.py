@@ -33,6 +33,7 @@ from commands.http import (
     terms,
 )
 from commands.http.direct_routes import DIRECT_ROUTES
+from commands.http.guesses import Guesses
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
     BUSY,
@@ -107,6 +108,7 @@ def build_command_app(
     app.state.log = log
     app.state.gateway = gateway
     app.state.secret = log.installation_secret()
+    app.state.guesses = Guesses(settings.wrong_codes_per_minute)
     for context in (catalog, inventory, cart, orders, payments, owed, terms, coupons, customers, health):
         app.include_router(context.router)
     app.include_router(health_router)

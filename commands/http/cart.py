@@ -6,14 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from pydantic import Field
 from starlette.responses import Response
 
 from aggregates.cart.items import Limits
-from aggregates.kernel import Rejected
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions.coupon import UnknownCoupon
 from commands.handlers.cart import (
@@ -29,8 +25,9 @@ from commands.handlers.cart import (
 )
 from commands.http.add_item import ItemBody, add_to_cart
 from commands.http.addresses import Country
+from commands.http.guesses import Guesses
 from commands.http.json_bodies import JsonRoute
-from commands.http.problems import SKU_MISMATCH, TOO_MANY_TRIES
+from commands.http.problems import SKU_MISMATCH
 from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
 from commands.http.rule_values import Region, RuleId
@@ -49,8 +46,6 @@ from deploy.edge.problems import ProblemError
 from event_store.ids import new_id
 
 CodePath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{3,40}$")]
-
-_wrong_codes = FixedWindowRateLimiter(MemoryStorage())
 
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1/carts", tags=["carts"])
 
@@ -153,20 +148,15 @@ async def remove_item(request: Request, cart_id: IdPath, sku: SkuPath) -> Respon
 async def enter_coupon(request: Request, cart_id: IdPath, body: CouponBody) -> Response:
     """Whether it applies, and if not why, stands in the cart's notices. Unknown, ended and revoked codes are
     refused alike; a client with many wrong ones is refused for a minute."""
-    settings = request.app.state.settings
-    client = request.client.host if request.client else ""
-    tries = RateLimitItemPerMinute(settings.wrong_codes_per_minute)
-    if not _wrong_codes.test(tries, client):
-        raise ProblemError(TOO_MANY_TRIES)
     command = EnterCoupon(
-        cart_id=cart_id, code=body.code.upper(), coupons_max=settings.coupons_max, **_times(request)
+        cart_id=cart_id,
+        code=body.code.upper(),
+        coupons_max=request.app.state.settings.coupons_max,
+        **_times(request),
     )
-    try:
+    guesses: Guesses = request.app.state.guesses
+    async with guesses.guess(request.client.host if request.client else "", UnknownCoupon):
         return await answered(request, command)
-    except Rejected as refused:
-        if isinstance(refused.reason, UnknownCoupon):
-            _wrong_codes.hit(tries, client)
-        raise
 
 
 @router.delete(
