@@ -24,7 +24,7 @@ from aggregates.inventory import stock
 from aggregates.inventory.events import InventoryEvent
 from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, order
-from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderEvent, OrderPlaced
+from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderCanceled, OrderEvent, OrderPlaced
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import (
     BalanceReconciled,
@@ -124,7 +124,8 @@ class _Verification:
         self._orders = OrdersCheck(self._report)
         self._payments = PaymentsCheck(self._report, self._orders, log, codec)
         self._rules_of_sale = RulesOfSale(self._report)
-        self._prices = PricesCheck(log, codec, self._rules_of_sale, self._report)
+        self._claims = ClaimsCheck(self._rules_of_sale, self._report)
+        self._prices = PricesCheck(log, codec, self._rules_of_sale, self._claims.is_limited, self._report)
         self._rules = self._rules_by_type()
 
     def run(self, progress: Progress) -> Verified:
@@ -134,6 +135,7 @@ class _Verification:
         head = self._reading("events", self._log.head) or 0
         self._reading("events", lambda: self._read(head, progress))
         self._commands.end()
+        self._claims.end()
         if self._events == head:  # Of a log cut short, sums over its streams prove nothing.
             self._check_reserved()
             self._reading("events", partial(self._payments.check_end, head))
@@ -174,6 +176,7 @@ class _Verification:
         try:
             if self._log_check.see(recorded):
                 self._commands.begin(recorded)
+                self._claims.begin(recorded)
             event = self._codec.decode(recorded)
             kind, field, checks = self._rules[type(event)]
             if kind is not None and recorded.stream != (named := kind(getattr(event, field))):
@@ -187,14 +190,14 @@ class _Verification:
 
     def _rules_by_type(self) -> dict[type, tuple[StreamKind | None, str, tuple[Check, ...]]]:
         """By class of events: how its stream is named, and what else is checked of it."""
-        orders, payments, command = self._orders, self._payments, self._commands
+        orders, payments, command, claims = self._orders, self._payments, self._commands, self._claims
         from_gateway = GatewayCheck(self._report)
-        claims = ClaimsCheck(self._rules_of_sale, self._report)
         personal = self._personal.see
         checks: dict[type, tuple[Check, ...]] = {
             **dict.fromkeys(get_args(InventoryEvent), (self._stock.see, command.see_stock)),
             **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
-            OrderPlaced: (orders.see, command.see_order, self._prices.see),
+            OrderPlaced: (orders.see, command.see_order, self._prices.see, claims.see_placed),
+            OrderCanceled: (orders.see, command.see_order, claims.see_canceled),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
             **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
             **dict.fromkeys(get_args(PaymentEvent), (payments.see, from_gateway.see_payment)),

@@ -45,6 +45,7 @@ from commands.handlers.terms import DefinePriceList
 from commands.loop.decision import Actor, Context
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
+from replays.verification.verify import verify
 from tests.commands.test_priced_carts import rules
 from tests.shop import commands
 from tests.shop.commands import eventually
@@ -61,9 +62,12 @@ Pair = tuple[Shop, Shop]
 
 @pytest.fixture
 def logs(fresh_postgres: str) -> Iterator[tuple[EventLog, EventLog]]:
-    """The connections of two processes to one log."""
+    """The connections of two processes to one log, which verification finds nothing wrong with in the end."""
     opened = PostgresLog.open(fresh_postgres), PostgresLog.open(fresh_postgres)
     yield opened
+    found: list[str] = []
+    verify(opened[0], CODEC, report=lambda finding: found.append(str(finding)))
+    assert found == []
     for log in opened:
         log.close()
 

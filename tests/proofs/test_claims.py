@@ -9,13 +9,18 @@ import pytest
 
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
+from replays.verification.verify import verify
 from tests.commands.test_claims import race_for_a_budget
+from tests.shop.facts import CODEC
 
 
 @pytest.fixture
 def logs(fresh_postgres: str) -> Iterator[tuple[EventLog, EventLog]]:
     opened = PostgresLog.open(fresh_postgres), PostgresLog.open(fresh_postgres)
     yield opened
+    found: list[str] = []
+    verify(opened[0], CODEC, report=lambda finding: found.append(str(finding)))
+    assert found == []
     for log in opened:
         log.close()
 

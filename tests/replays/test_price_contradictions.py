@@ -14,6 +14,7 @@ import pytest
 
 from aggregates.customers.events import OrderCounted, OrderUncounted
 from aggregates.kernel import Money
+from aggregates.orders.events import OrderCanceled, OrderPlaced
 from aggregates.promotions.events import CouponClaimed, CouponReleased, UseClaimed, UseReleased
 from event_store.memory.log import MemoryLog
 from event_store.records import Appended, Entry, NewEvent, RecordedEvent
@@ -55,6 +56,42 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> MemoryLog:
         return log
 
     return asyncio.run(scenario(tmp_path_factory.mktemp("shop")))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> MemoryLog:
+    """An order of a shop without rules."""
+
+    async def scenario(folder: Path) -> MemoryLog:
+        log = MemoryLog()
+        async with open_shop(log, folder) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            placed = await shop.checkout(await shop.cart(MUG=2))
+            assert placed.status_code == 201, placed.text
+        return log
+
+    return asyncio.run(scenario(tmp_path_factory.mktemp("plain")))
+
+
+@pytest.fixture(scope="module")
+def given_up(sold: MemoryLog, tmp_path_factory: pytest.TempPathFactory) -> MemoryLog:
+    """The order was canceled, and gave all its uses back."""
+
+    async def scenario(folder: Path) -> MemoryLog:
+        log = copied(sold)
+        async with open_shop(log, folder) as shop:
+            canceled = await shop.post(f"/orders/{order_of(sold).order_id}/cancel", {})
+            assert canceled.status_code == 200, canceled.text
+        return log
+
+    return asyncio.run(scenario(tmp_path_factory.mktemp("given_up")))
+
+
+def order_of(log: MemoryLog) -> OrderPlaced:
+    """The log's last order."""
+    *_, placed = [CODEC.decode(one) for one in log.read_all(after=0, limit=10_000) if one.type == PLACED]
+    assert isinstance(placed, OrderPlaced)
+    return placed
 
 
 def findings(log: MemoryLog) -> list[str]:
@@ -157,8 +194,25 @@ def step_of(kind: str, *path: str | int, by: int = 1) -> Callable[[dict[str, Any
     return change
 
 
-def test_a_sound_log_of_priced_orders_has_nothing_wrong(sold: MemoryLog) -> None:
-    assert findings(sold) == []
+def without(*path: str | int) -> Callable[[dict[str, Any]], None]:
+    """Takes the list's member that lies there out."""
+
+    def change(data: Any) -> None:
+        for step in path[:-1]:
+            data = data[step]
+        del data[path[-1]]
+
+    return change
+
+
+def unexplained(data: dict[str, Any]) -> None:
+    data.update(explanation=None, context=None)
+
+
+def test_a_sound_log_of_orders_has_nothing_wrong(
+    sold: MemoryLog, given_up: MemoryLog, plain: MemoryLog
+) -> None:
+    assert [findings(log) for log in (sold, given_up, plain)] == [[], [], []]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +241,12 @@ def test_a_sound_log_of_priced_orders_has_nothing_wrong(sold: MemoryLog) -> None
         (to("context", "destination", value=None), "priced again, it has other"),
         (to("context", "codes", value={}), "priced again, it has other"),
         (at("claims", 1, "amount"), "priced again, it has other claims"),
+        (to("claims", 0, "key", value="TWICE"), "priced again, it has other claims"),
+        (to("claims", 2, "promotion_id", value="cup"), "priced again, it has other claims"),
+        (without("claims", 0), "priced again, it has other claims"),
+        (without("claims", 2), "priced again, it has other claims"),
+        (unexplained, "nothing says how it was priced, though the rules were at 5"),
+        (unexplained, "line 1: 300 off 3000, 2700 paid, and no rule says why"),
         (at("explanation", "terms", by=-1), "priced by version 4 of the rules, which were at 5"),
         (to("context", value=None), "nothing says what it was priced from"),
     ],
@@ -217,6 +277,74 @@ def test_a_cart_or_a_rule_that_was_changed_makes_another_price(
         assert found == []
     else:
         assert [one for one in found if one.startswith("price: ") and words in one], found
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (at("tenders", 0, "amount", "amount"), "its tenders make 2001, its total is 2000"),
+        (at("lines", 0, "discount", "amount"), "line 1: 1 off 2000, 2000 paid, and no rule says why"),
+        (at("lines", 0, "tax", "amount"), "line 1: 0 off 2000, 2000 paid, and no rule says why"),
+        (at("lines", 0, "paid", "amount", by=-1), "line 1: 0 off 2000, 1999 paid, and no rule says why"),
+        (
+            to("claims", value=[{"limit": "coupon", "key": "ONCE", "promotion_id": "ten"}]),
+            "it has taxes, shipping or claims, and no rule says why",
+        ),
+    ],
+)
+def test_an_order_without_rules_that_was_changed_is_found(
+    plain: MemoryLog, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    found = findings(changed(plain, PLACED, change))
+    assert [one for one in found if one.startswith("price: ") and words in one], found
+
+
+@pytest.mark.parametrize(
+    ("type_", "change", "words"),
+    [
+        (PLACED, without("claims", 0), "took a use of coupon ONCE, and does not say so"),
+        (PLACED, without("claims", 1), "took a use of promotion ten, and does not say so"),
+        (PLACED, without("claims", 2), "took a use of shopper"),
+        (PLACED, to("claims", 0, "key", value="TWICE"), "says that it used coupon TWICE, and took none so"),
+        (PLACED, at("claims", 1, "amount"), "says that it used promotion ten, and took none so"),
+        (PLACED, to("shopper", value="c-1"), "says that it used shopper c-1, and took none so"),
+        ("promotions.coupon_claimed", to("order_id", value=OTHER), "used coupon ONCE, and took none so"),
+        ("promotions.use_claimed", at("amount", "amount"), "used promotion ten, and took none so"),
+        ("customers.order_counted", to("uses", value=[]), "and took none so"),
+        (
+            "customers.order_counted",
+            to("order_id", value=OTHER),
+            f"order {OTHER} took a use of shopper",
+        ),
+    ],
+)
+def test_what_an_order_says_it_used_and_what_its_command_took_are_the_same(
+    sold: MemoryLog, type_: str, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    found = findings(changed(sold, type_, change))
+    assert [one for one in found if one.startswith("limit: ") and words in one], found
+
+
+def test_an_order_that_is_canceled_gives_everything_back_and_no_other_does(
+    sold: MemoryLog, given_up: MemoryLog
+) -> None:
+    placed = order_of(sold)
+    canceled = OrderCanceled(
+        order_id=placed.order_id,
+        cause="canceled",
+        placed_on=placed.placed_on,
+        currency="GBP",
+        total=placed.total,
+        credited=Money(0, "GBP"),
+        lines=(),
+    )
+    found = findings(with_event(sold, canceled))
+    assert [one for one in found if "was canceled, and gave 3 uses not back" in one], found
+    released = CouponReleased(code="ONCE", order_id=placed.order_id)
+    found = findings(with_event(sold, released))
+    assert [one for one in found if "gives uses back, though it is not canceled here" in one], found
+    found = findings(with_event(given_up, released))
+    assert [one for one in found if "has no use of ONCE to give back" in one], found
 
 
 def facts() -> Iterator[tuple[Any, str]]:

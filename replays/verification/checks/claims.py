@@ -1,4 +1,5 @@
-"""What is limited is never used more often, or for more, than its limit; each order takes and gives once."""
+"""What is limited is never used more often, or for more, than its limit; an order takes what it says when it
+is placed, and gives it back once, when it is canceled."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections import Counter
 
 from aggregates.customers.events import OrderCounted, OrderUncounted, ShopperEvent
 from aggregates.kernel import OrderId
+from aggregates.orders.events import OrderCanceled, OrderPlaced
 from aggregates.promotions.events import (
     CouponClaimed,
     CouponEvent,
@@ -17,11 +19,15 @@ from aggregates.promotions.events import (
 )
 from event_store.records import RecordedEvent
 from replays.verification.checks.prices import RulesOfSale
-from replays.verification.findings import Report, at
+from replays.verification.findings import Finding, Report, at
+
+Use = tuple[str, str, object]
+"""What is limited (coupon, promotion, shopper), which one, and how much of it."""
 
 
 class ClaimsCheck:
-    """Claims less releases, of each coupon, promotion and shopper, against the limit at that position."""
+    """Claims less releases, of each coupon, promotion and shopper, against the limit at that position; what
+    one command takes and gives back, against the order that it places or cancels."""
 
     def __init__(self, rules: RulesOfSale, report: Report) -> None:
         self._rules = rules
@@ -32,6 +38,72 @@ class ClaimsCheck:
         self._spent: Counter[tuple[str, str]] = Counter()  # by promotion and currency
         self._counted: dict[OrderId, tuple[str, tuple[str, ...]]] = {}  # shopper, and the promotions used
         self._by_shopper: Counter[tuple[str, str]] = Counter()  # by shopper and promotion
+        self._held: Counter[OrderId] = Counter()  # how many uses each order has
+        self._first: RecordedEvent | None = None  # of the command under way, as all below
+        self._placed: dict[OrderId, Counter[Use]] = {}  # what an order says that it took
+        self._taken: dict[OrderId, Counter[Use]] = {}
+        self._canceled: set[OrderId] = set()
+        self._given_back: set[OrderId] = set()
+
+    def begin(self, first: RecordedEvent) -> None:
+        """Compares what the command before wrote; `first` is the next one's first event."""
+        self.end()
+        self._first = first
+
+    def end(self) -> None:
+        """Compares what the command took and gave back with its orders, and forgets it."""
+        for order_id in {**self._placed, **self._taken}:
+            said, taken = self._placed.get(order_id, Counter()), self._taken.get(order_id, Counter())
+            for limit, key, _ in said - taken:
+                self._wrong(
+                    self._first, f"order {order_id} says that it used {limit} {key}, and took none so"
+                )
+            for limit, key, _ in taken - said:
+                self._wrong(self._first, f"order {order_id} took a use of {limit} {key}, and does not say so")
+        for order_id in self._canceled:
+            if self._held[order_id]:
+                wrong = f"order {order_id} was canceled, and gave {self._held[order_id]} uses not back"
+                self._wrong(self._first, wrong)
+            del self._held[order_id]
+        for order_id in self._given_back - self._canceled:
+            self._wrong(self._first, f"order {order_id} gives uses back, though it is not canceled here")
+        self._placed.clear()
+        self._taken.clear()
+        self._canceled.clear()
+        self._given_back.clear()
+
+    def is_limited(self, code: str) -> bool:
+        """Whether so far the coupon was issued for so many orders only."""
+        return code in self._uses_max
+
+    def see_placed(self, _recorded: RecordedEvent, event: OrderPlaced) -> None:
+        """Notes what an order says that it took."""
+        said: Counter[Use] = Counter()
+        by_shopper: list[str] = []
+        for one in event.claims:
+            match one.limit:
+                case "coupon":
+                    said["coupon", one.key, 1] += 1
+                case "promotion":
+                    said["promotion", one.key, (event.currency, one.amount)] += 1
+                case "shopper":
+                    by_shopper.append(one.promotion_id)
+        if event.shopper is not None:
+            said["shopper", event.shopper, tuple(by_shopper)] += 1
+        if said:
+            self._placed[event.order_id] = said
+
+    def see_canceled(self, _recorded: RecordedEvent, event: OrderCanceled) -> None:
+        """Notes that an order is to give everything back."""
+        self._canceled.add(event.order_id)
+
+    def _take(self, order_id: OrderId, limit: str, key: str, much: object) -> None:
+        self._held[order_id] += 1
+        self._taken.setdefault(order_id, Counter())[limit, key, much] += 1
+
+    def _give_back(self, order_id: OrderId) -> None:
+        self._held[order_id] -= 1
+        self._given_back.add(order_id)
 
     def see_coupon(self, recorded: RecordedEvent, event: CouponEvent) -> None:
         """Counts a coupon's uses."""
@@ -44,6 +116,7 @@ class ClaimsCheck:
                 if order_id in orders:
                     self._wrong(recorded, f"order {order_id} has a use of {code} already")
                 orders.add(order_id)
+                self._take(order_id, "coupon", code, 1)
                 if len(orders) > self._uses_max.get(code, 0):
                     self._wrong(recorded, f"{len(orders)} uses of {code}, of {self._uses_max.get(code, 0)}")
             case CouponReleased(code=code, order_id=order_id):
@@ -51,6 +124,7 @@ class ClaimsCheck:
                     self._wrong(recorded, f"order {order_id} has no use of {code} to give back")
                 else:
                     self._coupons[code].discard(order_id)
+                    self._give_back(order_id)
             case _:
                 pass  # what is revoked may be used no more, and what was used stays so
 
@@ -64,6 +138,7 @@ class ClaimsCheck:
                 if order_id in orders:
                     self._wrong(recorded, f"order {order_id} has a use of {event.promotion_id} already")
                 orders[order_id] = used
+                self._take(order_id, "promotion", event.promotion_id, used)
                 self._spent[spent] += event.amount.amount
                 self._check_promotion(recorded, event)
             case UseReleased(order_id=order_id):
@@ -72,6 +147,7 @@ class ClaimsCheck:
                     wrong = f"order {order_id} gives back {used} of {event.promotion_id}, it has {has}"
                     self._wrong(recorded, wrong)
                 if orders.pop(order_id, None) is not None:
+                    self._give_back(order_id)
                     self._spent[spent] -= event.amount.amount
 
     def see_shopper(self, recorded: RecordedEvent, event: ShopperEvent) -> None:
@@ -82,12 +158,16 @@ class ClaimsCheck:
                 if order_id in self._counted:
                     self._wrong(recorded, f"order {order_id} was counted before")
                 self._counted[order_id] = counted
+                self._take(order_id, "shopper", event.shopper, uses)
                 for promotion_id in uses:
                     self._by_shopper[event.shopper, promotion_id] += 1
                     self._check_shopper(recorded, event.shopper, promotion_id)
             case OrderUncounted(order_id=order_id, uses=uses):
-                if self._counted.pop(order_id, None) != counted:
+                before = self._counted.pop(order_id, None)
+                if before != counted:
                     self._wrong(recorded, f"order {order_id} was not counted so")
+                if before is not None:
+                    self._give_back(order_id)
                 for promotion_id in uses:
                     self._by_shopper[event.shopper, promotion_id] -= 1
 
@@ -116,5 +196,5 @@ class ClaimsCheck:
         if uses > promotion.uses_per_shopper_max:
             self._wrong(recorded, f"{uses} uses of {promotion_id}, of {promotion.uses_per_shopper_max} each")
 
-    def _wrong(self, recorded: RecordedEvent, wrong: str) -> None:
-        self._report(at(recorded, "limit", wrong))
+    def _wrong(self, recorded: RecordedEvent | None, wrong: str) -> None:
+        self._report(Finding(rule="limit", wrong=wrong) if recorded is None else at(recorded, "limit", wrong))

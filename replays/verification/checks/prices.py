@@ -1,25 +1,25 @@
 """What an order costs adds up, and is what the rules of sale make of its cart, priced again.
 
-An order that no rule had a part in has no explanation, and is not looked at here.
+An order that no rule had a part in has no explanation: it costs its lines and charges.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart, CartLine
-from aggregates.orders.events import OrderPlaced
+from aggregates.orders.events import OrderClaim, OrderPlaced
 from aggregates.pricing.context import Context
 from aggregates.pricing.explanation import Explanation, Priced
-from aggregates.pricing.price import CompiledTerms, price
-from aggregates.pricing.rules import SHIPPING, Promotion
+from aggregates.pricing.price import CompiledTerms, compile_terms, price
+from aggregates.pricing.rules import SHIPPING, Promotion, Terms
 from aggregates.promotions.uses import is_limited
 from aggregates.terms import terms
 from aggregates.terms.events import TermsEvent
@@ -28,6 +28,8 @@ from event_store.codec import Codec
 from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
 from event_store.records import EventReader, RecordedEvent
 from replays.verification.findings import Report, at
+
+T = TypeVar("T")
 
 ORDERS_AT_ONCE = 200
 UNFOLDABLE = (LookupError, RuntimeError, StopIteration, LogUnreadable, DecodingFailed, UnknownEvent)
@@ -42,9 +44,11 @@ class RulesOfSale:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._state: TermsState | None = terms.initial()
+        self._compiled: CompiledTerms | None = None
 
     def see(self, recorded: RecordedEvent, event: TermsEvent) -> None:
         """Follows a change of the rules. Where one before it is missing, nothing is priced from then on."""
+        self._compiled = None
         if self._state is None:
             return
         if recorded.version == self._state.rules.version + 1:
@@ -59,14 +63,38 @@ class RulesOfSale:
         self._report(at(recorded, "price", wrong))
 
     @property
+    def version(self) -> int:
+        """Of the rules in force; 0 where there are none, or they cannot be followed."""
+        return 0 if self._state is None else self._state.rules.version
+
+    @property
     def promotions(self) -> Mapping[str, Promotion] | None:
         """Those in force, by id; None where the rules cannot be followed."""
         return None if self._state is None else self._state.rules.promotions
 
     @property
     def compiled(self) -> CompiledTerms | None:
-        """The rules in force, ready to price; None where they cannot be followed."""
-        return None if self._state is None else self._state.compiled
+        """The rules in force, ready to price; None where they cannot be followed.
+
+        They are taken in the other order than they were defined in: that makes no price another.
+        """
+        if self._compiled is None and self._state is not None:
+            self._compiled = compile_terms(_turned_around(self._state.rules))
+        return self._compiled
+
+
+def _turned_around(rules: Terms) -> Terms:
+    def turned(defined: dict[str, T]) -> dict[str, T]:
+        return dict(reversed(defined.items()))
+
+    return replace(
+        rules,
+        markets=turned(rules.markets),
+        price_lists=turned(rules.price_lists),
+        promotions=turned(rules.promotions),
+        tax_areas=turned(rules.tax_areas),
+        shipping_methods=turned(rules.shipping_methods),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +107,23 @@ class _Order:
     context: Context
     cart: str  # its stream
     rules: CompiledTerms
-    limited: frozenset[str]  # the promotions that have limits
+    promotions: dict[str, Promotion]  # those that have limits
 
 
 class PricesCheck:
     """Sums of each order are held against each other at once, its price a page at a time: so carts are read
     in few calls, and no more versions of the rules are in memory than a page has."""
 
-    def __init__(self, log: EventReader, codec: Codec, rules: RulesOfSale, report: Report) -> None:
+    def __init__(
+        self,
+        log: EventReader,
+        codec: Codec,
+        rules: RulesOfSale,
+        is_limited_coupon: Callable[[str], bool],
+        report: Report,
+    ) -> None:
         self._log = log
+        self._is_limited_coupon = is_limited_coupon
         self._codec = codec
         self._rules = rules
         self._report = report
@@ -97,8 +133,12 @@ class PricesCheck:
         """Holds an order's amounts against each other, and notes it to be priced again."""
         explanation = event.explanation
         if explanation is None:
+            for wrong in chain(_tenders(event), _plain(event, self._rules.version)):
+                self._report(at(recorded, "price", wrong))
             return
-        for wrong in chain(_sums(event), _steps(event, explanation), _nets(event), _taxes(event)):
+        for wrong in chain(
+            _tenders(event), _sums(event), _steps(event, explanation), _nets(event), _taxes(event)
+        ):
             self._report(at(recorded, "price", wrong))
         rules, promotions = self._rules.compiled, self._rules.promotions
         if rules is None or promotions is None:
@@ -109,8 +149,8 @@ class PricesCheck:
         elif event.context is None or event.cart_id is None:
             self._report(at(recorded, "price", "nothing says what it was priced from"))
         else:
-            limited = frozenset(one.promotion_id for one in promotions.values() if is_limited(one))
             stream = cart.stream(event.cart_id)
+            limited = {one.promotion_id: one for one in promotions.values() if _is_limited(one)}
             self._to_price.append(_Order(recorded, event, explanation, event.context, stream, rules, limited))
 
     def check_page(self) -> None:
@@ -134,7 +174,8 @@ class PricesCheck:
         for lines in _candidates(held, order.placed):
             try:
                 priced = price([line.priced for line in lines], order.rules, order.context)
-                made = _made_parts(priced, order, bought)
+                claims = self._claims(priced, order)
+                made = _made_parts(priced, claims, bought)
             except UNPRICEABLE as error:
                 self._report(at(order.recorded, "price", f"it cannot be priced again: {error!r}"))
                 return
@@ -143,6 +184,23 @@ class PricesCheck:
                 return
         wrong = f"priced again, it has other {', '.join(differing)}"
         self._report(at(order.recorded, "price", wrong))
+
+    def _claims(self, priced: Priced, order: _Order) -> list[OrderClaim]:
+        """What placing the order used of what is limited."""
+        claims: list[OrderClaim] = []
+        for one in priced.claims:
+            name, promotion = one.promotion_id, order.promotions.get(one.promotion_id)
+            if one.code is not None and self._is_limited_coupon(one.code):
+                claims.append(OrderClaim(limit="coupon", key=one.code, promotion_id=name))
+            if promotion is not None and is_limited(promotion):
+                claims.append(OrderClaim(limit="promotion", key=name, promotion_id=name, amount=one.amount))
+            if promotion is not None and promotion.uses_per_shopper_max is not None:
+                claims.append(OrderClaim(limit="shopper", key=order.placed.shopper or "", promotion_id=name))
+        return claims
+
+
+def _is_limited(promotion: Promotion) -> bool:
+    return is_limited(promotion) or promotion.uses_per_shopper_max is not None
 
 
 def _candidates(held: Cart, placed: OrderPlaced) -> Iterator[list[CartLine]]:
@@ -182,11 +240,11 @@ def _recorded_parts(order: _Order) -> dict[str, bytes]:
         taxes=placed.taxes,
         shipping=placed.shipping,
         explanation=order.explanation,
-        claims=[[one.key, one.amount] for one in placed.claims if one.limit == "promotion"],
+        claims=placed.claims,
     )
 
 
-def _made_parts(priced: Priced, order: _Order, bought: Mapping[str, CartLine]) -> dict[str, bytes]:
+def _made_parts(priced: Priced, claims: list[OrderClaim], bought: Mapping[str, CartLine]) -> dict[str, bytes]:
     """What the calculation says, part by part, as bytes."""
     return _encoded(
         lines=[
@@ -211,7 +269,7 @@ def _made_parts(priced: Priced, order: _Order, bought: Mapping[str, CartLine]) -
         taxes=priced.taxes,
         shipping=priced.shipping,
         explanation=priced.explanation,
-        claims=[[one.promotion_id, one.amount] for one in priced.claims if one.promotion_id in order.limited],
+        claims=claims,
     )
 
 
@@ -219,16 +277,33 @@ def _encoded(**parts: Any) -> dict[str, bytes]:
     return {name: msgspec.json.encode(part) for name, part in parts.items()}
 
 
+def _tenders(placed: OrderPlaced) -> Iterator[str]:
+    """The means it is paid by make the total."""
+    total = placed.total.amount
+    tendered = sum(tender.amount.amount for tender in placed.tenders)
+    if tendered != total:
+        yield f"its tenders make {tendered}, its total is {total}"
+
+
+def _plain(placed: OrderPlaced, rules: int) -> Iterator[str]:
+    """What no rule had a part in costs its lines' totals and its charges, and is not taxed here."""
+    if placed.shopper is not None and rules:
+        yield f"nothing says how it was priced, though the rules were at {rules}"
+    for line in placed.lines:
+        if line.discount.amount or line.tax.amount or line.paid != line.line_total:
+            paid = f"{line.discount.amount} off {line.line_total.amount}, {line.paid.amount} paid"
+            yield f"line {line.line_id}: {paid}, and no rule says why"
+    if placed.taxes or placed.shipping is not None or placed.claims:
+        yield "it has taxes, shipping or claims, and no rule says why"
+
+
 def _sums(placed: OrderPlaced) -> Iterator[str]:
-    """What was paid, and the means it was paid by, make the total."""
+    """What was paid for lines and shipping makes the total."""
     total = placed.total.amount
     paid = sum(line.paid.amount for line in placed.lines)
     paid += 0 if placed.shipping is None else placed.shipping.paid
     if paid != total:
         yield f"{paid} is paid for lines and shipping, its total is {total}"
-    tendered = sum(tender.amount.amount for tender in placed.tenders)
-    if tendered != total:
-        yield f"its tenders make {tendered}, its total is {total}"
 
 
 def _steps(placed: OrderPlaced, explanation: Explanation) -> Iterator[str]:
