@@ -306,7 +306,7 @@ class Discounts:
 
     def _take_turn(self, compiled: CompiledPromotion, limit: WhyNot | None) -> bool:
         """Whether it gave something."""
-        discount = self._measure(compiled, limit)
+        discount = self.measure(compiled, limit)
         if isinstance(discount, Discount):
             self._apply(compiled, discount)
             return True
@@ -319,7 +319,7 @@ class Discounts:
         best: tuple[CompiledPromotion, Discount] | None = None
         most = 0
         for compiled, limit in members:
-            discount = self._measure(compiled, limit)
+            discount = self.measure(compiled, limit)
             if not isinstance(discount, Discount):
                 self.missed.append((compiled, discount))
                 if best is None:
@@ -339,7 +339,7 @@ class Discounts:
     def _holds(self, compiled: CompiledPromotion) -> bool:
         return all(holds(condition, self._cart, self._basis) for condition in compiled.conditions)
 
-    def _measure(self, compiled: CompiledPromotion, limit: WhyNot | None) -> Discount | WhyNot:
+    def measure(self, compiled: CompiledPromotion, limit: WhyNot | None) -> Discount | WhyNot:
         """What it would take off as things are, or why nothing."""
         for condition in compiled.conditions:
             if not holds(condition, self._cart, self._basis):

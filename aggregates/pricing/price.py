@@ -162,28 +162,30 @@ def _apply_promotions(cart: Cart, line_totals: _LineTotals, terms: CompiledTerms
     together = [one for one in found if not one[0].promotion.exclusive]
     exclusive = [one for one in found if one[0].promotion.exclusive]
     main = best = worlds.of(together)
+    winner: CompiledPromotion | None = None
     tried = 0
-    alone: list[tuple[CompiledPromotion, _World]] = []
     for compiled, limit in exclusive:
         if tried == EXCLUSIVES_MAX:
             missed.append((compiled, "exclusive"))
             continue
-        world = worlds.of([(compiled, limit)])
-        if not (world.discounts.applied or world.discounts.due):
-            missed += world.discounts.missed
+        alone = worlds.alone(compiled, limit, best.to_pay)
+        if isinstance(alone, str):
+            missed.append((compiled, alone))
             continue
         tried += 1
-        alone.append((compiled, world))
-        if world.to_pay < best.to_pay:
-            best = world
+        if alone is None:
+            missed.append((compiled, "exclusive"))
+            continue
+        if winner is not None:
+            missed.append((winner, "exclusive"))
+        best, winner = alone, compiled
     missed += main.discounts.missed
-    if best is not main:
+    if winner is not None:
         discounts = main.discounts
         applied = dict.fromkeys([*(one.promotion for one in discounts.applied), *discounts.due])
         missed += [(one, "exclusive") for one in applied]
-    missed += [(compiled, "exclusive") for compiled, world in alone if world is not best]
     missed.sort(key=lambda one: one[0].rank)
-    would = together if best is main else []
+    would = together if winner is None else []
     return _Choice(best, missed, [one for one in would if one[0].step == "shipping"])
 
 
@@ -198,8 +200,7 @@ class _Worlds:
         for place, line in enumerate(cart.lines):
             if line.gift_of is not None:
                 self._gifts.setdefault(line.gift_of, []).append(place)
-        self._goods = [line for line in cart.lines if line.gift_of is None]
-        self._parcel = _parcel(self._goods)
+        self._parcel = _parcel([line for line in cart.lines if line.gift_of is None])
 
     def of(self, promotions: Sequence[Candidate]) -> _World:
         """The cart with these promotions."""
@@ -209,12 +210,34 @@ class _Worlds:
         discounts = Discounts(self._cart, self._totals, self._gifts)
         discounts.on_lines(by_step["line"])
         discounts.on_cart(by_step["cart"])
-        nets = sum(discounts.left)
-        if self._gifts:  # A gift's line either bears nothing or is left out.
-            nets -= sum([discounts.left[place] for places in self._gifts.values() for place in places])
+        nets = self._of_goods(discounts.left)
         found = self._quote(nets, discounts.given)
         discounts.on_shipping(by_step["shipping"], found.rate if found is not None else 0)
         return _World(discounts, found, nets + discounts.shipping_left)
+
+    def alone(
+        self, compiled: CompiledPromotion, limit: WhyNot | None, to_beat: int
+    ) -> _World | WhyNot | None:
+        """The cart with that promotion, where less than `to_beat` is to pay; None: no less; or why it gives
+        nothing."""
+        if compiled.step != "shipping":
+            # Mostly what it takes off shows that it loses, whatever shipping costs.
+            off = Discounts(self._cart, self._totals, self._gifts).measure(compiled, limit)
+            if isinstance(off, str):
+                return off
+            if self._of_goods(self._totals.amounts) - (0 if compiled.gives else off.amount) >= to_beat:
+                return None
+        world = self.of([(compiled, limit)])
+        if world.discounts.missed:
+            return world.discounts.missed[0][1]
+        return world if world.to_pay < to_beat else None
+
+    def _of_goods(self, amounts: Sequence[int]) -> int:
+        """The sum of the lines' amounts without those of gifts, which bear nothing or are left out."""
+        total = sum(amounts)
+        if self._gifts:
+            total -= sum([amounts[place] for places in self._gifts.values() for place in places])
+        return total
 
     def _quote(self, nets: int, given: Sequence[int]) -> ShippingQuote | None:
         parcel = self._parcel

@@ -9,7 +9,18 @@ import pytest
 
 from aggregates.pricing.context import Destination, Left, Shopper
 from aggregates.pricing.rules import WHOLE, Action, Condition, Promotion, Selector
-from tests.pricing.cases import NOON, at_least, less, line, off_cart, off_lines, post, promotion, skus
+from tests.pricing.cases import (
+    BY_WEIGHT,
+    NOON,
+    at_least,
+    less,
+    line,
+    off_cart,
+    off_lines,
+    post,
+    promotion,
+    skus,
+)
 from tests.pricing.priced import discounts, gift_line, nets, priced, steps, why_not
 
 A10 = (line("a", "10.00"),)
@@ -195,6 +206,25 @@ def test_shipping_counts_in_the_comparison() -> None:
     free = promotion("free", Action(kind="shipping_percent", percent=WHOLE), exclusive=True)
     assert discounts(priced(A10, free, TEN, method=post("GBP", 101))) == {"free": 101}
     assert discounts(priced(A10, free, TEN, method=post("GBP", 100))) == {"ten": 100}
+
+
+def test_an_exclusive_promotion_that_ends_free_shipping_must_take_off_more_than_that_costs() -> None:
+    """60.00 are sent for nothing, less than 50.00 for 3.95."""
+    cart = (line("a", "60.00", weight_grams=1),)
+    alone = promotion("alone", less(1001), exclusive=True)
+    equal = priced(cart, alone, promotion("other", less(606)), method=BY_WEIGHT)
+    assert (equal.total, discounts(equal)) == (5394, {"other": 606})
+    assert why_not(equal) == {"alone": "exclusive"}
+    better = priced(cart, alone, promotion("other", less(605)), method=BY_WEIGHT)
+    assert (better.total, discounts(better)) == (4999 + 395, {"alone": 1001})
+    assert why_not(better) == {"other": "exclusive"}
+
+
+def test_the_last_of_several_better_exclusives_wins_and_the_others_are_named() -> None:
+    rules = [promotion(f"e{percent}", off_cart(percent), exclusive=True) for percent in (11, 12, 13)]
+    outcome = priced(A10, *rules, TEN)
+    assert discounts(outcome) == {"e13": 130}
+    assert why_not(outcome) == {"e11": "exclusive", "e12": "exclusive", "ten": "exclusive"}
 
 
 def test_an_exclusive_promotion_is_judged_on_a_cart_without_the_others() -> None:
