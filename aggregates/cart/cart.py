@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, assert_never
 
 from aggregates.cart.events import (
@@ -39,6 +40,7 @@ from aggregates.kernel import (
     UnitPrice,
 )
 from aggregates.pricing.context import PricedLine, Traits
+from aggregates.pricing.matching import tokens
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.pricing.selecting import unit_price
@@ -46,7 +48,7 @@ from aggregates.pricing.selecting import unit_price
 CartStatus = Literal["unknown", "open", "checked_out"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CartLine:
     """Units of one SKU; title, price and traits are those of the moment it was taken, or quoted anew."""
 
@@ -71,9 +73,9 @@ class CartLine:
         """Rounded half-even to the minor unit, as the order will round it."""
         return self.unit_price.times(self.quantity)
 
-    @property
+    @cached_property
     def priced(self) -> PricedLine:
-        """As pricing takes it."""
+        """As pricing takes it: made once, as a cart is priced at each change, and most lines stay."""
         return PricedLine(
             line_id=self.line_id,
             sku=self.sku,
@@ -83,6 +85,7 @@ class CartLine:
             was=self.price.was,
             traits=self.traits,
             gift_of=self.gift_of,
+            tokens=tokens(self.sku, self.traits),
         )
 
 
