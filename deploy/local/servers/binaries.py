@@ -46,11 +46,9 @@ def _package_folder(package: str) -> Path:
 
 def _copied(package: Path, distribution: str) -> Path:
     version = importlib.metadata.version(distribution)
-    target = shared_folder() / "programs" / f"{distribution}-{version}"
+    target = programs_folder() / f"{distribution}-{version}"
     if target.is_dir():
         return target / package.name
-    target.parent.mkdir(mode=0o755, exist_ok=True)
-    target.parent.chmod(0o755)
     # Copied aside and renamed, so that a copy which was interrupted is never taken for a whole one.
     half = Path(tempfile.mkdtemp(dir=target.parent, prefix="copying-"))
     try:
@@ -69,6 +67,19 @@ def _copied(package: Path, distribution: str) -> Path:
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return target / package.name
+
+
+def programs_folder() -> Path:
+    """Where programs lie that no wheel has, or whose wheel the servers' user cannot reach; made if missing."""
+    if os.geteuid() == 0:
+        folder = shared_folder() / "programs"
+    else:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(cache) / "daybook" / "programs"
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        folder.chmod(0o755)
+    return folder
 
 
 def shared_folder() -> Path:

@@ -92,7 +92,7 @@ class Servers:
         """End a server whose socket was swept away beneath it: the next that is started has one."""
         servers: list[Server] = [one for one in (self._postgres, self._redis) if one is not None]
         for supervised, server in zip(self.processes, servers, strict=False):
-            if not supervised.started.is_set():
+            if not supervised.started.is_set() or server.socket is None:
                 continue
             process, now = supervised.process, time.monotonic()
             life, until = self._socketless.get(supervised, (None, 0.0))

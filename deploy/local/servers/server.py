@@ -40,8 +40,8 @@ class Server(ABC):
 
     @property
     @abstractmethod
-    def socket(self) -> Path:
-        """Where it is reached."""
+    def socket(self) -> Path | None:
+        """Where it is reached; None for one that listens on a port."""
 
     @property
     @abstractmethod

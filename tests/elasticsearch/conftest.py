@@ -1,0 +1,38 @@
+"""A real Elasticsearch server for the tests that need one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.servers.elasticsearch import ElasticsearchServer
+from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms, find_elasticsearch
+from tests.conftest import ServerPlace
+from tests.prerequisites import missing
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_programs() -> ElasticsearchPrograms:
+    """Fetched where they are not there yet."""
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            missing(program)
+    return find_elasticsearch(report=print)
+
+
+@pytest.fixture
+def own_elasticsearch(
+    elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace, tmp_path: Path
+) -> Iterator[ElasticsearchServer]:
+    """A server that a test starts, and may kill."""
+    server = ElasticsearchServer(
+        programs=elasticsearch_programs,
+        folder=server_place.folder / f"elasticsearch-{tmp_path.name}",
+        account=server_place.account,
+        log=server_place.folder / "elasticsearch.log",
+    )
+    yield server
+    server.stop()
