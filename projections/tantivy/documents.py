@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import tantivy
 
@@ -72,15 +74,13 @@ def stored_product(searcher: tantivy.Searcher, queries: ProductQueries, sku: str
     return _decoder.decode(_state(searcher, hits[0][1])) if hits else None
 
 
-def all_stored(searcher: tantivy.Searcher) -> dict[str, bytes]:
+def all_stored(searcher: tantivy.Searcher) -> Iterator[tuple[str, bytes]]:
     """What the last commit has of every SKU, as bytes."""
     everything = searcher.search(tantivy.Query.all_query(), max(searcher.num_docs, 1), count=False)
-    found: dict[str, bytes] = {}
     for _, address in everything.hits:
         sku = searcher.doc(address).get_first("sku")
         if sku is not None:
-            found[str(sku)] = _state(searcher, address)
-    return found
+            yield str(sku), _state(searcher, address)
 
 
 def _state(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> bytes:

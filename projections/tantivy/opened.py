@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from event_store.records import Checkpoint
@@ -26,9 +26,8 @@ class OpenedIndex:
         self.queries = ProductQueries(self.index.schema)
         self.searcher = self.index.searcher()
         self.checkpoint = stored_checkpoint(self.searcher, self.queries)
-        self.committed_at = time.monotonic()
 
-    def commit(self, changed: dict[str, IndexedProduct], checkpoint: Checkpoint) -> None:
+    def commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
         """Writes the products and how far they stand, together or not at all."""
         for sku, product in changed.items():
             self.writer.delete_documents_by_term("sku", sku)
@@ -38,5 +37,3 @@ class OpenedIndex:
         self.writer.commit()
         self.index.reload()
         self.searcher = self.index.searcher()
-        self.checkpoint = checkpoint
-        self.committed_at = time.monotonic()

@@ -56,7 +56,7 @@ def test_events_of_no_product_move_the_position(shop: SearchShop) -> None:
 
 
 def test_commits_are_held_back_only_for_a_moment(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    held_back = "projections.tantivy.build._HELD_BACK_SECONDS"
+    held_back = "projections.search.build._HELD_BACK_SECONDS"
     monkeypatch.setattr(held_back, 60.0)
     shop.happens(listed("A"))
     shop.happens(listed("B"), settled=False)
@@ -152,7 +152,7 @@ def test_a_lost_version_is_withdrawn(shop: SearchShop, tmp_path: Path) -> None:
 
 
 def test_products_long_forgotten_are_read_back(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.tantivy.build._REMEMBERED_MAX", 2)
+    monkeypatch.setattr("projections.search.build._REMEMBERED_MAX", 2)
     shop.happens(*(listed(f"S{n}") for n in range(9)), *(received(f"S{n}", 4) for n in range(9)))
     shop.happens(*(StockAdjusted(sku=f"S{n}", location="main", delta=-4, reason="x") for n in range(5)))
     assert shop.finds(in_stock=False) == [f"S{n}" for n in range(5)]

@@ -1,0 +1,1 @@
+"""What the builds of both search stores have in common."""

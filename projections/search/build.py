@@ -1,0 +1,152 @@
+"""A version of the search index, in whichever store: folded in memory, committed with its checkpoint.
+
+A commit is dear in every search store, so they are spaced.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Self
+
+from event_store.records import START, Checkpoint
+from projections.documents.keys import Pointer
+from projections.documents.search import VIEW
+from projections.engine.build import Build, Comparison
+from projections.engine.follower import Decoded, checkpoint_of
+from projections.engine.versions import Numbers, Versions, VersionStore
+from projections.views.search import MODEL, IndexedProduct, evolve, sku_of
+
+_HELD_BACK_SECONDS = 0.2
+"""Between commits while tailing: a shopper hardly notices a fifth of a second."""
+
+_HELD_BACK_SECONDS_QUIET = 0.5
+"""Between commits that only move the checkpoint, since nothing on sale changed."""
+
+_HELD_BACK_SECONDS_CATCHING_UP = 1.0
+
+_HELD_BACK_SECONDS_UNPUBLISHED = 10.0
+"""While nobody reads: enough that a crash does not cost the whole work."""
+
+_CHANGED_MAX = 20_000
+"""Products changed and not committed; with more, a commit is due at once."""
+
+_REMEMBERED_MAX = 20_000
+"""Products kept in memory; any other is read back from the index when an event names it."""
+
+
+class SearchBuild(Build):
+    """One version of the search index; a store adds how products are read, committed and deleted."""
+
+    def __init__(
+        self,
+        store: VersionStore,
+        numbers: Numbers,
+        *,
+        beside: tuple[Versions, Pointer] | None = None,
+    ) -> None:
+        """See Build."""
+        super().__init__(VIEW, store, numbers, model=MODEL, beside=beside)
+        self._committed = START
+        self._committed_at = 0.0  # monotonic
+        self._forget()
+
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """The last commit's."""
+        self._require_open()
+        return [self._committed]
+
+    def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
+        """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
+        wanted = [
+            (sku, event, recorded)
+            for recorded, event in batch
+            if recorded.position > self.position and (sku := sku_of(event)) is not None
+        ]
+        with self._failing():
+            self._recall({sku for sku, _, _ in wanted})
+            for sku, event, recorded in wanted:
+                self._changed[sku] = evolve(self._changed.get(sku), event, recorded)
+        if up_to > self.position:
+            self._taken = checkpoint_of(batch, up_to)
+        self._tailing = tailing
+
+    def settle(self, *, may_hold_back: bool) -> None:
+        """Commits, unless that may wait for more."""
+        self._require_open()
+        if self._taken == self._committed:
+            return
+        waited = time.monotonic() - self._committed_at
+        if may_hold_back and len(self._changed) < _CHANGED_MAX and waited < self._held_back_seconds():
+            return
+        with self._failing():
+            self._commit(self._changed, self._taken)
+        self._opened_at(self._taken)
+        self._remember()
+
+    def compare(self, other: Self) -> Comparison:
+        """Every SKU that either index has, on sale or not."""
+        with self._failing(), other._failing():
+            ours, theirs = dict(self._all_stored()), dict(other._all_stored())
+        keys = ours.keys() | theirs.keys()
+        return Comparison(len(keys), sorted(key for key in keys if ours.get(key) != theirs.get(key)))
+
+    @abstractmethod
+    def _require_open(self) -> None:
+        """Raises TargetMoved where the index is not open."""
+
+    @abstractmethod
+    def _failing(self) -> AbstractContextManager[None]:
+        """What the store fails with becomes TargetMoved, TargetDamaged or TargetUnavailable."""
+
+    @abstractmethod
+    def _stored(self, skus: Collection[str]) -> Mapping[str, IndexedProduct]:
+        """What the last commit has of these, by SKU; those that it has nothing of are left out."""
+
+    @abstractmethod
+    def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
+        """Writes products and checkpoint: afterwards both are durable, and readers see them."""
+
+    @abstractmethod
+    def _all_stored(self) -> Iterator[tuple[str, bytes]]:
+        """What the last commit has of every SKU, as bytes."""
+
+    def _opened_at(self, checkpoint: Checkpoint) -> None:
+        """What is committed, now."""
+        self._committed = self._taken = checkpoint
+        self._committed_at = time.monotonic()
+
+    def _forget(self) -> None:
+        self._taken = START
+        self._changed: dict[str, IndexedProduct] = {}
+        self._remembered: OrderedDict[str, IndexedProduct] = OrderedDict()
+        self._tailing = False
+
+    def _recall(self, skus: set[str]) -> None:
+        """Makes what is known of these products ready to be changed."""
+        lost = set()
+        for sku in skus - self._changed.keys():
+            known = self._remembered.pop(sku, None)
+            if known is None:
+                lost.add(sku)
+            else:
+                self._changed[sku] = known
+        if lost:
+            self._changed.update(self._stored(lost))
+
+    def _remember(self) -> None:
+        self._remembered.update(self._changed)
+        self._changed = {}
+        while len(self._remembered) > _REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+
+    def _held_back_seconds(self) -> float:
+        if not self.is_published:
+            return _HELD_BACK_SECONDS_UNPUBLISHED
+        if not self._tailing:
+            return _HELD_BACK_SECONDS_CATCHING_UP
+        return _HELD_BACK_SECONDS if self._changed else _HELD_BACK_SECONDS_QUIET
