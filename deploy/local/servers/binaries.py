@@ -70,7 +70,7 @@ def _copied(package: Path, distribution: str) -> Path:
 
 
 def programs_folder() -> Path:
-    """Where programs lie that no wheel has, or whose wheel the servers' user cannot reach; made if missing."""
+    """Where programs lie that no wheel has, or whose wheel the servers' user cannot reach."""
     if os.geteuid() == 0:
         folder = shared_folder() / "programs"
     else:

@@ -1,4 +1,4 @@
-"""The real Elasticsearch server's programs, which Maven fetches from Maven Central once, and a Java to run them."""
+"""The programs of a real Elasticsearch, which Maven fetches from Maven Central, and a Java to run them."""
 
 from __future__ import annotations
 

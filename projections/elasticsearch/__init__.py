@@ -1,0 +1,1 @@
+"""Elasticsearch: the writing half of its search index."""
