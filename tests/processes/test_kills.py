@@ -21,19 +21,21 @@ from aggregates.catalog import product
 from aggregates.kernel import Money
 from aggregates.payments import gateway, process
 from aggregates.pricing.rules import PriceList
+from aggregates.terms.terms import MAIN_TERMS
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, Books, SandboxGateway
 from commands.gateways.stripe_events import API_VERSION, news_of
 from commands.handlers.catalog import ChangeListPrices, ListProduct, NewPrice
 from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.payments import RecordNewsFetched
 from commands.handlers.refunds import RefundOrder
-from commands.handlers.terms import DefinePriceList
+from commands.handlers.terms import DefinePriceList, DefinePromotion
 from commands.processes.gateway_news import command_of
 from commands.processes.manager import utc_now
 from commands.processes.payment import Payment
 from event_store.postgres.log import PostgresLog
 from replays.verification.verify import verify
 from tests.processes.dying import Dying, clock_of, kind_of
+from tests.promotions.given import PROMOTION, UNITS
 from tests.shop.commands import ORDER, Shop, eventually
 from tests.shop.facts import listed
 from tests.shop.log import decoded
@@ -116,8 +118,15 @@ async def sent_and_unpaid(shop: Shop) -> None:
 
 
 async def scheduled(shop: Shop) -> None:
-    """Three products have a price for an hour, and one of them another for good."""
+    """Three products have a price for an hour, and one of them another for good; a promotion runs for an
+    hour, another from then on."""
     await shop.do(DefinePriceList(price_list=SPRING, at=shop.now))
+    soon, late = shop.now + timedelta(hours=1), shop.now + timedelta(hours=2)
+    for promotion in (
+        replace(PROMOTION, promotion_id="hour", starts_at=soon, ends_at=late),
+        replace(PROMOTION, promotion_id="then", starts_at=late),
+    ):
+        await shop.do(DefinePromotion(promotion=promotion, units=UNITS, at=shop.now))
     for n in range(3):
         await shop.do(ListProduct(product=listed(f"P{n}")))
     for schedule_id, count, hours in (("a", 3, (1, 2)), ("b", 1, (2, None))):
@@ -173,7 +182,10 @@ def is_fetched(shop: Shop) -> bool:
 def is_run(shop: Shop) -> bool:
     states = [shop.state(product.stream(f"P{n}")) for n in range(3)]
     are_on_the_list = ["spring GBP" in state.prices for state in states]
-    return are_on_the_list == [True, False, False] and not any(state.schedules for state in states)
+    rules = shop.state(MAIN_TERMS)
+    promotions_are_run = rules.started == {"then"} and rules.retired.promotions == {"hour"}
+    prices_are_run = are_on_the_list == [True, False, False] and not any(one.schedules for one in states)
+    return promotions_are_run and prices_are_run
 
 
 def is_even(shop: Shop) -> bool:
@@ -243,7 +255,7 @@ def story(shop: Shop) -> list[str]:
     lines = [
         f"{recorded.stream} {event}"
         for recorded, event in decoded(shop.log)
-        if recorded.stream.startswith(("order-", "payment-", "checkout-", "gateway_", "product-"))
+        if recorded.stream.startswith(("order-", "payment-", "checkout-", "gateway_", "product-", "terms-"))
     ]
     words = re.sub(r"datetime\.datetime\([^()]*\)", "then", "\n".join(lines))
     found = dict.fromkeys(re.findall(r"\b(?:pi|ch|re|req|evt|txn)_\w+", words))
