@@ -9,6 +9,7 @@ and then `python -m tests.event_store.stored_events`, which keeps an example of 
 
 from aggregates.cart import events as cart
 from aggregates.catalog import events as catalog
+from aggregates.credit import events as credit
 from aggregates.customers import events as customers
 from aggregates.inventory import events as inventory
 from aggregates.kernel import EventType, unchanged
@@ -171,4 +172,10 @@ EVENT_TYPES: tuple[EventType, ...] = (
         personal=("vat_number",),
         subject=customers.customer_subject,
     ),
+    EventType("credit.account_opened", 1, credit.AccountOpened),
+    EventType("credit.credited", 1, credit.Credited, personal=("reason",), subject=credit.account_subject),
+    EventType("credit.redeemed", 1, credit.Redeemed),
+    EventType("credit.redemption_released", 1, credit.RedemptionReleased),
+    EventType("credit.account_blocked", 1, credit.AccountBlocked),
+    EventType("credit.account_expired", 1, credit.AccountExpired),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aggregates.cart import cart
 from aggregates.catalog import product
+from aggregates.credit import account
 from aggregates.customers import customer, shopper
 from aggregates.inventory import stock
 from aggregates.kernel import StreamKind
@@ -22,6 +23,7 @@ KINDS: dict[str, StreamKind] = {
         uses.stream,
         shopper.stream,
         customer.stream,
+        account.stream,
         cart.stream,
         order.stream,
         number.order_stream,

@@ -23,12 +23,14 @@ from aggregates.kernel import Money, OrderId, Reason, Rejected, StreamKind, Wron
 class Account:
     """`opened` is None until it is; amounts in minor units of its currency.
 
-    `redeemed`: what each order still bears of it, refunds and releases taken off.
+    `redeemed`: what each order still bears of it, refunds and releases taken off. What comes back after
+    the account has expired stays in the balance, and pays for nothing.
     """
 
     opened: AccountOpened | None = None
     balance: int = 0
     blocked: bool = False
+    expired: bool = False
     redeemed: dict[OrderId, int] = field(default_factory=dict)
     credit_notes: set[str] = field(default_factory=set)
 
@@ -86,6 +88,7 @@ def evolve(account: Account, event: CreditEvent) -> Account:
         case AccountBlocked():
             account.blocked = True
         case AccountExpired(amount=amount):
+            account.expired = True
             account.balance -= amount.amount
         case _:
             assert_never(event)
@@ -135,7 +138,7 @@ def available(account: Account, *, on: date) -> int:
     """What an order of that day (UTC) can be paid with, in minor units. Refuses what is not opened, is
     expired, or is blocked."""
     opened = _opened(account)
-    if opened.expires_on is not None and on > opened.expires_on:
+    if account.expired or (opened.expires_on is not None and on > opened.expires_on):
         raise Rejected(CreditUnknown())
     if account.blocked:
         raise Rejected(CreditBlocked(opened.account_id))
@@ -170,9 +173,9 @@ def block(account: Account, *, reason: str) -> tuple[CreditEvent, ...]:
 
 
 def expire(account: Account, *, on: date) -> tuple[CreditEvent, ...]:
-    """Takes the balance off, once its last day is over."""
+    """Takes the balance off, once, when the account's last day is over."""
     opened = _opened(account)
-    if opened.expires_on is None or on <= opened.expires_on or not account.balance:
+    if account.expired or opened.expires_on is None or on <= opened.expires_on:
         return ()
     return (AccountExpired(account_id=opened.account_id, amount=Money(account.balance, opened.currency)),)
 

@@ -67,7 +67,7 @@ class AccountBlocked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountExpired:
-    """Its last day is over: the balance of this amount is gone."""
+    """Its last day is over: the balance, which was this amount, is gone."""
 
     account_id: str
     amount: Money

@@ -41,6 +41,7 @@ LOGS = (
     FOLDER / "promotions.copy.gz",  # coupons, claims, batches, and what is known of customers
     FOLDER / "coupons.copy.gz",  # a batch that was completed, one that was not, a coupon revoked
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
+    FOLDER / "credit.copy.gz",  # gift cards and store credit: opened, used, given back, blocked, expired
 )
 COMMAND = "python -m tests.golden.folds"
 

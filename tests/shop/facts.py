@@ -13,6 +13,7 @@ from aggregates.cart.events import CartOpened, ItemAdded, TakenPrice
 from aggregates.cart.items import Limits
 from aggregates.catalog import product
 from aggregates.catalog.events import PriceChanged, ProductListed
+from aggregates.credit import account
 from aggregates.customers import customer, shopper
 from aggregates.customers.events import ShopperEvent
 from aggregates.event_types import EVENT_TYPES
@@ -66,6 +67,7 @@ _STREAMS: dict[str, tuple[StreamKind, str]] = {
     "batch": (batch.stream, "batch_id"),
     "shopper": (shopper.stream, "shopper"),
     "customers": (customer.stream, "customer_id"),
+    "credit": (account.stream, "account_id"),
     "gateway_event": (gateway.event_stream, "event_id"),
     "gateway_payment": (gateway.payment_stream, "gateway_reference"),
     "gateway_news": (gateway.news_stream, "gateway"),
