@@ -136,7 +136,7 @@ def promotions() -> list[Promotion]:
         return Action(kind="shipping_percent", percent=(number + 1) * 5 * PERCENT)
 
     def at_least(number: int) -> tuple[Condition, ...]:
-        return (Condition(kind="amount_at_least", amount={"GBP": number * 1_000}),)
+        return (Condition(kind="amount_at_least", amount={"GBP": max(1, number * 1_000)}),)
 
     def promotion(kind: str, number: int, action: Action, **facts: object) -> Promotion:
         name = f"{kind}-{number}"
