@@ -25,6 +25,7 @@ from aggregates.customers import customer, shopper
 from aggregates.customers.customer import Customer
 from aggregates.inventory import stock
 from aggregates.kernel import PriceMissing, Rejected, Sku
+from aggregates.orders.events import VatCheck
 from aggregates.pricing.context import (
     Context,
     Destination,
@@ -110,22 +111,30 @@ def customer_of(cache: StateCache, held: Cart) -> Customer | None:
     return known
 
 
-def quote(cache: StateCache, held: Cart, *, at: datetime, shopper_key: str | None = None) -> Quote | None:
+def quote(
+    cache: StateCache,
+    held: Cart,
+    *,
+    at: datetime,
+    shopper_key: str | None = None,
+    vat_check: VatCheck | None = None,
+) -> Quote | None:
     """What the cart costs at that moment; None where it is the plain sum of its lines, as no rule is defined.
 
     `shopper_key`: whose orders and uses count; by default the customer's, where the cart has one.
+    `vat_check`: of a VAT number given at checkout, which counts instead of the customer's.
     """
     rules = rules_of(cache)
     if not rules.rules.version:
         return None
     if shopper_key is None and held.customer_id is not None:
         shopper_key = shopper.customer_key(held.customer_id)
-    context = _context(cache, held, at)
+    context = _context(cache, held, at, vat_check)
     lines = [line.priced for line in held.all_lines]
     return _within_limits(cache, rules, lines, context, shopper_key)
 
 
-def _context(cache: StateCache, held: Cart, at: datetime) -> Context:
+def _context(cache: StateCache, held: Cart, at: datetime, vat_check: VatCheck | None) -> Context:
     known = customer_of(cache, held)
     delivery = held.delivery
     tax_answer, shipping_answer = held.tax_answer, held.shipping_answer
@@ -141,7 +150,7 @@ def _context(cache: StateCache, held: Cart, at: datetime) -> Context:
             country=delivery.country, region=delivery.region, postal_prefix=delivery.postal_prefix
         ),
         method_id=None if delivery is None else delivery.method_id,
-        tax_status=_tax_status(known),
+        tax_status=_tax_status(known, vat_check),
         tax_answer=None
         if tax_answer is None or tax_answer.expires_at <= at
         else TaxAnswer(
@@ -162,13 +171,16 @@ def _context(cache: StateCache, held: Cart, at: datetime) -> Context:
     )
 
 
-def _tax_status(known: Customer | None) -> TaxStatus | None:
-    if known is None or known.tax_status is None:
+def _tax_status(known: Customer | None, vat_check: VatCheck | None) -> TaxStatus | None:
+    status = None if known is None else known.tax_status
+    exemptions = () if status is None else status.exemptions
+    if vat_check is not None:
+        return TaxStatus(reverse_charge=vat_check.status != "unconfirmed", exemptions=exemptions)
+    if status is None:
         return None
-    status = known.tax_status
     return TaxStatus(
         reverse_charge=status.vat_country is not None and status.status != "unconfirmed",
-        exemptions=status.exemptions,
+        exemptions=exemptions,
     )
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from aggregates.kernel import OrderId
-from aggregates.pricing.context import Exemption
-
-VatStatus = Literal["unchecked", "confirmed", "unconfirmed"]
+from aggregates.pricing.context import Exemption, VatStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

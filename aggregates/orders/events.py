@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from aggregates.kernel import CartId, LineId, Money, OrderId, Sku, UnitPrice
-from aggregates.pricing.context import Context
+from aggregates.pricing.context import Context, VatStatus
 from aggregates.pricing.explanation import Explanation, ShippingPrice, TaxTotal
 from aggregates.pricing.rules import BASE
 
@@ -91,7 +91,7 @@ class LineQuantity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where to send it. Personal data."""
+    """Where to send the order, or whom to send its invoice. Personal data."""
 
     name: str
     line1: str
@@ -103,11 +103,25 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VatCheck:
+    """What is known of the VAT number that the order was placed with; the number itself is personal.
+
+    `country`: how it begins, as VIES names it. `consultation`: the number that VIES gave its answer.
+    """
+
+    country: str
+    status: VatStatus = "unchecked"
+    checked_at: datetime | None = None  # UTC
+    consultation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPlaced:
     """A customer bought these lines. total = sum of line totals + sum of charges = sum of tenders.
 
     `explanation` and `context` say how it was priced, None where no rule had a part in it: `context` is
     what the calculation was given, so that it can be done again. `shopper` is whose orders it counts among.
+    `billing_address` None: as the shipping address. `vat_number` is the buyer's, given at checkout.
     """
 
     order_id: OrderId
@@ -123,6 +137,9 @@ class OrderPlaced:
     cart_id: CartId | None = None
     email: str | None = None  # personal
     shipping_address: Address | None = None  # personal
+    billing_address: Address | None = None  # personal
+    vat_number: str | None = None  # personal
+    vat_check: VatCheck | None = None
     secret_hash: str | None = None  # SHA-256, hexadecimal, of what lets its holder see the order
     tenders: tuple[Tender, ...] = ()
     taxes: tuple[TaxTotal, ...] = ()

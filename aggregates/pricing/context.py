@@ -13,6 +13,10 @@ from aggregates.pricing.rules import STANDARD, TaxComponent, Tiers
 Treatment = Literal["taxed", "exempt", "reverse_charge", "outside"]
 """Why tax is due or not; `outside`: no area there."""
 
+VatStatus = Literal["unchecked", "confirmed", "unconfirmed"]
+"""What is known of a VAT number of right form. `unchecked`: nobody was asked; `unconfirmed`: VIES does not
+know it, or did not answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:

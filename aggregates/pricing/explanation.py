@@ -188,7 +188,9 @@ class Notice:
     """Something to tell the shopper: `amount` more for free delivery, a coupon that does not apply and why.
 
     Those of `BLOCKING` say what a cart needs before it can be an order. `rule`: the promotion, the coupon's
-    promotion, the shipping method, the country or the provider that it is about.
+    promotion, the shipping method, the country or the provider that it is about. `why` of a method that does
+    not fit: it is for another `market`, does not reach the `destination`, has no `price` for the cart, or was
+    `retired`.
     """
 
     kind: NoticeKind

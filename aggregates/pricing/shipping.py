@@ -82,7 +82,9 @@ def quote(
         return _lacking("not_deliverable", where.country, "destination")
     if context.method_id is None:
         return _lacking("shipping_method_required", "", None)
-    why = "unknown" if chosen is None else "destination"
+    why = "destination"
+    if chosen is None:
+        why = "market" if context.method_id in compiled.ids else "retired"
     return _lacking("shipping_method_unfit", context.method_id, why)
 
 

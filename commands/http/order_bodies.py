@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from commands.http.addresses import AddressBody, Email
+from commands.http.addresses import AddressBody, Email, VatNumberText
 from commands.http.schemas import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
 
 Lines = Annotated[list[LineQuantityBody] | None, Field(min_length=1, max_length=1_000)]
@@ -48,11 +48,15 @@ class PaymentBody(Body):
 class CheckoutBody(Body):
     """What an order needs beside its cart. `payment` may be left out where nothing is to be paid.
 
-    `total`: the most that the shopper agreed to; by default what the cart showed last.
+    `total`: the most that the shopper agreed to; by default what the cart showed last. `billing_address`:
+    where the invoice goes, if not where the goods go. `vat_number`: a buyer's who has one, and then owes the
+    tax of a sale to another country of the EU.
     """
 
     email: Email
     shipping_address: AddressBody
+    billing_address: AddressBody | None = None
+    vat_number: VatNumberText | None = None
     payment: PaymentBody | None = None
     total: MoneyBody | None = None
 

@@ -10,6 +10,8 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from aggregates.customers.shopper import guest_key
+from aggregates.orders.events import VatCheck
+from aggregates.pricing.context import VatStatus
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder, PlaceOrder
 from commands.handlers.refunds import RefundOrder
@@ -35,6 +37,7 @@ from commands.http.schemas import (
     OrderPartAnswer,
 )
 from commands.http.validation_errors import check_limit
+from commands.vat_numbers import vat_number
 from event_store.ids import new_id
 
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1", tags=["orders"])
@@ -44,9 +47,13 @@ STEP_SECONDS_MAX = 5.0
 
 
 class CheckoutAnswer(AnswerBody):
-    """The order that was placed, and what shows that it is the asker's."""
+    """The order that was placed, and what shows that it is the asker's.
+
+    `vat_status`: what is known of the VAT number that came along; `unconfirmed` ones are taxed.
+    """
 
     order_secret: str
+    vat_status: VatStatus | None = None
 
 
 @router.post(
@@ -66,6 +73,7 @@ async def check_out(
     `Prefer: wait=SECONDS` waits for the payment's outcome. The answer's `id` is the order's; `order_secret`
     shows the order as the asker's later on, where that is asked for. A retry gets the same one.
     """
+    vat = None if body.vat_number is None else vat_number(body.vat_number)
     settings, installation_secret = request.app.state.settings, request.app.state.secret
     order_id = new_id()
     now = datetime.now(UTC)
@@ -75,6 +83,9 @@ async def check_out(
         secret_hash=order_secrets.hash_of(order_secrets.order_secret(installation_secret, order_id)),
         email=body.email,
         shipping_address=body.shipping_address.address(),
+        billing_address=body.billing_address.address() if body.billing_address else None,
+        vat_number=None if vat is None else vat.number,
+        vat_check=None if vat is None else VatCheck(country=vat.country),
         payment_method=body.payment.means if body.payment else None,
         capture=settings.capture,
         placed_on=now.date(),

@@ -18,6 +18,7 @@ from aggregates.inventory.events import (
 )
 from aggregates.kernel import Sku
 from aggregates.orders.events import (
+    Address,
     Charge,
     CreditNoteIssued,
     LineQuantity,
@@ -86,11 +87,21 @@ def _placed(event: OrderPlaced) -> list[str]:
         lines += explained(event, event.explanation)
     if event.email is not None:
         lines.append(f"to be told at {event.email}")
-    if (address := event.shipping_address) is not None:
-        town = " ".join(part for part in (address.postal_code, address.city) if part)
-        parts = (address.name, address.line1, address.line2, town, address.region, address.country)
-        lines.append("to be sent to " + ", ".join(part for part in parts if part))
+    if event.shipping_address is not None:
+        lines.append(f"to be sent to {_address(event.shipping_address)}")
+    if event.billing_address is not None:
+        lines.append(f"to be invoiced to {_address(event.billing_address)}")
+    if (check := event.vat_check) is not None:
+        number = event.vat_number or f"of {check.country}"
+        consulted = f", VIES consultation {check.consultation}" if check.consultation else ""
+        lines.append(f"VAT number {number}, {check.status}{consulted}")
     return lines
+
+
+def _address(address: Address) -> str:
+    town = " ".join(part for part in (address.postal_code, address.city) if part)
+    parts = (address.name, address.line1, address.line2, town, address.region, address.country)
+    return ", ".join(part for part in parts if part)
 
 
 def _order(

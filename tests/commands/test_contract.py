@@ -200,6 +200,7 @@ CHECKED = {
     "POST /api/v1/coupons",
     "POST /api/v1/coupon-batches",
     "PUT /api/v1/customers/{customer_id}/tax-status",
+    "POST /api/v1/carts/{cart_id}/checkout",
 }
 """What else may be unfit though its form is right: a window that is over, a number's check digits."""
 

@@ -229,10 +229,10 @@ def test_methods_are_for_their_markets() -> None:
     rules = terms(here, there, FREE)
     assert rate(rules, context("here")) == 0
     assert rate(rules, context("free")) == 0
-    unfit = lacking("shipping_method_unfit", "there", "unknown")
+    unfit = lacking("shipping_method_unfit", "there", "market")
     assert unfit.notices[0].blocks
     assert quoted(rules, context("there")) == unfit
-    assert quoted(rules, context("gone")) == lacking("shipping_method_unfit", "gone", "unknown")
+    assert quoted(rules, context("gone")) == lacking("shipping_method_unfit", "gone", "retired")
 
 
 ISLANDS = ShippingMethod(
