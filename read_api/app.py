@@ -33,6 +33,7 @@ from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
 from projections.documents.tantivy_reader import TantivyReader
 from read_api import (
+    addresses,
     bestsellers,
     cart,
     catalog,
@@ -42,6 +43,7 @@ from read_api import (
     inventory,
     orders,
     price_history,
+    terms,
 )
 from read_api.health import ReadyPosition
 from read_api.openapi import install_openapi
@@ -99,6 +101,8 @@ def build_query_app(
     for context in (
         catalog,
         price_history,
+        terms,
+        addresses,
         bestsellers,
         cart,
         orders,

@@ -40,7 +40,12 @@ class _Rank(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     rank: _Key
 
 
-_Cursor = TypeVar("_Cursor", _ProductPlace, _HitsPlace, _Rank)
+class _Id(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    check: int
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+_Cursor = TypeVar("_Cursor", _ProductPlace, _HitsPlace, _Rank, _Id)
 
 
 def cursor_of_place(place: Place | None, query: Any) -> str | None:
@@ -73,6 +78,16 @@ def cursor_of_rank(rank: int | None, query: Any) -> str | None:
 def rank_of_cursor(cursor: str | None, query: Any) -> int:
     """The rank in a cursor, 0 without one. Raises invalid-cursor where it is not this query's."""
     return 0 if cursor is None else _read(cursor, query, _Rank).rank
+
+
+def cursor_of_id(last: str | None, query: Any) -> str | None:
+    """The cursor for what comes after an id in a list by ids."""
+    return None if last is None else _text(_Id(_check(query), last))
+
+
+def id_of_cursor(cursor: str | None, query: Any) -> str:
+    """The id in a cursor, "" without one. Raises invalid-cursor where it is not this query's."""
+    return "" if cursor is None else _read(cursor, query, _Id).id
 
 
 def _check(query: Any) -> int:

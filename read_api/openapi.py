@@ -71,14 +71,43 @@ class Bestseller(shapes.ProductDocument, kw_only=True):
     units: int
 
 
+class AddressFormRegion(msgspec.Struct):
+    """A region as carriers write it, and its name in its own script or in Latin letters."""
+
+    code: str
+    name: str
+
+
+class AddressForm(msgspec.Struct):
+    """What a country's addresses need and may have; parts are those of an order's address.
+
+    `labels`: what city, region and postal code are called there. `pattern`: a regular expression for the
+    postal code, letters in capitals. `regions`: none where any text will do.
+    """
+
+    country: str
+    required: list[str]
+    allowed: list[str]
+    labels: dict[str, str]
+    pattern: str | None
+    examples: list[str]
+    regions: list[AddressFormRegion]
+
+
 _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     shapes.ProductDocument,
     shapes.PriceHistoryDocument,
     shapes.InventoryDocument,
     shapes.CartDocument,
     shapes.OrderDocument,
+    shapes.ExplanationDocument,
     shapes.CouponDocument,
     shapes.CouponBatchDocument,
+    shapes.Market,
+    shapes.ShippingMethod,
+    shapes.PriceListHead,
+    shapes.AnnouncedPromotion,
+    AddressForm,
     Bestseller,
     DashboardDay,
     FacetValue,
@@ -105,6 +134,17 @@ def documented_list(
         properties["facets"] = {"type": "object", "additionalProperties": values}
     schema = {"type": "object", "required": sorted(properties), "properties": properties}
     return _answers(schema, (*_EVERYWHERE, *_PAGED, *problems))
+
+
+def documented_constant(document: type[msgspec.Struct], *problems: ProblemType) -> dict[str, Any]:
+    """The answers of a route that reads no view, so that no position belongs to them."""
+    headers = {"ETag": _HEADERS["ETag"]}
+    schema = {"$ref": _COMPONENTS.format(name=document.__name__)}
+    found = {"description": "Found", "headers": headers, "content": {"application/json": {"schema": schema}}}
+    unchanged = {"description": "The asker has it already", "headers": headers}
+    shared = (UNKNOWN_PARAMETER, INVALID_REQUEST, INTERNAL_ERROR)
+    answers = {200: found, 304: unchanged, **problem_answers(*shared, *problems)}
+    return {"responses": answers, "response_model": None}
 
 
 def documented_csv(*problems: ProblemType) -> dict[str, Any]:

@@ -29,6 +29,14 @@ def answer(
     return _Answer(body, 200, tag, position, private=private)
 
 
+def constant(body: bytes, request_headers: Mapping[str, str]) -> Response:
+    """As `answer`, of what is in no view and so has no position."""
+    tag = entity_tag(body)
+    if is_known(request_headers.get("if-none-match"), tag):
+        return _Answer(b"", 304, tag, None, private=False)
+    return _Answer(body, 200, tag, None, private=False)
+
+
 def listing(items: Iterable[bytes], following: str | None, **more: Any) -> bytes:
     """`{"items": […], …, "next": cursor or null}` around documents as they are stored."""
     parts = [b'{"items":[', b",".join(items), b"]"]
@@ -45,15 +53,16 @@ def with_field(document: bytes, name: str, value: Any) -> bytes:
 class _Answer(Response):
     """A response whose few headers are written down directly: the product page is asked for often."""
 
-    def __init__(self, body: bytes, status: int, tag: str, position: int, *, private: bool) -> None:
+    def __init__(self, body: bytes, status: int, tag: str, position: int | None, *, private: bool) -> None:
         self.status_code = status
         self.background = None
         self.body = body
         self.raw_headers = [
             (b"etag", tag.encode()),
-            (VIEW_POSITION.lower().encode(), str(position).encode()),
             *(_PRIVATE if private else _PUBLIC),
         ]
+        if position is not None:
+            self.raw_headers.append((VIEW_POSITION.lower().encode(), str(position).encode()))
         if status != 304:
             self.raw_headers.append((b"content-length", str(len(body)).encode()))
             self.raw_headers.append((b"content-type", _JSON))

@@ -14,6 +14,7 @@ from projections.views import (
     orders,
     price_history,
     sales,
+    terms,
 )
 from projections.views.view import View
 
@@ -30,4 +31,5 @@ VIEWS: tuple[View, ...] = (
     coupons.VIEW,
     coupons.BATCH_VIEW,
     coupon_batches.VIEW,
+    terms.VIEW,
 )

@@ -14,12 +14,14 @@ from aggregates.promotions.events import (
     CouponReleased,
     CouponRevoked,
 )
+from aggregates.terms.events import PromotionEnded
 from event_store.memory.log import MemoryLog
 from projections.engine.follower import Decoded
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.memory_views import MemoryView
 from tests.shop.log import Shop, decoded
+from tests.terms.test_fold import DEFINED
 
 
 def log_of_a_shop() -> list[Decoded]:
@@ -35,6 +37,8 @@ def log_of_a_shop() -> list[Decoded]:
         if number % 6 == 1:
             shop.record([CouponReleased(code=code, order_id="o1")])
     shop.record([CouponRevoked(code="SPRING-00", reason="found out")])
+    for rules in (DEFINED[:8], DEFINED[8:], [PromotionEnded(promotion_id="cart3", reason="over")]):
+        shop.record(rules)
     shop.bustle(orders=25, products=6)
     shop.flush()
     return decoded(shop.log)

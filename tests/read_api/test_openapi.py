@@ -18,6 +18,7 @@ from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.read_api.test_coupons import batch_of
+from tests.read_api.test_terms import RULES
 from tests.shop.facts import added, opened, placed
 from tests.shop.views import ViewShop
 
@@ -28,7 +29,7 @@ CHECKED = SchemathesisConfig.from_dict({"checks": {"positive_data_acceptance": E
 
 THERE = {
     **{"sku": "MUG", "cart_id": "c" * 32, "order_id": "o", "customer_id": "a"},
-    **{"code": "X-1", "batch_id": "b"},
+    **{"code": "X-1", "batch_id": "b", "country": "GB"},
 }
 """What the shop of these tests has, by the names of path parameters."""
 
@@ -41,6 +42,7 @@ def in_path(operation: APIOperation[Any, Any, Any, Any]) -> list[Any]:
 def document(shop: ViewShop, query_settings: QuerySettings) -> Iterator[BaseSchema]:
     """The document as it is served, by an API over a shop that has something of everything."""
     shop.lists("MUG", "CUP")
+    shop.happens(*RULES)
     shop.happens(opened(), added("MUG", 1), placed("o", "MUG", 2, customer_id="a"), *batch_of("X-1"))
     quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
     app = build_query_app(quick, ready_position=lambda: 0)
@@ -75,4 +77,4 @@ def test_every_operation_does_what_the_document_says(
             error.add_note(f"{operation.method} {operation.path}")
             raise
         checked += 1
-    assert checked == (14 if mode.is_negative else 17)
+    assert checked == (19 if mode.is_negative else 22)

@@ -36,6 +36,8 @@ from aggregates.pricing.context import Traits
 from aggregates.pricing.rules import BASE, PriceList
 from aggregates.promotions import batch, coupon, uses
 from aggregates.promotions.events import BatchEvent, CouponEvent, UseEvent
+from aggregates.terms.events import TermsEvent
+from aggregates.terms.terms import MAIN_TERMS
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
 
@@ -99,6 +101,8 @@ def stream_of(event: Any) -> str:
             context = "batch"
         case _ if isinstance(event, ShopperEvent):
             context = "shopper"
+        case _ if isinstance(event, TermsEvent):
+            return MAIN_TERMS
         case _:
             context = type(event).__module__.split(".")[1]
     kind, field = _STREAMS[context]
