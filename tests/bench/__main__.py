@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tests.bench import (
     append,
     coupons,
+    finding,
     hot_stream,
     one_caller,
     owed,
@@ -33,6 +34,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "priced_carts": priced_carts.main,
     "pricing": pricing.main,
     "coupons": coupons.main,
+    "finding": finding.main,
     "reconciliation": reconciliation.main,
     "schedules": schedules.main,
     "storefront": storefront.main,

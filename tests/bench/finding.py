@@ -1,0 +1,264 @@
+"""What search finds, and what it costs: `python -m tests.bench finding`.
+
+Queries are derived from a catalogue with a fixed seed, so that what should be found is known: every product
+whose title has what was asked. A class of queries has one measure: MRR where one product was meant, NDCG@10
+where several fit, recall@10 for SKUs. CPU is the thread's, a search with its page of ten and its facets.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from math import log2
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from projections.documents.search import ProductQuery
+from tests.bench.catalogues import LIVOSTYLE, Sold, catalogues
+from tests.shop.facts import listed
+from tests.shop.views import SearchShop
+
+QUERIES = int(os.environ.get("BENCH_QUERIES", "150"))
+"""Of each class."""
+
+PHRASES = LIVOSTYLE.parents[1] / "wands_queries/query_even.tsv"
+SEEN = 10
+
+_RAW_WORD = re.compile(r"[\w'’/\"-]+")
+_UNIT = re.compile(r"(\d+(?:[.,/]\d+)?)\s?(\"|in|mm|cm|GB|TB|V|W|ft|kg|ml|m|Hz)(?![\w])")
+_OTHERWISE = {
+    '"': [" inch", " in", "-inch", "in"],
+    "in": ['"', " inches"],
+    "GB": [" gb", " GB", "gb"],
+    "TB": [" tb", "TB"],
+}
+
+
+class Asked(NamedTuple):
+    """A query, and the SKUs that it should find."""
+
+    words: str
+    wanted: frozenset[str]
+
+
+Measure = Callable[[list[str], frozenset[str]], float]
+
+
+def reciprocal_rank(found: list[str], wanted: frozenset[str]) -> float:
+    """1 / the rank of the first that is wanted; 0 where none is among those found."""
+    return next((1 / rank for rank, sku in enumerate(found, 1) if sku in wanted), 0.0)
+
+
+def ndcg(found: list[str], wanted: frozenset[str]) -> float:
+    """Normalized discounted cumulative gain of the first ten, each wanted one worth 1."""
+    gain = sum(1 / log2(rank + 1) for rank, sku in enumerate(found[:SEEN], 1) if sku in wanted)
+    return gain / sum(1 / log2(rank + 1) for rank in range(1, min(len(wanted), SEEN) + 1))
+
+
+def recall(found: list[str], wanted: frozenset[str]) -> float:
+    """How many of the wanted are among the first ten, of those that could be."""
+    return len(wanted.intersection(found[:SEEN])) / min(len(wanted), SEEN)
+
+
+class Classes:
+    """The classes of queries derived from a catalogue."""
+
+    def __init__(self, sold: list[Sold], seed: int = 5) -> None:
+        self._sold = sold
+        self._chance = random.Random(seed)
+        self._words = {product.sku: _words(product.title) for product in sold}
+
+    def all(self) -> Iterator[tuple[str, float, Measure, Iterator[Asked]]]:
+        """Name, target, measure, queries."""
+        yield "whole title", 0.98, reciprocal_rank, self._titles(lambda title: title)
+        yield "whole title, one slip", 0.95, reciprocal_rank, self._titles(self._with_slip)
+        yield "three words", 0.95, ndcg, self._three(" ".join)
+        yield "three words, the third begun", 0.9, ndcg, self._three(self._begun)
+        yield "three words and one unknown", 0.9, ndcg, self._three(self._unknown)
+        yield "unit written otherwise", 0.9, reciprocal_rank, self._titles(self._unit)
+        yield "hyphened word joined", 0.9, reciprocal_rank, self._titles(self._unhyphened)
+        yield "two words as one", 0.9, ndcg, self._joined()
+        yield "one word as two", 0.9, ndcg, self._parted()
+        yield "SKU", 0.98, recall, self._skus(lambda sku: sku)
+        yield "SKU in other case", 0.98, recall, self._skus(lambda sku: sku.swapcase())
+        yield "SKU without hyphens", 0.98, recall, self._skus(lambda sku: sku.replace("-", ""))
+        yield "SKU in parts", 0.98, recall, self._skus(lambda sku: sku.replace("-", " ").lower())
+        yield "SKU begun", 0.98, recall, self._skus(lambda sku: sku[:-2], begun=True)
+        yield "SKU beside a word", 0.98, recall, self._beside()
+
+    def _drawn(self) -> Iterator[Sold]:
+        return iter(self._chance.sample(self._sold, len(self._sold)))
+
+    def _titles(self, written: Callable[[str], str | None]) -> Iterator[Asked]:
+        alike: dict[str, set[str]] = {}
+        for product in self._sold:
+            alike.setdefault(product.title.casefold(), set()).add(product.sku)
+        for product in self._drawn():
+            text = written(product.title)
+            if text is not None:
+                yield Asked(text, frozenset(alike[product.title.casefold()]))
+
+    def _three(self, written: Callable[[list[str]], str]) -> Iterator[Asked]:
+        for product in self._drawn():
+            words = list(dict.fromkeys(w for w in self._words[product.sku] if len(w) > 2 and w.isalpha()))
+            if len(words) >= 3:
+                places = sorted(self._chance.sample(range(len(words)), 3))
+                three = [words[place] for place in places]
+                yield Asked(written(three), self._with_words(three))
+
+    def _with_words(self, words: Iterable[str]) -> frozenset[str]:
+        wanted = set(words)
+        return frozenset(sku for sku, of_title in self._words.items() if wanted <= set(of_title))
+
+    def _begun(self, words: list[str]) -> str:
+        last = words[2]
+        return f"{words[0]} {words[1]} {last[: max(2, len(last) - self._chance.randint(1, 3))]}"
+
+    def _unknown(self, words: list[str]) -> str:
+        unknown = "".join(self._chance.choice("qxzjvk") for _ in range(7))
+        return " ".join(self._chance.sample([*words, unknown], 4))
+
+    def _with_slip(self, title: str) -> str | None:
+        words = title.split()
+        long = [number for number, word in enumerate(words) if len(word) >= 4 and word.isalpha()]
+        if not long:
+            return None
+        number = self._chance.choice(long)
+        word, place = words[number], self._chance.randrange(1, len(words[number]) - 1)
+        letter = self._chance.choice("aeiorstn")
+        words[number] = self._chance.choice(
+            [
+                word[:place] + word[place + 1 :],
+                word[:place] + letter + word[place:],
+                word[:place] + letter + word[place + 1 :],
+                word[:place] + word[place + 1] + word[place] + word[place + 2 :],
+            ]
+        )
+        return " ".join(words)
+
+    def _unit(self, title: str) -> str | None:
+        found = _UNIT.search(title)
+        if found is None:
+            return None
+        unit = found[2]
+        ways = _OTHERWISE.get(unit, [f" {unit.lower()}", unit.upper() if len(unit) > 1 else unit])
+        ways = [way for way in ways if found[1] + way != found[0]]
+        written: str = found[1]
+        return title[: found.start()] + written + self._chance.choice(ways) + title[found.end() :]
+
+    def _unhyphened(self, title: str) -> str | None:
+        return title.replace("-", "") if re.search(r"\w-\w", title) else None
+
+    def _joined(self) -> Iterator[Asked]:
+        for product in self._drawn():
+            words = self._words[product.sku]
+            pairs = [n for n in range(len(words) - 1) if words[n].isalpha() and words[n + 1].isalpha()]
+            if not pairs or len(words) < 3:
+                continue
+            at = self._chance.choice(pairs)
+            other = self._chance.choice([w for n, w in enumerate(words) if n not in (at, at + 1)])
+            wanted = {
+                sku
+                for sku, of_title in self._words.items()
+                if other in of_title and (words[at], words[at + 1]) in pairwise(of_title)
+            }
+            yield Asked(f"{other} {words[at]}{words[at + 1]}", frozenset(wanted))
+
+    def _parted(self) -> Iterator[Asked]:
+        for product in self._drawn():
+            words = self._words[product.sku]
+            long = [word for word in words if len(word) >= 6 and word.isalpha()]
+            if not long or len(words) < 2:
+                continue
+            word = self._chance.choice(long)
+            place = self._chance.randint(3, len(word) - 3)
+            others = [one for one in words if one != word]
+            if not others:
+                continue
+            other = self._chance.choice(others)
+            yield Asked(f"{word[:place]} {word[place:]} {other}", self._with_words([word, other]))
+
+    def _skus(self, written: Callable[[str], str], *, begun: bool = False) -> Iterator[Asked]:
+        for product in self._drawn():
+            text = written(product.sku)
+            wanted = {product.sku}
+            if begun:
+                wanted = {one.sku for one in self._sold if one.sku.startswith(text)}
+            yield Asked(text, frozenset(wanted))
+
+    def _beside(self) -> Iterator[Asked]:
+        for product in self._drawn():
+            word = self._chance.choice(self._words[product.sku])
+            yield Asked(f"{product.sku} {word}", frozenset({product.sku}))
+
+
+def main() -> None:
+    """The table of each catalogue, and the phrases of another shop."""
+    for name, sold in catalogues():
+        with tempfile.TemporaryDirectory() as folder:
+            shop = SearchShop(Path(folder) / "index")
+            started = time.process_time()
+            shop.happens(*map(_listing, sold))
+            cost = (time.process_time() - started) / len(sold)
+            print(f"{name}: {len(sold)} products, {cost * 1e3:.2f} ms each to index")
+            _table(shop, sold)
+            shop.close()
+
+
+def _table(shop: SearchShop, sold: list[Sold]) -> None:
+    seconds: list[float] = []
+    for kind, target, measure, queries in Classes(sold).all():
+        values, own = [], []
+        for asked, _ in zip(queries, range(QUERIES), strict=False):
+            found, cost = _searched(shop, asked.words)
+            own.append(cost)
+            values.append(measure(found, asked.wanted))
+        if not values:
+            print(f"  {kind:32} no such title")
+            continue
+        seconds += own
+        mean = statistics.mean(values)
+        mark = "" if mean >= target else f"  below {target}"
+        print(
+            f"  {kind:32} {measure.__name__:16} {mean:.3f}  p50 {_ms(own, 0.5)}  p95 {_ms(own, 0.95)}{mark}"
+        )
+    print(f"  CPU per search, all classes: p50 {_ms(seconds, 0.5)}, p95 {_ms(seconds, 0.95)}")
+    if PHRASES.exists():
+        with PHRASES.open(encoding="utf-8") as lines:
+            phrases = [row["query"] for row in csv.DictReader(lines, delimiter="\t")]
+        costs = [_searched(shop, phrase)[1] for phrase in phrases]
+        print(f"  {len(phrases)} phrases, no error: p50 {_ms(costs, 0.5)}, p95 {_ms(costs, 0.95)}")
+
+
+def _searched(shop: SearchShop, words: str) -> tuple[list[str], float]:
+    started = time.thread_time()
+    page = shop.reader.search(ProductQuery(words=words, sort="relevance"), limit=SEEN)
+    cost = time.thread_time() - started
+    return [msgspec.json.decode(item)["sku"] for item in page.items], cost
+
+
+def _ms(seconds: list[float], share: float) -> str:
+    return f"{sorted(seconds)[int(len(seconds) * share)] * 1e3:.2f} ms"
+
+
+def _words(title: str) -> list[str]:
+    return [word.strip("'’\"/").casefold() for word in _RAW_WORD.findall(title) if word.strip("'’\"/-")]
+
+
+def _listing(product: Sold) -> object:
+    return listed(
+        product.sku,
+        product.title,
+        category=product.category,
+        description=product.description,
+        **product.attributes,
+    )
