@@ -13,6 +13,7 @@ import tantivy
 
 from projections.documents.search import After, Sort
 from projections.documents.tantivy_queries import ProductQueries, both
+from projections.documents.tantivy_words import WordQueries
 
 _KEYS = {
     "price_asc": ("price", tantivy.Order.Asc),
@@ -44,6 +45,7 @@ class Generation:
     position: int
     searcher: tantivy.Searcher
     queries: ProductQueries
+    words: WordQueries
 
     def count(self, wanted: tantivy.Query) -> int:
         """How many there are."""

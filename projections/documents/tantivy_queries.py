@@ -7,15 +7,10 @@ from typing import Literal
 import tantivy
 
 from projections.documents.search import ProductQuery, category_levels, sku_numbers
-from projections.documents.tantivy_schema import PRODUCT, WORD_FIELDS, word_analyzer
+from projections.documents.tantivy_schema import PRODUCT
 
 FilterName = Literal["category", "price", "in_stock"]
 
-_WORDS_MAX = 16  # more words do not narrow a search further
-_FUZZY_LETTERS_MIN = 4  # in shorter words one other letter makes another word: cup, cap
-_FUZZY_TWO_LETTERS_MIN = 8  # long enough to bear two slips
-_FUZZY_WEIGHT = 0.2  # a misspelt word ranks behind the word itself
-_CODE_WEIGHT = 20.0  # a SKU typed in full is what was meant
 _U64_MAX = 2**64 - 1
 
 Clause = tuple[tantivy.Occur, tantivy.Query]
@@ -26,14 +21,14 @@ class ProductQueries:
 
     def __init__(self, schema: tantivy.Schema) -> None:
         self._schema = schema
-        self._analyzer = word_analyzer()
-        self._telling_analyzer = word_analyzer(without_stopwords=True)
 
-    def filtered(self, query: ProductQuery, *, leave_out: FilterName | None = None) -> tantivy.Query:
-        """Listed products that have the words and pass every filter, one of them left out for its facet."""
+    def filtered(
+        self, query: ProductQuery, words: tantivy.Query | None, *, leave_out: FilterName | None = None
+    ) -> tantivy.Query:
+        """Listed products that `words` finds and that pass every filter, but for one: a facet's own."""
         clauses: list[Clause] = [(tantivy.Occur.Must, self._unscored(self.term("kind", PRODUCT)))]
-        if query.words is not None:
-            clauses.append((tantivy.Occur.Must, self._words(query.words)))
+        if words is not None:
+            clauses.append((tantivy.Occur.Must, words))
         if query.category is not None and leave_out != "category":
             clauses.append((tantivy.Occur.Must, self._unscored(self._category(query.category))))
         if (query.price_min is not None or query.price_max is not None) and leave_out != "price":
@@ -73,32 +68,6 @@ class ProductQueries:
     def _category(self, category: str) -> tantivy.Query:
         levels = category_levels(category)
         return self.term("category", levels[-1]) if levels else tantivy.Query.empty_query()
-
-    def _words(self, typed: str) -> tantivy.Query:
-        # "the" must not be demanded of "the mug", but "the who" is all there is to look for.
-        words = self._telling_analyzer.analyze(typed) or self._analyzer.analyze(typed)
-        code = tantivy.Query.boost_query(self.term("code", typed.strip().lower()), _CODE_WEIGHT)
-        clauses: list[Clause] = [
-            (tantivy.Occur.Must, self._word(word)) for word in list(dict.fromkeys(words))[:_WORDS_MAX]
-        ]
-        if not clauses:
-            return code
-        return tantivy.Query.boolean_query(
-            [(tantivy.Occur.Should, tantivy.Query.boolean_query(clauses)), (tantivy.Occur.Should, code)]
-        )
-
-    def _word(self, word: str) -> tantivy.Query:
-        """The word in any field, or, weighing less, in the title or category with a slip or two."""
-        found = [
-            tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, field, word, "freq"), weight)
-            for field, weight in WORD_FIELDS.items()
-        ]
-        if len(word) >= _FUZZY_LETTERS_MIN and not any(letter.isdigit() for letter in word):
-            distance = 2 if len(word) >= _FUZZY_TWO_LETTERS_MIN else 1
-            for field in ("title", "category_words"):
-                fuzzy = tantivy.Query.fuzzy_term_query(self._schema, field, word, distance)
-                found.append(tantivy.Query.boost_query(fuzzy, _FUZZY_WEIGHT))
-        return tantivy.Query.disjunction_max_query(found, 0.1)
 
     def _unscored(self, query: tantivy.Query) -> tantivy.Query:
         return tantivy.Query.const_score_query(query, 0.0)

@@ -37,10 +37,13 @@ from projections.documents.tantivy_schema import (
     CHECKPOINT,
     META_FILE,
     POINTER_FILE,
+    lexicon_of,
     open_index,
     read_pointer,
     version_folder,
 )
+from projections.documents.tantivy_words import WordQueries
+from projections.documents.words.normalizer import Normalizer
 
 _RETAINED_GENERATIONS = 64
 """How many older commits are kept for clients paging by relevance: half a minute of a busy shop's, at 200 ms
@@ -60,6 +63,7 @@ class TantivyReader:
         self._lock = threading.Lock()
         self._index: tantivy.Index | None = None
         self._queries: ProductQueries | None = None
+        self._normalizer = Normalizer()
         self._folder = index_folder
         self._version = 0
         self._seen: tuple[object, object] | None = None
@@ -86,35 +90,38 @@ class TantivyReader:
 
     def _sorted(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation = self._generation()
-        wanted = generation.queries.filtered(query)
+        words = None if query.words is None else generation.words.of(query.words).best
+        wanted = generation.queries.filtered(query, words)
         after = place if isinstance(place, After) else None
         hits = sorted_hits(generation, wanted, query.sort, after, limit + 1)
         shown = hits[:limit]
         following = After(shown[-1].key, shown[-1].sku) if len(hits) > limit else None
         total = generation.count(wanted)
-        return self._page(generation, query, shown, total, following)
+        return self._page(generation, query, words, shown, total, following)
 
     def _by_relevance(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation, offset = self._generation(), 0
         if isinstance(place, Offset):
             generation, offset = self._retained_generation(place.generation), place.offset
         limit = min(limit, DEPTH_MAX - offset)
-        wanted = generation.queries.filtered(query)
+        found = generation.words.of(query.words or "")
         shown: list[Hit] = []
         if limit > 0:  # else the place is beyond the last that was ever given
-            result = generation.searcher.search(wanted, limit, count=False, offset=offset)
+            ranked = generation.queries.filtered(query, found.ranked)
+            result = generation.searcher.search(ranked, limit, count=False, offset=offset)
             shown = [Hit.of(generation.searcher, 0, address) for _, address in result.hits]
         following = None
-        total = generation.count(wanted)
+        total = generation.count(generation.queries.filtered(query, found.found))
         if shown and offset + len(shown) < min(total, DEPTH_MAX):
             self._retain(generation)
             following = Offset(offset + len(shown), generation.name)
-        return self._page(generation, query, shown, total, following)
+        return self._page(generation, query, found.found, shown, total, following)
 
     def _page(
         self,
         generation: Generation,
         query: ProductQuery,
+        words: tantivy.Query | None,
         shown: Iterable[Hit],
         total: int,
         following: After | Offset | None,
@@ -122,7 +129,7 @@ class TantivyReader:
         return Page(
             items=[hit.document for hit in shown],
             total=total,
-            facets=_facets(generation, query),
+            facets=_facets(generation, query, words),
             next=following,
             position=generation.position,
         )
@@ -208,6 +215,7 @@ class TantivyReader:
             self._index = open_index(self._folder)
             self._version = pointer.version
             self._queries = None
+            self._normalizer = Normalizer(lexicon_of(self._folder))
         if (damage := self._damage()) is not None:
             raise EngineFailed(damage)
         self._index.reload()
@@ -215,7 +223,8 @@ class TantivyReader:
         searcher = self._index.searcher()
         position = committed_position(searcher, queries)
         name = f"{pointer.version}.{position}"
-        return Generation(name, 0 if pointer.past else position, searcher, queries)
+        words = WordQueries(self._index.schema, searcher, self._normalizer)
+        return Generation(name, 0 if pointer.past else position, searcher, queries, words)
 
 
 def committed_position(searcher: tantivy.Searcher, queries: ProductQueries) -> int:
@@ -232,7 +241,9 @@ def _identity(path: Path) -> object:
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
-def _facets(generation: Generation, query: ProductQuery) -> dict[str, list[FacetValue]]:
+def _facets(
+    generation: Generation, query: ProductQuery, words: tantivy.Query | None
+) -> dict[str, list[FacetValue]]:
     """Counts per value, each facet without its own filter but with all the others."""
     filtered: list[FilterName] = []
     if query.category is not None:
@@ -240,9 +251,9 @@ def _facets(generation: Generation, query: ProductQuery) -> dict[str, list[Facet
     if query.in_stock is not None:
         filtered.append("in_stock")
     together = [name for name in ("category", "in_stock", "currency", "attribute") if name not in filtered]
-    counts = _counts(generation, query, together, leave_out=None)
+    counts = _counts(generation, query, words, together, leave_out=None)
     for left_out in filtered:
-        counts |= _counts(generation, query, [left_out], leave_out=left_out)
+        counts |= _counts(generation, query, words, [left_out], leave_out=left_out)
     facets = {name: counts[name] for name in ("category", "in_stock", "currency")}
     for bucket in counts["attribute"]:
         name, _, value = bucket.value.partition(ATTRIBUTE_SEPARATOR)
@@ -253,10 +264,15 @@ def _facets(generation: Generation, query: ProductQuery) -> dict[str, list[Facet
 
 
 def _counts(
-    generation: Generation, query: ProductQuery, fields: Sequence[str], *, leave_out: FilterName | None
+    generation: Generation,
+    query: ProductQuery,
+    words: tantivy.Query | None,
+    fields: Sequence[str],
+    *,
+    leave_out: FilterName | None,
 ) -> dict[str, list[FacetValue]]:
     """The values of these fields with their counts, the most frequent first."""
-    wanted = generation.queries.filtered(query, leave_out=leave_out)
+    wanted = generation.queries.filtered(query, words, leave_out=leave_out)
     aggregations = {
         field: {"terms": {"field": field, "size": _BUCKETS_MAX.get(field, FACET_VALUES_MAX)}}
         for field in fields

@@ -1,4 +1,4 @@
-"""The fields of the embedded search index, and how its words are cut: shared by writer and reader.
+"""The fields of the embedded search index: shared by writer and reader.
 
 One document per SKU that has ever been heard of: `kind` is `product` where it is listed and `hidden` where
 only its stock is known or it was delisted. One more document, of kind `checkpoint`, has the position of
@@ -13,6 +13,8 @@ import msgspec
 import tantivy
 
 from projections.documents.keys import Pointer
+from projections.documents.words.lexicon import Lexicon
+from projections.documents.words.normalizer import FIELDS
 
 PRODUCT = "product"
 HIDDEN = "hidden"
@@ -29,11 +31,10 @@ META_FILE = "meta.json"
 ATTRIBUTE_SEPARATOR = "\x1f"
 """Between an attribute's name and its value in the facet field; no typed text has it."""
 
-WORD_FIELDS = {"title": 4.0, "category_words": 1.5, "attribute_words": 1.5, "description": 1.0}
-"""The fields that words are looked for in, with their weights."""
+LEXICON_FILE = "lexicon.json"
+"""The lexicon that the words of this version were cut by, beside the engine's files; written once."""
 
-_WORDS = "english_words"
-_WORD_LENGTH_MAX = 64
+_TOKENS = "tokens"
 
 
 def version_folder(index_folder: Path, version: int) -> Path:
@@ -51,29 +52,16 @@ def read_pointer(index_folder: Path) -> Pointer | None:
         return None
 
 
-def word_analyzer(*, without_stopwords: bool = False) -> tantivy.TextAnalyzer:
-    """Cuts text into words: lower case, without accents, English stems."""
-    builder = (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(_WORD_LENGTH_MAX))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-    )
-    if without_stopwords:
-        builder = builder.filter(tantivy.Filter.stopword("english"))
-    return builder.filter(tantivy.Filter.stemmer("english")).build()
-
-
 def build_schema() -> tantivy.Schema:
     """Every field. A changed field is a new version of the index."""
     builder = tantivy.SchemaBuilder()
-    for name in ("kind", "code"):
+    for name in ("kind", "whole"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("sku", stored=True, fast=True, tokenizer_name="raw", index_option="basic")
     for name in ("category", "attribute", "currency"):
         builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
-    for name in WORD_FIELDS:
-        builder.add_text_field(name, tokenizer_name=_WORDS, index_option="freq")
+    for name in FIELDS:
+        builder.add_text_field(name, tokenizer_name=_TOKENS, index_option="freq")
     for name in ("price", "listed", "sku_number_1", "sku_number_2"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
     builder.add_unsigned_field("position", stored=True)
@@ -88,14 +76,22 @@ def open_index(folder: Path) -> tantivy.Index:
     return _prepared(tantivy.Index.open(str(folder)))
 
 
-def make_index(folder: Path) -> tantivy.Index:
-    """The index in this folder, made empty where there is none."""
+def make_index(folder: Path, lexicon: Lexicon) -> tantivy.Index:
+    """The index in this folder, made empty where there is none; then its words are cut by this lexicon."""
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / META_FILE).exists():
+        (folder / LEXICON_FILE).write_bytes(msgspec.json.encode(lexicon))
     return _prepared(tantivy.Index(build_schema(), str(folder)))
 
 
+def lexicon_of(folder: Path) -> Lexicon:
+    """The lexicon of the index in this folder. Raises OSError, or MsgspecError where it is damaged."""
+    return msgspec.json.decode((folder / LEXICON_FILE).read_bytes(), type=Lexicon)
+
+
 def _prepared(index: tantivy.Index) -> tantivy.Index:
-    index.register_tokenizer(_WORDS, word_analyzer())
+    # The tokens are ours: the engine only splits at spaces.
+    index.register_tokenizer(_TOKENS, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
     # Readers look for commits themselves; the engine's own watcher is a thread that polls.
     index.config_reader("manual", 0)
     return index

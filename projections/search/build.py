@@ -15,10 +15,11 @@ from typing import Self
 from event_store.records import START, Checkpoint
 from projections.documents.keys import Pointer
 from projections.documents.search import VIEW
+from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build, Comparison
 from projections.engine.follower import Decoded, checkpoint_of
 from projections.engine.versions import Numbers, Versions, VersionStore
-from projections.views.search import MODEL, IndexedProduct, evolve, sku_of
+from projections.views.search import IndexedProduct, evolve, model_of, sku_of
 
 _HELD_BACK_SECONDS = 0.2
 """Between commits while tailing: a shopper hardly notices a fifth of a second."""
@@ -46,10 +47,12 @@ class SearchBuild(Build):
         store: VersionStore,
         numbers: Numbers,
         *,
+        lexicon: Lexicon | None = None,
         beside: tuple[Versions, Pointer] | None = None,
     ) -> None:
-        """See Build."""
-        super().__init__(VIEW, store, numbers, model=MODEL, beside=beside)
+        """See Build. `lexicon`: what words are cut by; another makes another read model."""
+        self._lexicon = lexicon or Lexicon()
+        super().__init__(VIEW, store, numbers, model=model_of(self._lexicon), beside=beside)
         self._committed = START
         self._committed_at = 0.0  # monotonic
         self._forget()

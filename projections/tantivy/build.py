@@ -14,6 +14,7 @@ import structlog
 from event_store.records import Checkpoint
 from projections.documents.keys import Pointer
 from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine_errors
+from projections.documents.words.lexicon import Lexicon
 from projections.engine.follower import TargetMoved, TargetUnavailable
 from projections.engine.versions import Numbers, Versions
 from projections.search.build import SearchBuild
@@ -29,14 +30,19 @@ class TantivyBuild(SearchBuild):
     """One version of the embedded search index."""
 
     def __init__(
-        self, index_folder: Path, numbers: Numbers, *, beside: tuple[Versions, Pointer] | None = None
+        self,
+        index_folder: Path,
+        numbers: Numbers,
+        *,
+        lexicon: Lexicon | None = None,
+        beside: tuple[Versions, Pointer] | None = None,
     ) -> None:
-        """See Build."""
+        """See SearchBuild."""
         self._index_folder = index_folder
         self._numbers = numbers
         self._files = IndexVersions(index_folder)
         self._opened: OpenedIndex | None = None
-        super().__init__(self._files, numbers, beside=beside)
+        super().__init__(self._files, numbers, lexicon=lexicon, beside=beside)
 
     def check(self) -> None:
         """The folder may have been deleted or damaged, or another may have taken the view over."""
@@ -89,7 +95,9 @@ class TantivyBuild(SearchBuild):
         self.close()
 
     def _another(self, pointer: Pointer) -> TantivyBuild:
-        return TantivyBuild(self._index_folder, self._numbers, beside=(self._versions, pointer))
+        return TantivyBuild(
+            self._index_folder, self._numbers, lexicon=self._lexicon, beside=(self._versions, pointer)
+        )
 
     def _delete_gone(self) -> None:
         self._files.delete_gone(self._versions)
@@ -111,7 +119,7 @@ class TantivyBuild(SearchBuild):
         if damage is None:
             try:
                 with engine_errors():
-                    return OpenedIndex(folder)
+                    return OpenedIndex(folder, self._lexicon)
             except EngineFailed as error:
                 if error.will_pass:
                     raise
@@ -124,4 +132,4 @@ class TantivyBuild(SearchBuild):
         if self.is_published or self._files.folder(self.version).exists():
             self._versions.withdraw()
             self._begin()
-        return OpenedIndex(self._files.folder(self.version))
+        return OpenedIndex(self._files.folder(self.version), self._lexicon)

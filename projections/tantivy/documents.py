@@ -11,6 +11,7 @@ from event_store.records import START, Checkpoint
 from projections.documents.search import category_levels, sku_numbers
 from projections.documents.tantivy_queries import ProductQueries
 from projections.documents.tantivy_schema import ATTRIBUTE_SEPARATOR, CHECKPOINT, HIDDEN, PRODUCT
+from projections.documents.words.normalizer import Normalizer
 from projections.views.search import IndexedProduct
 
 _U64_MAX = 2**64 - 1
@@ -19,7 +20,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(IndexedProduct)
 
 
-def index_document(product: IndexedProduct) -> tantivy.Document:
+def index_document(product: IndexedProduct, normalizer: Normalizer) -> tantivy.Document:
     """Every SKU has one; only what is on sale has the fields that shoppers' queries look at."""
     page = product.page
     document = tantivy.Document()
@@ -30,15 +31,13 @@ def index_document(product: IndexedProduct) -> tantivy.Document:
         return document
     document.add_text("kind", PRODUCT)
     document.add_bytes("document", _encoder.encode(page))
-    document.add_text("code", page.sku.lower())
-    document.add_text("title", page.title)
-    document.add_text("description", page.description)
-    document.add_text("category_words", page.category)
+    fields = normalizer.fields(page.sku, page.title, page.description, page.category, page.attributes)
+    for name, tokens in fields.items():
+        document.add_text(name, tokens)
     for level in category_levels(page.category):
         document.add_text("category", level)
     for name, value in page.attributes.items():
         document.add_text("attribute", f"{name}{ATTRIBUTE_SEPARATOR}{value}")
-        document.add_text("attribute_words", value)
     for currency in dict.fromkeys((page.price.currency, *(price.currency for price in page.prices))):
         document.add_text("currency", currency)
     document.add_unsigned("price", min(max(page.price.amount, 0), _U64_MAX))

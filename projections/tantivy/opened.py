@@ -8,7 +8,9 @@ from pathlib import Path
 from event_store.records import Checkpoint
 from projections.documents.tantivy_files import IndexFiles
 from projections.documents.tantivy_queries import ProductQueries
-from projections.documents.tantivy_schema import CHECKPOINT, make_index
+from projections.documents.tantivy_schema import CHECKPOINT, lexicon_of, make_index
+from projections.documents.words.lexicon import Lexicon
+from projections.documents.words.normalizer import Normalizer
 from projections.tantivy.documents import checkpoint_document, index_document, stored_checkpoint
 from projections.views.search import IndexedProduct
 
@@ -18,8 +20,9 @@ _HEAP_BYTES = 32_000_000
 class OpenedIndex:
     """An index being written, and what it had at its last commit. One thread merges and writes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.index = make_index(folder)
+    def __init__(self, folder: Path, lexicon: Lexicon) -> None:
+        self.index = make_index(folder, lexicon)
+        self.normalizer = Normalizer(lexicon_of(folder))
         self.files = IndexFiles(folder)
         self.files.damage()  # The first call records the files that later calls compare with.
         self.writer = self.index.writer(_HEAP_BYTES, 1)
@@ -31,7 +34,7 @@ class OpenedIndex:
         """Writes the products and how far they stand, together or not at all."""
         for sku, product in changed.items():
             self.writer.delete_documents_by_term("sku", sku)
-            self.writer.add_document(index_document(product))
+            self.writer.add_document(index_document(product, self.normalizer))
         self.writer.delete_documents_by_term("kind", CHECKPOINT)
         self.writer.add_document(checkpoint_document(checkpoint))
         self.writer.commit()

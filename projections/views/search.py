@@ -9,10 +9,16 @@ import msgspec
 from aggregates.catalog.events import ProductListed
 from event_store.records import RecordedEvent
 from projections.documents.shapes import ProductDocument
+from projections.documents.words.lexicon import Lexicon
 from projections.views import catalog
 
-MODEL = 3
+MODEL = 4
 """The number of this read model: another shape, fold or index field is another number."""
+
+
+def model_of(lexicon: Lexicon) -> int:
+    """The number of this read model with this lexicon: a changed one is built anew, beside the live one."""
+    return MODEL + (lexicon.fingerprint << 16)
 
 
 class IndexedProduct(msgspec.Struct):

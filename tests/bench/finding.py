@@ -149,11 +149,10 @@ class Classes:
         found = _UNIT.search(title)
         if found is None:
             return None
-        unit = found[2]
+        unit = str(found[2])
         ways = _OTHERWISE.get(unit, [f" {unit.lower()}", unit.upper() if len(unit) > 1 else unit])
         ways = [way for way in ways if found[1] + way != found[0]]
-        written: str = found[1]
-        return title[: found.start()] + written + self._chance.choice(ways) + title[found.end() :]
+        return f"{title[: found.start()]}{found[1]}{self._chance.choice(ways)}{title[found.end() :]}"
 
     def _unhyphened(self, title: str) -> str | None:
         return title.replace("-", "") if re.search(r"\w-\w", title) else None

@@ -1,0 +1,256 @@
+"""A query plan as the embedded engine's queries: which products have the words, and in which order.
+
+A product has a word as it was typed, or only begun, or with a slip of the keys: all words as typed make the
+first tier, then the begun ones, then slips. By relevance the tiers follow each other; a sort of the shopper's
+has the first tier that finds anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import tantivy
+
+from projections.documents.words.normalizer import Normalizer
+from projections.documents.words.query_plan import PlannedWord, QueryPlan, words_enough
+
+_WRITTEN_WEIGHT = 5.0
+"""Of a word of the title as it was typed, above its other forms."""
+_STEM_WEIGHTS = {"title_stems": 4.0, "labels_stems": 1.5, "description_stems": 1.0}
+_JOINED_WEIGHT = 3.0
+_CODE_WEIGHT = 20.0
+_INSTEAD_WEIGHT = 0.8
+_BEGUN_WEIGHTS = {"title": 0.6, "labels": 0.3}
+_CODE_PART_WEIGHT = 0.3
+_SLIP_WEIGHTS = {"title": 0.4, "labels": 0.2}
+_TIE = 0.1  # of the other fields that have the word too
+
+_TIER = 2_000.0  # above every sum of the words' own scores
+_CODES = {"codes": 100.0, "code_parts": 60.0}
+"""For each character of a code with a digit in it: then no word of a title is meant."""
+_CODE_LENGTH_MAX = 8
+_WHOLE = 500.0
+
+_SLIPS_BELOW = 10
+"""Products that have the words as typed or begun; with so many, nobody asks for slips."""
+
+_IN_TITLE = 200.0
+"""All words in the title, which says what the product is; a description says more."""
+
+_REMEMBERED_MAX = 1_024
+Clause = tuple[tantivy.Occur, tantivy.Query]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWords:
+    """What the words of a query find in one commit of the index."""
+
+    ranked: tantivy.Query
+    """Every tier, in order."""
+    found: tantivy.Query
+    """The same products, unordered."""
+    best: tantivy.Query
+    """Those of the first tier that has any."""
+    relaxed: tuple[str, ...] = ()
+    """The words that fell away, as typed."""
+    has_slips_only: bool = False
+
+
+NOTHING = FoundWords(tantivy.Query.empty_query(), tantivy.Query.empty_query(), tantivy.Query.empty_query())
+
+
+class WordQueries:
+    """Finds out what words find in one commit of an index."""
+
+    def __init__(self, schema: tantivy.Schema, searcher: tantivy.Searcher, normalizer: Normalizer) -> None:
+        self._schema = schema
+        self._searcher = searcher
+        self._normalizer = normalizer
+        self.of = lru_cache(maxsize=_REMEMBERED_MAX)(self._of)
+
+    def _of(self, typed: str) -> FoundWords:
+        """What is found for this text. Words that nothing has fall away; then one, then up to 40 %."""
+        plan = self._normalizer.plan(typed)
+        if not plan.words:
+            return NOTHING
+        words = [_Word(self, word) for word in plan.demanded]
+        exact, begun = _all(word.exact for word in words), _all(word.begun for word in words)
+        exact_count, begun_count = self.count(exact), self.count(begun)
+        slipped = _all(word.slipped for word in words) if begun_count < _SLIPS_BELOW else begun
+        best = exact if exact_count else begun
+        if begun_count or self.count(slipped):
+            found = slipped or tantivy.Query.empty_query()
+            tiers = [tier for tier, count in ((exact, exact_count), (begun, begun_count)) if count and tier]
+            return FoundWords(
+                ranked=self._ranked(plan, found, tiers, words),
+                found=found,
+                best=(best if begun_count else found) or found,
+                has_slips_only=not begun_count,
+            )
+        return self._relaxed(plan, words)
+
+    def _relaxed(self, plan: QueryPlan, words: Sequence[_Word]) -> FoundWords:
+        known = [word for word in words if self.count(word.slipped)]
+        unknown = [word.planned.typed for word in words if word not in known]
+        queries = [word.slipped for word in known if word.slipped is not None]
+        if not queries:
+            return NOTHING
+        for enough in dict.fromkeys((len(queries), len(queries) - 1, words_enough(len(queries)))):
+            if enough < 1:
+                continue
+            clauses: list[Clause] = [(tantivy.Occur.Should, query) for query in queries]
+            found = tantivy.Query.boolean_query(clauses, minimum_number_should_match=enough)
+            first = self._searcher.search(found, 1, count=False).hits
+            if first:
+                missing = [] if enough == len(queries) else self._missing(known, first[0][1])
+                fallen = {*unknown, *missing}
+                return FoundWords(
+                    ranked=self._ranked(plan, found, [], words),
+                    found=found,
+                    best=found,
+                    relaxed=tuple(word.planned.typed for word in words if word.planned.typed in fallen),
+                )
+        return NOTHING
+
+    def _missing(self, words: Sequence[_Word], address: tantivy.DocAddress) -> list[str]:
+        """The words that this product has not."""
+        sku = self._searcher.doc(address).get_first("sku")
+        this = tantivy.Query.term_query(self._schema, "sku", sku, "basic")
+        return [word.planned.typed for word in words if not self.count(_all([this, word.slipped]))]
+
+    def _ranked(
+        self,
+        plan: QueryPlan,
+        found: tantivy.Query,
+        tiers: Iterable[tantivy.Query],
+        words: Sequence[_Word],
+    ) -> tantivy.Query:
+        clauses: list[Clause] = [(tantivy.Occur.Must, found)]
+        clauses += [(tantivy.Occur.Should, tantivy.Query.const_score_query(tier, _TIER)) for tier in tiers]
+        if (in_title := _all(word.in_title for word in words)) is not None:
+            clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(in_title, _IN_TITLE)))
+        if (whole := self.term("whole", plan.whole)) is not None:
+            clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(whole, _WHOLE)))
+        for code in {code for word in plan.words for code in word.codes if not code.isalpha()}:
+            for field, weight in _CODES.items():
+                if (query := self.term(field, code)) is not None:
+                    scored = tantivy.Query.const_score_query(query, weight * min(len(code), _CODE_LENGTH_MAX))
+                    clauses.append((tantivy.Occur.Should, scored))
+        for word in plan.words:
+            if word.is_little and (little := self.term("title", word.exact)) is not None:
+                clauses.append((tantivy.Occur.Should, little))
+        return tantivy.Query.boolean_query(clauses)
+
+    def term(self, field: str, token: str) -> tantivy.Query | None:
+        """Products that have this token, None where there are none."""
+        if not token or not self._searcher.doc_freq(field, token):
+            return None
+        option = "basic" if field == "whole" else "freq"
+        return tantivy.Query.term_query(self._schema, field, token, option)
+
+    def weighted(self, field: str, token: str, weight: float) -> list[tantivy.Query]:
+        """The same as a list of one or none, weighing so much."""
+        query = self.term(field, token)
+        return [] if query is None else [tantivy.Query.boost_query(query, weight)]
+
+    def stems(self, stem: str) -> list[tantivy.Query]:
+        """Products that have this stem anywhere."""
+        return [
+            query for field, weight in _STEM_WEIGHTS.items() for query in self.weighted(field, stem, weight)
+        ]
+
+    def fuzzy(self, field: str, word: str, weight: float, *, slips: int, begun: bool) -> tantivy.Query:
+        """Products that have a word which differs by so many letters, or begins like this one."""
+        query = tantivy.Query.fuzzy_term_query(self._schema, field, word, slips, prefix=begun)
+        return tantivy.Query.boost_query(query, weight)
+
+    def count(self, query: tantivy.Query | None) -> int:
+        """How many there are."""
+        if query is None:
+            return 0
+        return int(self._searcher.search(query, 1).count)  # type: ignore[attr-defined]
+
+
+class _Word:
+    """A word's query by tier; None where the tier has no product."""
+
+    def __init__(self, queries: WordQueries, planned: PlannedWord) -> None:
+        self.planned = planned
+        exact = self._exact(queries)
+        begun = [*exact, *self._begun(queries)]
+        self._queries = queries
+        self.exact = _any(exact)
+        self.begun = _any(begun)
+        self._of_begun = begun
+
+    @property
+    def slipped(self) -> tantivy.Query | None:
+        """With slips too."""
+        word = self.planned
+        if not word.slips:
+            return self.begun
+        slips = [
+            self._queries.fuzzy(field, word.word, weight, slips=word.slips, begun=False)
+            for field, weight in _SLIP_WEIGHTS.items()
+        ]
+        return _any([*self._of_begun, *slips])
+
+    @property
+    def in_title(self) -> tantivy.Query | None:
+        """As typed or begun, and in the title."""
+        word, queries = self.planned, self._queries
+        found = [
+            query
+            for stem in (word.stem, *word.joined)
+            for field in ("title_stems", "joined")
+            if (query := queries.term(field, stem)) is not None
+        ]
+        if word.begun:
+            found.append(queries.fuzzy("title", word.word, 1.0, slips=0, begun=True))
+        return _any(found)
+
+    def _exact(self, queries: WordQueries) -> list[tantivy.Query]:
+        word = self.planned
+        found = queries.weighted("title", word.exact, _WRITTEN_WEIGHT)
+        found += queries.stems(word.stem)
+        found += queries.weighted("joined", word.stem, _JOINED_WEIGHT)
+        for joined in word.joined:
+            found += queries.stems(joined)
+            found += queries.weighted("joined", joined, _JOINED_WEIGHT)
+        for code in word.codes:
+            found += queries.weighted("codes", code, _CODE_WEIGHT)
+        for tokens in word.instead:
+            phrase = _all([_any(queries.stems(token)) for token in tokens])
+            if phrase is not None:
+                found.append(tantivy.Query.boost_query(phrase, _INSTEAD_WEIGHT))
+        return found
+
+    def _begun(self, queries: WordQueries) -> list[tantivy.Query]:
+        word = self.planned
+        found = [
+            query for code in word.codes for query in queries.weighted("code_parts", code, _CODE_PART_WEIGHT)
+        ]
+        if word.begun:
+            found += [
+                queries.fuzzy(field, word.word, weight, slips=0, begun=True)
+                for field, weight in _BEGUN_WEIGHTS.items()
+            ]
+        return found
+
+
+def _any(queries: Sequence[tantivy.Query]) -> tantivy.Query | None:
+    if not queries:
+        return None
+    return queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries, _TIE)
+
+
+def _all(queries: Iterable[tantivy.Query | None]) -> tantivy.Query | None:
+    """Products that every query finds; None where one of them is None."""
+    clauses: list[Clause] = []
+    for query in queries:
+        if query is None:
+            return None
+        clauses.append((tantivy.Occur.Must, query))
+    return clauses[0][1] if len(clauses) == 1 else tantivy.Query.boolean_query(clauses)
