@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart
@@ -24,7 +25,7 @@ from aggregates.catalog import product
 from aggregates.customers import customer, shopper
 from aggregates.customers.customer import Customer
 from aggregates.inventory import stock
-from aggregates.kernel import PriceMissing, Rejected, Sku
+from aggregates.kernel import PriceMissing, Reason, Rejected, Sku
 from aggregates.orders.events import VatCheck
 from aggregates.pricing.context import (
     Context,
@@ -45,6 +46,17 @@ from aggregates.promotions import uses
 from aggregates.terms.terms import MAIN_TERMS, TermsState
 from commands.loop.decision import Decision
 from commands.loop.state_cache import StateCache
+from commands.regions import region_code
+
+
+@dataclass(frozen=True, slots=True)
+class RegionUnfit(Reason):
+    """The country has no such region, and what is paid there depends on it"""
+
+    about: ClassVar[str | None] = "field"
+
+    field: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +107,21 @@ def postal_prefix(cache: StateCache, country: str, postal_code: str | None) -> s
     if postal_code is None:
         return None
     return rules_of(cache).compiled.postal_prefixes.longest(country, postal_code)
+
+
+def region_as_named(cache: StateCache, country: str, region: str | None, *, field: str) -> str | None:
+    """The region as rules name it, however it is written; as it is written where none names it.
+
+    Rejected where the country has no such region though rules ask for it: no price would follow. `field` of
+    the request has it.
+    """
+    named = rules_of(cache).compiled.regions.get(country)
+    if region is None or not named:
+        return region
+    code = region_code(country, region)
+    if code is None:
+        raise Rejected(RegionUnfit(field, f"is no region of {country}"))
+    return next((one for one in sorted(named) if region_code(country, one) == code), region)
 
 
 def groups_of(cache: StateCache, held: Cart) -> tuple[str, ...]:

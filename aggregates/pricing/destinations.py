@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,9 +22,9 @@ def between_eu_countries(seller: str, destination: str) -> bool:
 
 
 def normal_postal(code: str) -> str:
-    """A postal code, or how it begins, without spaces and signs and in upper case: "sw1a 1aa" is
-    "SW1A1AA"."""
-    return "".join(character for character in code if character.isalnum()).upper()
+    """A postal code, or how it begins, without spaces and signs, in upper case and of one width: "sw1a 1aa"
+    is "SW1A1AA"."""
+    return "".join(one for one in unicodedata.normalize("NFKC", code) if one.isalnum()).upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,19 @@ def postal_prefixes(terms: Terms) -> PostalPrefixes:
             add(zone.country, zone.postal_prefixes)
             add(zone.country, zone.except_postal_prefixes)
     return PostalPrefixes({country: frozenset(prefixes) for country, prefixes in named.items()})
+
+
+def named_regions(terms: Terms) -> dict[str, frozenset[str]]:
+    """Every region that a rule names, by country."""
+    named: dict[str, set[str]] = {}
+    for area in terms.tax_areas.values():
+        named.setdefault(area.country, set()).update(area.regions)
+    for method in terms.shipping_methods.values():
+        for zone in method.zones:
+            named.setdefault(zone.country, set()).update((*zone.regions, *zone.except_regions))
+    if terms.home is not None and terms.home.region is not None:
+        named.setdefault(terms.home.country, set()).add(terms.home.region)
+    return {country: frozenset(regions) for country, regions in named.items() if regions}
 
 
 @dataclass(frozen=True, slots=True)

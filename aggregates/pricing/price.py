@@ -9,7 +9,7 @@ from itertools import chain
 
 from aggregates.currencies import minor_digits
 from aggregates.pricing.context import Context, PricedLine
-from aggregates.pricing.destinations import PostalPrefixes, postal_prefixes
+from aggregates.pricing.destinations import PostalPrefixes, named_regions, postal_prefixes
 from aggregates.pricing.discounts import (
     EXCLUSIVES_MAX,
     Candidate,
@@ -60,6 +60,7 @@ class CompiledTerms:
     methods: CompiledMethods
     taxes: CompiledTaxes
     postal_prefixes: PostalPrefixes
+    regions: dict[str, frozenset[str]]
     markets_concerned: frozenset[str] | None
 
     def may_concern(self, market: str) -> bool:
@@ -79,6 +80,7 @@ def compile_terms(terms: Terms) -> CompiledTerms:
         compile_methods(terms),
         compile_taxes(terms),
         postal_prefixes(terms),
+        named_regions(terms),
         _markets_concerned(terms),
     )
 
@@ -435,7 +437,7 @@ class _Outcome:
             for notice in self._quote.notices:
                 (more if notice.kind == "free_delivery" else notices).append(notice)
         more += self._until_free()
-        if more:
+        if more and self._discounts.shipping_left:
             notices.append(min(more, key=lambda notice: notice.amount or 0))
         for promotion_id in dict.fromkeys(self._context.codes.values()):
             if promotion_id in near:

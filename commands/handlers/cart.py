@@ -23,7 +23,16 @@ from aggregates.terms.terms import MAIN_TERMS
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
-from commands.quoting import groups_of, offered, postal_prefix, quote, reprice, requoted, rules_of
+from commands.quoting import (
+    groups_of,
+    offered,
+    postal_prefix,
+    quote,
+    region_as_named,
+    reprice,
+    requoted,
+    rules_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,13 +285,14 @@ def handle_remove_coupon(cache: StateCache, command: RemoveCoupon) -> Decision:
 def handle_choose_delivery(cache: StateCache, command: ChooseDelivery) -> Decision:
     """Notes where it goes, and how; whether that way goes there, the cart's notices say."""
     held, decision = _open(cache, command)
+    cart.require_open(held, command.cart_id)
     rules = rules_of(cache).rules
     if command.method_id is not None and command.method_id not in rules.shipping_methods:
         raise Rejected(UnknownShippingMethod(command.method_id))
     delivery = DeliveryChosen(
         cart_id=command.cart_id,
         country=command.country,
-        region=command.region,
+        region=region_as_named(cache, command.country, command.region, field="region"),
         postal_prefix=postal_prefix(cache, command.country, command.postal_code),
         method_id=command.method_id,
         pickup_point=command.pickup_point,
@@ -294,8 +304,7 @@ def handle_choose_delivery(cache: StateCache, command: ChooseDelivery) -> Decisi
 def handle_choose_gift(cache: StateCache, command: ChooseGift) -> Decision:
     """Takes the gift, declined before or not."""
     held, decision = _open(cache, command)
-    promotion = rules_of(cache).rules.promotions.get(command.promotion_id)
-    skus = () if promotion is None or promotion.action.kind != "gift" else promotion.action.skus
+    skus = _gifts_of(cache, command.promotion_id)
     sku = command.sku or next(iter(skus), None)
     if sku is None or sku not in skus:
         raise Rejected(GiftUnfit(command.promotion_id, command.sku))
@@ -309,11 +318,19 @@ def handle_choose_gift(cache: StateCache, command: ChooseGift) -> Decision:
 def handle_decline_gift(cache: StateCache, command: DeclineGift) -> Decision:
     """Leaves the gift out."""
     held, decision = _open(cache, command)
+    if command.promotion_id not in held.gifts and not _gifts_of(cache, command.promotion_id):
+        raise Rejected(GiftUnfit(command.promotion_id))
     decision.add(
         decision.stream,
         cart.decline_gift(held, cart_id=command.cart_id, promotion_id=command.promotion_id),
     )
     return _priced(cache, decision, command)
+
+
+def _gifts_of(cache: StateCache, promotion_id: str) -> tuple[Sku, ...]:
+    """What the promotion gives; nothing where it is none that does."""
+    promotion = rules_of(cache).rules.promotions.get(promotion_id)
+    return () if promotion is None or promotion.action.kind != "gift" else promotion.action.skus
 
 
 def handle_quote_cart(cache: StateCache, command: QuoteCart) -> Decision:

@@ -27,9 +27,11 @@ from aggregates.payments.process import Process
 from aggregates.payments.steps import begin_authorize
 from aggregates.pricing.explanation import Priced
 from aggregates.pricing.offer import Offer
+from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions import coupon
 from aggregates.terms.terms import MAIN_TERMS
 from commands.handlers.cancellation import cancel, release_unsendable
+from commands.handlers.cart import UnknownMarket
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
 from commands.handlers.claims import claim, coupons_that_count
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
@@ -37,7 +39,7 @@ from commands.handlers.settlement import settle
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
-from commands.quoting import Quote, postal_prefix, quote, requoted
+from commands.quoting import Quote, postal_prefix, quote, region_as_named, requoted, rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,8 @@ def handle_place_order(
     checked_out = cart.check_out(held, cart_id=command.cart_id, order_id=command.order_id, offers=offers)
     if not checked_out:
         return decision
+    if held.market not in (MAIN_MARKET, *rules_of(cache).rules.markets):
+        raise Rejected(UnknownMarket(held.market))  # It was retired: nobody can say what tax is due there.
     lines = requoted(cache, held, at=command.at, locked_until=command.locked_until, all_lines=False)
     decision.add(cart_stream, items.requote(held, cart_id=command.cart_id, lines=lines, cause="checkout"))
     sold = decision.after(cart_stream, held)
@@ -284,7 +288,7 @@ def _delivery(cache: StateCache, held: Cart, command: PlaceOrder) -> DeliveryCho
     return DeliveryChosen(
         cart_id=command.cart_id,
         country=address.country,
-        region=address.region,
+        region=region_as_named(cache, address.country, address.region, field="shipping_address.region"),
         postal_prefix=postal_prefix(cache, address.country, address.postal_code),
         method_id=None if chosen is None else chosen.method_id,
         pickup_point=None if chosen is None else chosen.pickup_point,

@@ -79,7 +79,7 @@ def _words(fact: Any) -> str:
     if is_dataclass(fact):
         fact = {field.name: getattr(fact, field.name) for field in fields(fact)}
     if isinstance(fact, Mapping):
-        named = [(name.replace("_", " "), part) for name, part in fact.items() if part is not None]
+        named = [(name.replace("_", " "), part) for name, part in fact.items() if part not in (None, ())]
         return ", ".join(f"{name} {_words(part)}" for name, part in named)
     if isinstance(fact, list | tuple):
         return "; ".join(map(_words, fact))

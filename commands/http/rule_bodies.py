@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from aggregates.pricing.rules import (
     STANDARD,
@@ -33,6 +33,7 @@ from commands.http.rule_values import (
     Region,
     RuleId,
     VatNumbers,
+    by_code,
 )
 from commands.http.schemas import INTEGRAL, Body, Currency, Line, Reason
 
@@ -62,6 +63,8 @@ class HomeBody(Body):
     postal_code: PostalCode | None = None
     vat_numbers: VatNumbers = Field(default={})
     tax_included: Annotated[bool, Field(description="Whether the prices of listings include tax")] = True
+
+    _by_code = field_validator("region")(by_code)
 
     def home(self) -> Home:
         """As the terms keep it."""
@@ -238,6 +241,8 @@ class TaxAreaBody(Body):
         bool, Field(description="Whether the rates here hold where the provider does not answer")
     ] = False
 
+    _by_code = field_validator("regions")(by_code)
+
     def area(self) -> TaxArea:
         """As the terms keep it; without rates where none were given."""
         return msgspec.convert(self.model_dump() | {"rates": _rates(self.rates or [])}, TaxArea)
@@ -261,6 +266,8 @@ class ZoneBody(Body):
     postal_prefixes: Prefixes = Field(default=[])
     except_regions: Regions = Field(default=[])
     except_postal_prefixes: Prefixes = Field(default=[])
+
+    _by_code = field_validator("regions", "except_regions")(by_code)
 
 
 class ShippingTierBody(Body):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, ValidationInfo
 
 from aggregates import text
 from aggregates.currencies import MINOR_DIGITS
@@ -15,6 +15,7 @@ from aggregates.pricing.destinations import normal_postal
 from aggregates.pricing.rules import WHOLE
 from commands.http.addresses import NEEDED
 from commands.http.schemas import AMOUNT_MAX, ID, INTEGRAL, a_text
+from commands.regions import region_name
 
 _DATE = (
     r"(?:19|20|21)\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)"
@@ -127,3 +128,15 @@ VatNumbers = Annotated[
         examples=[{"GB": "GB123456789"}],
     ),
 ]
+
+
+def by_code(value: Any, info: ValidationInfo) -> Any:
+    """A region, or several, of the body's country: by their codes, where they have any."""
+    country = info.data.get("country")
+    if value is None or country is None:
+        return value
+    return (
+        region_name(country, value)
+        if isinstance(value, str)
+        else [region_name(country, one) for one in value]
+    )

@@ -271,3 +271,36 @@ def test_two_gifts_of_one_product_are_given_as_far_as_it_is_there(tmp_path: Path
             assert order.total.amount == 2100
 
     asyncio.run(scenario())
+
+
+def test_only_a_gift_can_be_declined(log: MemoryLog, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(log, tmp_path) as shop:
+            await rules(shop, promotions=[TEN])
+            cart_id = await opened(shop)
+            head = shop.log.head()
+            for promotion_id in ("ten", "nothing"):
+                refused = await shop.client.delete(f"/api/v1/carts/{cart_id}/gifts/{promotion_id}")
+                assert (refused.status_code, refused.json()["type"]) == (409, "/problems/gift-unfit")
+            assert shop.log.head() == head
+
+    asyncio.run(scenario())
+
+
+def test_shipping_that_is_free_already_has_nothing_to_offer(log: MemoryLog, tmp_path: Path) -> None:
+    free = {"promotion_id": "free", "label": "Free", "action": {"kind": "shipping_percent", "percent": 100}}
+
+    async def scenario() -> None:
+        async with open_shop(log, tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            await rules(shop, markets=[MARKET], shipping_methods=[POST])
+            cart_id = await opened(shop, "uk", MUG=1)
+            path = f"/api/v1/carts/{cart_id}/delivery"
+            await shop.client.put(path, json={"country": "GB", "method_id": "post"})
+            (notice,) = shown(shop, cart_id)["notices"]
+            assert (notice["kind"], notice["amount"]["amount"]) == ("free_delivery", 4000)
+            await rules(shop, promotions=[free])
+            await shop.post(f"/carts/{cart_id}/quote")
+            assert shown(shop, cart_id)["notices"] == []
+
+    asyncio.run(scenario())
