@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from elasticsearch import Elasticsearch
 
 from deploy.local.servers.elasticsearch import ElasticsearchServer
 from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms, find_elasticsearch
+from projections.elasticsearch.build import connect
 from tests.conftest import ServerPlace
 from tests.prerequisites import missing
 
@@ -23,6 +25,31 @@ def elasticsearch_programs() -> ElasticsearchPrograms:
     return find_elasticsearch(report=print)
 
 
+@pytest.fixture(scope="session")
+def elasticsearch_url(
+    elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace
+) -> Iterator[str]:
+    """The session's own server."""
+    server = ElasticsearchServer(
+        programs=elasticsearch_programs,
+        folder=server_place.folder / "elasticsearch",
+        account=server_place.account,
+        log=server_place.folder / "elasticsearch.log",
+    )
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def client(elasticsearch_url: str) -> Iterator[Elasticsearch]:
+    """The same server, emptied."""
+    with connect(elasticsearch_url) as client:
+        for index in client.indices.get(index="*", features="aliases"):
+            client.indices.delete(index=index)
+        yield client
+
+
 @pytest.fixture
 def own_elasticsearch(
     elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace, tmp_path: Path
@@ -32,7 +59,7 @@ def own_elasticsearch(
         programs=elasticsearch_programs,
         folder=server_place.folder / f"elasticsearch-{tmp_path.name}",
         account=server_place.account,
-        log=server_place.folder / "elasticsearch.log",
+        log=server_place.folder / f"elasticsearch-{tmp_path.name}.log",
     )
     yield server
     server.stop()

@@ -1,0 +1,228 @@
+"""A version of the search index in Elasticsearch.
+
+Each document bears the position of its last event as its external version, so that a writer that stalled
+changes nothing that is newer. Documents are written and refreshed before the checkpoint is: what a reader
+finds at a position is all that was folded up to it. The index is refreshed at commits alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from elasticsearch import BadRequestError, ConflictError, Elasticsearch, NotFoundError, helpers
+
+from event_store.records import START, Checkpoint
+from projections.documents.elasticsearch_names import IndexNames
+from projections.documents.elasticsearch_schema import (
+    CHECKPOINT_ID,
+    MAPPINGS,
+    SETTINGS,
+    document_id,
+)
+from projections.documents.keys import Pointer
+from projections.elasticsearch.documents import (
+    checkpoint_document,
+    index_document,
+    stored_checkpoint,
+    stored_product,
+    stored_state,
+)
+from projections.elasticsearch.versions import ElasticsearchVersions, server_errors
+from projections.engine.follower import TargetMoved, TargetUnavailable
+from projections.engine.versions import Numbers, Versions
+from projections.search.build import SearchBuild
+from projections.views.search import IndexedProduct
+
+REQUEST_SECONDS_MAX = 30.0
+_READ_AT_ONCE = 1_000
+_WRITTEN_AT_ONCE = 1_000
+_BYTES_AT_ONCE = 8_000_000
+
+logger = structlog.get_logger(__name__)
+
+
+class ElasticsearchBuild(SearchBuild):
+    """One version of the search index in Elasticsearch."""
+
+    def __init__(
+        self,
+        client: Elasticsearch,
+        numbers: Numbers,
+        *,
+        names: IndexNames | None = None,
+        beside: tuple[Versions, Pointer] | None = None,
+    ) -> None:
+        """See Build. `client` may be shared, and is not closed here."""
+        self._client = client.options(request_timeout=REQUEST_SECONDS_MAX)
+        self._numbers = numbers
+        self._names = names or IndexNames()
+        self._files = ElasticsearchVersions(self._client, self._names)
+        self._is_open = False
+        super().__init__(self._files, numbers, beside=beside)
+
+    @property
+    def _index(self) -> str:
+        return self._names.version(self.version)
+
+    @property
+    def _writer(self) -> str:
+        """The alias that is written through: what was deleted is not made anew by a late write."""
+        return f"{self._index}-writer"
+
+    def check(self) -> None:
+        """The index may have been deleted, or another may have taken the view over."""
+        self._versions.check()
+        self._require_open()
+        with server_errors():
+            if not self._client.indices.exists_alias(name=self._writer):
+                raise TargetMoved(f"the search index, version {self.version}, is gone")
+
+    def publish(self) -> None:
+        """See Build; the alias follows."""
+        super().publish()
+        self._files.show(self.version)
+
+    def close(self) -> None:
+        """What was not committed is forgotten."""
+        self._is_open = False
+        self._forget()
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise TargetMoved("the search index is closed")
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        with server_errors():
+            try:
+                yield
+            except NotFoundError as error:
+                raise TargetMoved(f"the search index, version {self.version}, is gone") from error
+
+    def _stored(self, skus: Collection[str]) -> Mapping[str, IndexedProduct]:
+        found: dict[str, IndexedProduct] = {}
+        wanted = sorted(skus)
+        for start in range(0, len(wanted), _READ_AT_ONCE):
+            some = wanted[start : start + _READ_AT_ONCE]
+            ids = [document_id(sku) for sku in some]
+            answer = self._client.mget(index=self._index, ids=ids, source_includes=["state"])
+            for sku, one in zip(some, answer["docs"], strict=True):
+                if "error" in one:
+                    raise TargetUnavailable(f"Elasticsearch: {sku}: {one['error'].get('reason')}")
+                if one["found"]:
+                    found[sku] = stored_product(one["_source"])
+        return found
+
+    def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
+        if changed:
+            self._write(changed.values())
+            self._client.indices.refresh(index=self._index)
+        self._write_checkpoint(checkpoint)
+
+    def _write(self, products: Iterable[IndexedProduct]) -> None:
+        """All of them, or it raises: the same is written again later, and changes nothing then."""
+        actions = (
+            {
+                "_id": document_id(product.page.sku),
+                "_source": index_document(product),
+                "version": product.page.position,
+                "version_type": "external_gte",
+            }
+            for product in products
+        )
+        written = helpers.streaming_bulk(
+            self._client,
+            actions,
+            index=self._writer,
+            require_alias=True,
+            chunk_size=_WRITTEN_AT_ONCE,
+            max_chunk_bytes=_BYTES_AT_ONCE,
+            raise_on_error=False,
+        )
+        for is_written, answer in written:
+            if not is_written:
+                self._refused(answer["index"])
+
+    def _refused(self, item: Mapping[str, Any]) -> None:
+        reason = item.get("error") or {}
+        words = reason.get("reason") if isinstance(reason, Mapping) else reason
+        if item.get("status") in (404, 409):
+            raise TargetMoved(f"the search index, version {self.version}: {words}")
+        raise TargetUnavailable(f"Elasticsearch refuses {item.get('_id')}: {words}")
+
+    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        try:
+            self._client.index(
+                index=self._writer,
+                require_alias=True,
+                id=CHECKPOINT_ID,
+                document=checkpoint_document(checkpoint),
+                version=checkpoint.position,
+                version_type="external_gte",
+                refresh=True,
+            )
+        except ConflictError as error:
+            raise TargetMoved(f"the search index, version {self.version}: another went on") from error
+
+    def _all_stored(self) -> Iterator[tuple[str, bytes]]:
+        query = {"query": {"bool": {"must_not": {"term": {"kind": "checkpoint"}}}}}
+        for hit in helpers.scan(
+            self._client, query=query, index=self._index, _source_includes=["sku", "state"]
+        ):
+            yield hit["_source"]["sku"], stored_state(hit["_source"])
+
+    def _reset(self) -> None:
+        self.close()
+
+    def _another(self, pointer: Pointer) -> ElasticsearchBuild:
+        return ElasticsearchBuild(
+            self._client, self._numbers, names=self._names, beside=(self._versions, pointer)
+        )
+
+    def _delete_gone(self) -> None:
+        self._files.delete_gone(self._versions)
+
+    def _open_version(self) -> None:
+        with server_errors():
+            checkpoint = self._open_existing()
+            if checkpoint is None:
+                checkpoint = self._open_new()
+        self._is_open = True
+        self._opened_at(checkpoint)
+        if self.is_published:
+            self._files.show(self.version)
+
+    def _open_existing(self) -> Checkpoint | None:
+        """The checkpoint of the version that lies there; None where none does, or where it has none."""
+        if not self._client.indices.exists_alias(name=self._writer):
+            return None
+        try:
+            found = self._client.get(index=self._index, id=CHECKPOINT_ID)
+        except NotFoundError:
+            logger.error("search index has no checkpoint: built anew", version=self.version)  # noqa: TRY400
+            return None
+        self._client.indices.refresh(index=self._index)  # What a crash left written is to be seen.
+        return stored_checkpoint(found["_source"])
+
+    def _open_new(self) -> Checkpoint:
+        """An empty index: the next version where this one is lost or damaged."""
+        if self.is_published or self._client.indices.exists(index=self._index):
+            self._versions.withdraw()
+            self._begin()
+        try:
+            self._client.indices.create(
+                index=self._index, mappings=MAPPINGS, settings=SETTINGS, aliases={self._writer: {}}
+            )
+        except BadRequestError as error:  # Our own, where an answer was lost.
+            if error.error != "resource_already_exists_exception":
+                raise
+        self._write_checkpoint(START)
+        return START
+
+
+def connect(url: str) -> Elasticsearch:
+    """A client for `url`, with user and password in it where the server wants them."""
+    return Elasticsearch(url, max_retries=0, retry_on_timeout=False)
