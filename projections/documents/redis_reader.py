@@ -13,21 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.keys import ViewKeys, pointer_in, pointer_key, position_in
+from projections.documents.redis_connections import RedisConnections
 
 Found = TypeVar("Found")
-
-CONNECTIONS_MAX = 16
-"""One loop sends and one server answers: more connections at once would only wait in another queue."""
-
-QUEUED_SECONDS_MAX = 5.0
-"""How long a read waits for a free connection. A server that is away is found out long before."""
 
 TOGETHER_MAX = 256
 """Documents in one read, so that no caller waits for a very long one."""
@@ -72,20 +64,7 @@ class RedisReader:
     def __init__(self, url: str, *, pointer_seconds: float = 0.2, timeout_seconds: float = 2.0) -> None:
         """`pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
         where the old version is gone, the pointer is read anew)."""
-        # A plain pool raises where every connection is lent out, as if the server were away.
-        try:
-            pool = BlockingConnectionPool.from_url(
-                url,
-                max_connections=CONNECTIONS_MAX,
-                timeout=QUEUED_SECONDS_MAX,
-                # Once, at once: after a restart of the server every kept connection is found broken.
-                retry=Retry(NoBackoff(), 1),
-                socket_timeout=timeout_seconds,
-                socket_connect_timeout=timeout_seconds,
-            )
-        except ValueError as error:
-            raise ReadStoreUnavailable(f"DAYBOOK_REDIS_URL: {error}") from error
-        self._redis: Redis = Redis.from_pool(pool)
+        self._connections = RedisConnections(url, timeout_seconds=timeout_seconds)
         self._pointer_seconds = pointer_seconds
         self._pointers: dict[str, tuple[float, ViewKeys]] = {}
         self._polls: dict[str, asyncio.Task[int]] = {}
@@ -167,11 +146,11 @@ class RedisReader:
     async def ping(self) -> None:
         """Raises where the server does not answer."""
         async with _wrapped():
-            await self._redis.ping()
+            await (await self._connections.client()).ping()
 
     async def close(self) -> None:
         """Gives back every connection."""
-        await self._redis.aclose()
+        await self._connections.close()
 
     async def pointer(self, view: str, *, fresh: bool = False) -> ViewKeys:
         """The keys of the live version."""
@@ -180,7 +159,7 @@ class RedisReader:
         if known is not None and not fresh and now - known[0] < self._pointer_seconds:
             return known[1]
         async with _wrapped():
-            raw = cast("bytes | None", await self._redis.get(pointer_key(view)))
+            raw = await (await self._connections.client()).get(pointer_key(view))
         pointer = pointer_in(raw)
         if pointer is None:
             self._pointers.pop(view, None)
@@ -244,7 +223,7 @@ class RedisReader:
 
     async def _least(self, keys: ViewKeys) -> int:
         async with _wrapped():
-            pipeline = self._redis.pipeline(transaction=False)
+            pipeline = (await self._connections.client()).pipeline(transaction=False)
             for shard in range(keys.shards):
                 pipeline.get(keys.checkpoint(shard))
             checkpoints = await pipeline.execute()
@@ -275,7 +254,7 @@ class RedisReader:
         positions = []
         for shard, place in places:
             async with _wrapped():
-                pipeline = self._redis.pipeline(transaction=True)
+                pipeline = (await self._connections.client()).pipeline(transaction=True)
                 pipeline.get(keys.checkpoint(shard))
                 if falling:
                     pipeline.zrevrangebyscore(place, high, low, start=0, num=limit, withscores=True)
@@ -308,11 +287,11 @@ class RedisReader:
 
     async def _exist(self, places: Sequence[str]) -> bool:
         async with _wrapped():
-            return bool(await self._redis.exists(*places))
+            return bool(await (await self._connections.client()).exists(*places))
 
     async def _mget(self, *keys: str) -> list[bytes | None]:
         async with _wrapped():
-            return cast("list[bytes | None]", await self._redis.mget(keys))
+            return cast("list[bytes | None]", await (await self._connections.client()).mget(keys))
 
 
 def _position(keys: ViewKeys, checkpoint: Any) -> int:
@@ -326,5 +305,5 @@ def _position(keys: ViewKeys, checkpoint: Any) -> int:
 async def _wrapped() -> AsyncIterator[None]:
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
         raise ReadStoreUnavailable(str(error)) from error

@@ -6,12 +6,11 @@ from typing import TypeVar, cast
 from uuid import uuid4
 
 import msgspec
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
-from redis.retry import Retry
 
 from projections.engine.rebuild import Progress
-from projections.redis.store import redis_at, wrapped
+from projections.redis.connections import AnyRedis, connect
+from projections.redis.store import wrapped
 
 Sent = TypeVar("Sent")
 
@@ -31,7 +30,14 @@ class RedisRequests:
     """Both ends. Every call may raise TargetUnavailable."""
 
     def __init__(self, url: str) -> None:
-        self._redis = redis_at(url, retry=Retry(NoBackoff(), 1), socket_timeout=_TIMEOUT_SECONDS)
+        self._url = url
+        self._client: AnyRedis | None = None
+
+    @property
+    def _redis(self) -> AnyRedis:
+        if self._client is None:
+            self._client = connect(self._url, retries=1, socket_timeout=_TIMEOUT_SECONDS)
+        return self._client
 
     def submit(self, view: str) -> Request:
         """Requests a rebuild; the running projector takes it up within a second."""
@@ -83,7 +89,9 @@ class RedisRequests:
 
     def close(self) -> None:
         """Gives back the connection."""
-        self._redis.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
 
 def _decoded(raw: bytes, kind: type[Sent]) -> Sent | None:

@@ -5,22 +5,19 @@ Writes are pipelined: `begin_write` sends, `end_writes` reads the answers, and R
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
-from redis.retry import Retry
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from event_store.records import Checkpoint
 from projections.documents.keys import ViewKeys, pointer_key, position_in, record_key
 from projections.engine.folding import Changes
 from projections.engine.follower import TargetDamaged, TargetUnavailable
 from projections.engine.versions import Stored
+from projections.redis.connections import AnyRedis, Script, Scripts, connect, scripts_over
 
 _KEYS_PER_CALL = 1_000
 
@@ -29,29 +26,8 @@ class EvictingStore(Exception):  # noqa: N818
     """The server drops keys when its memory is full: a read model with holes would be a wrong one."""
 
 
-class Script:
-    """A Lua script beside this file."""
-
-    def __init__(self, name: str) -> None:
-        self.text = Path(__file__).with_name(name).read_text(encoding="utf-8")
-        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-
 _WRITE_SHARD = Script("write_shard.lua")
 _CHANGE_RECORD = Script("change_record.lua")
-
-
-class _Wire(Protocol):
-    """A connection, as far as pipelining needs it; the driver leaves it untyped."""
-
-    def send_command(self, *parts: Any) -> None:
-        """Sends a command without reading its answer."""
-
-    def read_response(self) -> Any:
-        """The next answer."""
-
-    def disconnect(self) -> None:
-        """Closes it."""
 
 
 class RedisStore:
@@ -59,32 +35,37 @@ class RedisStore:
     before the next."""
 
     def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
-        # Never retried within a call: only its checkpoint shows whether a write was done.
-        self._redis = redis_at(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-        )
-        self._connection: _Wire | None = None
-        self._sent: list[Sequence[Any]] = []
+        self._url = url
+        self._options: dict[str, Any] = {
+            "socket_timeout": timeout_seconds,
+            "socket_connect_timeout": timeout_seconds,
+        }
+        self._client: AnyRedis | None = None
+        self._writes: Scripts | None = None
+
+    @property
+    def _redis(self) -> AnyRedis:
+        if self._client is None:
+            self._client = connect(self._url, **self._options)
+        return self._client
 
     def reconnect(self) -> None:
-        """Gives up writes under way, and checks the server's settings. Raises EvictingStore."""
+        """Gives up writes under way, and checks the servers' settings. Raises EvictingStore."""
         self.close()
         with wrapped():
-            memory = self._redis.info("memory")
-        policy = memory.get("maxmemory_policy")
-        if policy != "noeviction":
-            raise EvictingStore(f"Redis must be set to `maxmemory-policy noeviction`; it is {policy!r}")
+            policies = self._policies()
+        for policy in policies:
+            if policy != "noeviction":
+                raise EvictingStore(f"Redis must be set to `maxmemory-policy noeviction`; it is {policy!r}")
 
     def close(self) -> None:
         """Gives back every connection."""
-        self._sent.clear()
-        if self._connection is not None:
-            self._connection.disconnect()
-            self._connection = None
-        self._redis.close()
+        if self._writes is not None:
+            self._writes.close()
+            self._writes = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def begin_write(
         self,
@@ -109,54 +90,61 @@ class RedisStore:
             places.append(keys.ranking(name, shard))
             arguments += ("" if score is None else score, member)
         with wrapped():
-            if self._connection is None:
-                self._connection = cast("_Wire", self._redis.connection_pool.get_connection())
-            rest = (len(places), *places, *arguments)
-            self._connection.send_command("EVALSHA", _WRITE_SHARD.digest, *rest)
-            self._sent.append(rest)
+            if self._writes is None:
+                self._writes = scripts_over(self._redis, _WRITE_SHARD)
+            self._writes.send((len(places), *places, *arguments))
 
     def end_writes(self) -> list[bool]:
         """For each write begun, in order: whether it was done (or refused, by its checkpoint)."""
-        sent, self._sent = self._sent, []
-        if self._connection is None:
+        if self._writes is None:
             return []
-        done = []
         with wrapped():
-            unknown = []
-            for index in range(len(sent)):
-                try:
-                    done.append(self._connection.read_response() == 1)
-                except NoScriptError:
-                    done.append(False)
-                    unknown.append(index)
-            for index in unknown:
-                self._connection.send_command("EVAL", _WRITE_SHARD.text, *sent[index])
-                done[index] = self._connection.read_response() == 1
-        return done
+            return [result == 1 for result in self._writes.results()]
 
     def get_all(self, keys: Sequence[str]) -> list[bytes | None]:
         """What lies at each key."""
         found: list[bytes | None] = []
         with wrapped():
             for start in range(0, len(keys), _KEYS_PER_CALL):
-                found += cast("list[bytes | None]", self._redis.mget(keys[start : start + _KEYS_PER_CALL]))
+                found += self._mget(keys[start : start + _KEYS_PER_CALL])
         return found
+
+    def _policies(self) -> list[object]:
+        """What each server does when its memory is full."""
+        redis = self._redis
+        if not isinstance(redis, RedisCluster):
+            return [redis.info("memory").get("maxmemory_policy")]
+        answers = redis.info("memory", target_nodes=RedisCluster.PRIMARIES)
+        return [answer.get("maxmemory_policy") for answer in answers.values()]
+
+    def _mget(self, keys: Sequence[str]) -> list[bytes | None]:
+        """A Cluster is asked slot by slot: what is to be of one moment has one hash tag."""
+        redis = self._redis
+        found = redis.mget_nonatomic(keys) if isinstance(redis, RedisCluster) else redis.mget(keys)
+        return cast("list[bytes | None]", found)
 
     def documents(self, keys: Sequence[str]) -> list[bytes | None]:
         """The documents at these keys. TargetDamaged where something else lies; `get_all` skips it."""
         found: list[bytes | None] = []
         with wrapped():
             for start in range(0, len(keys), _KEYS_PER_CALL):
-                some = keys[start : start + _KEYS_PER_CALL]
-                pipeline = self._redis.pipeline(transaction=True)
-                pipeline.mget(some)
-                pipeline.exists(*some)
-                documents, there = pipeline.execute()
-                if there != sum(document is not None for document in documents):
-                    strangers = [key for key, one in zip(some, documents, strict=True) if one is None]
-                    raise TargetDamaged(f"no document lies at one of {', '.join(strangers[:9])}")
-                found += documents
+                found += self._documents(keys[start : start + _KEYS_PER_CALL])
         return found
+
+    def _documents(self, keys: Sequence[str]) -> list[bytes | None]:
+        redis = self._redis
+        pipeline = redis.pipeline(transaction=not isinstance(redis, RedisCluster))
+        if isinstance(redis, RedisCluster):  # Its pipelines take no command of several keys.
+            for key in keys:
+                pipeline.get(key)
+            return cast("list[bytes | None]", pipeline.execute())
+        pipeline.mget(keys)
+        pipeline.exists(*keys)
+        documents, there = pipeline.execute()
+        if there != sum(document is not None for document in documents):
+            strangers = [key for key, one in zip(keys, documents, strict=True) if one is None]
+            raise TargetDamaged(f"no document lies at one of {', '.join(strangers[:9])}")
+        return cast("list[bytes | None]", documents)
 
     def sorted_sets(self, keys: Sequence[str]) -> list[list[tuple[bytes, float]]]:
         """The members and scores of each sorted set; [] where there is none, or something else lies."""
@@ -192,25 +180,15 @@ class RedisStore:
     def keys_of(self, view: str, version: int | None = None) -> Iterator[list[bytes]]:
         """Every key of a version of a view (None: of all versions), in lists; some may come twice."""
         pattern = f"{{{view}.v{'*' if version is None else version}.*}}:*"
-        cursor = 0
-        while True:
-            with wrapped():
-                cursor, found = cast(
-                    "tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=_KEYS_PER_CALL)
-                )
-            if found:
-                yield found
-            if cursor == 0:
-                return
-
-
-def redis_at(url: str, **options: Any) -> Redis:
-    """A client of the server at this address. TargetUnavailable where it is none."""
-    try:
-        client: Redis = Redis.from_url(url, **options)
-    except ValueError as error:
-        raise TargetUnavailable(f"DAYBOOK_REDIS_URL: {error}") from error
-    return client
+        found: list[bytes] = []
+        with wrapped():
+            for key in self._redis.scan_iter(match=pattern, count=_KEYS_PER_CALL):
+                found.append(key)
+                if len(found) == _KEYS_PER_CALL:
+                    yield found
+                    found = []
+        if found:
+            yield found
 
 
 def checkpoint_keys(keys: ViewKeys) -> list[str]:
@@ -241,5 +219,5 @@ def wrapped() -> Iterator[None]:
         if "WRONGTYPE" in str(error):
             raise TargetDamaged(f"Redis: {error}") from error
         raise TargetUnavailable(f"Redis: {error}") from error
-    except (RedisError, OSError) as error:
+    except (RedisError, RedisClusterException, OSError) as error:
         raise TargetUnavailable(f"Redis: {error}") from error

@@ -10,7 +10,8 @@ import pytest
 from redis import Redis
 
 from projections.documents.errors import ReadStoreUnavailable
-from projections.documents.redis_reader import CONNECTIONS_MAX, RedisReader
+from projections.documents.redis_connections import CONNECTIONS_MAX
+from projections.documents.redis_reader import RedisReader
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
@@ -43,10 +44,11 @@ def test_hundreds_of_reads_at_once_share_a_few_connections(shop: ViewShop, fresh
 
 
 def test_a_wait_for_a_connection_ends(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.documents.redis_reader.QUEUED_SECONDS_MAX", 0.2)
+    monkeypatch.setattr("projections.documents.redis_connections.QUEUED_SECONDS_MAX", 0.2)
 
     async def crowd() -> None:
         reader = RedisReader(fresh_redis, timeout_seconds=30)
+        await reader.ping()
         with Redis.from_url(fresh_redis) as client:
             # No answer comes, as from a server that was stopped.
             client.client_pause(1_000, all=True)
