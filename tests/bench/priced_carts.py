@@ -142,9 +142,8 @@ def _base(system: RunningSystem) -> str:
 
 def _print(routes: dict[str, Route]) -> None:
     plain = routes[WITHOUT]
-    print(
-        f"| add to cart, {LINES} lines, {CONNECTIONS} connections | CPU µs | / {WITHOUT} | responses/s | / |"
-    )
+    print(f"adding to carts of {LINES} lines, {CONNECTIONS} connections\n")
+    print(f"| shop and cart | CPU µs | / {WITHOUT} | responses/s | / {WITHOUT} |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, route in routes.items():
         cpu, rate = statistics.median(route.cpu), route.median("rate")
