@@ -26,6 +26,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("catalog.price_scheduled", 1, catalog.PriceScheduled),
     EventType("catalog.price_schedule_canceled", 1, catalog.PriceScheduleCanceled),
     EventType("catalog.product_delisted", 1, catalog.ProductDelisted),
+    EventType("catalog.list_prices_withdrawn", 1, catalog.ListPricesWithdrawn),
     EventType("inventory.stock_received", 1, inventory.StockReceived),
     EventType("inventory.stock_adjusted", 1, inventory.StockAdjusted),
     EventType("inventory.stock_reserved", 1, inventory.StockReserved),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aggregates.cart import cart
-from aggregates.catalog import product
+from aggregates.catalog import price_list, product
 from aggregates.credit import account
 from aggregates.customers import customer, shopper
 from aggregates.inventory import stock
@@ -17,6 +17,7 @@ KINDS: dict[str, StreamKind] = {
     kind.name: kind
     for kind in (
         product.stream,
+        price_list.stream,
         stock.stream,
         coupon.stream,
         batch.stream,

@@ -38,9 +38,9 @@ from aggregates.pricing.context import (
     TaxStatus,
 )
 from aggregates.pricing.explanation import GiftDue, Priced
-from aggregates.pricing.offer import ListPrice, Offer
+from aggregates.pricing.offer import Offer
 from aggregates.pricing.price import CompiledTerms, price
-from aggregates.pricing.rules import BASE, Promotion
+from aggregates.pricing.rules import Promotion
 from aggregates.pricing.selecting import choose
 from aggregates.promotions import uses
 from aggregates.terms.terms import MAIN_TERMS, TermsState
@@ -77,17 +77,7 @@ def offered(
     """
     if offer is None:
         return None, None
-    terms = rules.rules
-    home_without_tax = terms.home is not None and not terms.home.tax_included
-    prices = []
-    for one in offer.prices:
-        head = one.price_list
-        if head.list_id == BASE:
-            own = replace(head, tax_included=False) if home_without_tax else head
-            prices.append(ListPrice(price_list=own, tiers=one.tiers))
-        elif head.list_id in terms.price_lists:  # an ended list's prices are for nobody
-            prices.append(one)
-    chosen = choose(prices, held.currency, terms.markets.get(held.market), groups, quantity)
+    chosen = choose(offer.prices, held.currency, rules.rules.markets.get(held.market), groups, quantity)
     if chosen is None:
         return offer, None
     if chosen.on_sale:

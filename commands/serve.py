@@ -47,7 +47,7 @@ async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
         failed=critical.ended,
     )
     news = NewsSource(gateway, handling, settings, log)
-    kinds = (*all_kinds(gateway), *news.kinds)
+    kinds = (*all_kinds(gateway, log), *news.kinds)
     processes = ProcessManagers(log, CODEC, handling, kinds, failed=critical.ended)
 
     @asynccontextmanager

@@ -1,4 +1,5 @@
-"""What can happen to a product. Stream `product-<sku>`."""
+"""What can happen to a product (`product-<sku>`), and to the prices of a list that has ended
+(`price_list-<list id>`)."""
 
 from __future__ import annotations
 
@@ -103,6 +104,16 @@ class ProductDelisted:
 
     sku: Sku
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPricesWithdrawn:
+    """The prices of an ended list that were set up to this position of the log hold no more: each is
+    withdrawn by an event of its product, at the latest in the same command. `done`: those are all."""
+
+    list_id: str
+    upto: int  # a position
+    done: bool = False
 
 
 PriceEvent = PriceChanged | PriceWithdrawn | PriceScheduled | PriceScheduleCanceled

@@ -133,12 +133,24 @@ def change_price(
     return (PriceChanged(sku=sku, list=price_list, currency=price_list.currency, tiers=tiers),)
 
 
-def withdraw_price(product: Product, *, sku: Sku, list_id: str, currency: str) -> tuple[CatalogEvent, ...]:
-    """Takes the product off this list."""
-    check_listed(product, sku)
-    if price_key(list_id, currency) not in product.prices:
-        return ()
-    return (PriceWithdrawn(sku=sku, list_id=list_id, currency=currency),)
+def leave_list(product: Product, *, sku: Sku, list_id: str) -> tuple[CatalogEvent, ...]:
+    """Takes the product off the list: its price is withdrawn, and what is scheduled there is canceled."""
+    events: list[CatalogEvent] = []
+    running: set[str | None] = set()
+    for key, price in product.prices.items():
+        head = price.price_list
+        if head.list_id == list_id:
+            schedule_id = product.scheduled.get(key)
+            running.add(schedule_id)
+            events.append(
+                PriceWithdrawn(sku=sku, list_id=list_id, currency=head.currency, schedule_id=schedule_id)
+            )
+    events.extend(
+        PriceScheduleCanceled(schedule_id=schedule_id, sku=sku)
+        for schedule_id, schedule in product.schedules.items()
+        if schedule.price.list.list_id == list_id and schedule_id not in running
+    )
+    return tuple(events)
 
 
 def schedule_price(product: Product, *, scheduled: PriceScheduled, now: datetime) -> tuple[CatalogEvent, ...]:

@@ -60,7 +60,8 @@ class PriceListDefined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceListEnded:
-    """The prices of the list hold no more. Its id is not given again."""
+    """No product gets a price on the list any more; those that have one lose it by events of their own. Its
+    id is not given again."""
 
     list_id: str
 

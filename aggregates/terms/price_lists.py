@@ -42,7 +42,7 @@ def define_price_list(state: TermsState, *, price_list: PriceList, at: datetime)
 
 
 def end_price_list(state: TermsState, *, list_id: str) -> tuple[TermsEvent, ...]:
-    """The prices of the list hold no more."""
+    """The list has no more prices: what is on it is withdrawn, product by product."""
     if is_retired("price_list", state.rules.price_lists, state.retired.price_lists, list_id):
         return ()
     return (PriceListEnded(list_id=list_id),)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from aggregates.catalog import prices, product
+from aggregates.catalog import price_list, prices, product
 from aggregates.catalog.events import CatalogEvent, PriceScheduled, ProductListed, ProductRevised
 from aggregates.kernel import Sku
 from aggregates.pricing.rules import BASE, Tiers
@@ -81,6 +81,19 @@ class CancelPriceSchedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawListPrices:
+    """Take products off a list that has ended: all that got a price of it between two positions of the log.
+    `done`: no other product has."""
+
+    name: ClassVar = "withdraw_list_prices"
+    list_id: str
+    skus: tuple[Sku, ...]
+    after: int
+    upto: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DelistProduct:
     """Take a product off sale."""
 
@@ -134,6 +147,27 @@ def handle_cancel_price_schedule(cache: StateCache, command: CancelPriceSchedule
     return decision
 
 
+def handle_withdraw_list_prices(cache: StateCache, command: WithdrawListPrices) -> Decision:
+    """Withdraws the prices; nothing where another command has done so."""
+    stream = price_list.stream(command.list_id)
+    decision = Decision(id=command.list_id, stream=stream)
+    progress = price_list.progress(
+        cache.state(stream),
+        list_id=command.list_id,
+        after=command.after,
+        upto=command.upto,
+        done=command.done,
+    )
+    if progress:
+        states = cache.states(product.stream(sku) for sku in command.skus)
+        for sku in command.skus:
+            of_product = product.stream(sku)
+            left = prices.leave_list(states[of_product], sku=sku, list_id=command.list_id)
+            decision.add(of_product, left)
+    decision.add(stream, progress)
+    return decision
+
+
 def handle_delist_product(cache: StateCache, command: DelistProduct) -> Decision:
     """Delists the product."""
     stream = product.stream(command.sku)
@@ -154,20 +188,20 @@ def _set_prices(
     now = command.now
     window = None
     for price in new_prices:
-        price_list = (
+        head = (
             base_list(terms, currency=price.currency)
             if command.list_id == BASE
             else price_list_of(terms, list_id=command.list_id)
         )
-        prices.check_currency(price_list, price.currency, field=price.field)
+        prices.check_currency(head, price.currency, field=price.field)
         window = window or prices.window_of(
-            price_list, starts_at=command.starts_at, ends_at=command.ends_at, now=now
+            head, starts_at=command.starts_at, ends_at=command.ends_at, now=now
         )
         stream = product.stream(price.sku)
         events: tuple[CatalogEvent, ...] = prices.set_price(
             states[stream],
             sku=price.sku,
-            price_list=price_list,
+            price_list=head,
             tiers=price.tiers,
             window=window,
             schedule_id=command.schedule_id,
@@ -184,5 +218,6 @@ HANDLERS: Handlers = {
     ChangePrice: handle_change_price,
     ChangeListPrices: handle_change_list_prices,
     CancelPriceSchedule: handle_cancel_price_schedule,
+    WithdrawListPrices: handle_withdraw_list_prices,
     DelistProduct: handle_delist_product,
 }

@@ -62,7 +62,13 @@ class HomeBody(Body):
     region: Region | None = None
     postal_code: PostalCode | None = None
     vat_numbers: VatNumbers = Field(default={})
-    tax_included: Annotated[bool, Field(description="Whether the prices of listings include tax")] = True
+    tax_included: Annotated[
+        bool,
+        Field(
+            description="Whether the prices of listings include tax: those that are set from now on. "
+            "The others stay as they were set, until they are set again"
+        ),
+    ] = True
 
     _by_code = field_validator("region")(by_code)
 

@@ -23,8 +23,10 @@ from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import AT_ONCE
 from commands.processes.owed import NEVER, Owed
 from commands.processes.payment import Payment
+from commands.processes.price_list_ends import PriceListEnds
 from commands.processes.reconciliation import ReconcileAfterPayout
 from commands.processes.reservation_expiry import ReservationExpiry
+from commands.processes.schedules import Schedules
 from commands.reconciliation.cli import table
 from event_store.postgres.log import PostgresLog
 from event_store.progress import TriedWork
@@ -40,6 +42,8 @@ KINDS = tuple(
         ReconcileAfterPayout,
         Owed,
         CouponBatches,
+        Schedules,
+        PriceListEnds,
     )
 )
 RETRY_SECONDS_MAX = 15.0

@@ -24,11 +24,12 @@ from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import ProcessKind
 from commands.processes.owed import Owed
 from commands.processes.payment import Payment
+from commands.processes.price_list_ends import PriceListEnds
 from commands.processes.reservation_expiry import ReservationExpiry
 from commands.processes.schedules import Schedules
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
-from event_store.records import EventLog, Exclusive
+from event_store.records import EventLog, EventReader, Exclusive
 from event_store.retries import RetryPolicy
 
 log_lines = structlog.get_logger("commands.processes")
@@ -46,7 +47,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> tuple[ProcessKind, ...]:
+def all_kinds(
+    gateway: Gateway, log: EventReader, *, clock: Callable[[], datetime] = utc_now
+) -> tuple[ProcessKind, ...]:
     """Every kind of process there is but those of one gateway alone; each has a file of its own."""
     return (
         Payment(gateway, clock=clock),
@@ -56,6 +59,7 @@ def all_kinds(gateway: Gateway, *, clock: Callable[[], datetime] = utc_now) -> t
         Owed(),
         CouponBatches(),
         Schedules(),
+        PriceListEnds(log),
     )
 
 

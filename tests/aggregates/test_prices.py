@@ -23,10 +23,10 @@ from aggregates.catalog.prices import (
     cancel_schedule,
     change_price,
     end_schedule,
+    leave_list,
     set_price,
     start_schedule,
     window_of,
-    withdraw_price,
 )
 from aggregates.catalog.product import evolve, initial, list_product
 from aggregates.kernel import ProductNotOnSale, Rejected, UnknownProduct
@@ -154,11 +154,14 @@ def test_only_what_is_on_sale_gets_a_price():
     )
 
 
-def test_a_price_is_withdrawn_once():
+def test_a_product_leaves_a_list_once_with_its_price_and_all_that_is_scheduled_there():
     withdrawn = PriceWithdrawn(sku="MUG", list_id="spring", currency="GBP")
-    given(LISTED, OTHER).when(withdraw_price, sku="MUG", list_id="spring", currency="GBP").then_once(
-        withdrawn
-    )
+    leaving = {"sku": "MUG", "list_id": "spring"}
+    given(LISTED, OTHER).when(leave_list, **leaving).then_once(withdrawn)
+    given(LISTED, FROM_1_TO_2).when(leave_list, **leaving).then_once(CANCELED)
+    given(LISTED, FROM_1_TO_2, STARTED).when(leave_list, **leaving).then_once(ENDED)
+    given(LISTED, FROM_1_TO_2, STARTED, OTHER).when(leave_list, **leaving).then_once(withdrawn, CANCELED)
+    given(LISTED, FROM_1_TO_2, STARTED).when(leave_list, sku="MUG", list_id="trade").then_nothing()
 
 
 def test_a_listing_whose_price_has_no_tax_in_it_says_so():

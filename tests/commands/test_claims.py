@@ -483,10 +483,12 @@ def test_nobody_pays_more_than_they_were_shown_while_the_rules_change(
 
     async def scenario() -> tuple[dict[str, ShopperAtWork], int]:
         async with two_processes(logs, tmp_path, price_lock_seconds=1) as pair:
-            await pair[0].product("PAN", units=100_000, pence=2000)
-            await pair[0].product("CUP", units=100_000, pence=500)
             home = await pair[0].client.put("/api/v1/home", json={"country": "GB", "tax_included": False})
             assert home.status_code == 201, home.text
+            await pair[0].product("PAN", units=100_000, pence=2000)
+            await pair[0].product("CUP", units=100_000, pence=500)
+            without_tax = {"price": {"amount": PENCE, "currency": "GBP"}}
+            assert (await pair[0].post("/products/MUG/price", without_tax)).status_code == 200
             await rules(
                 pair[0],
                 markets=[MARKET],

@@ -84,7 +84,7 @@ def serving(folder: Path) -> Iterator[str]:
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        async with handling, ProcessManagers(log, CODEC, handling, all_kinds(gateway)):
+        async with handling, ProcessManagers(log, CODEC, handling, all_kinds(gateway, log)):
             yield
 
     app = build_command_app(TOLD, handling, log, gateway, running=running())

@@ -67,10 +67,10 @@ def test_money_first_leaves_less_for_the_units(tmp_path: Path) -> None:
     async def scenario() -> None:
         log = MemoryLog()
         async with open_shop(log, tmp_path, capture="checkout") as shop:
+            await shop.client.put("/api/v1/home", json={"country": "GB", "tax_included": False})
             await shop.product("MUG", units=9, pence=3333)
             await shop.product("PIN", units=9, pence=1)
             ten = {"kind": "amount_off", "amount": {"GBP": 1000}}
-            await shop.client.put("/api/v1/home", json={"country": "GB", "tax_included": False})
             await rules(
                 shop,
                 markets=[MARKET | {"tax_pricing": "exclusive"}],

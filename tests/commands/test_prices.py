@@ -12,6 +12,7 @@ from typing import Any
 from aggregates.catalog.events import PriceChanged, PriceScheduled, ProductListed, ProductRevised
 from aggregates.pricing.rules import PriceList
 from event_store.memory.log import MemoryLog
+from tests.shop.commands import eventually
 from tests.shop.http import Shop, open_shop, product_body
 
 LATER = "2199-01-01T00:00:00Z"
@@ -102,6 +103,22 @@ def test_a_base_price_contains_tax_unless_the_home_says_otherwise(tmp_path: Path
     in_a_shop(tmp_path, scenario)
 
 
+def test_what_is_in_a_base_price_is_what_was_when_it_was_set(tmp_path: Path) -> None:
+    market = {"market_id": "us", "countries": ["US"], "currencies": ["GBP"], "tax_pricing": "exclusive"}
+
+    async def scenario(shop: Shop) -> None:
+        await shop.post("/markets", market)
+        await shop.client.put("/api/v1/home", json={"country": "US", "tax_included": False})
+        cart_id = (await shop.post("/carts", {"currency": "GBP", "market": "us"})).json()["id"]
+        adding = f"/carts/{cart_id}/items", {"sku": "MUG", "quantity": 1}
+        await refused(shop, *adding, 409, "price-missing")
+        await shop.post("/products/MUG/price", {"price": {"amount": 1299, "currency": "GBP"}})
+        added = await shop.post(*adding)
+        assert added.status_code in (200, 201), added.text
+
+    in_a_shop(tmp_path, scenario)
+
+
 def test_a_price_of_later_is_scheduled_and_canceled(tmp_path: Path) -> None:
     async def scenario(shop: Shop) -> None:
         price = {"amount": 900, "currency": "GBP"}
@@ -182,6 +199,7 @@ def test_a_price_that_could_never_hold_is_named(tmp_path: Path) -> None:
         await shop.post("/price-lists", TRADE)
         await shop.post("/price-lists", TRADE | {"list_id": "old"})
         await shop.post("/price-lists/old/end")
+        await eventually(lambda: bool(shop.events("catalog.list_prices_withdrawn")), shop.log.head)
         mug, trade = "/products/MUG/price", "/price-lists/trade/prices"
         euros = {"items": [{"sku": "MUG", "tiers": [tier(1, 9, "EUR")]}]}
         unfit: list[tuple[str, dict[str, Any], str]] = [

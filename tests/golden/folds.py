@@ -40,6 +40,7 @@ LOGS = (
     FOLDER / "explained.copy.gz",  # an order with a discount, a gift, shipping and tax, and what it claims
     FOLDER / "promotions.copy.gz",  # coupons, claims, batches, and what is known of customers
     FOLDER / "coupons.copy.gz",  # a batch that was completed, one that was not, a coupon revoked
+    FOLDER / "list_end.copy.gz",  # a price list that ended, and the prices that were withdrawn for it
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
     FOLDER / "credit.copy.gz",  # gift cards and store credit: opened, used, given back, blocked, expired
 )

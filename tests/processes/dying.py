@@ -30,8 +30,10 @@ from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import ProcessKind
 from commands.processes.manager import ProcessManagers, utc_now
+from commands.processes.price_list_ends import PriceListEnds
 from commands.processes.schedules import Schedules
 from event_store.postgres.log import PostgresLog
+from event_store.records import EventReader
 from tests.shop.facts import CODEC
 
 CALLS = frozenset({"authorize", "capture", "void", "refund", "look", "find"})
@@ -143,7 +145,7 @@ class Dying:
             process.join()
 
 
-def kind_of(name: str, gateway: Any, submit: Callable[[Any], Any]) -> ProcessKind:
+def kind_of(name: str, gateway: Any, log: EventReader, submit: Callable[[Any], Any]) -> ProcessKind:
     """The kind, whose clock is so far ahead that there is something to do."""
 
     def clock() -> datetime:
@@ -154,6 +156,7 @@ def kind_of(name: str, gateway: Any, submit: Callable[[Any], Any]) -> ProcessKin
         "hold_expiry": lambda: HoldExpiry(clock=clock),
         "gateway_payments": lambda: ParkedPayments(gateway, clock=clock),
         "schedules": Schedules,
+        "price_list_ends": lambda: PriceListEnds(log),
         "gateway_news": lambda: NewsFetching(gateway, submit, clock=clock, every=timedelta(hours=1)),
     }
     return kinds[name]()
@@ -176,7 +179,7 @@ def _work(name: str, place: Dying, steps: Steps) -> None:
             async def submit(command: Any) -> Any:
                 return await loop.handle(command, Context(actor=Actor("gateway", "test"), channel="gateway"))
 
-            kind = kind_of(name, SteppedGateway(sandbox, steps), submit)
+            kind = kind_of(name, SteppedGateway(sandbox, steps), log, submit)
             async with ProcessManagers(log, CODEC, loop, [kind], clock=clock_of(name)):
                 await asyncio.Event().wait()
 

@@ -291,7 +291,7 @@ async def done_by_a_process(shop: Shop, dying: Dying, name: str, case: Case, die
                     lambda: case.is_done(one) and dying.steps[-1:] == ["after append"], lambda: dying.steps
                 )
         steps = dying.steps
-        async with one.managers(kinds=[kind_of(kind, one.gateway, one.do)], clock=clock_of(kind)):
+        async with one.managers(kinds=[kind_of(kind, one.gateway, one.log, one.do)], clock=clock_of(kind)):
             await eventually(lambda: case.is_done(one), one.statuses)
         if case.leaves_a_step:
             async with one.managers(kinds=[payment_of(one)]):

@@ -69,7 +69,7 @@ def test_a_leader_whose_connection_is_cut_is_followed_by_another(postgres_shop, 
             assert rows == [(True,)] * kinds
 
     gateway = CountedGateway(postgres_shop.gateway)
-    kinds = len(all_kinds(gateway))
+    kinds = len(all_kinds(gateway, postgres_shop.log))
 
     async def run():
         async with postgres_shop.open() as shop, shop.managers(gateway):
@@ -134,7 +134,7 @@ def test_a_damaged_log_stops_the_managers_and_says_so(shop):
                 shop.log,
                 shop.codec,
                 open_shop.handling,
-                all_kinds(shop.gateway),
+                all_kinds(shop.gateway, shop.log),
                 clock=lambda: NOON,
                 failed=lambda name, error: stopped.append((name, type(error))),
             )

@@ -216,7 +216,7 @@ class CountingLog(MemoryLog):
 def test_a_restart_reads_what_came_after_the_checkpoint_and_no_more(tmp_path):
     gateway = SandboxGateway(tmp_path / "sandbox.sqlite")
     shop = Shop(CountingLog(), gateway)
-    kinds = all_kinds(gateway)
+    kinds = all_kinds(gateway, shop.log)
 
     def checkpoints():
         return [shop.log.tracked(checkpoint_of(kind)) for kind in kinds]

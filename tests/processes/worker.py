@@ -41,7 +41,7 @@ async def work(url: str, ledger: str, calls: str) -> None:
     log, codec = PostgresLog.open(url), Codec(EVENT_TYPES)
     gateway: Any = NotingGateway(SandboxGateway(Path(ledger)), Path(calls))
     handling = Handling(log, codec, HANDLERS)
-    async with handling, ProcessManagers(log, codec, handling, all_kinds(gateway)):
+    async with handling, ProcessManagers(log, codec, handling, all_kinds(gateway, log)):
         await asyncio.Event().wait()
 
 

@@ -71,7 +71,7 @@ class Shop:
             self.log,
             self.codec,
             self.handling,
-            all_kinds(gateway or self.gateway, clock=clock) if kinds is None else kinds,
+            all_kinds(gateway or self.gateway, self.log, clock=clock) if kinds is None else kinds,
             clock=clock,
             retry_policy=retry_policy,
             failed=lambda name, error: None,

@@ -103,7 +103,7 @@ async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterat
     app = Bodies(build_command_app(configured, handling, log, gateway))
     async with (
         handling,
-        ProcessManagers(log, CODEC, handling, all_kinds(gateway)),
+        ProcessManagers(log, CODEC, handling, all_kinds(gateway, log)),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop", timeout=30) as client,
     ):
         yield Shop(log, client, handling, gateway)
