@@ -43,10 +43,11 @@ class RunSchedules:
 def handle_run_schedules(cache: StateCache, command: RunSchedules) -> Decision:
     """Does what is due of each; of what is canceled, done or not due yet, nothing."""
     streams = [product.stream(due.sku) for due in command.prices]
+    products = tuple(streams)
     if command.promotions:
         streams.append(MAIN_TERMS)
     states = cache.states(dict.fromkeys(streams))
-    decision = Decision(id="schedules", stream=streams[0])
+    decision = Decision(id="schedules", stream=streams[0], forget=products)
     decided: set[str] = set()
 
     def state_of(stream: str) -> Any:

@@ -26,6 +26,10 @@ T = TypeVar("T")
 Handler = Callable[[StateCache, Any], Decision]
 
 
+PREPARED_AT_ONCE = 200
+"""Streams in one reading that nobody waits for yet: a command that misses a state comes after it."""
+
+
 class Deciding:
     """The cached states, and the entries made of what was decided on them. For the handling loop alone."""
 
@@ -141,6 +145,18 @@ class Deciding:
         if subjects:
             found = await self.in_thread(self._log.subject_keys, list(subjects))
             self.subject_keys.learn(subjects, found)
+
+    async def prepare(self, streams: Iterable[str]) -> None:
+        """Loads states for commands to come, as far as there is room. Raises StoreUnavailable."""
+        session = await self._log.session_async()
+        if not self._session:
+            self._session = session  # Nothing is in memory yet.
+        missing = self.cache.unprepared(streams)
+        for n in range(0, len(missing), PREPARED_AT_ONCE):
+            loaded = await self.in_thread(self._snapshots.load, missing[n : n + PREPARED_AT_ONCE])
+            if session != self._session:
+                return  # They may be of another history than what is in memory.
+            self.cache.prepare(loaded)
 
     def done(self, decided: Iterable[Decided]) -> None:
         """A batch is over: keeps its states the longest, and has their snapshots built."""

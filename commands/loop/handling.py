@@ -147,6 +147,13 @@ class Handling:
         finally:
             giving_up.cancel()
 
+    async def prepare(self, streams: Iterable[str]) -> None:
+        """Loads what commands are going to need soon; states that are in use stay in memory.
+
+        Raises StoreUnavailable.
+        """
+        await self._deciding.prepare(streams)
+
     async def step_ended(
         self, step: AwaitedStep, *, timeout_seconds: float, look_first: bool = True
     ) -> int | None:

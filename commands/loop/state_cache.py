@@ -39,7 +39,8 @@ class StreamState:
 class StateCache:
     """Stream states by name, and who asks. For handlers: `state`, `states`, `expect_new`, `actor`.
 
-    Reads are noted between `begin` and the next `begin`: the append checks every one of them.
+    Reads are noted between `begin` and the next `begin`: the append checks every one of them. States that
+    were prepared for commands to come lie beside those in use, `streams_max` of each, until they are read.
     """
 
     codec: Codec
@@ -48,19 +49,23 @@ class StateCache:
     reads: dict[str, int] = field(default_factory=dict)
     _trusting: bool = False  # whether `expect_new` may be wrong
     _streams: OrderedDict[str, StreamState] = field(default_factory=OrderedDict)
+    _prepared: dict[str, StreamState] = field(default_factory=dict)
 
     def state(self, stream: str) -> Any:
         """The stream's state for deciding on: read it, never change it."""
         stream_state = self._streams.get(stream)
         if stream_state is None:
-            raise Missing(streams=(stream,))
+            stream_state = self._prepared.pop(stream, None)
+            if stream_state is None:
+                raise Missing(streams=(stream,))
+            self._streams[stream] = stream_state
         self.reads[stream] = stream_state.version
         return stream_state.state
 
     def states(self, streams: Iterable[str]) -> dict[str, Any]:
         """Several states; asks for all missing ones at once."""
         names = list(streams)
-        missing = [name for name in names if name not in self._streams]
+        missing = [name for name in names if name not in self._streams and name not in self._prepared]
         if missing:
             raise Missing(streams=missing)
         return {name: self.state(name) for name in names}
@@ -74,7 +79,7 @@ class StateCache:
         """
         if self._trusting:
             for stream in streams:
-                if stream not in self._streams:
+                if stream not in self._streams and stream not in self._prepared:
                     self._streams[stream] = StreamState(state=kind_of(stream).initial())
 
     def begin(self, actor: Actor, *, trusting: bool = False) -> None:
@@ -101,6 +106,19 @@ class StateCache:
     def put(self, loaded: Mapping[str, StreamState]) -> None:
         """Takes in states that were folded elsewhere."""
         self._streams.update(loaded)
+        for stream in loaded:
+            self._prepared.pop(stream, None)
+
+    def unprepared(self, streams: Iterable[str]) -> list[str]:
+        """Those that are not in memory, as many as there is room for beside those that are prepared."""
+        missing = [name for name in streams if name not in self._streams and name not in self._prepared]
+        return missing[: max(0, self.streams_max - len(self._prepared))]
+
+    def prepare(self, loaded: Mapping[str, StreamState]) -> None:
+        """Takes in states for commands to come; what was read meanwhile is there already."""
+        for stream, stream_state in loaded.items():
+            if stream not in self._streams:
+                self._prepared[stream] = stream_state
 
     def evolve(self, stream: str, event: Any, *, writer: UUID, index: int) -> None:
         """Folds an event of a decision that the batch under way is to append."""
@@ -114,10 +132,12 @@ class StateCache:
         """Forgets states that may be wrong."""
         for stream in streams:
             self._streams.pop(stream, None)
+            self._prepared.pop(stream, None)
 
     def clear(self) -> None:
         """Forgets everything."""
         self._streams.clear()
+        self._prepared.clear()
 
     def touch(self, streams: Iterable[str]) -> None:
         """Keeps these the longest; forgets the longest unused beyond `streams_max`."""

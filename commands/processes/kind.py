@@ -112,6 +112,9 @@ class DoesTogether(Protocol):
     def together_max(self) -> int:
         """How many pieces of work one command may be for."""
 
+    def streams(self, works: Sequence[OpenWork]) -> Iterable[str]:
+        """Those that the command for these is going to need: they are loaded before the works are due."""
+
     def do_together(self, works: Sequence[OpenWork], now: datetime) -> Any:
         """The command that ends all of them, as of the moment at which they were found due.
 

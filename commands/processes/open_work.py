@@ -16,14 +16,19 @@ Name = tuple[str, int]
 
 
 class Agenda:
-    """As of `position`, the last position looked at; knows all that is due before `horizon`."""
+    """As of `position`, the last position looked at; knows all that is due before `horizon`.
 
-    def __init__(self, position: int) -> None:
+    `is_prepared_for`: whether `take_ahead` will be called.
+    """
+
+    def __init__(self, position: int, *, is_prepared_for: bool = False) -> None:
         self.position = position
         self.horizon = AT_ONCE
         self.open_soon = 0  # pieces of work that are due before the horizon
         self._queues: dict[str, dict[int, OpenWork]] = {}
         self._waiting: list[tuple[datetime, str, int]] = []  # a heap; may name what is closed or taken
+        self._is_prepared_for = is_prepared_for
+        self._ahead: list[tuple[datetime, str, int]] = []  # the same, of what is not prepared for
         self._taken: set[Name] = set()  # of what is open
         self._changed: dict[Name, OpenWork | None] = {}  # None: closed
 
@@ -58,6 +63,20 @@ class Agenda:
                 due.append(works[number])
         return due
 
+    def take_ahead(self, until: datetime, limit: int) -> list[OpenWork]:
+        """Some of what is due by then, each once: what is to be prepared for."""
+        works: list[OpenWork] = []
+        while len(works) < limit and self.is_ahead(until):
+            due_at, queue, number = heapq.heappop(self._ahead)
+            work = self._queues.get(queue, {}).get(number)
+            if work is not None and work.due_at == due_at and (queue, number) not in self._taken:
+                works.append(work)
+        return works
+
+    def is_ahead(self, until: datetime) -> bool:
+        """Whether there may be something due by then that is not prepared for."""
+        return bool(self._ahead) and self._ahead[0][0] <= until
+
     def take_changes(self) -> tuple[list[OpenWork], list[Name]]:
         """What was opened and what was closed since the last call."""
         changed, self._changed = self._changed, {}
@@ -76,6 +95,8 @@ class Agenda:
         self._queues.setdefault(work.queue, {})[work.number] = work
         self.open_soon += 1
         heapq.heappush(self._waiting, (work.due_at, work.queue, work.number))
+        if self._is_prepared_for:
+            heapq.heappush(self._ahead, (work.due_at, work.queue, work.number))
 
     def _forget(self, queue: str, number: int) -> None:
         works = self._queues.get(queue)

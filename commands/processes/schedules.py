@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from aggregates.catalog import product
 from aggregates.catalog.events import (
     PriceChanged,
     PriceScheduleCanceled,
@@ -71,6 +72,11 @@ class Schedules:
     async def do(self, due: Due) -> RunSchedules:
         """One of them, as of the moment that was read."""
         return self.do_together([due.work], due.now)
+
+    def streams(self, works: Sequence[OpenWork]) -> Iterable[str]:
+        """The products'."""
+        queues = (work.queue.split(" ") for work in works)
+        return dict.fromkeys(product.stream(queue[1]) for queue in queues if queue[0] == _PRICE)
 
     def do_together(self, works: Sequence[OpenWork], now: datetime) -> RunSchedules:
         """All of them in one command; of what is due at one moment, the starts first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from aggregates.pricing.rules import PriceList
 from commands.codec import CODEC
 from commands.handlers.registry import HANDLERS
 from commands.loop.handling import Handling
-from commands.processes.following import checkpoint_of
+from commands.processes.following import PREPARED_AHEAD, checkpoint_of
 from commands.processes.manager import ProcessManagers
 from commands.processes.schedules import Schedules
 from event_store.records import EventLog
@@ -28,8 +29,20 @@ DUE = NOON + timedelta(minutes=30)
 ENDS = NOON + timedelta(minutes=60)
 
 
+class Counting(Handling):
+    """Counts the streams that are prepared."""
+
+    prepared = 0
+
+    async def prepare(self, streams: Iterable[str]) -> None:
+        names = list(streams)
+        await super().prepare(names)
+        self.prepared += len(names)
+
+
 def main() -> None:
-    """Prints the figures: prices that start, and prices that end."""
+    """Prints the figures: prices that start, and prices that end, both in a process that was
+    there two minutes before."""
     with own_postgres() as server, ours.open_log(server.url) as log:
         shop = Shop(log)
         for n in range(PRICES):
@@ -52,13 +65,20 @@ def main() -> None:
 async def _run(log: EventLog) -> None:
     now = NOON
     kind, tracked = Schedules(), checkpoint_of(Schedules())
-    async with Handling(log, CODEC, HANDLERS, deadline_seconds=60) as handling:
+    handling = Counting(log, CODEC, HANDLERS, deadline_seconds=60)
+    async with handling:
         begun, used = time.perf_counter(), time.process_time()
         async with ProcessManagers(log, CODEC, handling, [kind], clock=lambda: now):
             while log.tracked(tracked) != log.head():
                 await asyncio.sleep(0.05)
             _print("followed", begun, used)
             for what, moment in (("started", DUE), ("ended", ENDS)):
+                begun, used = time.perf_counter(), time.process_time()
+                now = moment - PREPARED_AHEAD
+                handling.prepared = 0
+                while handling.prepared < PRICES:
+                    await asyncio.sleep(0.02)
+                _print("prepared", begun, used, "   before their moment")
                 expected, now = log.head() + PRICES, moment
                 begun, used = time.perf_counter(), time.process_time()
                 while log.head() < expected:

@@ -24,6 +24,22 @@ def agenda(*changes, now=NOON, horizon=timedelta(hours=1)):
     return made
 
 
+def test_what_is_due_soon_is_prepared_for_once_in_its_order_and_no_more_than_wanted():
+    minute = timedelta(minutes=1)
+    made = Agenda(0, is_prepared_for=True)
+    made.load([], NOON + timedelta(hours=1))
+    for n, minutes in enumerate((3, 1, 2, 9), 1):
+        made.note(Opened(str(n), due_at=NOON + minutes * minute), n)
+    made.note(Closed("3"), 5)
+    made.note(Opened("5"), 6)
+    assert due(made) == [("5", 0)]
+    ahead = [made.take_ahead(NOON + 5 * minute, 1) for _ in range(3)]
+    assert [[work.queue for work in works] for works in ahead] == [["2"], ["1"], []]
+    assert not made.is_ahead(NOON + 5 * minute)
+    assert made.is_ahead(NOON + 9 * minute)
+    assert due(made, NOON + 9 * minute) == [("2", 0), ("1", 0), ("4", 0)], "what is prepared for is due"
+
+
 def due(made, now=NOON):
     return [(work.queue, work.number) for work in made.take_due(now)]
 

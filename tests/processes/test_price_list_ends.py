@@ -44,7 +44,9 @@ EIGHT = ((1, Decimal(8)),)
 async def on_lists(shop: Shop, count: int) -> list[str]:
     """So many products, which are on both lists; their SKUs."""
     skus = [f"P{n}" for n in range(count)]
-    await asyncio.gather(*(shop.do(ListProduct(product=listed(sku, price="10.00"))) for sku in skus))
+    for n in range(0, len(skus), 100):
+        some = skus[n : n + 100]
+        await asyncio.gather(*(shop.do(ListProduct(product=listed(sku, price="10.00"))) for sku in some))
     for head in (SPRING, TRADE):
         await shop.do(DefinePriceList(price_list=head, at=NOON))
         await price(shop, skus, list_id=head.list_id)

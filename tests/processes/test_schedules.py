@@ -11,6 +11,7 @@ from aggregates.catalog.events import PriceChanged, PriceScheduled, PriceWithdra
 from aggregates.pricing.rules import Action, PriceList, Promotion
 from aggregates.terms.events import PromotionEnded, PromotionStarted
 from aggregates.terms.promotions import Units
+from commands.codec import CODEC
 from commands.handlers.catalog import (
     CancelPriceSchedule,
     ChangeListPrices,
@@ -21,7 +22,9 @@ from commands.handlers.catalog import (
 )
 from commands.handlers.schedules import RunSchedules
 from commands.handlers.terms import DefinePriceList, DefinePromotion
-from commands.processes.following import checkpoint_of
+from commands.loop.snapshots import Snapshots
+from commands.loop.state_cache import Missing, StateCache
+from commands.processes.following import PREPARED_AHEAD, checkpoint_of
 from commands.processes.kind import AT_ONCE
 from commands.processes.manager import utc_now
 from commands.processes.schedules import Schedules
@@ -167,6 +170,9 @@ class Noting:
                 raise ZeroDivisionError
         return await self.handling.handle(command, context)
 
+    async def prepare(self, streams):
+        await self.handling.prepare(streams)
+
 
 @pytest.mark.parametrize(
     ("at_most", "sizes"), [(1_000, {1_000: 2, 500: 1}), (1, {1_000: 2, 500: 1, 1: 2_500})]
@@ -186,6 +192,63 @@ def test_many_are_done_together_and_one_by_one_where_that_fails(shop, at_most, s
             it.handling = handling
             assert happened(it, PriceChanged) == once(PriceChanged, skus)
             assert Counter(noted.sizes) == sizes
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_products_are_read_before_their_moment_and_what_changes_meanwhile_counts(shop, monkeypatch, changed):
+    read = []
+    read_streams = shop.log.read_streams
+
+    def noting(streams, **more):
+        read.extend(streams)
+        return read_streams(streams, **more)
+
+    monkeypatch.setattr(shop.log, "read_streams", noting)
+
+    async def run():
+        async with shop.open() as elsewhere:
+            skus = await shop_with(elsewhere, 5)
+            await schedule(elsewhere, skus, "a", NOON + HOUR)
+            async with shop.open() as it, it.managers(kinds=[Schedules()]):
+                prepared = [f"product-{sku}" for sku in skus]
+                read.clear()
+                it.now = NOON + HOUR - PREPARED_AHEAD
+                await eventually(lambda: set(prepared) <= set(read), lambda: read)
+                if changed:
+                    price = NewPrice(sku="P0", currency="GBP", tiers=NINE)
+                    await elsewhere.do(ChangePrice(price=price, now=NOON, schedule_id="b"))
+                read.clear()
+                it.now = NOON + HOUR
+                started = once(PriceChanged, skus) + once(PriceChanged, skus[:changed], None)
+                await eventually(lambda: happened(it, PriceChanged) == started, it.names)
+                assert [it.state(name).prices["spring GBP"].tiers for name in prepared] == [EIGHT] * 5
+                if changed:
+                    assert it.state("product-P0").prices["base GBP"].tiers == NINE
+                assert any(name.startswith("product-") for name in read) == changed, read
+
+    asyncio.run(run())
+
+
+def test_what_is_prepared_takes_no_room_from_what_is_in_use(shop):
+    async def run():
+        async with shop.open() as it:
+            skus = await shop_with(it, 10)
+            cache = StateCache(CODEC, streams_max=3)
+            in_use = [f"product-{sku}" for sku in skus[:3]]
+            snapshots = Snapshots(it.log, CODEC)
+            cache.put(snapshots.load(in_use))
+            others = cache.unprepared(f"product-{sku}" for sku in skus)
+            assert others == [f"product-{sku}" for sku in skus[3:6]]
+            cache.prepare(snapshots.load(others))
+            assert cache.unprepared(f"product-{sku}" for sku in skus) == []
+            cache.touch(in_use)
+            assert [cache.state(name).facts.sku for name in (*in_use, *others)] == skus[:6]
+            cache.touch(in_use)
+            cache.drop(others)
+            with pytest.raises(Missing):
+                cache.state(others[0])
 
     asyncio.run(run())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -210,3 +210,6 @@ class DyingHandling:
         self.received.set()
         await asyncio.Event().wait()
         raise AssertionError("nobody is answered")
+
+    async def prepare(self, streams: Iterable[str]) -> None:
+        pass
