@@ -13,15 +13,13 @@ from typing import Any
 from aggregates.currencies import MINOR_DIGITS
 from aggregates.kernel import Money
 from commands.gateways.gateway import NewsRejected
-from commands.gateways.stripe_amounts import from_stripe
+from commands.gateways.stripe_amounts import AMOUNT_MAX, from_stripe
 
 Object = Mapping[str, Any]
 """An object as Stripe sends it, of which nothing is taken for granted."""
 
 ID = re.compile(r"[A-Za-z0-9_]{1,200}")
 CODE = re.compile(r"[a-z0-9_]{1,100}")
-
-_AMOUNT_MAX = 10**15
 
 
 class ForeignObject(NewsRejected):
@@ -58,7 +56,7 @@ def matching(value: object, pattern: re.Pattern[str]) -> str | None:
 
 def _whole(parent: Object, name: str) -> int:
     value = parent.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _AMOUNT_MAX:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > AMOUNT_MAX:
         raise NewsRejected(name)
     return value
 

@@ -584,6 +584,8 @@ def test_amounts_are_written_in_stripes_digits_and_read_back(ours, theirs):
     [
         (Money(50_010, "MGA"), "amount_has_too_many_digits"),
         (Money(1234, "KWD"), "amount_has_too_many_digits"),
+        (Money(10**15 + 1, "GBP"), "amount_too_large"),
+        (Money(10**13 + 1, "ISK"), "amount_too_large"),
         (Money(1000, "IQD"), "currency_not_supported"),
         (Money(1000, "LYD"), "currency_not_supported"),
         (Money(1000, "XXX"), "currency_not_supported"),
