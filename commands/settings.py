@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     """Units of one SKU in a cart."""
     cart_lines_max: Annotated[int, Field(ge=1, le=4_000)] = 999
     """Lines in a cart. Its checkout reads twice as many streams, of 10,000 that one command may read."""
+    address_check: Literal["form", "presence"] = "presence"
+    """What a checkout's addresses must have: all parts that their country needs (`presence`), or these in
+    its form as well: a postal code as they are there, a known region (`form`)."""
     coupons_max: Annotated[int, Field(ge=0, le=50)] = 5
     """Coupons in a cart."""
     wrong_codes_per_minute: Annotated[int, Field(ge=1)] = 20

