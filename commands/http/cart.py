@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -30,7 +30,7 @@ from commands.http.json_bodies import JsonRoute
 from commands.http.problems import SKU_MISMATCH
 from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
-from commands.http.rule_values import Region, RuleId
+from commands.http.rule_values import CodePath, CouponCode, Region, RuleId
 from commands.http.schemas import (
     INTEGRAL,
     QUANTITY_MAX,
@@ -44,8 +44,6 @@ from commands.http.schemas import (
 )
 from deploy.edge.problems import ProblemError
 from event_store.ids import new_id
-
-CodePath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{3,40}$")]
 
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1/carts", tags=["carts"])
 
@@ -66,10 +64,10 @@ class QuantityBody(Body):
     sku: SkuText | None = None
 
 
-class CouponBody(Body):
-    """A coupon's code; upper case or not."""
+class EnteredCouponBody(Body):
+    """A coupon's code."""
 
-    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{3,40}$", examples=["SPRING-10"])]
+    code: CouponCode
 
 
 class DeliveryBody(Body):
@@ -145,12 +143,12 @@ async def remove_item(request: Request, cart_id: IdPath, sku: SkuPath) -> Respon
     summary="Enter a coupon",
     **documented(AnswerBody, created=False, key="taken", statuses=(429,)),
 )
-async def enter_coupon(request: Request, cart_id: IdPath, body: CouponBody) -> Response:
+async def enter_coupon(request: Request, cart_id: IdPath, body: EnteredCouponBody) -> Response:
     """Whether it applies, and if not why, stands in the cart's notices. Unknown, ended and revoked codes are
     refused alike; a client with many wrong ones is refused for a minute."""
     command = EnterCoupon(
         cart_id=cart_id,
-        code=body.code.upper(),
+        code=body.code,
         coupons_max=request.app.state.settings.coupons_max,
         **_times(request),
     )
@@ -166,7 +164,7 @@ async def enter_coupon(request: Request, cart_id: IdPath, body: CouponBody) -> R
 )
 async def remove_coupon(request: Request, cart_id: IdPath, code: CodePath) -> Response:
     """What is not there needs no removing."""
-    return await answered(request, RemoveCoupon(cart_id=cart_id, code=code.upper(), **_times(request)))
+    return await answered(request, RemoveCoupon(cart_id=cart_id, code=code, **_times(request)))
 
 
 @router.put(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import AfterValidator, ConfigDict, Field
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ from commands.http.json_bodies import JsonRoute
 from commands.http.promotion_bodies import Limit
 from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
-from commands.http.rule_values import Moment, RuleId
+from commands.http.rule_values import CodePath, CouponCode, Moment, RuleId
 from commands.http.schemas import INTEGRAL, AnswerBody, Body, Reason
 from event_store.ids import new_id
 
@@ -23,17 +23,7 @@ router = APIRouter(
     route_class=JsonRoute, prefix="/api/v1", tags=["coupons"], dependencies=[Depends(operator_only)]
 )
 
-CODE = r"^[A-Za-z0-9-]{3,40}$"
 BATCH_MAX = 1_000_000
-
-CouponCode = Annotated[
-    str,
-    Field(pattern=CODE, description="Small letters are made capital", examples=["SPRING-10"]),
-    AfterValidator(str.upper),
-]
-CodePath = Annotated[
-    str, Path(pattern=CODE, description="The coupon's code; small letters are made capital.")
-]
 
 
 class CouponBody(Body):
@@ -96,7 +86,7 @@ async def issue_coupon(request: Request, body: CouponBody) -> Response:
 async def revoke_coupon(request: Request, code: CodePath, body: RevokeBody | None = None) -> Response:
     """For good: its code is not issued again. Orders that have it keep it."""
     reason = (body or RevokeBody()).reason
-    return await answered(request, RevokeCoupon(code=code.upper(), reason=reason))
+    return await answered(request, RevokeCoupon(code=code, reason=reason))
 
 
 @router.post("/coupon-batches", summary="Issue many coupons", **_REQUESTED)

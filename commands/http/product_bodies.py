@@ -137,14 +137,14 @@ class NewPriceBody(Body):
         return self
 
 
-class ItemBody(Body):
+class ListItemBody(Body):
     """A product's tiers on a list."""
 
     sku: SkuText
     tiers: Tiers
 
 
-def _skus_once(items: list[ItemBody]) -> list[ItemBody]:
+def _skus_once(items: list[ListItemBody]) -> list[ListItemBody]:
     seen: set[str] = set()
     for item in items:
         if item.sku in seen:
@@ -156,7 +156,9 @@ def _skus_once(items: list[ItemBody]) -> list[ItemBody]:
 class ListPricesBody(Body):
     """Prices of many products on a list: all of them are changed, or none."""
 
-    items: Annotated[list[ItemBody], Field(min_length=1, max_length=ITEMS_MAX), AfterValidator(_skus_once)]
+    items: Annotated[
+        list[ListItemBody], Field(min_length=1, max_length=ITEMS_MAX), AfterValidator(_skus_once)
+    ]
     starts_at: StartsAt = None
     ends_at: EndsAt = None
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
+from fastapi import Path
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, ValidationInfo
 
 from aggregates import text
@@ -127,6 +128,19 @@ VatNumbers = Annotated[
         json_schema_extra={"propertyNames": {"enum": [*sorted(NEEDED)]}},
         examples=[{"GB": "GB123456789"}],
     ),
+]
+
+
+_CODE = r"^[A-Za-z0-9-]{3,40}$"
+CouponCode = Annotated[
+    str,
+    Field(pattern=_CODE, description="Small letters are made capital", examples=["SPRING-10"]),
+    AfterValidator(str.upper),
+]
+CodePath = Annotated[
+    str,
+    Path(pattern=_CODE, description="The coupon's code; small letters are made capital."),
+    AfterValidator(str.upper),
 ]
 
 
