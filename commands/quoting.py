@@ -40,6 +40,7 @@ from aggregates.pricing.context import (
 from aggregates.pricing.explanation import GiftDue, Priced
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.price import CompiledTerms, price
+from aggregates.pricing.provider_requests import ProviderRequest, next_request
 from aggregates.pricing.rules import Promotion
 from aggregates.pricing.selecting import choose
 from aggregates.promotions import uses
@@ -251,13 +252,13 @@ def is_per_shopper(promotion: Promotion) -> bool:
 
 def reprice(
     cache: StateCache, decision: Decision, cart_id: str, *, at: datetime, locked_until: datetime
-) -> None:
+) -> ProviderRequest | None:
     """After what was decided on the cart: adds and removes its gifts, and records what it costs where that
-    changed."""
+    changed. Gives what a provider is to be asked next."""
     stream = cart.stream(cart_id)
     before: Cart = cache.state(stream)
     if _is_plain(before, decision, rules_of(cache).compiled):
-        return
+        return None
     held = decision.after(stream, before)
     found = quote(cache, held, at=at)
     if found is not None:
@@ -267,6 +268,15 @@ def reprice(
             held = decision.after(stream, before)
             found = quote(cache, held, at=at)
     decision.add(stream, _recorded(held, cart_id, found))
+    return provider_request(cache, held, found)
+
+
+def provider_request(cache: StateCache, held: Cart, found: Quote | None) -> ProviderRequest | None:
+    """Whom to ask next about a cart of which this was found; None: nobody."""
+    if found is None:
+        return None
+    lines = [line.priced for line in held.all_lines]
+    return next_request(lines, rules_of(cache).compiled, found.context, found.priced)
 
 
 def _is_plain(before: Cart, decision: Decision, rules: CompiledTerms) -> bool:

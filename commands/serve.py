@@ -17,6 +17,7 @@ from commands.loop.handling import Handling
 from commands.news import NewsSource
 from commands.operator.gauges import counting_owed
 from commands.processes.manager import ProcessManagers, all_kinds
+from commands.providers.choose import choose_providers
 from commands.settings import Settings
 from event_store.postgres.log import PostgresLog
 
@@ -39,6 +40,7 @@ def serve_commands(settings: Settings, serve: Serve) -> None:
 async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     critical = CriticalTasks()
     gateway = choose_gateway(settings)
+    providers = choose_providers(settings)
     handling = Handling(
         log,
         CODEC,
@@ -53,11 +55,13 @@ async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         # The log is closed first of all that is given back, beneath what still waits for its server.
-        async with aclosing(gateway), check_gateway(gateway):
+        async with aclosing(gateway), aclosing(providers), check_gateway(gateway):
             with closing(log):
                 async with handling, processes, news.running(), counting_owed(log):
                     yield
 
-    app = build_command_app(settings, handling, log, gateway, processes=processes, running=running())
+    app = build_command_app(
+        settings, handling, log, gateway, processes=processes, providers=providers, running=running()
+    )
     await serve(app)
     critical.require()

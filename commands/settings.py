@@ -63,6 +63,15 @@ class Settings(BaseSettings):
     stripe_return_url: str | None = None
     """The shop's page to which a bank's page sends the shopper back; the address then bears the secret."""
 
+    tax_provider_url: str | None = None
+    """Who is asked for the tax of areas with a `provider`: see docs/providers.md."""
+    tax_provider_secret: SecretStr | None = None
+    """The bearer token of those calls."""
+    shipping_provider_url: str | None = None
+    """Who is asked for the prices of shipping methods with a `provider`."""
+    shipping_provider_secret: SecretStr | None = None
+    """The bearer token of those calls."""
+
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         """One or two; none without Stripe."""
@@ -74,6 +83,10 @@ class Settings(BaseSettings):
         "stripe_webhook_secret",
         "stripe_publishable_key",
         "stripe_return_url",
+        "tax_provider_url",
+        "tax_provider_secret",
+        "shipping_provider_url",
+        "shipping_provider_secret",
         mode="before",
     )
     @classmethod
@@ -110,7 +123,7 @@ class Settings(BaseSettings):
             raise ValueError(f"is needed beside DAYBOOK_STRIPE_SECRET_KEY, and begins with pk_{mode}_")
         return value
 
-    @field_validator("stripe_api_base", "stripe_return_url")
+    @field_validator("stripe_api_base", "stripe_return_url", "tax_provider_url", "shipping_provider_url")
     @classmethod
     def _is_read_by_nobody_else(cls, value: str | None) -> str | None:
         if value is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -18,7 +17,8 @@ from aggregates.terms.events import PromotionDefined
 from aggregates.terms.reasons import UnknownRule
 from aggregates.terms.terms import MAIN_TERMS, TermsState
 from commands.loop.decision import copy_of
-from commands.loop.state_cache import Missing, StateCache, StreamState
+from commands.loop.reading import read_states
+from commands.loop.state_cache import StateCache, StreamState
 from commands.quoting import gift_changes, quote
 from event_store.codec import Codec
 from event_store.records import EventReader
@@ -150,17 +150,7 @@ def _priced(
             assert found is not None
         return found.priced
 
-    return _loading(log, cache, price)
-
-
-def _loading(log: EventReader, cache: StateCache, read: Callable[[], Priced]) -> Priced:
-    """What `read` gives, once all that it asks the cache for was loaded."""
-    while True:
-        try:
-            return read()
-        except Missing as missing:
-            for stream, history in log.read_streams(missing.streams).items():
-                cache.load(stream, history)
+    return read_states(log, cache, price)
 
 
 def _state(log: EventReader, codec: Codec, stream: str) -> Any:

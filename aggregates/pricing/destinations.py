@@ -27,23 +27,32 @@ def normal_postal(code: str) -> str:
     return "".join(one for one in unicodedata.normalize("NFKC", code) if one.isalnum()).upper()
 
 
+PROVIDER_PREFIX_LENGTH = 5
+"""Of a postal code, what outside providers are told: a US ZIP code, a British sector; never a household."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostalPrefixes:
-    """Every beginning of a postal code that a rule names, by country."""
+    """Every beginning of a postal code that a rule names, by country.
+
+    `for_providers`: the countries about which outside providers are asked; None: all.
+    """
 
     by_country: dict[str, frozenset[str]]
+    for_providers: frozenset[str] | None = frozenset()
 
     def longest(self, country: str, postal_code: str) -> str | None:
-        """The longest of the country's that the code begins with; all a price needs to know of the code."""
-        named = self.by_country.get(country)
-        if named is None:
-            return None
+        """The longest of the country's that the code begins with, or what a provider there is told,
+        if longer: all a price needs to know of the code."""
         code = normal_postal(postal_code)
-        return next((code[:end] for end in range(len(code), 0, -1) if code[:end] in named), None)
+        ends = [end for end in range(1, len(code) + 1) if code[:end] in self.by_country.get(country, ())]
+        if code and (self.for_providers is None or country in self.for_providers):
+            ends.append(min(len(code), PROVIDER_PREFIX_LENGTH))
+        return code[: max(ends)] if ends else None
 
 
 def postal_prefixes(terms: Terms) -> PostalPrefixes:
-    """All that tax areas and the zones of shipping methods name."""
+    """All that tax areas and the zones of shipping methods name, or that their providers ask."""
     named: dict[str, set[str]] = {}
 
     def add(country: str, prefixes: Iterable[str]) -> None:
@@ -56,7 +65,13 @@ def postal_prefixes(terms: Terms) -> PostalPrefixes:
         for zone in method.zones:
             add(zone.country, zone.postal_prefixes)
             add(zone.country, zone.except_postal_prefixes)
-    return PostalPrefixes({country: frozenset(prefixes) for country, prefixes in named.items()})
+    carriers = [method for method in terms.shipping_methods.values() if method.provider is not None]
+    asked = {area.country for area in terms.tax_areas.values() if area.provider is not None}
+    asked |= {zone.country for method in carriers for zone in method.zones}
+    return PostalPrefixes(
+        {country: frozenset(prefixes) for country, prefixes in named.items()},
+        frozenset(asked) if all(method.zones for method in carriers) else None,
+    )
 
 
 def named_regions(terms: Terms) -> dict[str, frozenset[str]]:

@@ -38,7 +38,7 @@ from aggregates.pricing.explanation import (
 )
 from aggregates.pricing.matching import Basis, Cart
 from aggregates.pricing.rules import BASE, SHIPPING, STANDARD, Terms, Tiers
-from aggregates.pricing.shipping import ShippingQuote, quote
+from aggregates.pricing.shipping import Parcel, ShippingQuote, quote
 from aggregates.pricing.shipping_methods import CompiledMethods, compile_methods
 from aggregates.pricing.taxes import CompiledTaxes, TaxOutcome, TaxTarget, compile_taxes, tax
 from aggregates.pricing.values import quick
@@ -203,6 +203,7 @@ class _Worlds:
             if line.gift_of is not None:
                 self._gifts.setdefault(line.gift_of, []).append(place)
         self._parcel = _parcel([line for line in cart.lines if line.gift_of is None])
+        self._asked = _asked(cart.lines, line_totals) if terms.methods.with_carriers else None
 
     def of(self, promotions: Sequence[Candidate]) -> _World:
         """The cart with these promotions."""
@@ -257,7 +258,18 @@ class _Worlds:
             amount=nets,
             quantity=parcel.quantity,
             ships=parcel.ships,
+            parcel=self._asked,
         )
+
+
+def asked_parcel(lines: Sequence[PricedLine], currency: str) -> Parcel:
+    """What a carrier is asked about."""
+    return _asked(lines, _LineTotals(lines, currency))
+
+
+def _asked(lines: Sequence[PricedLine], line_totals: _LineTotals) -> Parcel:
+    found = _parcel(lines)
+    return Parcel(found.weight_grams, sum(line_totals.totals), found.quantity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aggregates.pricing.context import Context
 from aggregates.pricing.explanation import Notice, NoticeKind, Step, money_text
@@ -61,13 +62,30 @@ def digest(context: Context, method_id: str, *, weight_grams: int, amount: int, 
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
+class Parcel(NamedTuple):
+    """What a carrier is asked about: all lines of the cart that ship, gifts among them, and the sum of all
+    line totals. So it is one question, whichever promotions apply."""
+
+    weight_grams: int
+    amount: int
+    quantity: int
+
+
 def quote(
-    compiled: CompiledMethods, context: Context, *, weight_grams: int, amount: int, quantity: int, ships: bool
+    compiled: CompiledMethods,
+    context: Context,
+    *,
+    weight_grams: int,
+    amount: int,
+    quantity: int,
+    ships: bool,
+    parcel: Parcel | None = None,
 ) -> ShippingQuote | None:
     """What the context's method costs for the cart; None where nothing is to be shipped or said.
 
     `ships`: whether a line needs shipping; `weight_grams` and `quantity` are those of such lines, `amount`
-    the sum of all lines after their discounts and the cart's.
+    the sum of all lines after their discounts and the cart's. `parcel`: what a carrier is asked about; by
+    default the same.
     """
     where = context.destination
     if where is not None and not compiled.serves(context.market, where.country):
@@ -77,7 +95,7 @@ def quote(
         return None
     chosen = None if context.method_id is None else methods.get(context.method_id)
     if chosen is not None and chosen.reaches(where):
-        return _price(chosen, context, weight_grams, amount, quantity)
+        return _price(chosen, context, weight_grams, amount, quantity, parcel)
     if where is not None and not any(one.reaches(where) for one in methods.values()):
         return _lacking("not_deliverable", where.country, "destination")
     if context.method_id is None:
@@ -119,7 +137,12 @@ def methods_for(
 
 
 def _price(
-    one: CompiledMethod, context: Context, weight_grams: int, amount: int, quantity: int
+    one: CompiledMethod,
+    context: Context,
+    weight_grams: int,
+    amount: int,
+    quantity: int,
+    parcel: Parcel | None = None,
 ) -> ShippingQuote:
     """The method's rate: of its carrier, or of the highest tier that the cart reaches, or nothing."""
     method, currency = one.method, context.currency
@@ -135,7 +158,8 @@ def _price(
         return _quoted(method, 0, measure, f"free from {money_text(free_from, currency)}")
     if method.provider is not None:
         answer = context.shipping_answer
-        asked = digest(context, method.method_id, weight_grams=weight_grams, amount=amount, quantity=quantity)
+        parcel = parcel or Parcel(weight_grams, amount, quantity)
+        asked = digest(context, method.method_id, **parcel._asdict())
         if answer is None or answer.digest != asked:
             return _lacking("quote_required", method.provider, "shipping")
         rate, text = answer.amount, f"{answer.provider} {answer.reference}"

@@ -42,12 +42,16 @@ class CompiledMethod:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMethods:
-    """The shipping methods by market, and the markets' countries; `ids` of all methods."""
+    """The shipping methods by market, and the markets' countries; `ids` of all methods.
+
+    `with_carriers`: whether one of them has an outside provider.
+    """
 
     markets: dict[str, Market]
     everywhere: dict[str, CompiledMethod]
     by_market: dict[str, dict[str, CompiledMethod]]
     ids: frozenset[str]
+    with_carriers: bool = False
 
     def serves(self, market: str, country: str) -> bool:
         """Whether the market is for the country; one that is not defined is for all."""
@@ -75,6 +79,7 @@ def compile_methods(terms: Terms) -> CompiledMethods:
             for market in named
         },
         ids=frozenset(methods),
+        with_carriers=any(one.method.provider is not None for one in methods.values()),
     )
 
 

@@ -11,11 +11,13 @@ from typing import ClassVar
 
 from aggregates.cart import cart, items
 from aggregates.cart.cart import Cart, GiftUnfit
-from aggregates.cart.events import DeliveryChosen, TakenPrice
+from aggregates.cart.events import DeliveryChosen, ShippingQuoted, TakenPrice, TaxQuoted
 from aggregates.cart.items import Limits
 from aggregates.catalog import product
 from aggregates.kernel import CartId, Reason, Rejected, Sku
+from aggregates.pricing.context import TargetTax
 from aggregates.pricing.offer import Offer
+from aggregates.pricing.provider_requests import ShippingRequest, TaxRequest
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions import coupon
 from aggregates.promotions.coupon import UnknownCoupon
@@ -27,6 +29,7 @@ from commands.quoting import (
     groups_of,
     offered,
     postal_prefix,
+    provider_request,
     quote,
     region_as_named,
     reprice,
@@ -138,6 +141,34 @@ class QuoteCart(CartCommand):
     """Choose all prices of a cart anew, and hold them."""
 
     name: ClassVar = "quote_cart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordTaxQuote(CartCommand):
+    """Have a provider's answer count, if it is on the cart as it is now."""
+
+    name: ClassVar = "record_tax_quote"
+    digest: str
+    provider: str
+    reference: str
+    answers: dict[str, TargetTax]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordShippingQuote(CartCommand):
+    """Have a carrier's price count, if it is for the cart as it is now."""
+
+    name: ClassVar = "record_shipping_quote"
+    digest: str
+    provider: str
+    reference: str
+    amount: int
+    expires_at: datetime
+
+
+ASKS = "asks"
+"""The fact of an answer that names what a provider is to be asked for: `tax` or `shipping`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +329,7 @@ def handle_choose_delivery(cache: StateCache, command: ChooseDelivery) -> Decisi
         pickup_point=command.pickup_point,
     )
     decision.add(decision.stream, cart.choose_delivery(held, delivery=delivery))
-    return _priced(cache, decision, command)
+    return _asking(cache, decision, command)
 
 
 def handle_choose_gift(cache: StateCache, command: ChooseGift) -> Decision:
@@ -338,7 +369,43 @@ def handle_quote_cart(cache: StateCache, command: QuoteCart) -> Decision:
     held, decision = _open(cache, command)
     lines = requoted(cache, held, at=command.at, locked_until=command.locked_until, all_lines=True)
     decision.add(decision.stream, items.requote(held, cart_id=command.cart_id, lines=lines, cause="quote"))
-    return _priced(cache, decision, command)
+    return _asking(cache, decision, command)
+
+
+def handle_record_tax_quote(cache: StateCache, command: RecordTaxQuote) -> Decision:
+    """Records it where the digest is that of what is asked now: the cart may have been edited meanwhile."""
+    held, decision = _open(cache, command)
+    cart.require_open(held, command.cart_id)
+    asked = provider_request(cache, held, quote(cache, held, at=command.at))
+    if isinstance(asked, TaxRequest) and asked.digest == command.digest:
+        answer = TaxQuoted(
+            cart_id=command.cart_id,
+            digest=command.digest,
+            provider=command.provider,
+            reference=command.reference,
+            answers=command.answers,
+            expires_at=command.expires_at,
+        )
+        decision.add(decision.stream, (answer,))
+    return _asking(cache, decision, command)
+
+
+def handle_record_shipping_quote(cache: StateCache, command: RecordShippingQuote) -> Decision:
+    """As the tax's."""
+    held, decision = _open(cache, command)
+    cart.require_open(held, command.cart_id)
+    asked = provider_request(cache, held, quote(cache, held, at=command.at))
+    if isinstance(asked, ShippingRequest) and asked.digest == command.digest:
+        answer = ShippingQuoted(
+            cart_id=command.cart_id,
+            digest=command.digest,
+            provider=command.provider,
+            reference=command.reference,
+            amount=command.amount,
+            expires_at=command.expires_at,
+        )
+        decision.add(decision.stream, (answer,))
+    return _asking(cache, decision, command)
 
 
 def _open(cache: StateCache, command: CartCommand) -> tuple[Cart, Decision]:
@@ -366,6 +433,14 @@ def _priced(cache: StateCache, decision: Decision, command: CartCommand) -> Deci
     return decision
 
 
+def _asking(cache: StateCache, decision: Decision, command: CartCommand) -> Decision:
+    """Prices the cart, and has the route ask whoever is to be asked about it."""
+    asked = reprice(cache, decision, command.cart_id, at=command.at, locked_until=command.locked_until)
+    if asked is not None:
+        decision.facts = {ASKS: "tax" if isinstance(asked, TaxRequest) else "shipping"}
+    return decision
+
+
 HANDLERS: Handlers = {
     OpenCart: handle_open_cart,
     AddItem: handle_add_item,
@@ -377,4 +452,6 @@ HANDLERS: Handlers = {
     ChooseGift: handle_choose_gift,
     DeclineGift: handle_decline_gift,
     QuoteCart: handle_quote_cart,
+    RecordTaxQuote: handle_record_tax_quote,
+    RecordShippingQuote: handle_record_shipping_quote,
 }

@@ -48,6 +48,7 @@ from commands.http.validation_errors import invalid_request
 from commands.loop.decision import BusyError, KeyBusyError, KeyReusedError
 from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
+from commands.providers.choose import Providers
 from commands.settings import Settings
 from deploy.edge.api import health_router, new_api
 from deploy.edge.first import FirstRoutes
@@ -88,10 +89,11 @@ def build_command_app(
     gateway: Gateway,
     *,
     processes: ProcessManagers | None = None,
+    providers: Providers | None = None,
     running: AbstractAsyncContextManager[Any] | None = None,
 ) -> FastAPI:
     """The application over a handling loop, ready while that and the process managers live; `running` is
-    entered while it serves."""
+    entered while it serves. `providers`: whom routes on carts may ask."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -107,6 +109,7 @@ def build_command_app(
     app.state.processes = processes
     app.state.log = log
     app.state.gateway = gateway
+    app.state.providers = providers or Providers()
     app.state.secret = log.installation_secret()
     app.state.guesses = Guesses(settings.wrong_codes_per_minute)
     for context in (catalog, inventory, cart, orders, payments, owed, terms, coupons, customers, health):

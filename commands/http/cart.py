@@ -28,6 +28,7 @@ from commands.http.addresses import Country
 from commands.http.guesses import Guesses
 from commands.http.json_bodies import JsonRoute
 from commands.http.problems import SKU_MISMATCH
+from commands.http.provider_quotes import answered_with_quotes
 from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
 from commands.http.rule_values import CodePath, CouponCode, Region, RuleId
@@ -172,7 +173,8 @@ async def remove_coupon(request: Request, cart_id: IdPath, code: CodePath) -> Re
 )
 async def choose_delivery(request: Request, cart_id: IdPath, body: DeliveryBody) -> Response:
     """Where it goes decides on tax and on what shipping costs. Of the postal code the cart keeps no more than
-    rules ask for."""
+    rules ask for. An outside provider of tax or of the method's price is asked before this is answered; where
+    it is away the delivery is chosen nevertheless, and the same request asks again."""
     command = ChooseDelivery(
         cart_id=cart_id,
         country=body.country,
@@ -182,7 +184,7 @@ async def choose_delivery(request: Request, cart_id: IdPath, body: DeliveryBody)
         pickup_point=body.pickup_point,
         **_times(request),
     )
-    return await answered(request, command)
+    return await answered_with_quotes(request, command)
 
 
 @router.put(
@@ -212,8 +214,9 @@ async def decline_gift(request: Request, cart_id: IdPath, promotion_id: IdPath) 
 
 @router.post("/{cart_id}/quote", summary="Quote a cart", **documented(AnswerBody, created=False, key="taken"))
 async def quote_cart(request: Request, cart_id: IdPath) -> Response:
-    """Every line takes the price of this moment, and holds it anew. The cart shows what it costs then."""
-    return await answered(request, QuoteCart(cart_id=cart_id, **_times(request)))
+    """Every line takes the price of this moment, and holds it anew. The cart shows what it costs then.
+    Outside providers are asked as for a delivery."""
+    return await answered_with_quotes(request, QuoteCart(cart_id=cart_id, **_times(request)))
 
 
 def _times(request: Request) -> dict[str, datetime]:

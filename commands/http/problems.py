@@ -37,6 +37,12 @@ CART_NOT_CHECKED_OUT = ProblemType("cart-not-checked-out", 409, "The cart has no
 TOO_MANY_REQUESTS = ProblemType("too-many-requests", 429, "Too many requests. Try again in a minute.")
 TOO_MANY_TRIES = ProblemType("too-many-tries", 429, "Too many wrong codes. Try again in a minute.")
 GATEWAY_UNAVAILABLE = ProblemType("gateway-unavailable", 503, "The payment gateway is away. Try again.")
+TAX_UNAVAILABLE = ProblemType(
+    "tax-unavailable", 503, "Who knows the tax of the destination is away. The cart is unharmed: try again."
+)
+SHIPPING_UNAVAILABLE = ProblemType(
+    "shipping-unavailable", 503, "The carrier that knows the price is away. The cart is unharmed: try again."
+)
 BUSY = ProblemType("busy", 503, "Others kept changing what this command is about. Try again.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
 

@@ -16,6 +16,7 @@ from commands.handlers.registry import HANDLERS
 from commands.http.app import build_command_app
 from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers, all_kinds
+from commands.providers.choose import Providers
 from commands.settings import Settings
 from deploy.edge.bodies import Bodies
 from event_store.records import EventLog
@@ -94,13 +95,15 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(log: EventLog, folder: Path, **settings: Any) -> AsyncIterator[Shop]:
-    """A shop on `log`, with the sandbox gateway's ledger in `folder`."""
+async def open_shop(
+    log: EventLog, folder: Path, *, providers: Providers | None = None, **settings: Any
+) -> AsyncIterator[Shop]:
+    """A shop on `log`, with the sandbox gateway's ledger in `folder`, that may ask these providers."""
     given = {"deadline_seconds": 30.0} | settings  # The machine may be busy with other tests.
     configured = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **given)
     handling = Handling(log, CODEC, HANDLERS, deadline_seconds=configured.deadline_seconds)
     gateway = SandboxGateway(folder / "sandbox.sqlite")
-    app = Bodies(build_command_app(configured, handling, log, gateway))
+    app = Bodies(build_command_app(configured, handling, log, gateway, providers=providers))
     async with (
         handling,
         ProcessManagers(log, CODEC, handling, all_kinds(gateway, log)),

@@ -1,0 +1,1 @@
+"""Outside providers over HTTP: of tax, of shipping rates, of what is known of VAT numbers."""
