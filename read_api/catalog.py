@@ -21,6 +21,7 @@ from projections.documents.text import is_blank
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.freshness import Freshness, read_fresh
 from read_api.openapi import documented, documented_list
+from read_api.prior_price import in_main_market
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT
 from read_api.product_page import product_response
 from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
@@ -130,5 +131,6 @@ async def _page(
     except PlaceExpiredError as error:
         raise ProblemError(CURSOR_EXPIRED) from error
     following = cursor_of_place(page.next, query)
-    body = listing(page.items, following, total=page.total, facets=page.facets)
+    items = await in_main_market(stores, page.items)
+    body = listing(items, following, total=page.total, facets=page.facets)
     return answer(body, page.position, request.headers)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.edge.requests import parameters_once
 from read_api.freshness import Freshness, fresh_document, freshness_of
+from read_api.prior_price import in_main_market
 from read_api.problems import UNKNOWN_PRODUCT, unknown
 from read_api.responses import answer
 from read_api.stores import stores_of
@@ -51,4 +52,5 @@ async def product_response(request: Request, sku: str, freshness: Freshness | No
     # Only a SKU that has stock and was never listed has no price; an attribute's value is never null.
     if found.document is None or b'"price":null' in found.document:
         raise unknown(UNKNOWN_PRODUCT, found.position, sku=sku)
-    return answer(found.document, found.position, request.headers)
+    (page,) = await in_main_market(stores_of(request), (found.document,))
+    return answer(page, found.position, request.headers)

@@ -108,14 +108,23 @@ def prior_price(points: Sequence[Point], *, progressive: bool = False) -> int | 
     fall = len(changes) - 1
     if not _falls(changes, fall):
         return None
-    while progressive and _falls(changes, fall - 1):
-        fall -= 1
+    if progressive:
+        fall = first_step(changes)
     start = changes[fall].since - LOOK_BACK
     return min(
         point.amount
         for point, following in pairwise(changes[: fall + 1])
         if point.amount is not None and following.since > start
     )
+
+
+def first_step(changes: Sequence[Point]) -> int:
+    """Which of the points, each another price than the one before, began the series of falls that goes on to
+    the last; the last itself where that was no fall."""
+    step = len(changes) - 1
+    while _falls(changes, step) and _falls(changes, step - 1):
+        step -= 1
+    return step
 
 
 def _falls(changes: Sequence[Point], index: int) -> bool:

@@ -82,7 +82,9 @@ class ProductDocument(msgspec.Struct):
 
     `price` is what everybody pays for one unit in the market `main`; `was` what it would be without the sale;
     `prior_price`, where it has fallen, the lowest in the 30 days before that; `prices` those of every list
-    that is for everybody; `price_points` what `price` was in the last 30 days before it changed.
+    that is for everybody. `progressive_prior_price`, where it is another, is the prior price for markets in
+    which a series of reductions counts as one: in answers it is `prior_price` where `main` is such a market.
+    `price_points` is what `price` was since 30 days before it changed, or before it began only to fall.
     """
 
     sku: str
@@ -100,6 +102,7 @@ class ProductDocument(msgspec.Struct):
     reserved: int = 0
     was: UnitPrice | None = None
     prior_price: Money | None = None
+    progressive_prior_price: Money | None = None
     prices: list[ListPrice] = []
     price_points: list[PricePoint] = []
 

@@ -14,7 +14,7 @@ from aggregates.catalog.events import PriceChanged, PriceWithdrawn, ProductListe
 from aggregates.kernel import Money, UnitPrice
 from aggregates.pricing import offer
 from aggregates.pricing.rules import BASE, MAIN_MARKET, Market, PriceList, Tiers
-from aggregates.pricing.selecting import LOOK_BACK, Point, choose, prior_price, reaches
+from aggregates.pricing.selecting import LOOK_BACK, Point, choose, first_step, prior_price, reaches
 from aggregates.pricing.selecting import unit_price as price_of
 from projections.documents import shapes
 from projections.views.amounts import unit_price
@@ -78,10 +78,14 @@ def _note(document: shapes.ProductDocument, at: datetime) -> None:
     if points and points[-1].amount == amount:
         return
     append_point(points, amount, at)
-    prior = prior_price([Point(point.since, point.amount) for point in points])
+    changes = [Point(point.since, point.amount) for point in points]
     currency = "" if document.price is None else document.price.currency
+    prior, progressive = prior_price(changes), prior_price(changes, progressive=True)
     document.prior_price = None if prior is None else shapes.Money(prior, currency)
-    start = points[-1].since - LOOK_BACK
+    document.progressive_prior_price = (
+        None if progressive is None or progressive == prior else shapes.Money(progressive, currency)
+    )
+    start = points[first_step(changes)].since - LOOK_BACK
     while len(points) > 1 and points[1].since <= start:
         del points[0]
 

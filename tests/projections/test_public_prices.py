@@ -114,6 +114,20 @@ def test_the_prior_price_is_the_lowest_of_the_30_days_before_the_fall(
     assert folded(catalog.VIEW, *before, falls, rises)["prior_price"] is None
 
 
+def test_in_a_series_that_only_falls_the_first_step_counts_where_the_market_says_so() -> None:
+    day = timedelta(days=1)
+    rises = (MARCH + 5 * day, changed(OWN, (1, "110.00")))
+    falls = [(MAY_10 + n * 20 * day, changed(OWN, (1, f"{90 - n}.00"))) for n in range(6)]
+    page = folded(catalog.VIEW, (MARCH, POUNDS_100), rises, *falls)
+    assert (page["prior_price"], page["progressive_prior_price"]) == (pounds(8_600), pounds(11_000))
+    assert page["price_points"][0]["amount"] == 11_000, "what the first step looks back to is remembered"
+    page = folded(catalog.VIEW, (MARCH, POUNDS_100), rises, falls[0])
+    assert (page["prior_price"], page["progressive_prior_price"]) == (pounds(11_000), None)
+    later = falls[-1][0] + day, changed(OWN, (1, "95.00"))
+    page = folded(catalog.VIEW, (MARCH, POUNDS_100), rises, *falls, later)
+    assert (page["prior_price"], page["progressive_prior_price"]) == (None, None)
+
+
 def test_a_sale_that_starts_is_a_fall_and_its_end_is_none() -> None:
     day = timedelta(days=1)
     sale = ((MARCH, POUNDS_100), (MAY_10, changed(SPRING, (1, "80.00"))))

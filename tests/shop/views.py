@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from event_store.memory.log import MemoryLog
+from event_store.records import EventReader
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.build import Build
@@ -17,6 +18,7 @@ from projections.redis.build import RedisBuild
 from projections.tantivy.build import TantivyBuild
 from projections.views.registry import VIEWS
 from tests.shop.facts import listed, received, recorded, stream_of
+from tests.shop.log import decoded
 
 
 class ViewShop:
@@ -42,6 +44,12 @@ class ViewShop:
             if name not in but_not_in:
                 self._catch_up(build, settled=settled)
         return self.position
+
+    def follows(self, log: EventReader) -> int:
+        """What happened in that log, from its start, reaches every view. Gives the position."""
+        self._log = decoded(log)
+        self.position = len(self._log)
+        return self.happens()
 
     def begins_anew(self) -> None:
         """What happens from now on happens in an empty log."""
