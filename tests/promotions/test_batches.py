@@ -18,7 +18,7 @@ from aggregates.promotions.events import (
     BatchRequested,
     CouponIssued,
 )
-from commands.handlers.cart import DeclineGift, OpenCart
+from commands.handlers.cart import OpenCart, RemoveItem
 from commands.handlers.promotions import IssueCodes, IssueCoupon, RequestBatch
 from commands.handlers.registry import HANDLERS
 from commands.handlers.terms import DefinePromotion
@@ -194,7 +194,7 @@ def test_codes_that_are_issued_do_not_push_carts_in_use_out_of_memory() -> None:
             for _ in range(3):
                 await do(IssueCodes(batch_id=BATCH, suffixes=new_suffixes(30)))
             log.read_streams = noting  # type: ignore[method-assign]
-            await do(DeclineGift(cart_id="c", promotion_id="welcome", at=NOON, locked_until=NOON))
+            await do(RemoveItem(cart_id="c", sku="MUG", at=NOON, locked_until=NOON))
 
     asyncio.run(run())
     assert read == []
