@@ -55,11 +55,11 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("cart.cart_checked_out", 1, cart.CartCheckedOut),
     EventType(
         "orders.order_placed",
-        4,
+        5,
         orders.OrderPlaced,
         personal=("email", "shipping_address", "billing_address", "vat_number"),
         subject=orders.order_subject,
-        upcasters=(orders.order_placed_from_1, orders.order_placed_from_2, unchanged),
+        upcasters=(orders.order_placed_from_1, orders.order_placed_from_2, unchanged, unchanged),
         bound_from=2,
     ),
     EventType("orders.order_confirmed", 1, orders.OrderConfirmed),

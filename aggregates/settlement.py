@@ -23,8 +23,8 @@ def due(sold: Order, paid: Payment, process: Process) -> int:
     if sold.placed is None or not sold.confirmed or sold.canceled:
         return 0
     if in_parts(sold, paid):
-        return _earned(sold, process) + paid.returned + _amount(process.refunds_under_way)
-    return sold.placed.total.amount if paid.capture == "checkout" or sold.units_fulfilled else 0
+        return _from_card(sold, process) + paid.returned + _amount(process.refunds_under_way)
+    return sold.placed.card.amount if paid.capture == "checkout" or sold.units_fulfilled else 0
 
 
 def paid_back(sold: Order, paid: Payment, process: Process, planned: Refund) -> int:
@@ -41,7 +41,7 @@ def paid_back(sold: Order, paid: Payment, process: Process, planned: Refund) -> 
     unsent = sum(amount_of_withdrawn(part, part.withdrawn or 0) for part in planned.lines)
     sent = planned.amount.amount - unsent
     released = min(max(0, sent - (taken - paid.disputed)), held)
-    return sent - released + min(unsent, max(0, taken - _earned(sold, process)))
+    return sent - released + min(unsent, max(0, taken - _from_card(sold, process)))
 
 
 def refunds_under_way(process: Process) -> list[Refund]:
@@ -71,12 +71,12 @@ def owe(sold: Order, paid: Payment, process: Process, *, order_id: OrderId) -> t
     """What a person must settle, where it is another than before; nothing while a call is under way."""
     if sold.placed is None or process.open_steps or paid.amount is None:
         return ()
-    total, credited = sold.placed.total, sold.refunded_amount
+    total, credited = sold.placed.card, sold.refunded_amount
     if sold.canceled:
         to_customer = paid.left
         to_shop = 0
     elif in_parts(sold, paid):
-        to_customer = paid.left - _earned(sold, process)
+        to_customer = paid.left - _from_card(sold, process)
         to_shop = due(sold, paid, process) - paid.captured
     else:
         to_customer = credited + max(0, paid.captured - total.amount) - paid.returned - paid.disputed
@@ -93,6 +93,12 @@ def owe(sold: Order, paid: Payment, process: Process, *, order_id: OrderId) -> t
     if process.owed is None and not owed.is_owed:
         return ()
     return () if owed == process.owed else (owed,)
+
+
+def _from_card(sold: Order, process: Process) -> int:
+    """What is the shop's by now and the card's to pay: credit pays first."""
+    assert sold.placed is not None
+    return max(0, _earned(sold, process) - sold.placed.credit.amount)
 
 
 def _earned(sold: Order, process: Process) -> int:
@@ -114,7 +120,7 @@ def _earned(sold: Order, process: Process) -> int:
 
 
 def _all_taken(sold: Order, paid: Payment) -> bool:
-    return sold.placed is not None and paid.captured >= sold.placed.total.amount
+    return sold.placed is not None and paid.captured >= sold.placed.card.amount
 
 
 def _amount(steps: Iterable[StepBegun]) -> int:

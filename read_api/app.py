@@ -38,6 +38,7 @@ from read_api import (
     cart,
     catalog,
     coupons,
+    credit,
     dashboards,
     health,
     inventory,
@@ -108,6 +109,7 @@ def build_query_app(
         orders,
         inventory,
         coupons,
+        credit,
         dashboards,
         health,
     ):

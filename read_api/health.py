@@ -22,7 +22,7 @@ ReadyPosition = Callable[[], int | None]
 
 VIEWS = (
     *("product", "inventory", "cart", "order", "explanation", "customer_orders", "sales", "bestsellers"),
-    *("coupon", "batch_coupons", "coupon_batches", "terms"),
+    *("coupon", "batch_coupons", "coupon_batches", "terms", "credit"),
 )
 """The views in Redis that this API answers from."""
 

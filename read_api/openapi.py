@@ -94,6 +94,12 @@ class AddressForm(msgspec.Struct):
     regions: list[AddressFormRegion]
 
 
+class CreditPage(shapes.CreditDocument, kw_only=True):
+    """An account with some of its movements; `next`: the cursor of those before them."""
+
+    next: str | None = None
+
+
 _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     shapes.ProductDocument,
     shapes.PriceHistoryDocument,
@@ -109,6 +115,7 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     shapes.AnnouncedPromotion,
     AddressForm,
     Bestseller,
+    CreditPage,
     DashboardDay,
     FacetValue,
 )

@@ -14,6 +14,7 @@ UNKNOWN_SKU = ProblemType("unknown-sku", 404, "There is no stock under this SKU.
 UNKNOWN_CART = ProblemType("unknown-cart", 404, "There is no such cart.")
 UNKNOWN_ORDER = ProblemType("unknown-order", 404, "There is no such order.")
 UNKNOWN_COUPON = ProblemType("unknown-coupon", 404, "There is no such coupon.")
+UNKNOWN_ACCOUNT = ProblemType("unknown-account", 404, "There is no such gift card or store credit.")
 UNKNOWN_BATCH = ProblemType("unknown-batch", 404, "There is no such batch of coupons.")
 UNKNOWN_MARKET = ProblemType("unknown-market", 404, "There is no such market.")
 UNKNOWN_COUNTRY = ProblemType("unknown-country", 404, "No country has this ISO 3166-1 alpha-2 code.")

@@ -42,7 +42,7 @@ from aggregates.kernel import (
 from aggregates.pricing.context import PricedLine, Traits
 from aggregates.pricing.matching import tokens
 from aggregates.pricing.offer import Offer
-from aggregates.pricing.rules import MAIN_MARKET
+from aggregates.pricing.rules import GIFT_CARD, MAIN_MARKET
 from aggregates.pricing.selecting import unit_price
 
 CartStatus = Literal["unknown", "open", "checked_out"]
@@ -72,6 +72,11 @@ class CartLine:
     def line_total(self) -> Money:
         """Rounded half-even to the minor unit, as the order will round it."""
         return self.unit_price.times(self.quantity)
+
+    @property
+    def is_gift_card(self) -> bool:
+        """Whether what is bought is credit of its price."""
+        return self.traits is not None and self.traits.tax_category == GIFT_CARD
 
     @cached_property
     def priced(self) -> PricedLine:

@@ -26,7 +26,7 @@ from aggregates.kernel import (
 )
 from aggregates.pricing.context import Traits
 from aggregates.pricing.offer import ListPrice, Offer
-from aggregates.pricing.rules import BASE, PriceList, Tiers
+from aggregates.pricing.rules import BASE, GIFT_CARD, PriceList, Tiers
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Product:
                 category=facts.category,
                 attributes=facts.attributes,
                 seller=facts.seller,
-                tax_category=facts.tax_category,
+                tax_category=GIFT_CARD if facts.gift_card else facts.tax_category,
                 weight_grams=facts.weight_grams or 0,
                 ships=facts.ships,
                 # Credit is a means of payment: it is sold for what it is worth.

@@ -24,7 +24,7 @@ class OrderLine:
 
     `list_id`: the price list that the price is of; `was`: the exact unit price that a sale beat. `tax` is
     in `paid`, of the group `tax_group` of the order's taxes. `gift_of`: the promotion that the line is a
-    gift of.
+    gift of. `gift_card`: each unit is a gift card of its share of `paid`.
     """
 
     line_id: LineId
@@ -41,6 +41,7 @@ class OrderLine:
     was: Decimal | None = None
     tax_group: str | None = None
     gift_of: str | None = None
+    gift_card: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,16 @@ class OrderPlaced:
     shopper: str | None = None
     context: Context | None = None
     explanation: Explanation | None = None
+
+    @property
+    def credit(self) -> Money:
+        """What gift cards and store credit pay of the total."""
+        return Money.sum((one.amount for one in self.tenders if one.kind != "card"), self.currency)
+
+    @property
+    def card(self) -> Money:
+        """The card's part of the total: what the gateway is asked for."""
+        return self.total - self.credit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

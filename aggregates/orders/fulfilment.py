@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aggregates.kernel import LineId, OrderId, Reason, Rejected
+from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected
 from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderEvent
 from aggregates.orders.order import Line, Order, Refund, placed_order, with_refunds
+from aggregates.pricing.shares import half_even
 
 Asked = Mapping[LineId, int] | None
 """Units by line; None: all that remain."""
@@ -73,6 +74,21 @@ def fulfil(
             customer_id=placed.customer_id,
         ),
     )
+
+
+def gift_cards_sent(order: Order, sent: LinesFulfilled) -> tuple[tuple[LineId, int, Money], ...]:
+    """The units of gift cards that go out with it: their line, which unit it is (from 1), and its worth: the
+    unit's price, by its share of the line's total. `order` is as before it."""
+    cards: list[tuple[LineId, int, Money]] = []
+    for part in sent.lines:
+        line = order.lines[part.line_id]
+        total, units = line.ordered.line_total, line.ordered.quantity
+        if not line.ordered.gift_card:
+            continue
+        for unit in range(line.fulfilled + 1, line.fulfilled + part.quantity + 1):
+            worth = half_even(total.amount * unit, units) - half_even(total.amount * (unit - 1), units)
+            cards.append((part.line_id, unit, Money(worth, total.currency)))
+    return tuple(cards)
 
 
 def return_lines(

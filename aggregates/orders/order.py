@@ -68,6 +68,7 @@ class Purchase:
     unit_price: UnitPrice
     list_id: str = BASE
     was: Decimal | None = None
+    gift_card: bool = False
 
 
 @dataclass(slots=True)
@@ -341,6 +342,7 @@ def _plain(line: Purchase) -> OrderLine:
         paid=total,
         list_id=line.list_id,
         was=line.was,
+        gift_card=line.gift_card,
     )
 
 
@@ -364,6 +366,7 @@ def _priced(lines: Sequence[Purchase], priced: Priced) -> tuple[OrderLine, ...]:
             was=bought[one.line_id].was,
             tax_group=one.tax_group,
             gift_of=one.gift_of,
+            gift_card=bought[one.line_id].gift_card,
         )
         for one in priced.lines
     )

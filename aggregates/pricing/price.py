@@ -37,7 +37,7 @@ from aggregates.pricing.explanation import (
     decimal_text,
 )
 from aggregates.pricing.matching import Basis, Cart
-from aggregates.pricing.rules import BASE, SHIPPING, STANDARD, Terms, Tiers
+from aggregates.pricing.rules import BASE, GIFT_CARD, SHIPPING, STANDARD, Terms, Tiers
 from aggregates.pricing.shipping import Parcel, ShippingQuote, quote
 from aggregates.pricing.shipping_methods import CompiledMethods, compile_methods
 from aggregates.pricing.taxes import CompiledTaxes, TaxOutcome, TaxTarget, compile_taxes, tax
@@ -348,14 +348,21 @@ class _Outcome:
     def _tax(self) -> TaxOutcome:
         lines, left = self._cart.lines, self._discounts.left
         targets = []
+        untaxed: dict[str, int] = {}
         for place in self._places:
             line = lines[place]
             category = STANDARD if line.traits is None else line.traits.tax_category
-            targets.append(_tax_target(line.line_id, category, left[place]))
+            if category == GIFT_CARD:
+                untaxed[line.line_id] = left[place]
+            else:
+                targets.append(_tax_target(line.line_id, category, left[place]))
         shipping = None
         if self._quote is not None and self._quote.method_id is not None:
             shipping = _tax_target(SHIPPING, self._quote.tax_category, self._discounts.shipping_left)
-        return tax(targets, shipping, self._terms.taxes, self._context)
+        outcome = tax(targets, shipping, self._terms.taxes, self._context)
+        outcome.tax.update(dict.fromkeys(untaxed, 0))
+        outcome.paid.update(untaxed)
+        return outcome
 
     def _lines(self, taxed: TaxOutcome) -> tuple[LinePrice, ...]:
         lines, left = self._cart.lines, self._discounts.left

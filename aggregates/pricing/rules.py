@@ -28,6 +28,9 @@ MAIN_MARKET = "main"
 """The market of a cart that names none."""
 STANDARD = "standard"
 """The tax category of what names none."""
+GIFT_CARD = "(gift card)"
+"""The tax category of credit that is sold, which no product can name: outside of tax, wherever it goes. What
+it buys is taxed."""
 SHIPPING = "shipping"
 """What names the shipping charge among targets, and its tax category where it has one of its own."""
 

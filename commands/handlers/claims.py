@@ -9,6 +9,7 @@ from aggregates.customers import shopper
 from aggregates.kernel import Money, OrderId
 from aggregates.orders.events import OrderClaim, OrderPlaced
 from aggregates.promotions import coupon, uses
+from commands.handlers import credit
 from commands.loop.decision import Decision
 from commands.loop.state_cache import StateCache
 from commands.quoting import Quote, rules_of
@@ -80,7 +81,8 @@ def claim(
 
 
 def release(cache: StateCache, decision: Decision, placed: OrderPlaced) -> None:
-    """Gives every claim of the order back, and counts it no more."""
+    """Gives back every claim of the order and the credit that it still bears, and counts it no more."""
+    credit.release(cache, decision, placed)
     names = [_stream(one) for one in placed.claims if one.limit != "shopper"]
     shopper_stream = None if placed.shopper is None else shopper.stream(placed.shopper)
     states = cache.states([*names, *([] if shopper_stream is None else [shopper_stream])])

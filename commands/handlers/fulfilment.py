@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aggregates.inventory import stock
 from aggregates.kernel import LineId, OrderId, Reason, Rejected, Sku
@@ -16,7 +16,9 @@ from aggregates.orders.order import Order
 from aggregates.payments import payment, process
 from aggregates.payments.payment import Payment, PaymentNotPossible
 from aggregates.settlement import refunds_under_way
+from commands.gift_codes import GiftCodes
 from commands.handlers.cancellation import release_unsendable
+from commands.handlers.credit import open_sold
 from commands.handlers.settlement import Account
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
@@ -28,13 +30,18 @@ LAPSE_MARGIN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FulfilOrder:
-    """Send units of an order; `lines` None: all that remain."""
+    """Send units of an order; `lines` None: all that remain. `codes`: of the gift cards among them."""
 
     name: ClassVar = "fulfil_order"
     order_id: OrderId
     fulfilment_id: str
     sent_at: datetime  # UTC
     lines: Mapping[LineId, int] | None = None
+    codes: GiftCodes | None = None
+
+    def journal_arguments(self) -> dict[str, Any]:
+        """All but what codes are made with."""
+        return {name: getattr(self, name) for name in ("order_id", "fulfilment_id", "sent_at", "lines")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,14 @@ def handle_fulfil_order(cache: StateCache, command: FulfilOrder) -> Decision:
         under_way=refunds_under_way(states[process_stream]),
     )
     decision.add(order_stream, sent)
+    cards = [
+        card
+        for event in sent
+        if isinstance(event, LinesFulfilled)
+        for card in fulfilment.gift_cards_sent(sold, event)
+    ]
+    if opened := open_sold(cache, decision, order_id, cards, command.codes):
+        decision.facts = {**decision.facts, "gift_cards": opened}
     release_unsendable(cache, decision, order_id, sold.lines.values())
     units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)
     stocks = cache.states(stock.stream(sku) for sku in units)

@@ -13,6 +13,7 @@ from aggregates.cart import cart, items
 from aggregates.cart.cart import Cart, CartLine
 from aggregates.cart.events import DeliveryChosen
 from aggregates.catalog import product
+from aggregates.credit import account
 from aggregates.customers import shopper
 from aggregates.inventory import stock
 from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
@@ -34,6 +35,7 @@ from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.cart import UnknownMarket
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
 from commands.handlers.claims import claim, coupons_that_count
+from commands.handlers.credit import NamedCredit, choose_credit, redeem
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
 from commands.handlers.settlement import settle
 from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
@@ -69,6 +71,7 @@ class PlaceOrder:
     billing_address: Address | None = None  # None: as the shipping address
     vat_number: str | None = None  # of right form
     vat_check: VatCheck | None = None  # what is known of that; None without one
+    credits: tuple[NamedCredit, ...] = ()  # pay in this order; the card pays the rest
     total: Money | None = None  # the most that its shopper agreed to; None: what the cart showed last
 
 
@@ -162,6 +165,7 @@ def handle_place_order(
             *(product.stream(sku) for sku in skus),
             *(stock.stream(sku) for sku in skus),
             *(coupon.stream(code) for code in held.coupons),
+            *(account.stream(one.account_id) for one in command.credits),
         )
     )
     decision = Decision(id=command.order_id, stream=order_stream, created=True)
@@ -208,6 +212,9 @@ def handle_place_order(
         shopper=shopper_key,
         priced=None if found is None else found.priced,
         context=None if found is None else found.context,
+        credit=choose_credit(
+            cache, command.credits, sold, payable=_payable(sold, found), on=command.placed_on
+        ),
         claims=claim(
             cache,
             decision,
@@ -220,22 +227,22 @@ def handle_place_order(
     decision.add(order_stream, placed)
     (event,) = placed
     assert isinstance(event, OrderPlaced)
-    total = event.total
+    redeem(cache, decision, event)
     _require_quoted(held, command, event, found)
-    free = total.amount == 0
-    require_chargeable(total, chargeable)
-    _reserve(decision, event, stocks, command, confirmed=free)
+    asks_nobody = event.card.amount == 0
+    require_chargeable(event.card, chargeable)
+    _reserve(decision, event, stocks, command, confirmed=asks_nobody)
     decision.add(
         payment_stream,
         payment.request(
             states[payment_stream],
             order_id=command.order_id,
             method=command.payment_method,
-            amount=total,
+            amount=event.card,
             capture=command.capture,
         ),
     )
-    if free:
+    if asks_nobody:
         ordered = decision.after(order_stream, states[order_stream])
         decision.add(order_stream, order.confirm(ordered, order_id=command.order_id))
         return decision
@@ -246,7 +253,7 @@ def handle_place_order(
             states[process_stream],
             order_id=command.order_id,
             method=command.payment_method,
-            amount=total,
+            amount=event.card,
             in_parts=command.capture == "each",
         ),
     )
@@ -264,7 +271,17 @@ def _purchase(line: CartLine, offer: Offer) -> Purchase:
         unit_price=line.unit_price,
         list_id=line.price.list_id,
         was=line.price.was,
+        gift_card=line.is_gift_card,
     )
+
+
+def _payable(sold: Cart, found: Quote | None) -> int:
+    """What credit may pay of the total, in minor units: not what is paid for gift cards."""
+    cards = {line.line_id: line.line_total.amount for line in sold.all_lines if line.is_gift_card}
+    if found is None:
+        return sold.sum_of_lines - sum(cards.values())
+    priced = found.priced
+    return priced.total - sum(line.paid for line in priced.lines if line.line_id in cards)
 
 
 def _gifts_there(

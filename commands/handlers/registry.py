@@ -5,6 +5,7 @@ from __future__ import annotations
 from commands.handlers import (
     cart,
     catalog,
+    credit,
     customers,
     fulfilment,
     inventory,
@@ -27,6 +28,7 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
         **terms.HANDLERS,
         **promotions.HANDLERS,
         **customers.HANDLERS,
+        **credit.HANDLERS,
         **schedules.HANDLERS,
         **inventory.HANDLERS,
         **cart.HANDLERS,

@@ -114,7 +114,7 @@ class Account:
         if placed is None or self.payment.amount is None:
             return
         if not self.order.confirmed and not self.order.canceled:
-            self._decide_placed(placed.total, time_over=time_over)
+            self._decide_placed(placed.card, time_over=time_over)
         if self.order.canceled:
             self.stepped(undo(self.steps, self.payment, order_id=self.order_id))
         elif self.order.confirmed:

@@ -19,11 +19,13 @@ from starlette.responses import Response
 
 from aggregates.kernel import Rejected
 from commands.gateways.gateway import Gateway
+from commands.gift_codes import GiftCodes
 from commands.handlers.orders import OrderSecretRequired
 from commands.http import (
     cart,
     catalog,
     coupons,
+    credit,
     customers,
     health,
     inventory,
@@ -111,8 +113,10 @@ def build_command_app(
     app.state.gateway = gateway
     app.state.providers = providers or Providers()
     app.state.secret = log.installation_secret()
+    app.state.gift_codes = GiftCodes(app.state.secret)
     app.state.guesses = Guesses(settings.wrong_codes_per_minute)
-    for context in (catalog, inventory, cart, orders, payments, owed, terms, coupons, customers, health):
+    sold = (catalog, inventory, cart, orders, payments, owed)
+    for context in (*sold, terms, coupons, credit, customers, health):
         app.include_router(context.router)
     app.include_router(health_router)
     for error, answer in _ANSWERS.items():

@@ -111,7 +111,8 @@ async def delist_product(request: Request, sku: SkuPath, body: DelistBody | None
 
 def _facts(body: FactsBody, sku: str) -> dict[str, Any]:
     facts = {name: getattr(body, name) for name in FactsBody.model_fields}
-    return {"sku": sku, **facts}
+    ships = not body.gift_card if body.ships is None else body.ships
+    return {"sku": sku, **facts, "ships": ships}
 
 
 def _new_price(request: Request, sku: str, tiers: list[TierBody], field: str) -> NewPrice:

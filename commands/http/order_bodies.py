@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from commands.http.addresses import AddressBody, Email, VatNumberText
-from commands.http.schemas import AMOUNT_MAX, INTEGRAL, Body, LineQuantityBody, MoneyBody, Reason
+from commands.http.credit_bodies import CreditBody
+from commands.http.schemas import AmountBody, Body, LineQuantityBody, MoneyBody, Reason
 
 Lines = Annotated[list[LineQuantityBody] | None, Field(min_length=1, max_length=1_000)]
 ChargeName = Annotated[str, Field(pattern=r"^shipping$", examples=["shipping"])]
@@ -51,6 +52,7 @@ class CheckoutBody(Body):
     `total`: the most that the shopper agreed to; by default what the cart showed last. `billing_address`:
     where the invoice goes, if not where the goods go. `vat_number`: a buyer's who has one, and then owes the
     tax of a sale to another country of the EU.
+    `credits` pay first, in their order, and the card the rest.
     """
 
     email: Email
@@ -59,6 +61,7 @@ class CheckoutBody(Body):
     vat_number: VatNumberText | None = None
     payment: PaymentBody | None = None
     total: MoneyBody | None = None
+    credits: Annotated[list[CreditBody], Field(max_length=10)] = Field(default=[])
 
 
 class CancelBody(Body):
@@ -117,12 +120,6 @@ class ReturnBody(_Goods):
     restock: bool = True
 
 
-class RefundAmount(MoneyBody):
-    """An amount to be paid back."""
-
-    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX), INTEGRAL]
-
-
 class RefundBody(_Parts):
     """What is paid back: the worth of lines and of shipping (`charges`), an amount (shared among these, if
     there are any), or all."""
@@ -133,7 +130,7 @@ class RefundBody(_Parts):
             **_either(_LINES, _AMOUNT, _CHARGES),
         }
     )
-    amount: RefundAmount | None = None
+    amount: AmountBody | None = None
     charges: Annotated[list[ChargeName] | None, Field(min_length=1, max_length=1)] = None
 
     @model_validator(mode="after")

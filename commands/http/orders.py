@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
+from pydantic import BaseModel
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
+from aggregates.credit.account import CreditUnknown
 from aggregates.customers.shopper import guest_key
 from aggregates.orders.events import VatCheck
 from aggregates.pricing.context import VatStatus
+from commands.gift_codes import GiftCodes
+from commands.handlers.credit import NamedCredit
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
 from commands.handlers.orders import CancelOrder, PlaceOrder
 from commands.handlers.refunds import RefundOrder
 from commands.http import order_secrets
 from commands.http.addresses import check_address
+from commands.http.guesses import Guesses
 from commands.http.json_bodies import JsonRoute
 from commands.http.order_bodies import (
     CancelBody,
@@ -57,8 +63,24 @@ class CheckoutAnswer(AnswerBody):
     vat_status: VatStatus | None = None
 
 
+class SoldGiftCard(BaseModel):
+    """A unit of a gift card that was sent: its line, its account, its code."""
+
+    line_id: str
+    account_id: str
+    code: str
+
+
+class FulfilmentAnswer(OrderPartAnswer):
+    """The fulfilment, and the gift cards in it; null where it has none."""
+
+    gift_cards: list[SoldGiftCard] | None = None
+
+
 @router.post(
-    "/carts/{cart_id}/checkout", summary="Check a cart out", **documented(CheckoutAnswer, key="required")
+    "/carts/{cart_id}/checkout",
+    summary="Check a cart out",
+    **documented(CheckoutAnswer, key="required", statuses=(429,)),
 )
 async def check_out(
     request: Request,
@@ -70,7 +92,9 @@ async def check_out(
 ) -> Response:
     """Cart, order and stock are committed together; the payment follows, and is read from the order.
 
-    An order that costs nothing needs no `payment`, and is confirmed at once.
+    `credits` pay first: gift cards by their codes, and the store credit of the cart's customer; lines that
+    are gift cards they do not pay. An order that costs nothing, or that they pay, needs no `payment`, and is
+    confirmed at once.
     `Prefer: wait=SECONDS` waits for the payment's outcome. The answer's `id` is the order's; `order_secret`
     shows the order as the asker's later on, where that is asked for. A retry gets the same one.
     """
@@ -81,6 +105,7 @@ async def check_out(
         check_address(settings.address_check, body.billing_address, "billing_address")
     order_id = new_id()
     now = datetime.now(UTC)
+    codes: GiftCodes = request.app.state.gift_codes
     command = PlaceOrder(
         cart_id=cart_id,
         order_id=order_id,
@@ -97,9 +122,20 @@ async def check_out(
         locked_until=now + timedelta(seconds=settings.price_lock_seconds),
         shopper=guest_key(order_secrets.address_hash(installation_secret, body.email)),
         total=body.total.money() if body.total else None,
+        credits=tuple(
+            NamedCredit(
+                account_id=codes.account_id(one.code) if one.code else one.account_id,
+                by_code=bool(one.code),
+                amount=one.amount.money() if one.amount else None,
+            )
+            for one in body.credits
+        ),
         expires_at=now + timedelta(seconds=settings.reservation_seconds),
     )
-    answer = await outcome(request, command, keyed=True, step_seconds=wait_seconds(prefer))
+    guesses: Guesses = request.app.state.guesses
+    client = request.client.host if request.client else ""
+    async with guesses.guess(client, CreditUnknown) if body.credits else nullcontext():
+        answer = await outcome(request, command, keyed=True, step_seconds=wait_seconds(prefer))
     return response_of(answer, order_secret=order_secrets.order_secret(installation_secret, answer.id))
 
 
@@ -126,17 +162,31 @@ async def cancel_order(request: Request, order_id: IdPath, body: CancelBody | No
     "/orders/{order_id}/fulfilments",
     summary="Send lines of an order",
     dependencies=[Depends(operator_only)],
-    **documented(OrderPartAnswer, key="taken"),
+    **documented(FulfilmentAnswer, key="taken"),
 )
 async def fulfil_order(request: Request, order_id: IdPath, body: FulfilmentBody | None = None) -> Response:
-    """The first fulfilment takes the money, in full. The answer's `id` is the fulfilment's."""
+    """The first fulfilment takes the money, in full. The answer's `id` is the fulfilment's. Each unit of a
+    gift card is opened with its price; `gift_cards` has the codes, which are stored nowhere: only this
+    request, repeated with its key, gets them again.
+    """
+    codes: GiftCodes = request.app.state.gift_codes
     command = FulfilOrder(
         order_id=order_id,
         fulfilment_id=new_id(),
         sent_at=datetime.now(UTC),
         lines=(body or FulfilmentBody()).units(),
+        codes=codes,
     )
-    return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX)
+    answer = await outcome(request, command, step_seconds=STEP_SECONDS_MAX)
+    cards: list[dict[str, Any]] = [
+        {
+            "line_id": card["line_id"],
+            "account_id": card["account_id"],
+            "code": codes.sold(order_id, card["line_id"], card["unit"]),
+        }
+        for card in answer.facts.get("gift_cards", ())
+    ]
+    return response_of(answer, gift_cards=cards) if cards else response_of(answer)
 
 
 @router.post(

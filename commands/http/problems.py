@@ -56,7 +56,8 @@ def type_of_reason(reason: type[Reason]) -> ProblemType:
     slug = re.sub(r"(?<!^)(?=[A-Z])", "-", reason.__name__).lower()
     if slug == ORDER_SECRET_REQUIRED.slug:
         return ORDER_SECRET_REQUIRED
-    status = 422 if reason.about else 404 if slug.startswith("unknown-") else 409
+    is_unknown = "unknown" in (slug.partition("-")[0], slug.rpartition("-")[2])
+    status = 422 if reason.about else 404 if is_unknown else 409
     title = (getdoc(reason) or reason.__name__).partition("\n")[0]
     return ProblemType(slug, status, title)
 

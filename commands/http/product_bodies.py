@@ -61,7 +61,10 @@ class FactsBody(Body):
         Annotated[int, Field(ge=0, le=WEIGHT_MAX), INTEGRAL] | None,
         Field(description="Of one unit; for shipping by weight"),
     ] = None
-    ships: Annotated[bool, Field(description="Whether it is sent: its order needs a shipping method")] = True
+    ships: Annotated[
+        bool | None,
+        Field(description="Whether it is sent: its order needs a shipping method; gift cards by default not"),
+    ] = None
     discountable: Annotated[bool, Field(description="Whether promotions may concern it")] = True
     gift_card: Annotated[bool, Field(description="What is sold is credit of its price")] = False
 

@@ -85,7 +85,7 @@ async def outcome(
     return answer
 
 
-def response_of(answer: Answer, **secrets: str) -> Response:
+def response_of(answer: Answer, **secrets: Any) -> Response:
     """201 where something was made, 200 else; the body with `id`, `version`, `position`, and `secrets`, which
     are stored nowhere."""
     answered = {"id": answer.id, "version": answer.version, "position": answer.position}

@@ -81,6 +81,12 @@ class MoneyBody(Body):
         return Money(self.amount, self.currency)
 
 
+class AmountBody(MoneyBody):
+    """An amount above nothing."""
+
+    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX), INTEGRAL]
+
+
 class PriceBody(MoneyBody):
     """A unit price; `exact`, a decimal in major units, where it is finer than the minor unit."""
 

@@ -79,7 +79,7 @@ class Decision:
     stream: str
     events: list[tuple[str, Any]] = field(default_factory=list)
     created: bool = False
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     awaited: AwaitedStep | None = None
     forget: tuple[str, ...] = ()
     _states: dict[str, Any] = field(default_factory=dict)  # of `after`
@@ -117,7 +117,7 @@ class Answer:
     version: int
     position: int
     created: bool = False
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     awaited: AwaitedStep | None = None
     replayed: bool = False
 

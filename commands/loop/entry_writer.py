@@ -28,7 +28,7 @@ class StoredAnswer(msgspec.Struct, omit_defaults=True):
     stream: str
     version: int
     created: bool = False
-    facts: dict[str, str] = {}
+    facts: dict[str, Any] = {}
     awaited: tuple[str, int] | None = None
 
 

@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from commands.processes.coupon_batches import CouponBatches
+from commands.processes.credit_expiry import CreditExpiry
 from commands.processes.following import checkpoint_named
 from commands.processes.gateway_news import NewsFetching
 from commands.processes.gateway_payments import ParkedPayments
@@ -42,6 +43,7 @@ KINDS = tuple(
         ReconcileAfterPayout,
         Owed,
         CouponBatches,
+        CreditExpiry,
         Schedules,
         PriceListEnds,
     )

@@ -18,6 +18,7 @@ from prometheus_client import Gauge
 from commands.critical_tasks import Ended, end_this_process, error_of, has_failed
 from commands.gateways.gateway import Gateway
 from commands.processes.coupon_batches import CouponBatches
+from commands.processes.credit_expiry import CreditExpiry
 from commands.processes.following import WAIT_SECONDS_MAX, Following, Handles
 from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
@@ -58,6 +59,7 @@ def all_kinds(
         ParkedPayments(gateway, clock=clock),
         Owed(),
         CouponBatches(),
+        CreditExpiry(),
         Schedules(),
         PriceListEnds(log),
     )

@@ -8,6 +8,7 @@ from projections.views import (
     catalog,
     coupon_batches,
     coupons,
+    credit,
     customer_orders,
     explanations,
     inventory,
@@ -32,4 +33,5 @@ VIEWS: tuple[View, ...] = (
     coupons.BATCH_VIEW,
     coupon_batches.VIEW,
     terms.VIEW,
+    credit.VIEW,
 )

@@ -17,6 +17,8 @@ from aggregates.cart import cart
 from aggregates.cart.events import CartEvent
 from aggregates.catalog import product
 from aggregates.catalog.events import CatalogEvent
+from aggregates.credit import account
+from aggregates.credit.events import CreditEvent
 from aggregates.customers import shopper
 from aggregates.customers.events import ShopperEvent
 from aggregates.event_types import EVENT_TYPES
@@ -47,6 +49,7 @@ from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
 from event_store.records import EventReader, RecordedEvent
 from replays.verification.checks.claims import ClaimsCheck
 from replays.verification.checks.commands import CommandCheck
+from replays.verification.checks.credit import CreditCheck
 from replays.verification.checks.gateway import GatewayCheck
 from replays.verification.checks.inventory import InventoryCheck
 from replays.verification.checks.log import LogCheck
@@ -91,6 +94,7 @@ _STREAM_OF: dict[type, tuple[StreamKind, str]] = {
     **dict.fromkeys(get_args(CouponEvent), (coupon.stream, "code")),
     **dict.fromkeys(get_args(UseEvent), (uses.stream, "promotion_id")),
     **dict.fromkeys(get_args(ShopperEvent), (shopper.stream, "shopper")),
+    **dict.fromkeys(get_args(CreditEvent), (account.stream, "account_id")),
 }
 """The kind of an event's stream, and the field that names it there; a number's event has no such field."""
 
@@ -125,6 +129,7 @@ class _Verification:
         self._payments = PaymentsCheck(self._report, self._orders, log, codec)
         self._rules_of_sale = RulesOfSale(self._report)
         self._claims = ClaimsCheck(self._rules_of_sale, self._report)
+        self._credit = CreditCheck(self._report)
         self._prices = PricesCheck(log, codec, self._rules_of_sale, self._claims.is_limited, self._report)
         self._rules = self._rules_by_type()
 
@@ -136,6 +141,7 @@ class _Verification:
         self._reading("events", lambda: self._read(head, progress))
         self._commands.end()
         self._claims.end()
+        self._credit.end()
         if self._events == head:  # Of a log cut short, sums over its streams prove nothing.
             self._check_reserved()
             self._reading("events", partial(self._payments.check_end, head))
@@ -177,6 +183,7 @@ class _Verification:
             if self._log_check.see(recorded):
                 self._commands.begin(recorded)
                 self._claims.begin(recorded)
+                self._credit.begin(recorded)
             event = self._codec.decode(recorded)
             kind, field, checks = self._rules[type(event)]
             if kind is not None and recorded.stream != (named := kind(getattr(event, field))):
@@ -193,11 +200,18 @@ class _Verification:
         orders, payments, command, claims = self._orders, self._payments, self._commands, self._claims
         from_gateway = GatewayCheck(self._report)
         personal = self._personal.see
+        credit = self._credit
         checks: dict[type, tuple[Check, ...]] = {
             **dict.fromkeys(get_args(InventoryEvent), (self._stock.see, command.see_stock)),
             **dict.fromkeys(get_args(OrderEvent), (orders.see, command.see_order)),
-            OrderPlaced: (orders.see, command.see_order, self._prices.see, claims.see_placed),
-            OrderCanceled: (orders.see, command.see_order, claims.see_canceled),
+            OrderPlaced: (
+                orders.see,
+                command.see_order,
+                self._prices.see,
+                claims.see_placed,
+                self._credit.see_placed,
+            ),
+            OrderCanceled: (orders.see, command.see_order, claims.see_canceled, credit.see_canceled),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
             **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
             **dict.fromkeys(get_args(PaymentEvent), (payments.see, from_gateway.see_payment)),
@@ -209,6 +223,7 @@ class _Verification:
             **dict.fromkeys(get_args(CouponEvent), (claims.see_coupon,)),
             **dict.fromkeys(get_args(UseEvent), (claims.see_use,)),
             **dict.fromkeys(get_args(ShopperEvent), (claims.see_shopper,)),
+            **dict.fromkeys(get_args(CreditEvent), (credit.see,)),
         }
         checks |= {cls: (*checks.get(cls, ()), personal) for cls in PERSONAL_TYPES}
         classes = [event_type.cls for event_type in EVENT_TYPES]

@@ -43,6 +43,7 @@ UNFIT = {
     "/problems/rule-unfit",
     "/problems/price-unfit",
     "/problems/vat-number-unfit",
+    "/problems/last-day-over",
 }
 """A rule of sale, or a price, may fit the document and yet contradict itself, or another."""
 PRICES = {"POST /api/v1/products/{sku}/price", "POST /api/v1/price-lists/{list_id}/prices"}
@@ -199,6 +200,7 @@ RULES: dict[str, Any] = {
 CHECKED = {
     "POST /api/v1/coupons",
     "POST /api/v1/coupon-batches",
+    "POST /api/v1/gift-cards",
     "PUT /api/v1/customers/{customer_id}/tax-status",
     "POST /api/v1/carts/{cart_id}/checkout",
 }
@@ -229,6 +231,14 @@ def gift_of(client: httpx.Client, sku: str) -> str:
     gift = {"promotion_id": promotion_id, "label": "A gift", "action": {"kind": "gift", "skus": [sku]}}
     client.post("/promotions", json=gift | {"automatic": False}).raise_for_status()
     return promotion_id
+
+
+def gift_card(client: httpx.Client) -> dict[str, str]:
+    """A gift card: its id and code."""
+    body = {"amount": {"amount": 5000, "currency": "GBP"}}
+    answer = client.post("/gift-cards", json=body, headers=key()).raise_for_status()
+    card: dict[str, str] = answer.json()
+    return card
 
 
 def issued(client: httpx.Client) -> str:
@@ -330,6 +340,14 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
             code = secrets.token_hex(4)
             client.post("/coupons", json={"code": code, "promotion_id": by_coupon(client)}).raise_for_status()
             return {"code": code}, {"reason": "found out"}
+        case "/gift-cards":
+            return {}, {"amount": {"amount": 5000, "currency": "GBP"}, "expires_on": "2199-12-31"}
+        case "/gift-cards/{account_id}/block":
+            return {"account_id": gift_card(client)["id"]}, {"reason": "stolen"}
+        case "/gift-cards/balance":
+            return {}, {"code": gift_card(client)["code"]}
+        case "/customers/{customer_id}/credit":
+            return {"customer_id": "17850"}, {"amount": {"amount": 5, "currency": "GBP"}, "reason": "late"}
         case "/coupon-batches":
             return {}, {"promotion_id": by_coupon(client), "count": 3, "prefix": "SPRING-"}
         case "/customers/{customer_id}/groups":

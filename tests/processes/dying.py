@@ -25,6 +25,7 @@ from commands.loop.decision import Actor, Context
 from commands.loop.handling import Handling
 from commands.operator import cli, handling
 from commands.processes.coupon_batches import CouponBatches
+from commands.processes.credit_expiry import CreditExpiry
 from commands.processes.gateway_news import NewsFetching
 from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
@@ -39,6 +40,7 @@ from tests.shop.facts import CODEC
 CALLS = frozenset({"authorize", "capture", "void", "refund", "look", "find"})
 LATER = {
     "hold_expiry": timedelta(days=6, hours=1),
+    "credit_expiry": timedelta(days=2),
     "gateway_payments": timedelta(minutes=6),
     "schedules": timedelta(hours=3),
 }
@@ -153,6 +155,7 @@ def kind_of(name: str, gateway: Any, log: EventReader, submit: Callable[[Any], A
 
     kinds: dict[str, Callable[[], ProcessKind]] = {
         "coupon_batches": CouponBatches,
+        "credit_expiry": CreditExpiry,
         "hold_expiry": lambda: HoldExpiry(clock=clock),
         "gateway_payments": lambda: ParkedPayments(gateway, clock=clock),
         "schedules": Schedules,

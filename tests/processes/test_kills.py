@@ -18,6 +18,7 @@ import pytest
 from psycopg import sql
 
 from aggregates.catalog import product
+from aggregates.credit import account
 from aggregates.kernel import Money
 from aggregates.payments import gateway, process
 from aggregates.pricing.rules import PriceList
@@ -25,6 +26,7 @@ from aggregates.terms.terms import MAIN_TERMS
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, Books, SandboxGateway
 from commands.gateways.stripe_events import API_VERSION, news_of
 from commands.handlers.catalog import ChangeListPrices, ListProduct, NewPrice
+from commands.handlers.credit import IssueGiftCard
 from commands.handlers.fulfilment import FulfilOrder
 from commands.handlers.payments import RecordNewsFetched
 from commands.handlers.refunds import RefundOrder
@@ -144,6 +146,13 @@ async def scheduled(shop: Shop) -> None:
         )
 
 
+async def issued_until_today(shop: Shop) -> None:
+    """A gift card that pays until today."""
+    today = shop.now.date()
+    amount = Money(1_000, "GBP")
+    await shop.do(IssueGiftCard(account_id="card", amount=amount, expires_on=today, today=today))
+
+
 async def tell(shop: Shop, *, nameless: bool = False) -> None:
     """All news come; `nameless`: those that tell a part of a payment, without what names its order."""
     for event in shop.gateway.books.events(utc_now() - timedelta(hours=1)):
@@ -192,6 +201,11 @@ def is_even(shop: Shop) -> bool:
     return owed(shop) == (0, 0) and not shop.open_steps()
 
 
+def is_expired(shop: Shop) -> bool:
+    held = shop.state(account.stream("card"))
+    return bool(held.expired) and held.balance == 0
+
+
 SPRING = PriceList(list_id="spring", currency="GBP", kind="sale")
 HELD, TAKEN = [("authorized", 0, 0)], [("captured", 2900, 0)]
 PROCESSES = {
@@ -199,6 +213,7 @@ PROCESSES = {
     "gateway_payments": Case(made_and_lost, is_authorized, HELD, leaves_a_step=True),
     "gateway_payments, foreign": Case(not_ours, is_closed_as_foreign, HELD),
     "schedules": Case(scheduled, is_run, []),
+    "credit_expiry": Case(issued_until_today, is_expired, []),
     "gateway_news": Case(proved_unheard, is_fetched, HELD),
 }
 OPERATORS = {
@@ -255,7 +270,9 @@ def story(shop: Shop) -> list[str]:
     lines = [
         f"{recorded.stream} {event}"
         for recorded, event in decoded(shop.log)
-        if recorded.stream.startswith(("order-", "payment-", "checkout-", "gateway_", "product-", "terms-"))
+        if recorded.stream.startswith(
+            ("order-", "payment-", "checkout-", "gateway_", "product-", "terms-", "credit-")
+        )
     ]
     words = re.sub(r"datetime\.datetime\([^()]*\)", "then", "\n".join(lines))
     found = dict.fromkeys(re.findall(r"\b(?:pi|ch|re|req|evt|txn)_\w+", words))

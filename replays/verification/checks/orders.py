@@ -33,6 +33,7 @@ class OrderBook:
     """What must be remembered of an order; a million events have room for few words each."""
 
     total: Money
+    card: Money  # the card's part of the total
     to_send: dict[LineId, int]  # units; a line of which none is left is gone
     sent: dict[LineId, int]  # units that did not come back
     skus: dict[LineId, Sku]  # of an order by cart; no other has anything set aside
@@ -54,10 +55,10 @@ class OrdersCheck:
         self._numbers: dict[str, str] = {}  # by number, the id of the order or credit note that bears it
         self._given: dict[str, str] = {}  # by that id, the stream of the number that was given to it
 
-    def total_of(self, order_id: OrderId) -> Money | None:
-        """The order's total, once it was placed."""
+    def card_of(self, order_id: OrderId) -> Money | None:
+        """The card's part of the order's total, once it was placed."""
         order = self._orders.get(order_id)
-        return None if order is None else order.total
+        return None if order is None else order.card
 
     def books(self, order_id: OrderId) -> OrderBook | None:
         """What is known of the order, once it was placed."""
@@ -124,6 +125,7 @@ class OrdersCheck:
         self._bears(recorded, event.number, event.order_id, number.order_stream(digits))
         self._orders[event.order_id] = OrderBook(
             total=event.total,
+            card=event.card,
             discount=max(0, sum(line.paid.amount for line in event.lines) - event.total.amount),
             to_send={intern(line.line_id): line.quantity for line in event.lines},
             sent={},

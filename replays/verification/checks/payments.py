@@ -65,7 +65,7 @@ class PaymentsCheck:
     def __init__(self, report: Report, orders: OrdersCheck, log: EventReader, codec: Codec) -> None:
         self._report = report
         self._orders = orders
-        self._total_of = orders.total_of
+        self._card_of = orders.card_of
         self._log = log
         self._codec = codec
         self._payments: dict[OrderId, Payment] = {}
@@ -75,13 +75,13 @@ class PaymentsCheck:
         """Holds an event of a payment against what is known of it, and adds it."""
         paid = self._payments.setdefault(event.order_id, payment.initial())
         steps = self._steps.get(event.order_id, StepBook())
-        wrong = [*_of_order(event, self._total_of(event.order_id))]
+        wrong = [*_of_order(event, self._card_of(event.order_id))]
         if _names_nothing(paid, event):
             wrong.append("it is about a payment of the gateway's, and there is none")
         else:
             wrong += _against(paid, event)
             payment.evolve(paid, event)
-            wrong += _sums(paid, steps, event, self._total_of(event.order_id))
+            wrong += _sums(paid, steps, event, self._card_of(event.order_id))
         for words in wrong:
             self._report(at(recorded, "payment", words))
 
@@ -141,7 +141,7 @@ class PaymentsCheck:
         if sold.canceled:
             return paid.left != 0
         untouched = not (paid.captured or paid.returned or paid.disputed or sold.refunded or sold.sent_any)
-        even = paid.captured == sold.total.amount and paid.returned + paid.disputed == sold.refunded
+        even = paid.captured == sold.card.amount and paid.returned + paid.disputed == sold.refunded
         return not (untouched or even)
 
     def _check_owed(self, recorded: RecordedEvent, event: OwedChanged) -> None:

@@ -1,0 +1,272 @@
+"""Commands on accounts of credit, and what an order takes of them and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+
+from aggregates.cart.cart import Cart
+from aggregates.credit import account
+from aggregates.credit.account import Account, CreditInsufficient, CreditUnknown
+from aggregates.credit.events import AccountOpened
+from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected, WrongCurrency
+from aggregates.orders.events import OrderPlaced, Tender
+from commands.gift_codes import GiftCodes
+from commands.loop.decision import Decision
+from commands.loop.handling import Handlers
+from commands.loop.state_cache import StateCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueGiftCard:
+    """Make a gift card of this worth; its account's id follows from its code."""
+
+    name: ClassVar = "issue_gift_card"
+    account_id: str
+    amount: Money
+    expires_on: date | None
+    today: date  # UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantCredit:
+    """Give a customer store credit: on the account of theirs in the amount's currency."""
+
+    name: ClassVar = "grant_credit"
+    personal: ClassVar = ("reason",)
+    account_id: str
+    customer_id: str
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockAccount:
+    """Let an account pay for nothing any more."""
+
+    name: ClassVar = "block_account"
+    account_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireAccount:
+    """Take an account's balance off, where its last day is over."""
+
+    name: ClassVar = "expire_account"
+    account_id: str
+    today: date  # UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckBalance:
+    """Say what a gift card can still pay."""
+
+    name: ClassVar = "check_balance"
+    account_id: str
+    today: date  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCredit:
+    """An account that a shopper names to pay with: by a gift card's code, or by the id of their store credit.
+
+    `amount` None: as much as there is and is needed.
+    """
+
+    account_id: str
+    by_code: bool
+    amount: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastDayOver(Reason):
+    """The last day is over already"""
+
+    about: ClassVar = "expires_on"
+    expires_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNamedTwice(Reason):
+    """A gift card or store credit is named twice"""
+
+    about: ClassVar = "credits"
+    account_id: str
+
+
+def handle_issue_gift_card(cache: StateCache, command: IssueGiftCard) -> Decision:
+    """Opens the card's account with its worth, once."""
+    if command.expires_on is not None and command.expires_on < command.today:
+        raise Rejected(LastDayOver(command.expires_on))
+    stream = account.stream(command.account_id)
+    cache.expect_new(stream)
+    state: Account = cache.state(stream)
+    opened = AccountOpened(
+        account_id=command.account_id,
+        kind="gift_card",
+        currency=command.amount.currency,
+        expires_on=command.expires_on,
+    )
+    decision = Decision(id=command.account_id, stream=stream, created=True)
+    decision.add(stream, account.open_account(state, opened))
+    if decision.events:
+        held = decision.after(stream, state)
+        decision.add(stream, account.credit(held, amount=command.amount, cause="issued"))
+    return decision
+
+
+def handle_grant_credit(cache: StateCache, command: GrantCredit) -> Decision:
+    """Credits the customer's account, which is opened by the first credit."""
+    stream = account.stream(command.account_id)
+    state: Account = cache.state(stream)
+    opened = AccountOpened(
+        account_id=command.account_id,
+        kind="store_credit",
+        currency=command.amount.currency,
+        customer_id=command.customer_id,
+    )
+    decision = Decision(id=command.account_id, stream=stream)
+    decision.add(stream, account.open_account(state, opened))
+    decision.created = bool(decision.events)
+    held = decision.after(stream, state)
+    decision.add(stream, account.credit(held, amount=command.amount, cause="granted", reason=command.reason))
+    return decision
+
+
+def handle_block_account(cache: StateCache, command: BlockAccount) -> Decision:
+    """Blocks it, for good."""
+    stream = account.stream(command.account_id)
+    decision = Decision(id=command.account_id, stream=stream)
+    decision.add(stream, account.block(cache.state(stream), reason=command.reason))
+    return decision
+
+
+def handle_expire_account(cache: StateCache, command: ExpireAccount) -> Decision:
+    """Expires it, once."""
+    stream = account.stream(command.account_id)
+    decision = Decision(id=command.account_id, stream=stream)
+    decision.add(stream, account.expire(cache.state(stream), on=command.today))
+    return decision
+
+
+def handle_check_balance(cache: StateCache, command: CheckBalance) -> Decision:
+    """The balance and the last day, as the answer's facts."""
+    stream = account.stream(command.account_id)
+    state: Account = cache.state(stream)
+    left = account.available(state, on=command.today)
+    assert state.opened is not None  # else it is unknown
+    expires_on = state.opened.expires_on
+    return Decision(
+        id=command.account_id,
+        stream=stream,
+        facts={
+            "balance": {"amount": left, "currency": state.opened.currency},
+            "expires_on": None if expires_on is None else expires_on.isoformat(),
+        },
+    )
+
+
+def choose_credit(
+    cache: StateCache,
+    named: Sequence[NamedCredit],
+    held: Cart,
+    *,
+    payable: int,
+    on: date,
+) -> tuple[Tender, ...]:
+    """What each account pays, in the order given, of the part of the total that credit may pay (`payable`, in
+    minor units). Refuses accounts that are not the shopper's to use, or have less than was asked of them."""
+    states = cache.states(account.stream(one.account_id) for one in named)
+    tenders: dict[str, Tender] = {}
+    for one in named:
+        if one.account_id in tenders:
+            raise Rejected(CreditNamedTwice(one.account_id))
+        state: Account = states[account.stream(one.account_id)]
+        opened = state.opened
+        if opened is None or one.by_code != (opened.kind == "gift_card"):
+            raise Rejected(CreditUnknown())
+        if opened.customer_id is not None and opened.customer_id != held.customer_id:
+            raise Rejected(CreditUnknown())
+        left = account.available(state, on=on)
+        for currency in (opened.currency, *(() if one.amount is None else (one.amount.currency,))):
+            if currency != held.currency:
+                raise Rejected(WrongCurrency(asked=currency, expected=held.currency))
+        if one.amount is not None and one.amount.amount > left:
+            available = Money(left, held.currency)
+            raise Rejected(CreditInsufficient(one.account_id, one.amount, available))
+        amount = min(payable, left if one.amount is None else one.amount.amount)
+        payable -= amount
+        tenders[one.account_id] = Tender(
+            kind=opened.kind, amount=Money(amount, held.currency), account_id=one.account_id
+        )
+    return tuple(tender for tender in tenders.values() if tender.amount.amount)
+
+
+def redeem(cache: StateCache, decision: Decision, placed: OrderPlaced) -> None:
+    """Takes the order's parts off the accounts that pay them."""
+    for tender in placed.tenders:
+        if tender.account_id is not None:
+            stream = account.stream(tender.account_id)
+            decision.add(
+                stream,
+                account.redeem(
+                    cache.state(stream),
+                    order_id=placed.order_id,
+                    amount=tender.amount,
+                    on=placed.placed_on,
+                ),
+            )
+
+
+def open_sold(
+    cache: StateCache,
+    decision: Decision,
+    order_id: OrderId,
+    cards: Sequence[tuple[LineId, int, Money]],
+    codes: GiftCodes | None,
+) -> list[dict[str, object]]:
+    """Opens the gift cards that were sold, each by its line, its unit and its worth. Gives what the answer
+    is to say of them; their codes are not in it."""
+    if not cards:
+        return []
+    if codes is None:
+        raise ValueError(f"order {order_id} has gift cards: they need codes")
+    ids = {
+        (line_id, unit): codes.account_id(codes.sold(order_id, line_id, unit)) for line_id, unit, _ in cards
+    }
+    streams = [account.stream(account_id) for account_id in ids.values()]
+    cache.expect_new(*streams)
+    states = cache.states(streams)
+    for line_id, unit, worth in cards:
+        account_id = ids[line_id, unit]
+        stream = account.stream(account_id)
+        opened = AccountOpened(account_id=account_id, kind="gift_card", currency=worth.currency)
+        decision.add(stream, account.open_account(states[stream], opened))
+        held = decision.after(stream, states[stream])
+        decision.add(stream, account.credit(held, amount=worth, cause="sold", order_id=order_id))
+    return [
+        {"line_id": line_id, "unit": unit, "account_id": account_id}
+        for (line_id, unit), account_id in ids.items()
+    ]
+
+
+def release(cache: StateCache, decision: Decision, placed: OrderPlaced) -> None:
+    """Gives back what the order still bears of each account."""
+    accounts = [one.account_id for one in placed.tenders if one.account_id is not None]
+    states = cache.states(account.stream(account_id) for account_id in accounts)
+    for account_id in accounts:
+        stream = account.stream(account_id)
+        held: Account = decision.after(stream, states[stream])
+        decision.add(stream, account.release(held, order_id=placed.order_id))
+
+
+HANDLERS: Handlers = {
+    IssueGiftCard: handle_issue_gift_card,
+    GrantCredit: handle_grant_credit,
+    BlockAccount: handle_block_account,
+    ExpireAccount: handle_expire_account,
+    CheckBalance: handle_check_balance,
+}

@@ -1,0 +1,133 @@
+"""Credit: no balance is ever below zero; what an order says that credit pays is what its command took of the
+accounts; what comes back is what the order still bore."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aggregates.credit.events import (
+    AccountBlocked,
+    AccountExpired,
+    AccountOpened,
+    Credited,
+    CreditEvent,
+    Redeemed,
+    RedemptionReleased,
+)
+from aggregates.kernel import OrderId
+from aggregates.orders.events import OrderCanceled, OrderPlaced
+from event_store.records import RecordedEvent
+from replays.verification.findings import Report, at
+
+Part = tuple[str, str, int]
+"""An account, a currency, an amount in minor units."""
+
+
+class CreditCheck:
+    """Accounts' balances at each position; what one command takes and gives back, against its orders."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._opened: dict[str, AccountOpened] = {}
+        self._balances: Counter[str] = Counter()
+        self._expired: set[str] = set()
+        self._borne: dict[OrderId, Counter[str]] = {}  # by order and account, refunds and releases taken off
+        self._first: RecordedEvent | None = None  # of the command under way, as all below
+        self._placed: dict[OrderId, Counter[Part]] = {}
+        self._redeemed: dict[OrderId, Counter[Part]] = {}
+        self._canceled: set[OrderId] = set()
+        self._released: set[OrderId] = set()
+
+    def begin(self, first: RecordedEvent) -> None:
+        """Compares what the command before wrote; `first` is the next one's first event."""
+        self.end()
+        self._first = first
+
+    def end(self) -> None:
+        """Compares what the command took and gave back with its orders, and forgets it."""
+        if not (self._placed or self._redeemed or self._canceled or self._released):
+            return
+        for order_id in {**self._placed, **self._redeemed}:
+            said = self._placed.get(order_id, Counter())
+            taken = self._redeemed.get(order_id, Counter())
+            for (account_id, currency, amount), _ in ((said - taken) + (taken - said)).items():
+                self._wrong(
+                    self._first,
+                    f"order {order_id} and account {account_id} differ on {amount} {currency} of credit",
+                )
+        for order_id in self._canceled:
+            left = {one: amount for one, amount in self._borne.pop(order_id, {}).items() if amount}
+            for account_id, amount in left.items():
+                wrong = f"order {order_id} was canceled, and gave {amount} of account {account_id} not back"
+                self._wrong(self._first, wrong)
+        for order_id in self._released - self._canceled:
+            self._wrong(self._first, f"order {order_id} gives credit back, though it is not canceled here")
+        self._placed.clear()
+        self._redeemed.clear()
+        self._canceled.clear()
+        self._released.clear()
+
+    def see_placed(self, _recorded: RecordedEvent, event: OrderPlaced) -> None:
+        """Notes what credit is said to pay of an order."""
+        parts = [
+            (tender.account_id, tender.amount.currency, tender.amount.amount)
+            for tender in event.tenders
+            if tender.account_id is not None
+        ]
+        if parts:
+            self._placed[event.order_id] = Counter(parts)
+
+    def see_canceled(self, _recorded: RecordedEvent, event: OrderCanceled) -> None:
+        """Notes that an order is to give all its credit back."""
+        if event.order_id in self._borne:
+            self._canceled.add(event.order_id)
+
+    def see(self, recorded: RecordedEvent, event: CreditEvent) -> None:
+        """Counts what happens to an account."""
+        account_id = event.account_id
+        if isinstance(event, AccountOpened):
+            if account_id in self._opened:
+                self._wrong(recorded, "it is opened twice")
+            self._opened[account_id] = event
+            return
+        opened = self._opened.get(account_id)
+        if opened is None:
+            self._wrong(recorded, "it was never opened")
+            return
+        if isinstance(event, AccountBlocked):
+            return
+        if event.amount.currency != opened.currency:
+            self._wrong(recorded, f"{event.amount.currency}, and the account is in {opened.currency}")
+        amount = event.amount.amount
+        match event:
+            case Credited(cause=cause, order_id=order_id):
+                self._balances[account_id] += amount
+                if cause == "refunded" and order_id is not None:
+                    self._give_back(recorded, order_id, account_id, amount)
+            case Redeemed(order_id=order_id):
+                self._balances[account_id] -= amount
+                self._borne.setdefault(order_id, Counter())[account_id] += amount
+                part = (account_id, event.amount.currency, amount)
+                self._redeemed.setdefault(order_id, Counter())[part] += 1
+            case RedemptionReleased(order_id=order_id):
+                self._balances[account_id] += amount
+                self._give_back(recorded, order_id, account_id, amount)
+                self._released.add(order_id)
+            case AccountExpired():
+                if account_id in self._expired:
+                    self._wrong(recorded, "it expires twice")
+                self._expired.add(account_id)
+                self._balances[account_id] -= amount
+        if self._balances[account_id] < 0:
+            self._wrong(recorded, f"its balance is {self._balances[account_id]}")
+
+    def _give_back(self, recorded: RecordedEvent, order_id: OrderId, account_id: str, amount: int) -> None:
+        borne = self._borne.setdefault(order_id, Counter())
+        if amount > borne[account_id]:
+            wrong = f"order {order_id} gives back {amount}, of {borne[account_id]} that it has of the account"
+            self._wrong(recorded, wrong)
+        borne[account_id] -= min(amount, borne[account_id])
+
+    def _wrong(self, recorded: RecordedEvent | None, wrong: str) -> None:
+        assert recorded is not None  # the command under way has a first event
+        self._report(at(recorded, "credit", wrong))
