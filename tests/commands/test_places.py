@@ -35,9 +35,9 @@ def in_a_shop(folder: Path, scenario: Callable[[Shop], Awaitable[None]]) -> list
 
     async def run() -> None:
         async with open_shop(log, folder) as shop:
-            await shop.product("MUG", units=99, pence=1000)
             home = await shop.client.put("/api/v1/home", json={"country": "US", "tax_included": False})
             assert home.status_code == 201, home.text
+            await shop.product("MUG", units=99, pence=1000)
             await rules(shop, markets=[MARKET], tax_areas=[NEW_YORK, CITY])
             await scenario(shop)
 
