@@ -36,6 +36,7 @@ from aggregates.pricing.context import (
     Shopper,
     TaxAnswer,
     TaxStatus,
+    VatStatus,
 )
 from aggregates.pricing.explanation import GiftDue, Priced
 from aggregates.pricing.offer import Offer
@@ -193,13 +194,20 @@ def _tax_status(known: Customer | None, vat_check: VatCheck | None) -> TaxStatus
     status = None if known is None else known.tax_status
     exemptions = () if status is None else status.exemptions
     if vat_check is not None:
-        return TaxStatus(reverse_charge=vat_check.status != "unconfirmed", exemptions=exemptions)
+        return TaxStatus(
+            reverse_charge=_shifts_tax(vat_check.country, vat_check.status), exemptions=exemptions
+        )
     if status is None:
         return None
     return TaxStatus(
-        reverse_charge=status.vat_country is not None and status.status != "unconfirmed",
+        reverse_charge=_shifts_tax(status.vat_country, status.status),
         exemptions=exemptions,
     )
+
+
+def _shifts_tax(country: str | None, status: VatStatus) -> bool:
+    """Whether a VAT number of the country makes its holder owe the tax: only those that VIES knows do."""
+    return country is not None and country != "GB" and status != "unconfirmed"
 
 
 def _within_limits(

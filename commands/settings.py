@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """Who is asked for the prices of shipping methods with a `provider`."""
     shipping_provider_secret: SecretStr | None = None
     """The bearer token of those calls."""
+    vat_check: Literal["form", "required"] = "form"
+    """Whether a VAT number's form is enough for reverse charge, or VIES is to confirm it."""
+    vies_url: str = "https://ec.europa.eu/taxation_customs/vies/rest-api"
+    """Where VIES is; another place for a stand-in."""
 
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
@@ -123,7 +127,9 @@ class Settings(BaseSettings):
             raise ValueError(f"is needed beside DAYBOOK_STRIPE_SECRET_KEY, and begins with pk_{mode}_")
         return value
 
-    @field_validator("stripe_api_base", "stripe_return_url", "tax_provider_url", "shipping_provider_url")
+    @field_validator(
+        "stripe_api_base", "stripe_return_url", "tax_provider_url", "shipping_provider_url", "vies_url"
+    )
     @classmethod
     def _is_read_by_nobody_else(cls, value: str | None) -> str | None:
         if value is None:

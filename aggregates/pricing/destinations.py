@@ -28,7 +28,8 @@ def normal_postal(code: str) -> str:
 
 
 PROVIDER_PREFIX_LENGTH = 5
-"""Of a postal code, what outside providers are told: a US ZIP code, a British sector; never a household."""
+"""Of a postal code, what outside providers are told at most: of one with letters all but the last two of its
+signs, so that it is a US ZIP code, a British sector, a Dutch quarter; never a street."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class PostalPrefixes:
         code = normal_postal(postal_code)
         ends = [end for end in range(1, len(code) + 1) if code[:end] in self.by_country.get(country, ())]
         if code and (self.for_providers is None or country in self.for_providers):
-            ends.append(min(len(code), PROVIDER_PREFIX_LENGTH))
+            known = len(code) if code.isdigit() else max(1, len(code) - 2)
+            ends.append(min(known, PROVIDER_PREFIX_LENGTH))
         return code[: max(ends)] if ends else None
 
 

@@ -9,6 +9,7 @@ from aggregates.customers import customer
 from aggregates.customers.customer import Customer
 from aggregates.customers.events import CustomerEvent, TaxStatusSet
 from aggregates.kernel import Rejected
+from aggregates.orders.events import VatCheck
 from aggregates.pricing.context import Exemption
 from aggregates.terms.reasons import UnknownRule
 from aggregates.terms.terms import MAIN_TERMS, TermsState
@@ -28,13 +29,14 @@ class SetGroups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetTaxStatus:
-    """Say what a customer's taxes follow from: a VAT number, whose form was checked, and exemptions."""
+    """Say what a customer's taxes follow from: a VAT number of right form, what is known of it, and
+    exemptions."""
 
     name: ClassVar = "set_tax_status"
     personal: ClassVar = ("vat_number",)
     customer_id: str
     vat_number: str | None = None
-    vat_country: str | None = None
+    vat_check: VatCheck | None = None  # None without a number
     exemptions: tuple[Exemption, ...] = ()
 
 
@@ -54,14 +56,21 @@ def handle_set_tax_status(cache: StateCache, command: SetTaxStatus) -> Decision:
     for exemption in command.exemptions:
         if exemption.area_id not in terms.rules.tax_areas:
             raise Rejected(UnknownRule("tax_area", exemption.area_id))
+    check = command.vat_check
     status = TaxStatusSet(
         customer_id=command.customer_id,
         vat_number=command.vat_number,
-        vat_country=command.vat_country,
+        vat_country=None if check is None else check.country,
+        status="unchecked" if check is None else check.status,
+        checked_at=None if check is None else check.checked_at,
+        consultation=None if check is None else check.consultation,
         exemptions=command.exemptions,
     )
     state: Customer = states[customer.stream(command.customer_id)]
-    return _decision(command.customer_id, customer.set_tax_status(state, status=status))
+    decision = _decision(command.customer_id, customer.set_tax_status(state, status=status))
+    if check is not None:
+        decision.facts = {"vat_status": check.status}
+    return decision
 
 
 def _decision(customer_id: str, events: tuple[CustomerEvent, ...]) -> Decision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from aggregates.pricing.context import Exemption
+from aggregates.pricing.context import Exemption, VatStatus
 from commands.handlers.customers import SetGroups, SetTaxStatus
 from commands.http.addresses import VatNumberText
 from commands.http.json_bodies import JsonRoute
@@ -18,7 +19,7 @@ from commands.http.requests import operator_only
 from commands.http.responses import answered, documented
 from commands.http.rule_values import Code, Day, RuleId
 from commands.http.schemas import AnswerBody, Body
-from commands.vat_numbers import vat_number
+from commands.http.vat import check_vat_number
 
 router = APIRouter(
     route_class=JsonRoute,
@@ -60,6 +61,12 @@ class TaxStatusBody(Body):
     exemptions: Annotated[list[ExemptionBody], Field(max_length=EXEMPTIONS_MAX)] = Field(default=[])
 
 
+class TaxStatusAnswer(AnswerBody):
+    """The answer to a tax status; `vat_status`: what is known of the VAT number."""
+
+    vat_status: VatStatus | None = None
+
+
 _CHANGED: dict[str, Any] = documented(AnswerBody, created=False, key="taken")
 
 
@@ -69,15 +76,20 @@ async def set_groups(request: Request, customer_id: CustomerPath, body: GroupsBo
     return await answered(request, SetGroups(customer_id=customer_id, groups=tuple(body.groups)))
 
 
-@router.put("/{customer_id}/tax-status", summary="Say what a customer's taxes follow from", **_CHANGED)
+@router.put(
+    "/{customer_id}/tax-status",
+    summary="Say what a customer's taxes follow from",
+    **documented(TaxStatusAnswer, created=False, key="taken"),
+)
 async def set_tax_status(request: Request, customer_id: CustomerPath, body: TaxStatusBody) -> Response:
-    """The VAT number's form and check digits are checked, not whether it is registered. It is stored
-    encrypted, as other personal data."""
-    given = None if body.vat_number is None else vat_number(body.vat_number)
+    """The VAT number's form and check digits are checked; where the shop's settings say so, VIES is asked
+    about it: `vat_status` says what is known then, and one that is `unconfirmed` is taxed as if there were
+    none. It is stored encrypted, as other personal data."""
+    given = await check_vat_number(request, body.vat_number, datetime.now(UTC))
     command = SetTaxStatus(
         customer_id=customer_id,
         vat_number=None if given is None else given.number,
-        vat_country=None if given is None else given.country,
+        vat_check=None if given is None else given.check,
         exemptions=msgspec.convert(body.model_dump()["exemptions"], tuple[Exemption, ...]),
     )
     return await answered(request, command)

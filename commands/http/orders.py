@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from aggregates.credit.account import CreditUnknown
 from aggregates.customers.shopper import guest_key
-from aggregates.orders.events import VatCheck
 from aggregates.pricing.context import VatStatus
 from commands.gift_codes import GiftCodes
 from commands.handlers.credit import NamedCredit
@@ -44,7 +43,7 @@ from commands.http.schemas import (
     OrderPartAnswer,
 )
 from commands.http.validation_errors import check_limit
-from commands.vat_numbers import vat_number
+from commands.http.vat import check_vat_number
 from event_store.ids import new_id
 
 router = APIRouter(route_class=JsonRoute, prefix="/api/v1", tags=["orders"])
@@ -98,7 +97,6 @@ async def check_out(
     `Prefer: wait=SECONDS` waits for the payment's outcome. The answer's `id` is the order's; `order_secret`
     shows the order as the asker's later on, where that is asked for. A retry gets the same one.
     """
-    vat = None if body.vat_number is None else vat_number(body.vat_number)
     settings, installation_secret = request.app.state.settings, request.app.state.secret
     check_address(settings.address_check, body.shipping_address, "shipping_address")
     if body.billing_address is not None:
@@ -106,6 +104,7 @@ async def check_out(
     order_id = new_id()
     now = datetime.now(UTC)
     codes: GiftCodes = request.app.state.gift_codes
+    vat = await check_vat_number(request, body.vat_number, now)
     command = PlaceOrder(
         cart_id=cart_id,
         order_id=order_id,
@@ -114,7 +113,7 @@ async def check_out(
         shipping_address=body.shipping_address.address(),
         billing_address=body.billing_address.address() if body.billing_address else None,
         vat_number=None if vat is None else vat.number,
-        vat_check=None if vat is None else VatCheck(country=vat.country),
+        vat_check=None if vat is None else vat.check,
         payment_method=body.payment.means if body.payment else None,
         capture=settings.capture,
         placed_on=now.date(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from commands.providers.calls import ProviderCalls
 from commands.providers.shipping import HttpShippingProvider
 from commands.providers.tax import HttpTaxProvider
+from commands.providers.vies import CALL_SECONDS, Vies
 from commands.settings import Settings
 from commands.shipping_provider import ShippingProvider
 from commands.tax_provider import TaxProvider
@@ -18,6 +19,7 @@ class Providers:
 
     tax: TaxProvider | None = None
     shipping: ShippingProvider | None = None
+    vies: Vies | None = None
     calls: tuple[ProviderCalls, ...] = field(default=())
 
     async def aclose(self) -> None:
@@ -40,4 +42,9 @@ def choose_providers(settings: Settings) -> Providers:
             )
         )
         shipping = HttpShippingProvider(calls[-1])
-    return Providers(tax, shipping, tuple(calls))
+    vies = None
+    if settings.vat_check == "required":
+        url = settings.vies_url.rstrip("/") + "/check-vat-number"
+        calls.append(ProviderCalls("vies", url, call_seconds=CALL_SECONDS, trust_env=True))
+        vies = Vies(calls[-1])
+    return Providers(tax, shipping, vies, tuple(calls))
