@@ -20,13 +20,15 @@ from projections.documents.shapes import ProductDocument
 from projections.documents.text import is_blank
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.freshness import Freshness, read_fresh
+from read_api.market_prices import market_response
 from read_api.openapi import documented, documented_list
 from read_api.prior_price import in_main_market
-from read_api.problems import CURSOR_EXPIRED, UNKNOWN_PRODUCT
+from read_api.problems import CURSOR_EXPIRED, UNKNOWN_MARKET, UNKNOWN_PRODUCT
 from read_api.product_page import product_response
 from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
 from read_api.responses import answer, listing
 from read_api.stores import stores_of
+from read_api.terms import MARKET_ID
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])
 
@@ -52,6 +54,14 @@ Category = Annotated[
         description=f'A path from the root: "Kitchen {CATEGORY_SEPARATOR} Mugs"; those below it count.',
     ),
 ]
+PageMarket = Annotated[
+    str | None,
+    Query(
+        pattern=MARKET_ID,
+        description="A market's id: `price`, `was`, `prior_price` and `prices` are those of everybody there,"
+        " in its first currency. Null: the product has no price there.",
+    ),
+]
 Price = Annotated[
     Annotated[int, Field(ge=0, le=_PRICE_MAX)] | None,
     WRITTEN_IN_DIGITS,
@@ -69,10 +79,16 @@ ListingSort = Literal["sku", "price_asc", "price_desc", "newest"]
 SearchSort = Literal["relevance", "price_asc", "price_desc", "newest"]
 
 
-@router.get("/products/{sku}", summary="A product page", **documented(ProductDocument, UNKNOWN_PRODUCT))
-async def product(request: Request, sku: Sku, wanted: WantedFreshness) -> Response:
-    """The product with its price and the units for sale now."""
-    return await product_response(request, sku, wanted)
+@router.get(
+    "/products/{sku}",
+    summary="A product page",
+    **documented(ProductDocument, UNKNOWN_PRODUCT, UNKNOWN_MARKET),
+)
+async def product(request: Request, sku: Sku, wanted: WantedFreshness, market: PageMarket = None) -> Response:
+    """The product with its price and the units for sale now; with a market, the price there."""
+    if market is None:
+        return await product_response(request, sku, wanted)
+    return await market_response(request, sku, market, wanted)
 
 
 @router.get("/products", summary="Products", **documented_list(ProductDocument, searched=True))

@@ -64,4 +64,4 @@ def since_then(series: PriceSeries, since: datetime) -> PriceSeries:
     """The series from the point that held at that moment."""
     first = max((n for n, point in enumerate(series.points) if point.since <= since), default=0)
     points: list[PricePoint] = series.points[first:]
-    return PriceSeries(series.list_id, series.currency, points)
+    return msgspec.structs.replace(series, points=points)

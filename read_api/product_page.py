@@ -2,11 +2,14 @@
 
 FastAPI's own route for it, in `catalog`, documents it and serves every other method. This one comes before
 FastAPI (`deploy.edge.first`) and takes GETs: no middleware, no parameter models, one read, the stored bytes.
-Both end in `product_response`.
+Both end in `product_response`, or where a market is named in `market_response`.
 """
 
 from __future__ import annotations
 
+import re
+
+from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -14,11 +17,14 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.edge.requests import parameters_once
 from read_api.freshness import Freshness, fresh_document, freshness_of
+from read_api.market_prices import market_response
 from read_api.prior_price import in_main_market
 from read_api.problems import UNKNOWN_PRODUCT, unknown
 from read_api.responses import answer
 from read_api.stores import stores_of
+from read_api.terms import MARKET_ID
 
+_MARKET = re.compile(MARKET_ID)
 _PREFIX = "/api/v1/products/"
 
 
@@ -39,10 +45,18 @@ class ProductPageRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         request = Request(scope)
+        market = None
         if scope["query_string"]:
-            parameters_once(request, ())
+            market = parameters_once(request, ("market",)).get("market")
+            if market is not None and not _MARKET.fullmatch(market):
+                wrong = {"type": "value_error", "loc": ("query", "market"), "msg": "is no market's id"}
+                raise RequestValidationError([wrong])
         freshness = freshness_of(request.headers)
-        response = await product_response(request, scope["path_params"]["sku"], freshness)
+        sku = scope["path_params"]["sku"]
+        if market is None:
+            response = await product_response(request, sku, freshness)
+        else:
+            response = await market_response(request, sku, market, freshness)
         await response(scope, receive, send)
 
 

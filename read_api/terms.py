@@ -32,11 +32,12 @@ router = APIRouter(prefix="/api/v1", tags=["rules of sale"])
 MAIN_MARKET = "main"
 """The market of a cart that names none. Where no rule defines it, it is for every country."""
 
+MARKET_ID = r"^[A-Za-z0-9_-]{1,64}$"
 MarketId = Annotated[
     str,
     Query(
         alias="market",
-        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        pattern=MARKET_ID,
         description="A market's id; `main` is that of a cart that names none.",
     ),
 ]

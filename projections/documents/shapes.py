@@ -36,7 +36,8 @@ class PriceTier(msgspec.Struct, omit_defaults=True):
 
 
 class ListPrice(msgspec.Struct):
-    """A product's prices on a list that is for everybody; kind is override or sale."""
+    """A product's prices on a list that asks for no customer group; kind is override or sale. No `markets`
+    means all."""
 
     list_id: str
     kind: str
@@ -45,6 +46,7 @@ class ListPrice(msgspec.Struct):
     tax_included: bool
     priority: int
     tiers: list[PriceTier]
+    markets: list[str] = []
 
 
 class PricePoint(msgspec.Struct):
@@ -55,11 +57,16 @@ class PricePoint(msgspec.Struct):
 
 
 class PriceSeries(msgspec.Struct):
-    """What one unit cost on a list for everybody, in one currency, from the first moment known on."""
+    """What one unit cost on a list that asks for no customer group, in one currency, from the first moment
+    known on; and what of the list decides whether its price counts."""
 
     list_id: str
     currency: str
     points: list[PricePoint]
+    kind: str = "override"
+    tax_included: bool = True
+    priority: int = 0
+    markets: list[str] = []
 
 
 class PriceHistoryDocument(msgspec.Struct):
@@ -82,8 +89,9 @@ class ProductDocument(msgspec.Struct):
 
     `price` is what everybody pays for one unit in the market `main`; `was` what it would be without the sale;
     `prior_price`, where it has fallen, the lowest in the 30 days before that; `prices` those of every list
-    that is for everybody. `progressive_prior_price`, where it is another, is the prior price for markets in
-    which a series of reductions counts as one: in answers it is `prior_price` where `main` is such a market.
+    that asks for no customer group. `progressive_prior_price`, where it is another, is the prior price for
+    markets in which a series of reductions counts as one: in answers it is `prior_price` where `main` is such
+    a market.
     `price_points` is what `price` was since 30 days before it changed, or before it began only to fall.
     """
 

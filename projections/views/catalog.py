@@ -86,7 +86,7 @@ def _unlisted(sku: str, position: int) -> ProductDocument:
 
 VIEW = DocumentView(
     name="product",
-    model=5,
+    model=6,
     shape=ProductDocument,
     events=frozenset(get_args(CatalogEvent)) | STOCK_EVENTS,
     facts=facts,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from aggregates.catalog.events import PriceChanged, PriceWithdrawn, ProductListed
-from aggregates.pricing.rules import BASE
+from aggregates.pricing.rules import BASE, PriceList
 from event_store.records import RecordedEvent
 from projections.documents.shapes import PriceHistoryDocument, PriceSeries
 from projections.views.public_prices import PriceEvent, amount_of_one, append_point, is_public
@@ -26,31 +26,42 @@ def evolve(
     at = recorded.valid_at
     match event:
         case ProductListed(price=price):
-            _append(document, BASE, price.currency, amount_of_one(((1, price.exact),), price.currency), at)
+            base = PriceList(list_id=BASE, currency=price.currency)
+            _append(document, base, amount_of_one(((1, price.exact),), price.currency), at)
         case PriceChanged(list=price_list, currency=currency, tiers=tiers):
             if is_public(price_list):
-                _append(document, price_list.list_id, currency, amount_of_one(tiers, currency), at)
+                _append(document, price_list, amount_of_one(tiers, currency), at)
         case PriceWithdrawn(list_id=list_id, currency=currency):
-            _append(document, list_id, currency, None, at)
+            if (series := _series(document, list_id, currency)) is not None:
+                append_point(series.points, None, at)
     return document
 
 
-def _append(
-    document: PriceHistoryDocument, list_id: str, currency: str, amount: int | None, at: datetime
-) -> None:
-    for series in document.series:
-        if (series.list_id, series.currency) == (list_id, currency):
-            append_point(series.points, amount, at)
+def _append(document: PriceHistoryDocument, price_list: PriceList, amount: int | None, at: datetime) -> None:
+    series = _series(document, price_list.list_id, price_list.currency)
+    if series is None:
+        if amount is None:
             return
-    if amount is not None:
-        series = PriceSeries(list_id, currency, [])
-        append_point(series.points, amount, at)
+        series = PriceSeries(
+            list_id=price_list.list_id,
+            currency=price_list.currency,
+            points=[],
+            kind=price_list.kind,
+            tax_included=price_list.tax_included,
+            priority=price_list.priority,
+            markets=list(price_list.markets),
+        )
         document.series.append(series)
+    append_point(series.points, amount, at)
+
+
+def _series(document: PriceHistoryDocument, list_id: str, currency: str) -> PriceSeries | None:
+    return next((one for one in document.series if (one.list_id, one.currency) == (list_id, currency)), None)
 
 
 VIEW = DocumentView(
     name="price_history",
-    model=1,
+    model=2,
     shape=PriceHistoryDocument,
     events=frozenset({ProductListed, PriceChanged, PriceWithdrawn}),
     facts=facts,

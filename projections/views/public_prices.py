@@ -1,7 +1,8 @@
 """What everybody pays for a product: the prices of public lists, the choice among them, the prior price.
 
-Public is a list that is for no market or customer group of its own. The rules of sale are no part of the
-fold: what a page shows is the choice in the market `main`, whose prices contain tax as the base price does.
+Public is a list that asks for no customer group; it may be for some markets only. The rules of sale are no
+part of the fold: what a page shows is the choice in the market `main`, whose prices contain tax as the base
+price does. The choice in another market is made when its page is read.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ PriceEvent = ProductListed | PriceChanged | PriceWithdrawn
 
 
 def is_public(price_list: PriceList) -> bool:
-    """Whether its prices are for everybody."""
-    return not price_list.markets and not price_list.customer_groups
+    """Whether its prices are for everybody in its markets."""
+    return not price_list.customer_groups
 
 
 def price(document: shapes.ProductDocument, event: PriceEvent, at: datetime) -> None:
@@ -124,6 +125,7 @@ def _shown(price_list: PriceList, tiers: Tiers) -> shapes.ListPrice:
         tax_included=price_list.tax_included,
         priority=price_list.priority,
         tiers=shown,
+        markets=list(price_list.markets),
     )
 
 
@@ -134,6 +136,7 @@ def _offered(shown: shapes.ListPrice) -> offer.ListPrice:
         kind="sale" if shown.kind == "sale" else "override",
         tax_included=shown.tax_included,
         priority=shown.priority,
+        markets=tuple(shown.markets),
     )
     return offer.ListPrice(price_list=price_list, tiers=tuple(map(_exact, shown.tiers)))
 

@@ -12,7 +12,7 @@ from projections.documents.shapes import ProductDocument
 from projections.documents.words.lexicon import Lexicon
 from projections.views import catalog
 
-MODEL = 5
+MODEL = 6
 """The number of this read model: another shape, fold or index field is another number."""
 
 

@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "commands": {"aggregates", "event_store"},
     "projections": {"aggregates", "event_store"},
     "replays": {"aggregates", "event_store", "projections"},
-    "read_api": {"projections"},  # and there, only projections.documents
+    "read_api": {"projections", "aggregates"},  # and there, only projections.documents, aggregates.pricing
 }
 PACKAGES = set(MAY_IMPORT)
 HTTP = {ROOT / "commands" / "http", ROOT / "read_api", ROOT / "replays" / "feed"}
@@ -147,6 +147,16 @@ def test_the_read_side_knows_documents_only() -> None:
         return top(module) == "projections" and not f"{module}.".startswith("projections.documents.")
 
     # `from projections import documents` yields the package itself first; spell it whole instead.
+    assert against("read_api", is_wrong=is_wrong) == []
+
+
+def test_the_read_side_knows_the_choice_of_a_price_and_no_other_rule() -> None:
+    """A market's price is chosen when its page is read, by the function that chooses it for carts."""
+    chooses = {"market_prices.py": ("aggregates.pricing.", "aggregates.kernel.")}
+
+    def is_wrong(file: Path, module: str) -> bool:
+        return top(module) == "aggregates" and not f"{module}.".startswith(chooses.get(file.name, ("-",)))
+
     assert against("read_api", is_wrong=is_wrong) == []
 
 

@@ -49,7 +49,7 @@ def pounds(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "GBP"}
 
 
-def test_the_page_shows_the_tiers_of_every_public_list_and_of_no_other() -> None:
+def test_the_page_shows_the_tiers_of_every_list_without_groups_and_of_no_other() -> None:
     page = folded(
         catalog.VIEW,
         POUNDS_100,
@@ -59,7 +59,8 @@ def test_the_page_shows_the_tiers_of_every_public_list_and_of_no_other() -> None
         changed(ABROAD, (1, "60.00")),
     )
     assert (page["price"], page["was"], page["prior_price"]) == (pounds(10_000), None, None)
-    base, spring = page["prices"]
+    base, spring, abroad = page["prices"]
+    assert (abroad["list_id"], abroad["markets"], base["markets"]) == ("abroad", ["fr"], [])
     assert base["tiers"] == [
         {"from": 1, **pounds(10_000)},
         {"from": 10, **pounds(256), "exact": "2.555"},
@@ -155,11 +156,15 @@ def test_the_history_has_each_public_price_from_its_own_moment_on() -> None:
         (MAY_20, withdrawn(SPRING)),
     )
     march, may_10, may_20 = (f"{at:%Y-%m-%d}T00:00:00Z" for at in (MARCH, MAY_10, MAY_20))
+    everybodys = {
+        **{"currency": "GBP", "kind": "override", "tax_included": True, "priority": 0, "markets": []},
+    }
     assert history["series"] == [
-        {"list_id": "base", "currency": "GBP", "points": [{"from": march, "amount": 10_000}]},
-        {
+        everybodys | {"list_id": "base", "points": [{"from": march, "amount": 10_000}]},
+        everybodys
+        | {
             "list_id": "spring",
-            "currency": "GBP",
+            "kind": "sale",
             "points": [{"from": may_10, "amount": 8_000}, {"from": may_20, "amount": None}],
         },
     ]
