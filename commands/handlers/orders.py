@@ -1,4 +1,4 @@
-"""Placing an order and canceling one."""
+"""Placing an order: what a cart becomes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,21 @@ from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
 from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku, WrongCurrency
 from aggregates.orders import order
 from aggregates.orders.events import Address, OrderPlaced, VatCheck
-from aggregates.orders.order import Order, Purchase
+from aggregates.orders.order import Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
-from aggregates.payments.payment import Payment
-from aggregates.payments.process import Process
 from aggregates.payments.steps import begin_authorize
 from aggregates.pricing.explanation import Priced
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions import coupon
 from aggregates.terms.terms import MAIN_TERMS
-from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.cart import UnknownMarket
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
 from commands.handlers.claims import claim, coupons_that_count
 from commands.handlers.credit import NamedCredit, choose_credit, redeem
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
-from commands.handlers.settlement import settle
-from commands.loop.decision import SHOPPER, Actor, AwaitedStep, Decision, TooLarge
+from commands.loop.decision import AwaitedStep, Decision, TooLarge
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
 from commands.quoting import Quote, postal_prefix, quote, region_as_named, requoted, rules_of
@@ -124,22 +120,6 @@ class QuoteRequired(Reason):
 
     provider: str
     why: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderSecretRequired(Reason):
-    """This is for whoever placed the order"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelOrder:
-    """Give an order up, before anything of it was sent."""
-
-    name: ClassVar = "cancel_order"
-    personal: ClassVar = ("reason",)
-    order_id: OrderId
-    canceled_on: date  # UTC
-    reason: str | None = None
 
 
 def handle_place_order(
@@ -357,55 +337,6 @@ def _differences(held: Cart, found: Quote | None) -> tuple[dict[str, object], ..
     )
 
 
-def handle_cancel_order(cache: StateCache, command: CancelOrder) -> Decision:
-    """Cancels, puts the units back on sale, and undoes the payment; again where the gateway refused that.
-
-    Of an order that was sent in part and has nothing left to send, what is still set aside goes back.
-    """
-    order_id, process_stream, payment_stream = (
-        command.order_id,
-        process.stream(command.order_id),
-        payment.stream(command.order_id),
-    )
-    states = cache.states((order.stream(order_id), payment_stream, process_stream))
-    sold: Order = states[order.stream(order_id)]
-    _require_hold(cache.actor, sold)
-    paid: Payment = states[payment_stream]
-    steps: Process = states[process_stream]
-    decision = Decision(id=order_id, stream=order.stream(order_id))
-    if sold.units_fulfilled and release_unsendable(cache, decision, order_id, sold.lines.values()):
-        return decision
-    cancel(
-        cache,
-        decision,
-        order_id=order_id,
-        cause="canceled",
-        reason=command.reason,
-        refunding=bool(steps.refunds_under_way),
-    )
-    if steps.stuck and not steps.open_steps:
-        decision.add(process_stream, process.retry(steps, order_id=order_id))
-    settle(cache, decision, order_id, on=command.canceled_on)
-    if paid.paid_elsewhere is not None and paid.left:
-        decision.add(
-            payment_stream,
-            payment.refund_elsewhere(
-                paid,
-                order_id=order_id,
-                amount=Money(paid.left, paid.paid_elsewhere.currency),
-                credit_note_id=None,
-            ),
-        )
-    return decision
-
-
-def _require_hold(actor: Actor, asked_for: Order) -> None:
-    """A shopper may ask for an order that was placed with a secret; one of before is the operator's."""
-    placed = asked_for.placed
-    if actor.kind == SHOPPER and (placed is None or placed.secret_hash is None):
-        raise Rejected(OrderSecretRequired())
-
-
 def _reserve(
     decision: Decision,
     placed: OrderPlaced,
@@ -443,5 +374,4 @@ def handlers(chargeable: Chargeable) -> Handlers:
     """The gateway's `chargeable` says why an amount cannot be paid at all."""
     return {
         PlaceOrder: partial(handle_place_order, chargeable=chargeable),
-        CancelOrder: handle_cancel_order,
     }

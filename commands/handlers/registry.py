@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commands.handlers import (
+    cancel_order,
     cart,
     catalog,
     credit,
@@ -33,6 +34,7 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
         **inventory.HANDLERS,
         **cart.HANDLERS,
         **orders.handlers(chargeable),
+        **cancel_order.HANDLERS,
         **fulfilment.HANDLERS,
         **refunds.handlers(chargeable),
         **payments.HANDLERS,

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from aggregates.kernel import Rejected
 from commands.gateways.gateway import Gateway
 from commands.gift_codes import GiftCodes
-from commands.handlers.orders import OrderSecretRequired
+from commands.handlers.cancel_order import OrderSecretRequired
 from commands.http import (
     cart,
     catalog,

@@ -15,9 +15,10 @@ from aggregates.credit.account import CreditUnknown
 from aggregates.customers.shopper import guest_key
 from aggregates.pricing.context import VatStatus
 from commands.gift_codes import GiftCodes
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.credit import NamedCredit
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
-from commands.handlers.orders import CancelOrder, PlaceOrder
+from commands.handlers.orders import PlaceOrder
 from commands.handlers.refunds import RefundOrder
 from commands.http import order_secrets
 from commands.http.addresses import check_address

@@ -11,7 +11,7 @@ from aggregates.kernel import Money, UnitPrice
 from aggregates.orders.events import Charge, OrderPlaced
 from aggregates.orders.order import Purchase
 from aggregates.payments.events import PaymentCaptured, PaymentNotNeeded, PaymentRefunded
-from commands.handlers.orders import CancelOrder
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.registry import HANDLERS
 from commands.importing.online_retail.handlers import IMPORT_HANDLERS
 from commands.importing.online_retail.recording import RecordSale

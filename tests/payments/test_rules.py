@@ -13,8 +13,8 @@ from aggregates.orders.events import CreditNoteIssued
 from aggregates.payments.events import OwedChanged
 from aggregates.payments.process import CallUnderWay, NothingToRetry
 from aggregates.payments.standing import DisputeMove, RefundStanding, Standing, join
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.fulfilment import AuthorizationLapses, FulfilOrder
-from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import ExpireOrder, RaiseConcern, RetryPayment, WriteOffPayment
 from commands.handlers.refunds import PartialRefundBeforeCapture, RefundOrder
 from commands.handlers.terms import DefinePromotion

@@ -17,8 +17,8 @@ from commands.gateways.gateway import Gateway, GatewayRefusal
 from commands.gateways.sandbox import Books, SandboxGateway
 from commands.gateways.sandbox.balance_report import report_lines
 from commands.gateways.stripe_events import API_VERSION, news_of
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.fulfilment import FulfilOrder
-from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import ExpireOrder, RecordGatewayNews, RetryPayment
 from commands.handlers.refunds import RefundOrder
 from commands.processes.gateway_news import command_of

@@ -7,8 +7,8 @@ import pytest
 
 from aggregates.kernel import Money
 from commands.gateways.sandbox import Books, SandboxGateway
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.fulfilment import FulfilOrder
-from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
 from event_store.memory.log import MemoryLog
 from event_store.retries import RetryPolicy

@@ -11,8 +11,8 @@ from aggregates.orders import credit_note, order
 from aggregates.payments import payment, process
 from aggregates.payments.standing import Standing
 from commands.gateways.sandbox import CHARGE_DECLINED, VISA
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.fulfilment import FulfilOrder
-from commands.handlers.orders import CancelOrder
 from commands.handlers.payments import RecordGatewayOutcome
 from commands.handlers.refunds import RefundOrder
 from tests.shop.commands import ORDER, TRACE

@@ -15,8 +15,8 @@ from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits
 from aggregates.orders.refund import NothingToRefund
 from aggregates.payments import payment
 from aggregates.payments.events import PaymentRefunded
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
-from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
 from projections.views.sales import VIEW as SALES
 from replays.verification.verify import verify

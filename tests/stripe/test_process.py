@@ -11,8 +11,8 @@ from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued
 from aggregates.payments import payment
 from commands.gateways.stripe.gateway import StripeGateway
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.fulfilment import FulfilOrder
-from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
 from commands.loop.decision import Actor, Context
 from commands.processes.gateway_news import catch_up

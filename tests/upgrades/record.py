@@ -29,8 +29,8 @@ from aggregates.orders.events import Address
 from commands.gateways.gateway import Gateway, GatewayUnavailable, Response
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, CHARGE_DECLINED, VISA, SandboxGateway
 from commands.handlers import cart, catalog, inventory, orders
+from commands.handlers.cancel_order import CancelOrder
 from commands.handlers.fulfilment import FulfilOrder, ReturnLines
-from commands.handlers.orders import CancelOrder
 from commands.handlers.refunds import RefundOrder
 from deploy.local.servers.account import server_account
 from deploy.local.servers.binaries import find_binaries
