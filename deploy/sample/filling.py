@@ -10,12 +10,14 @@ from typing import Any
 
 from aggregates.catalog.events import PriceChanged
 from aggregates.catalog.product import stream as product_stream
+from aggregates.credit.account import stream as account_stream
 from aggregates.inventory.events import StockReceived
 from aggregates.inventory.stock import stream as stock_stream
 from aggregates.orders.order import Order
 from aggregates.orders.order import stream as order_stream
 from aggregates.promotions.coupon import stream as coupon_stream
 from aggregates.terms.terms import MAIN_TERMS, TermsState
+from commands.gift_codes import GiftCodes
 from commands.handlers.registry import HANDLERS
 from commands.importing.online_retail.handlers import IMPORT_HANDLERS
 from commands.importing.online_retail.identity import Identity
@@ -23,6 +25,7 @@ from commands.importing.online_retail.recording import ReceiveOpeningStock
 from commands.importing.submitting import Submitter
 from commands.loop.handling import Handling
 from commands.loop.state_cache import StateCache
+from deploy.sample.gift_cards import SOLD, issued_account, missing_gift_cards
 from deploy.sample.orders import ORDERS, first_day_before, opening_stock, sample_orders
 from deploy.sample.planning import listing, number_of, record, undo
 from deploy.sample.products import SampleProduct, sample_products
@@ -48,6 +51,7 @@ class Existing:
     terms: TermsState
     priced: set[str]  # SKUs that had a price in dollars once, or are not on sale any more
     has_coupon: bool
+    has_gift_card: bool  # the one that is issued
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,14 @@ async def fill_shop(log: EventLog, codec: Codec, *, today: date) -> int:
     The weeks of orders end the day before `today`; in a half-filled shop they are those it began with.
     """
     identity = Identity(log.installation_secret(), SOURCE)
-    existing = await asyncio.to_thread(find_existing, log, codec, identity, sample_products())
+    codes = GiftCodes(log.installation_secret())
+    existing = await asyncio.to_thread(find_existing, log, codec, identity, sample_products(), codes)
     handlers = {**HANDLERS, **IMPORT_HANDLERS, **SAMPLE_HANDLERS}
     async with Handling(log, codec, handlers, deadline_seconds=DEADLINE_SECONDS) as handling:
         submitter = Submitter(handling, actor=SOURCE)
         try:
-            for step in missing_steps(identity, existing, today=today):
+            steps = missing_steps(identity, existing, today=today, codes=codes)
+            for step in steps:
                 await submitter.submit(step.command, valid_at=step.at, events=EVENTS_EACH)
             await submitter.flush()
         finally:
@@ -78,15 +84,17 @@ async def fill_shop(log: EventLog, codec: Codec, *, today: date) -> int:
 
 
 def find_existing(
-    log: EventReader, codec: Codec, identity: Identity, products: Sequence[SampleProduct]
+    log: EventReader, codec: Codec, identity: Identity, products: Sequence[SampleProduct], codes: GiftCodes
 ) -> Existing:
     """Reads what the shop holds of the sample. Raises StoreUnavailable."""
     cache = StateCache(codec)
     ids = {number: identity.order(number) for number in map(number_of, range(1, ORDERS + 1))}
-    streams = [MAIN_TERMS, coupon_stream(COUPON.code)]
+    gift_card = account_stream(issued_account(codes))
+    streams = [MAIN_TERMS, coupon_stream(COUPON.code), gift_card]
     streams += [order_stream(order_id) for order_id in ids.values()]
-    for product in products:
-        streams += [product_stream(product.sku), stock_stream(product.sku)]
+    skus = [*(product.sku for product in products), SOLD.sku]
+    for sku in skus:
+        streams += [product_stream(sku), stock_stream(sku)]
     first_day, received, priced = None, set(), set()
     for stream, history in log.read_streams(streams).items():
         cache.load(stream, history)
@@ -97,7 +105,7 @@ def find_existing(
                 first_day = recorded.valid_at.date() + timedelta(days=1)
             elif isinstance(event, PriceChanged) and event.list.list_id == DOLLARS.list_id:
                 priced.add(event.sku)
-    states = {each.sku: cache.state(product_stream(each.sku)) for each in products}
+    states = {sku: cache.state(product_stream(sku)) for sku in skus}
     priced |= {sku for sku, state in states.items() if state.facts is not None and not state.on_sale}
     return Existing(
         orders={number: cache.state(order_stream(order_id)) for number, order_id in ids.items()},
@@ -107,10 +115,11 @@ def find_existing(
         terms=cache.state(MAIN_TERMS),
         priced=priced,
         has_coupon=cache.state(coupon_stream(COUPON.code)).issued is not None,
+        has_gift_card=cache.state(gift_card).opened is not None,
     )
 
 
-def missing_steps(identity: Identity, existing: Existing, *, today: date) -> Iterator[Step]:
+def missing_steps(identity: Identity, existing: Existing, *, today: date, codes: GiftCodes) -> Iterator[Step]:
     """The commands still to be handled, earliest first."""
     first_day = existing.first_day or first_day_before(today)
     opening = datetime.combine(first_day - timedelta(days=1), time(9), UTC)
@@ -123,6 +132,15 @@ def missing_steps(identity: Identity, existing: Existing, *, today: date) -> Ite
         if sku not in existing.received:
             receipt = ReceiveOpeningStock(sku=sku, quantity=quantity, reason="opening stock", source=OPENING)
             yield Step(receipt, opening)
+    for command in missing_gift_cards(
+        codes,
+        is_listed=SOLD.sku in existing.listed,
+        has_stock=SOLD.sku in existing.received,
+        is_issued=existing.has_gift_card,
+        source=OPENING,
+        today=opening.date(),
+    ):
+        yield Step(command, opening)
     if not are_own(existing.terms):
         unpriced = [product for product in products if product.sku not in existing.priced]
         for command in missing_rules(existing.terms, unpriced, has_coupon=existing.has_coupon, at=opening):

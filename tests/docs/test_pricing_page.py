@@ -12,13 +12,18 @@ from typing import Any, get_args
 
 import msgspec
 
+from aggregates.kernel import Money
 from aggregates.pricing.rules import ActionKind, ConditionKind
+from commands.gift_codes import GiftCodes
+from commands.handlers.credit import IssueGiftCard
+from commands.loop.decision import ANONYMOUS, Context
 from deploy.sample.filling import fill_shop
+from deploy.sample.gift_cards import issued_account
 from event_store.memory.log import MemoryLog
 from projections.views import cart as cart_view
 from tests.projections.memory_views import MemoryView
-from tests.shop.facts import CODEC
-from tests.shop.http import Shop, open_shop
+from tests.shop.facts import CODEC, DAY
+from tests.shop.http import Shop, key, open_shop
 from tests.shop.log import decoded
 
 PAGE = Path(__file__).parents[2] / "docs" / "pricing.md"
@@ -91,11 +96,25 @@ def conditions(body: dict[str, Any]) -> list[str]:
     return [one["kind"] for each in listed for one in (each, *each.get("any_of", []))]
 
 
+async def path_of(shop: Shop, body: dict[str, Any]) -> str:
+    """The route that the body is for."""
+    if "credits" in body:
+        codes = GiftCodes(shop.log.installation_secret())
+        worth = Money(10_000, "GBP")
+        card = IssueGiftCard(account_id=issued_account(codes), amount=worth, expires_on=None, today=DAY)
+        await shop.handling.handle(card, Context(actor=ANONYMOUS, channel="test"))
+        return f"/carts/{await shop.cart(MUG=2)}/checkout"
+    if "amount" in body:
+        return "/customers/17850/credit" if "reason" in body else "/gift-cards"
+    return "/coupons" if "code" in body else "/promotions"
+
+
 def test_every_body_of_the_page_is_accepted(tmp_path: Path) -> None:
     async def post_all() -> None:
         async with open_shop(MemoryLog(), tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
             for body in bodies():
-                response = await shop.post("/coupons" if "code" in body else "/promotions", body)
+                response = await shop.post(await path_of(shop, body), body, **key())
                 assert response.status_code == 201, (body, response.text)
 
     asyncio.run(post_all())
