@@ -51,7 +51,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("cart.gift_chosen", 1, cart.GiftChosen),
     EventType("cart.tax_quoted", 1, cart.TaxQuoted),
     EventType("cart.shipping_quoted", 1, cart.ShippingQuoted),
-    EventType("cart.cart_priced", 1, cart.CartPriced),
+    EventType("cart.cart_priced", 2, cart.CartPriced, upcasters=(unchanged,)),
     EventType("cart.cart_checked_out", 1, cart.CartCheckedOut),
     EventType(
         "orders.order_placed",

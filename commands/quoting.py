@@ -38,7 +38,8 @@ from aggregates.pricing.context import (
     TaxStatus,
     VatStatus,
 )
-from aggregates.pricing.explanation import GiftDue, Priced
+from aggregates.pricing.destinations import between_eu_countries
+from aggregates.pricing.explanation import GiftDue, Notice, Priced
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.price import CompiledTerms, price
 from aggregates.pricing.provider_requests import ProviderRequest, next_request
@@ -150,7 +151,24 @@ def quote(
         shopper_key = shopper.customer_key(held.customer_id)
     context = _context(cache, held, at, vat_check)
     lines = [line.priced for line in held.all_lines]
-    return _within_limits(cache, rules, lines, context, shopper_key)
+    found = _within_limits(cache, rules, lines, context, shopper_key)
+    notice = None if vat_check is not None else _vat_notice(cache, held, context)
+    if notice is None:
+        return found
+    return replace(found, priced=replace(found.priced, notices=(*found.priced.notices, notice)))
+
+
+def _vat_notice(cache: StateCache, held: Cart, context: Context) -> Notice | None:
+    """That the customer's VAT number was not confirmed, where it would have freed the cart of tax."""
+    if context.tax_status is None or context.destination is None:
+        return None
+    known, home = customer_of(cache, held), rules_of(cache).rules.home
+    status = None if known is None else known.tax_status
+    if status is None or status.status != "unconfirmed" or home is None:
+        return None
+    if not between_eu_countries(home.country, context.destination.country):
+        return None
+    return Notice(kind="vat_number_unconfirmed", rule=status.vat_country or "")
 
 
 def _context(cache: StateCache, held: Cart, at: datetime, vat_check: VatCheck | None) -> Context:

@@ -177,6 +177,7 @@ NoticeKind = Literal[
     "shipping_method_unfit",
     "not_deliverable",
     "quote_required",
+    "vat_number_unconfirmed",
 ]
 BLOCKING: frozenset[NoticeKind] = frozenset(
     {"shipping_method_required", "shipping_method_unfit", "not_deliverable", "quote_required"}
@@ -185,10 +186,12 @@ BLOCKING: frozenset[NoticeKind] = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something to tell the shopper: `amount` more for free delivery, a coupon that does not apply and why.
+    """Something to tell the shopper: `amount` more for free delivery, a coupon that does not apply and why, a
+    VAT number that was not confirmed, so that the cart is taxed.
 
     Those of `BLOCKING` say what a cart needs before it can be an order. `rule`: the promotion, the coupon's
-    promotion, the shipping method, the country or the provider that it is about. `why` of a method that does
+    promotion, the shipping method, the country or the provider that it is about,
+    how the VAT number begins. `why` of a method that does
     not fit: it is for another `market`, does not reach the `destination`, has no `price` for the cart, or was
     `retired`.
     """

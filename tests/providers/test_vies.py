@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from aggregates.cart.events import CartPriced
 from aggregates.customers.events import TaxStatusSet
 from aggregates.orders.events import OrderPlaced
 from commands.providers.choose import Providers
@@ -150,6 +151,25 @@ def test_what_vies_says_of_a_customers_number_is_a_fact(tmp_path: Path) -> None:
             ("EL", "unconfirmed"),
         ]
         assert all(fact.checked_at is not None for fact in facts)
+
+    with stand_in(vies_knows(True)) as vies:
+        in_a_shop(tmp_path, scenario, vies)
+
+
+def test_the_cart_of_a_customer_whose_number_is_not_confirmed_is_taxed_and_says_why(tmp_path: Path) -> None:
+    async def scenario(shop: Shop) -> None:
+        await german_shop(shop)
+        for valid, total, notices in ((False, 1200, ["vat_number_unconfirmed"]), (True, 1000, [])):
+            vies.answer = vies_knows(valid)
+            path = "/api/v1/customers/17850/tax-status"
+            assert (await shop.client.put(path, json={"vat_number": NUMBER})).is_success
+            opened = await shop.post("/carts", {"currency": "GBP", "customer_id": "17850"})
+            cart_id = opened.json()["id"]
+            await shop.post(f"/carts/{cart_id}/items", {"sku": "MUG", "quantity": 1})
+            chosen = await shop.client.put(f"/api/v1/carts/{cart_id}/delivery", json={"country": "AT"})
+            assert chosen.status_code == 200, chosen.text
+            priced = [event for event in shop.events() if isinstance(event, CartPriced)][-1]
+            assert (priced.total, [notice.kind for notice in priced.notices]) == (total, notices)
 
     with stand_in(vies_knows(True)) as vies:
         in_a_shop(tmp_path, scenario, vies)
