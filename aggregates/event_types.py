@@ -65,11 +65,11 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("orders.order_confirmed", 1, orders.OrderConfirmed),
     EventType(
         "orders.order_canceled",
-        3,
+        4,
         orders.OrderCanceled,
         personal=("reason",),
         subject=orders.order_subject,
-        upcasters=(orders.order_canceled_from_1, unchanged),
+        upcasters=(orders.order_canceled_from_1, unchanged, unchanged),
         bound_from=2,
     ),
     EventType("orders.lines_fulfilled", 1, orders.LinesFulfilled),

@@ -99,4 +99,7 @@ def _shown(row: SalesRow) -> DashboardDay:
         gross=Money(row.gross, row.currency),
         returns=Money(row.returns, row.currency),
         net=Money(row.net, row.currency),
+        discounts=Money(row.discounts, row.currency),
+        shipping=Money(row.shipping, row.currency),
+        tax=Money(row.tax, row.currency),
     )

@@ -54,7 +54,11 @@ _PAGED = (INVALID_CURSOR, CURSOR_EXPIRED)
 
 
 class DashboardDay(msgspec.Struct):
-    """One day's books in one currency: gross are the orders placed, returns the credit notes."""
+    """One day's books in one currency: gross are the orders placed, returns the credit notes.
+
+    Of gross: `discounts` were taken off already, `shipping` (before discounts on it) and `tax` (inside prices
+    or on top) are in it.
+    """
 
     date: str
     currency: str
@@ -63,6 +67,9 @@ class DashboardDay(msgspec.Struct):
     gross: shapes.Money
     returns: shapes.Money
     net: shapes.Money
+    discounts: shapes.Money
+    shipping: shapes.Money
+    tax: shapes.Money
 
 
 class Bestseller(shapes.ProductDocument, kw_only=True):

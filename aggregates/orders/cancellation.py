@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aggregates.kernel import OrderId, Reason, Rejected
-from aggregates.orders.events import CancelCause, LineQuantity, OrderCanceled, OrderEvent
+from aggregates.orders.events import CancelCause, LineQuantity, OrderCanceled, OrderEvent, parts_of
 from aggregates.orders.order import Order, placed_order
 
 
@@ -50,6 +50,7 @@ def cancel(
                 LineQuantity(line_id=line.line_id, sku=line.sku, quantity=line.quantity)
                 for line in placed.lines
             ),
+            parts=parts_of(placed).less(order.refunded.amount, placed.total.amount),
             customer_id=placed.customer_id,
             reason=reason,
         ),

@@ -162,6 +162,38 @@ class OrderPlaced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaleParts:
+    """Parts of a sale in minor units: what was taken off, shipping before that, and tax, inside prices or on
+    top. Charges of other kinds are in none of them."""
+
+    discounts: int = 0
+    shipping: int = 0
+    tax: int = 0
+
+    def less(self, kept: int, total: int) -> SaleParts:
+        """What goes where `kept` of `total` stays: the rest of each part, in proportion."""
+        if not kept:
+            return self
+        return SaleParts(
+            discounts=self.discounts - self.discounts * kept // total,
+            shipping=self.shipping - self.shipping * kept // total,
+            tax=self.tax - self.tax * kept // total,
+        )
+
+
+def parts_of(placed: OrderPlaced) -> SaleParts:
+    """The parts of the sale as it was placed. Orders without groups of tax have it in their charges."""
+    by_kind: dict[str, int] = {}
+    for charge in placed.charges:
+        by_kind[charge.kind] = by_kind.get(charge.kind, 0) + charge.amount.amount
+    return SaleParts(
+        discounts=-by_kind.get("discount", 0),
+        shipping=by_kind.get("shipping", 0),
+        tax=sum(total.amount for total in placed.taxes) if placed.taxes else by_kind.get("tax", 0),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderConfirmed:
     """The money is promised or paid: the order can be fulfilled."""
 
@@ -171,7 +203,8 @@ class OrderConfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCanceled:
-    """The order will not be fulfilled. It repeats what views must take back: the total less `credited`."""
+    """The order will not be fulfilled. It repeats what views must take back: the total less `credited`, and
+    the parts of the sale that go with it."""
 
     order_id: OrderId
     cause: CancelCause
@@ -180,6 +213,7 @@ class OrderCanceled:
     total: Money
     credited: Money  # what credit notes gave back of the total before
     lines: tuple[LineQuantity, ...]
+    parts: SaleParts = SaleParts()  # number 3 and before have none: their orders have no discounts or taxes
     customer_id: str | None = None
     reason: str | None = None  # personal
 

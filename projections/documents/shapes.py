@@ -445,7 +445,11 @@ class ExplanationDocument(msgspec.Struct):
 
 
 class SalesRow(msgspec.Struct):
-    """One day's books in one currency, in minor units; net = gross - returns."""
+    """One day's books in one currency, in minor units; net = gross - returns.
+
+    Of gross: `discounts` were taken off already, `shipping` (before discounts on it) and `tax` (inside prices
+    or on top) are in it.
+    """
 
     date: str  # YYYY-MM-DD, UTC, valid time
     currency: str
@@ -454,6 +458,9 @@ class SalesRow(msgspec.Struct):
     gross: int
     returns: int
     net: int
+    discounts: int = 0
+    shipping: int = 0
+    tax: int = 0
 
 
 class SalesDocument(msgspec.Struct):

@@ -15,6 +15,7 @@ from aggregates.orders.events import (
     OrderPlaced,
     OrderRefunded,
     RefundedLine,
+    SaleParts,
     Tender,
 )
 from aggregates.orders.fulfilment import fulfil, return_lines
@@ -54,6 +55,7 @@ PLACED = OrderPlaced(
     customer_id="anna",
     tenders=(Tender(kind="card", amount=Money(3350, "GBP")),),
 )
+PARTS = SaleParts(discounts=100, shipping=450)
 CONFIRMED = OrderConfirmed(order_id=ORDER, customer_id="anna")
 
 
@@ -68,7 +70,7 @@ def quantities(units):
     )
 
 
-def canceled(cause="canceled", *, credited=0, reason=None):
+def canceled(cause="canceled", *, credited=0, reason=None, parts=PARTS):
     return OrderCanceled(
         order_id=ORDER,
         cause=cause,
@@ -78,6 +80,7 @@ def canceled(cause="canceled", *, credited=0, reason=None):
         currency="GBP",
         total=pounds(3350),
         lines=quantities({"1": 3, "2": 1}),
+        parts=parts,
         customer_id="anna",
     )
 
