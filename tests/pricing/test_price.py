@@ -14,7 +14,7 @@ from aggregates.pricing.context import Context, Destination, PricedLine
 from aggregates.pricing.explanation import ChargePrice, LinePrice, Step
 from aggregates.pricing.matching import tokens
 from aggregates.pricing.price import compile_terms, price
-from aggregates.pricing.rules import Action, PriceList, Terms
+from aggregates.pricing.rules import GIFT_CARD, Action, PriceList, Terms
 from tests.pricing.cases import (
     BY_WEIGHT,
     NOON,
@@ -208,6 +208,20 @@ def test_steps_stand_in_the_order_of_the_calculation() -> None:
     assert outcome.total == sum(one.line_total for one in outcome.lines) + sum(
         one.amount for one in outcome.charges
     )
+
+
+@pytest.mark.parametrize(("pricing", "paid", "tax"), [("inclusive", 1_000, 167), ("exclusive", 1_200, 200)])
+def test_gift_cards_are_outside_of_tax(pricing: str, paid: int, tax: int) -> None:
+    case = taxed("GBP", "GB", rate("standard", "20"), promotions=[], pricing=pricing)
+    lines = [line("card", "25.00", 2, tax_category=GIFT_CARD, ships=False), line("mug", "10.00")]
+    outcome = priced(lines, rules=case["terms"], destination=Destination(country="GB"))
+    card, mug = outcome.lines
+    assert (card.tax, card.paid, card.tax_group) == (0, 5_000, None)
+    assert (mug.tax, mug.paid) == (tax, paid)
+    assert [(one.group, one.amount) for one in outcome.taxes] == [("GB/standard", tax)]
+    assert outcome.total == 5_000 + paid
+    alone = priced(lines[:1], rules=case["terms"], destination=Destination(country="GB"))
+    assert (alone.total, alone.taxes) == (5_000, ())
 
 
 def test_the_shares_of_all_steps_make_each_lines_discount() -> None:
