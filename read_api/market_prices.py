@@ -34,7 +34,6 @@ class _Found(msgspec.Struct, frozen=True):
     page: bytes | None
     history: bytes | None
     markets: shapes.TermsDocument
-    price_lists: shapes.TermsDocument
     position: int
 
 
@@ -59,8 +58,6 @@ async def market_response(request: Request, sku: str, market_id: str, wanted: Fr
         return answer(found.page, found.position, request.headers)
     page = in_market(
         *(_page(found.page), _history(found.history), market),
-        lists={one.list_id for one in found.price_lists.price_lists},
-        base_tax_included=found.markets.base_tax_included,
     )
     return answer(msgspec.json.encode(page), found.position, request.headers)
 
@@ -69,25 +66,15 @@ async def _read(stores: Stores, sku: str) -> _Found:
     page, history, terms = await asyncio.gather(
         stores.documents.document("product", sku),
         stores.documents.document("price_history", sku),
-        read_terms(stores, "markets", "price_lists"),
+        read_terms(stores, "markets"),
     )
-    markets, price_lists = terms.documents
+    (markets,) = terms.documents
     position = min(page.position, history.position, terms.position)
-    return _Found(page.document, history.document, markets, price_lists, position)
+    return _Found(page.document, history.document, markets, position)
 
 
-def in_market(
-    page: ProductDocument,
-    history: PriceHistoryDocument,
-    market: shapes.Market,
-    *,
-    lists: set[str],
-    base_tax_included: bool,
-) -> ProductDocument:
-    """The page with what everybody in the market pays, in its first currency.
-
-    `lists`: the price lists in force beside the base list, whose prices contain tax as the home says.
-    """
+def in_market(page: ProductDocument, history: PriceHistoryDocument, market: shapes.Market) -> ProductDocument:
+    """The page with what everybody in the market pays, in its first currency."""
     head = rules.Market(
         market_id=market.market_id,
         countries=(),
@@ -96,10 +83,6 @@ def in_market(
     )
 
     def counts(one: shapes.ListPrice | PriceSeries) -> bool:
-        if one.list_id == rules.BASE:
-            one.tax_included = base_tax_included
-        elif one.list_id not in lists:
-            return False
         return one.tax_included == head.tax_included and (not one.markets or market.market_id in one.markets)
 
     currency = market.currencies[0]

@@ -32,13 +32,18 @@ def evolve(
             if is_public(price_list):
                 _append(document, price_list, amount_of_one(tiers, currency), at)
         case PriceWithdrawn(list_id=list_id, currency=currency):
-            if (series := _series(document, list_id, currency)) is not None:
+            for series in _of_list(document, list_id, currency):
                 append_point(series.points, None, at)
     return document
 
 
 def _append(document: PriceHistoryDocument, price_list: PriceList, amount: int | None, at: datetime) -> None:
-    series = _series(document, price_list.list_id, price_list.currency)
+    series = None
+    for one in _of_list(document, price_list.list_id, price_list.currency):
+        if one.tax_included == price_list.tax_included:
+            series = one
+        else:  # A base price without tax takes the place of one with it.
+            _end(document, one, at)
     if series is None:
         if amount is None:
             return
@@ -55,13 +60,23 @@ def _append(document: PriceHistoryDocument, price_list: PriceList, amount: int |
     append_point(series.points, amount, at)
 
 
-def _series(document: PriceHistoryDocument, list_id: str, currency: str) -> PriceSeries | None:
-    return next((one for one in document.series if (one.list_id, one.currency) == (list_id, currency)), None)
+def _end(document: PriceHistoryDocument, series: PriceSeries, at: datetime) -> None:
+    """There is no price in the series from this moment on; of one that only began then nothing is left."""
+    if series.points[-1].since == at:
+        del series.points[-1]
+        if not series.points:
+            document.series.remove(series)
+    else:
+        append_point(series.points, None, at)
+
+
+def _of_list(document: PriceHistoryDocument, list_id: str, currency: str) -> list[PriceSeries]:
+    return [one for one in document.series if (one.list_id, one.currency) == (list_id, currency)]
 
 
 VIEW = DocumentView(
     name="price_history",
-    model=2,
+    model=3,
     shape=PriceHistoryDocument,
     events=frozenset({ProductListed, PriceChanged, PriceWithdrawn}),
     facts=facts,

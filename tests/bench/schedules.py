@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from commands.loop.handling import Handling
 from commands.processes.following import PREPARED_AHEAD, checkpoint_of
 from commands.processes.manager import ProcessManagers
 from commands.processes.schedules import Schedules
+from deploy.edge.serving import COLLECT_AFTER
 from event_store.records import EventLog
 from tests.bench import ours
 from tests.bench.server import own_postgres
@@ -43,6 +45,7 @@ class Counting(Handling):
 def main() -> None:
     """Prints the figures: prices that start, and prices that end, both in a process that was
     there two minutes before."""
+    gc.set_threshold(COLLECT_AFTER, 10, 10)  # as the servers do
     with own_postgres() as server, ours.open_log(server.url) as log:
         shop = Shop(log)
         for n in range(PRICES):

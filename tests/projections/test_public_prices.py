@@ -170,6 +170,20 @@ def test_the_history_has_each_public_price_from_its_own_moment_on() -> None:
     ]
 
 
+def test_base_prices_with_and_without_tax_are_two_series_of_the_history() -> None:
+    net = replace(OWN, tax_included=False)
+    listed_net = (MARCH, POUNDS_100), (MARCH, changed(net, (1, "100.00")))
+    (only,) = folded(price_history.VIEW, *listed_net)["series"]
+    assert (only["tax_included"], [point["amount"] for point in only["points"]]) == (False, [10_000])
+    (later,) = folded(price_history.VIEW, *listed_net, (MAY_10, changed(net, (1, "90.00"))))["series"]
+    assert [point["amount"] for point in later["points"]] == [10_000, 9_000]
+    gross, own = folded(price_history.VIEW, (MARCH, POUNDS_100), (MAY_10, changed(net, (1, "90.00"))))[
+        "series"
+    ]
+    assert [point["amount"] for point in gross["points"]] == [10_000, None]
+    assert [point["amount"] for point in own["points"]] == [9_000]
+
+
 def test_a_list_without_a_price_for_one_unit_has_none_in_the_history() -> None:
     history = folded(price_history.VIEW, POUNDS_100, changed(OWN, (5, "90.00")))
     assert [point["amount"] for point in history["series"][0]["points"]] == [10_000, None]

@@ -75,14 +75,21 @@ def test_a_sale_of_a_market_names_what_it_beat_and_the_prior_price_there(
     assert prices(api) == (1299, None, None), "main is another market"
     assert prices(api, "?market=gb")[:2] == (900, 1299)
     shop.happens(PriceListEnded(list_id="us-sale"))
+    assert prices(api, "?market=us") == (1100, 1500, None), "its prices end by events of their own"
+    shop.happens(withdrawn(SALE))
     assert prices(api, "?market=us") == (1500, None, None)
 
 
-def test_base_prices_contain_tax_as_the_home_says(shop: ViewShop, api: httpx.Client) -> None:
+def test_a_base_price_contains_tax_as_the_home_said_when_it_was_set(
+    shop: ViewShop, api: httpx.Client
+) -> None:
     shop.lists("MUG")
     shop.happens(*RULES, MarketDefined(market=replace(AMERICA, currencies=("GBP",))))
     assert prices(api, "?market=us") == (None, None, None)
     shop.happens(HomeSet(country="US", tax_included=False))
+    assert prices(api, "?market=us") == (None, None, None)
+    without_tax = PriceList(list_id=BASE, currency="GBP", tax_included=False)
+    shop.happens(changed(without_tax, (1, "12.99")))
     assert prices(api, "?market=us") == (1299, None, None)
     assert prices(api, "?market=gb") == (None, None, None)
 
@@ -165,8 +172,7 @@ def test_the_page_of_a_market_shows_what_carts_take_and_the_lowest_price_before_
         for n, view in enumerate((catalog.VIEW, price_history.VIEW)):
             documents[n] = view.evolve("MUG", documents[n], event, envelope)  # type: ignore[attr-defined]
     market: shapes.Market = terms._market(BRITAIN)
-    lists = {one.list_id for one in LISTS[1:]}
-    page = in_market(*documents, market, lists=lists, base_tax_included=True)
+    page = in_market(*documents, market)
     assert page.price is not None
     assert page.price.amount == by_day[max(by_day)]
 
