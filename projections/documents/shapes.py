@@ -370,6 +370,14 @@ class Payment(msgspec.Struct):
     gateway_payments: list[GatewayPayment] = []
 
 
+class Tender(msgspec.Struct):
+    """A part of an order's total and what pays it: card, gift_card or store_credit, which have an account."""
+
+    kind: str
+    amount: Money
+    account_id: str | None
+
+
 class OrderDocument(msgspec.Struct):
     """An order with its payment and everything that happened to it. No personal field."""
 
@@ -397,6 +405,7 @@ class OrderDocument(msgspec.Struct):
     secret_hash: str | None = None  # SHA-256, hex, of what checkout answered
     taxes: list[TaxAmount] = []
     shipping: ShippingAmount | None = None
+    tenders: list[Tender] = []
 
 
 class ExplanationStep(msgspec.Struct, omit_defaults=True):

@@ -28,6 +28,7 @@ from projections.documents.shapes import (
     Payment,
     Refund,
     Return,
+    Tender,
     TimelineEntry,
 )
 from projections.views import payments
@@ -139,6 +140,7 @@ def _place(order: OrderDocument, event: OrderPlaced, recorded: RecordedEvent) ->
     order.charges = [Charge(charge.kind, charge.label, money(charge.amount)) for charge in event.charges]
     order.total = money(event.total)
     order.taxes = taxes_of(event.taxes, event.currency)
+    order.tenders = [Tender(one.kind, money(one.amount), one.account_id) for one in event.tenders]
     order.shipping = shipping_of(event.shipping, event.currency)
     order.channel = event.channel
     order.placed_at = recorded.valid_at
@@ -174,7 +176,7 @@ def _unknown(order_id: str, recorded: RecordedEvent) -> OrderDocument:
 
 VIEW = DocumentView(
     name="order",
-    model=5,
+    model=6,
     shape=OrderDocument,
     events=_ORDER_EVENTS | frozenset(get_args(PaymentEvent)),
     facts=facts,

@@ -11,7 +11,11 @@ from aggregates.pricing.explanation import Explanation, ShippingPrice, Step, Tax
 from aggregates.pricing.rules import SHIPPING
 from replays.order.words import money_in_words
 
-_UNTAXED = {"exempt": "exempt", "reverse_charge": "reverse charge", "outside": "no tax area there"}
+_UNTAXED = {
+    "exempt": "the buyer is exempt",
+    "reverse_charge": "reverse charge, the buyer owes it",
+    "outside": "no rate is known there",
+}
 
 
 def explained(placed: OrderPlaced, explanation: Explanation) -> Iterator[str]:
@@ -28,8 +32,9 @@ def explained(placed: OrderPlaced, explanation: Explanation) -> Iterator[str]:
             yield _discount(step, names, currency)
     for step in explanation.steps:
         if step.step == "tax_adjustment":
+            what = "tax taken off the prices" if step.amount < 0 else "tax put on the prices"
             changed = _money(step.amount, currency)
-            yield f"prices changed by tax {step.label}: {changed}{_shares(step, names, currency)}"
+            yield f"{what}, {step.label}: {changed}{_shares(step, names, currency)}"
     for total in placed.taxes:
         yield _tax(total, currency)
     for claim in placed.claims:
@@ -56,7 +61,7 @@ def _shipping(shipping: ShippingPrice, currency: str) -> str:
 def _tax(total: TaxTotal, currency: str) -> str:
     base = _money(total.base, currency)
     if total.treatment != "taxed":
-        return f"no tax on {base} ({total.group}): {_UNTAXED[total.treatment]}"
+        return f"no tax on {base}: {_UNTAXED[total.treatment]} ({total.group})"
     how = "inside" if total.inside else "on top of"
     words = f"tax {total.label} ({total.group}), {_money(total.amount, currency)} {how} {base}"
     parts = [f"{name} {_money(amount, currency)}" for name, amount in total.components.items()]

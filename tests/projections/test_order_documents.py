@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from aggregates.kernel import Money, Rejected
 from aggregates.orders import order
-from aggregates.orders.events import OrderRefunded
+from aggregates.orders.events import OrderRefunded, Tender
 from aggregates.payments import payment
 from aggregates.payments.events import PaymentCaptured, PaymentRefunded
 from projections.engine.follower import Decoded
@@ -53,6 +53,18 @@ def test_an_order_shows_its_lines_charges_and_story(shop: Shop) -> None:
         "payments.payment_refunded",
     ]
     assert shown["version"] == 6
+
+
+def test_an_order_shows_what_pays_for_each_part_of_it() -> None:
+    credit = Tender(kind="gift_card", amount=Money(1000, "GBP"), account_id="a1")
+    card = Tender(kind="card", amount=Money(2350, "GBP"))
+    drawn = MemoryView(orders.VIEW)
+    drawn.apply([Decoded(recorded(1), replace(PLACED, tenders=(credit, card)))])
+    tenders = msgspec.json.decode(drawn.documents[ORDER])["tenders"]
+    assert [(one["kind"], one["amount"]["amount"], one["account_id"]) for one in tenders] == [
+        ("gift_card", 1000, "a1"),
+        ("card", 2350, None),
+    ]
 
 
 def test_statuses_are_those_of_the_aggregates_after_every_event(shop: Shop) -> None:
