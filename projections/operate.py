@@ -16,6 +16,7 @@ from projections.builds import all_builds
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
+from projections.lexicon_settings import LexiconSettings
 from projections.redis.requests import RedisRequests, Request
 from projections.serve import LOCK
 
@@ -135,7 +136,8 @@ def _rebuild_here(
     report: Report,
     lock: Exclusive,
 ) -> list[Progress]:
-    builds = [build for build in all_builds(redis_url, data_dir, log) if build.name in views]
+    lexicon = LexiconSettings().lexicon
+    builds = [build for build in all_builds(redis_url, data_dir, log, lexicon=lexicon) if build.name in views]
     runner = Runner(log, Codec(EVENT_TYPES), builds, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
     progressed = _Stopwatch()

@@ -22,6 +22,7 @@ from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
 from projections.health import serve_health
+from projections.lexicon_settings import LexiconSettings
 from projections.redis.requests import RedisRequests, Request
 from projections.settings import Settings
 
@@ -64,6 +65,7 @@ def run_projector(settings: Settings) -> None:
             return "It waits for the log, or for the lock of another that runs."
         return None if runner.lives else "Its runner has ended, or hangs."
 
+    lexicon = LexiconSettings().lexicon
     with _on_signals(stop):
         metrics = ProjectorMetrics()
         if settings.projector_metrics_port is not None:
@@ -77,7 +79,13 @@ def run_projector(settings: Settings) -> None:
             runner = Runner(
                 log,
                 Codec(EVENT_TYPES),
-                all_builds(settings.redis_url, settings.data_dir, log, shards=settings.projector_shards),
+                all_builds(
+                    settings.redis_url,
+                    settings.data_dir,
+                    log,
+                    shards=settings.projector_shards,
+                    lexicon=lexicon,
+                ),
                 metrics,
                 log_each_event=settings.log_level.lower() == "debug",
             )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from deploy.edge.problems import ProblemError
+from deploy.edge.problems import INVALID_REQUEST, ProblemError
 from projections.documents.search import (
     CATEGORY_SEPARATOR,
     Page,
@@ -21,12 +21,12 @@ from projections.documents.text import is_blank
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.freshness import Freshness, read_fresh
 from read_api.market_prices import market_response
-from read_api.openapi import documented, documented_list
+from read_api.openapi import FoundProduct, documented, documented_list
 from read_api.prior_price import in_main_market
 from read_api.problems import CURSOR_EXPIRED, UNKNOWN_MARKET, UNKNOWN_PRODUCT
 from read_api.product_page import product_response
-from read_api.requests import TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
-from read_api.responses import answer, listing
+from read_api.requests import ANY_NAME, TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
+from read_api.responses import answer, listing, with_field
 from read_api.stores import stores_of
 from read_api.terms import MARKET_ID
 
@@ -72,7 +72,19 @@ Words = Annotated[
     Query(
         max_length=500,
         json_schema_extra={"pattern": rf"^{TEXT}*$"},
-        description="Words, as typed. All must be there; a slip of the keys is forgiven.",
+        description="Words, as typed. All must be there, but for those that nothing has (`relaxed`); the last"
+        " counts as begun, and a slip of the keys is forgiven.",
+    ),
+]
+_ATTRIBUTE = "attribute."
+Attribute = Annotated[
+    str | None,
+    Query(
+        alias=f"{_ATTRIBUTE}{ANY_NAME}",
+        max_length=500,
+        json_schema_extra={"pattern": rf"^{TEXT}*$"},
+        description="Products whose attribute has just this value; an attribute's name stands for the star,"
+        " as in the facets: `attribute.color=red`. Several narrow the search down.",
     ),
 ]
 ListingSort = Literal["sku", "price_asc", "price_desc", "newest"]
@@ -105,7 +117,7 @@ async def products(
     return await _page(request, query, wanted, cursor, limit)
 
 
-@router.get("/search", summary="Search for products", **documented_list(ProductDocument, searched=True))
+@router.get("/search", summary="Search for products", **documented_list(FoundProduct, searched=True))
 async def search(
     request: Request,
     wanted: WantedFreshness,
@@ -114,11 +126,16 @@ async def search(
     price_min: Price = None,
     price_max: Price = None,
     in_stock: bool | None = None,
+    attribute: Attribute = None,
     sort: SearchSort = "relevance",
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """Each facet counts what there would be without its own filter, but with all the others."""
+    """Each facet counts what there would be without its own filter, but with all the others.
+
+    By relevance, products that have the words as typed come first, then those with the last one begun, then
+    those with a slip; another sort has the first of these kinds that there is.
+    """
     words = None if q is None or is_blank(q) else q
     query = ProductQuery(
         words=words,
@@ -126,13 +143,34 @@ async def search(
         price_min=price_min,
         price_max=price_max,
         in_stock=in_stock,
+        attributes=_attribute_filters(request),
         sort="sku" if sort == "relevance" and not words else sort,
     )
-    return await _page(request, query, wanted, cursor, limit)
+    return await _page(request, query, wanted, cursor, limit, searched=True)
+
+
+def _attribute_filters(request: Request) -> tuple[tuple[str, str], ...]:
+    """The filters by attribute, in one order. Raises invalid-request."""
+    try:
+        return tuple(
+            sorted(
+                (typed(name.removeprefix(_ATTRIBUTE)), typed(value))
+                for name, value in request.query_params.items()
+                if name.startswith(_ATTRIBUTE)
+            )
+        )
+    except ValueError as error:
+        raise ProblemError(INVALID_REQUEST, f"An attribute's name or value {error}.") from error
 
 
 async def _page(
-    request: Request, query: ProductQuery, wanted: Freshness | None, cursor: str | None, limit: int
+    request: Request,
+    query: ProductQuery,
+    wanted: Freshness | None,
+    cursor: str | None,
+    limit: int,
+    *,
+    searched: bool = False,
 ) -> Response:
     stores = stores_of(request)
     place = place_of_cursor(cursor, query, by_relevance=query.sort == "relevance")
@@ -147,6 +185,10 @@ async def _page(
     except PlaceExpiredError as error:
         raise ProblemError(CURSOR_EXPIRED) from error
     following = cursor_of_place(page.next, query)
-    items = await in_main_market(stores, page.items)
-    body = listing(items, following, total=page.total, facets=page.facets)
+    items, more = await in_main_market(stores, page.items), {}
+    if searched:
+        pairs = zip(items, page.highlights, strict=True)
+        items = [with_field(item, "highlights", marked) for item, marked in pairs]
+        more = {"relaxed": page.relaxed, "did_you_mean": page.did_you_mean}
+    body = listing(items, following, total=page.total, facets=page.facets, facets_cut=page.facets_cut, **more)
     return answer(body, page.position, request.headers)

@@ -107,6 +107,12 @@ class CreditPage(shapes.CreditDocument, kw_only=True):
     next: str | None = None
 
 
+class FoundProduct(shapes.ProductDocument, kw_only=True):
+    """A product, and where the words are: HTML by `title` or `description`, escaped but for `<mark>`."""
+
+    highlights: dict[str, str]
+
+
 _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     shapes.ProductDocument,
     shapes.PriceHistoryDocument,
@@ -123,6 +129,7 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     AddressForm,
     Bestseller,
     CreditPage,
+    FoundProduct,
     DashboardDay,
     FacetValue,
 )
@@ -146,6 +153,21 @@ def documented_list(
         values = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=FacetValue.__name__)}}
         properties["total"] = {"type": "integer", "minimum": 0}
         properties["facets"] = {"type": "object", "additionalProperties": values}
+        properties["facets_cut"] = {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The facets that have more values than are shown.",
+        }
+    if document is FoundProduct:
+        properties["relaxed"] = {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Words that fell away, since nothing has them beside the others.",
+        }
+        properties["did_you_mean"] = {
+            "anyOf": [{"type": "string"}, {"type": "null"}],
+            "description": "The words without the slips, where only products with other words were found.",
+        }
     schema = {"type": "object", "required": sorted(properties), "properties": properties}
     return _answers(schema, (*_EVERYWHERE, *_PAGED, *problems))
 

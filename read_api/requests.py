@@ -18,6 +18,9 @@ from read_api.freshness import POSITION_MAX, Freshness, freshness_of
 TEXT = r"[^\x00-\x1f\x7f-\x9f]"
 """A character that may stand in a path or a query: both servers refuse the others."""
 
+ANY_NAME = "*"
+"""At the end of a parameter's name: any text stands for it."""
+
 _MinPosition = Annotated[
     str | None,
     Header(
@@ -57,6 +60,9 @@ def refuse_unknown_parameters(request: Request) -> None:
         for parameter in get_flat_params(request.scope["route"].dependant)
         if isinstance(parameter.field_info, QueryParameter)
     }
+    begun = tuple(name.removesuffix(ANY_NAME) for name in known if name.endswith(ANY_NAME))
+    if begun:
+        known.update(name for name in request.query_params if name.startswith(begun) and name not in begun)
     parameters_once(request, known)
 
 

@@ -38,6 +38,7 @@ class ProductQuery(msgspec.Struct, frozen=True):
     price_max: int | None = None
     in_stock: bool | None = None
     sort: Sort = "sku"
+    attributes: tuple[tuple[str, str], ...] = ()  # name and value; all of them are demanded
 
 
 class After(msgspec.Struct, frozen=True, tag="after"):
@@ -72,6 +73,24 @@ class Page(msgspec.Struct, frozen=True):
     facets: dict[str, list[FacetValue]]
     next: Place | None
     position: int  # where the index stood
+    highlights: list[dict[str, str]]  # of each item: see words/highlights.py
+    facets_cut: list[str]  # facets that have more values than are shown
+    relaxed: list[str]  # words that fell away, as typed
+    did_you_mean: str | None
+
+
+class Described(msgspec.Struct, frozen=True):
+    """What a product's document says of it in words."""
+
+    title: str
+    description: str = ""
+    category: str = ""
+    attributes: dict[str, str] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Its title, category and attributes: all but the description."""
+        return [self.title, self.category, *self.attributes.values()]
 
 
 class PlaceExpiredError(Exception):

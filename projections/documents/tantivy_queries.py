@@ -7,9 +7,10 @@ from typing import Literal
 import tantivy
 
 from projections.documents.search import ProductQuery, category_levels, sku_numbers
-from projections.documents.tantivy_schema import PRODUCT
+from projections.documents.tantivy_schema import ATTRIBUTE_SEPARATOR, PRODUCT
 
-FilterName = Literal["category", "price", "in_stock"]
+FilterName = Literal["category", "price", "in_stock"] | tuple[str, str]
+"""A filter; of attributes, the name and value."""
 
 _U64_MAX = 2**64 - 1
 
@@ -36,6 +37,10 @@ class ProductQueries:
             clauses.append((tantivy.Occur.Must, self._unscored(price)))
         if query.in_stock is not None and leave_out != "in_stock":
             clauses.append((tantivy.Occur.Must, self._unscored(self.term("in_stock", query.in_stock))))
+        for attribute in query.attributes:
+            if leave_out != attribute:
+                value = self.term("attribute", ATTRIBUTE_SEPARATOR.join(attribute))
+                clauses.append((tantivy.Occur.Must, self._unscored(value)))
         return tantivy.Query.boolean_query(clauses)
 
     def term(self, field: str, value: str | int | bool) -> tantivy.Query:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tantivy
 
@@ -42,7 +42,7 @@ from projections.documents.tantivy_schema import (
     read_pointer,
     version_folder,
 )
-from projections.documents.tantivy_words import WordQueries
+from projections.documents.tantivy_words import FoundWords, WordQueries
 from projections.documents.words.normalizer import Normalizer
 
 _RETAINED_GENERATIONS = 64
@@ -90,14 +90,15 @@ class TantivyReader:
 
     def _sorted(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation = self._generation()
-        words = None if query.words is None else generation.words.of(query.words).best
+        found = None if query.words is None else generation.words.of(query.words)
+        words = None if found is None else found.best
         wanted = generation.queries.filtered(query, words)
         after = place if isinstance(place, After) else None
         hits = sorted_hits(generation, wanted, query.sort, after, limit + 1)
         shown = hits[:limit]
         following = After(shown[-1].key, shown[-1].sku) if len(hits) > limit else None
         total = generation.count(wanted)
-        return self._page(generation, query, words, shown, total, following)
+        return self._page(generation, query, found, words, shown, total, following)
 
     def _by_relevance(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation, offset = self._generation(), 0
@@ -115,23 +116,30 @@ class TantivyReader:
         if shown and offset + len(shown) < min(total, DEPTH_MAX):
             self._retain(generation)
             following = Offset(offset + len(shown), generation.name)
-        return self._page(generation, query, found.found, shown, total, following)
+        return self._page(generation, query, found, found.found, shown, total, following)
 
     def _page(
         self,
         generation: Generation,
         query: ProductQuery,
+        found: FoundWords | None,
         words: tantivy.Query | None,
         shown: Iterable[Hit],
         total: int,
         following: After | Offset | None,
     ) -> Page:
+        items = [hit.document for hit in shown]
+        facets, cut = _facets(generation, query, words)
         return Page(
-            items=[hit.document for hit in shown],
+            items=items,
             total=total,
-            facets=_facets(generation, query, words),
+            facets=facets,
             next=following,
             position=generation.position,
+            highlights=generation.words.highlights(found, items) if found else [{} for _ in items],
+            facets_cut=cut,
+            relaxed=list(found.relaxed) if found else [],
+            did_you_mean=found.did_you_mean if found else None,
         )
 
     def _retain(self, generation: Generation) -> None:
@@ -243,8 +251,8 @@ def _identity(path: Path) -> object:
 
 def _facets(
     generation: Generation, query: ProductQuery, words: tantivy.Query | None
-) -> dict[str, list[FacetValue]]:
-    """Counts per value, each facet without its own filter but with all the others."""
+) -> tuple[dict[str, list[FacetValue]], list[str]]:
+    """Counts per value, each facet without its own filter but with all the others; and which were cut off."""
     filtered: list[FilterName] = []
     if query.category is not None:
         filtered.append("category")
@@ -253,14 +261,32 @@ def _facets(
     together = [name for name in ("category", "in_stock", "currency", "attribute") if name not in filtered]
     counts = _counts(generation, query, words, together, leave_out=None)
     for left_out in filtered:
-        counts |= _counts(generation, query, words, [left_out], leave_out=left_out)
-    facets = {name: counts[name] for name in ("category", "in_stock", "currency")}
-    for bucket in counts["attribute"]:
-        name, _, value = bucket.value.partition(ATTRIBUTE_SEPARATOR)
-        values = facets.setdefault(f"attribute.{name}", [])
-        if len(values) < FACET_VALUES_MAX:
-            values.append(FacetValue(value, bucket.count))
-    return facets
+        counts |= _counts(generation, query, words, [str(left_out)], leave_out=left_out)
+    facets = {name: counts[name].values for name in ("category", "in_stock", "currency")}
+    cut = [name for name in facets if counts[name].is_cut]
+    attributes = _by_attribute(counts["attribute"].values)
+    for attribute in query.attributes:
+        own = _counts(generation, query, words, ["attribute"], leave_out=attribute)["attribute"].values
+        attributes[attribute[0]] = _by_attribute(own).get(attribute[0], [])
+    for name, values in attributes.items():
+        facet = f"attribute.{name}"
+        facets[facet] = values[:FACET_VALUES_MAX]
+        if counts["attribute"].is_cut or len(values) > FACET_VALUES_MAX:
+            cut.append(facet)
+    return facets, cut
+
+
+def _by_attribute(values: Iterable[FacetValue]) -> dict[str, list[FacetValue]]:
+    found: dict[str, list[FacetValue]] = {}
+    for one in values:
+        name, _, value = one.value.partition(ATTRIBUTE_SEPARATOR)
+        found.setdefault(name, []).append(FacetValue(value, one.count))
+    return found
+
+
+class _Counted(NamedTuple):
+    values: list[FacetValue]
+    is_cut: bool
 
 
 def _counts(
@@ -270,7 +296,7 @@ def _counts(
     fields: Sequence[str],
     *,
     leave_out: FilterName | None,
-) -> dict[str, list[FacetValue]]:
+) -> dict[str, _Counted]:
     """The values of these fields with their counts, the most frequent first."""
     wanted = generation.queries.filtered(query, words, leave_out=leave_out)
     aggregations = {
@@ -278,7 +304,10 @@ def _counts(
         for field in fields
     }
     found: dict[str, Any] = generation.searcher.aggregate(wanted, aggregations)
-    return {field: _most_frequent(found[field]["buckets"]) for field in fields}
+    return {
+        field: _Counted(_most_frequent(found[field]["buckets"]), found[field]["sum_other_doc_count"] > 0)
+        for field in fields
+    }
 
 
 def _most_frequent(buckets: list[dict[str, Any]]) -> list[FacetValue]:

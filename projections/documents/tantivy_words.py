@@ -11,8 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 import tantivy
 
+from projections.documents.search import Described
+from projections.documents.words.highlights import Marker, probably_meant
 from projections.documents.words.normalizer import Normalizer
 from projections.documents.words.query_plan import PlannedWord, QueryPlan, words_enough
 
@@ -40,6 +43,8 @@ _IN_TITLE = 200.0
 """All words in the title, which says what the product is; a description says more."""
 
 _REMEMBERED_MAX = 1_024
+_described = msgspec.json.Decoder(Described)
+
 Clause = tuple[tantivy.Occur, tantivy.Query]
 
 
@@ -55,6 +60,8 @@ class FoundWords:
     """Those of the first tier that has any."""
     relaxed: tuple[str, ...] = ()
     """The words that fell away, as typed."""
+    did_you_mean: str | None = None
+    plan: QueryPlan | None = None
     has_slips_only: bool = False
 
 
@@ -83,10 +90,13 @@ class WordQueries:
         if begun_count or self.count(slipped):
             found = slipped or tantivy.Query.empty_query()
             tiers = [tier for tier, count in ((exact, exact_count), (begun, begun_count)) if count and tier]
+            ranked = self._ranked(plan, found, tiers, words)
             return FoundWords(
-                ranked=self._ranked(plan, found, tiers, words),
+                ranked=ranked,
                 found=found,
                 best=(best if begun_count else found) or found,
+                did_you_mean=None if begun_count else self._meant(plan, ranked),
+                plan=plan,
                 has_slips_only=not begun_count,
             )
         return self._relaxed(plan, words)
@@ -111,8 +121,15 @@ class WordQueries:
                     found=found,
                     best=found,
                     relaxed=tuple(word.planned.typed for word in words if word.planned.typed in fallen),
+                    plan=plan,
                 )
         return NOTHING
+
+    def _meant(self, plan: QueryPlan, ranked: tantivy.Query) -> str | None:
+        """What was typed as the best product has it."""
+        hits = self._searcher.search(ranked, 1, count=False).hits
+        document = bytes(self._searcher.doc(hits[0][1]).get_first("document") or b"")
+        return probably_meant(plan, self._normalizer, _described.decode(document).names)
 
     def _missing(self, words: Sequence[_Word], address: tantivy.DocAddress) -> list[str]:
         """The words that this product has not."""
@@ -142,6 +159,14 @@ class WordQueries:
             if word.is_little and (little := self.term("title", word.exact)) is not None:
                 clauses.append((tantivy.Occur.Should, little))
         return tantivy.Query.boolean_query(clauses)
+
+    def highlights(self, found: FoundWords, documents: Sequence[bytes]) -> list[dict[str, str]]:
+        """Where the words are in each of these products' documents."""
+        if found.plan is None:
+            return [{} for _ in documents]
+        described = map(_described.decode, documents)
+        marker = Marker(found.plan, self._normalizer, with_slips=found.has_slips_only)
+        return [marker.highlights(one.title, one.description) for one in described]
 
     def term(self, field: str, token: str) -> tantivy.Query | None:
         """Products that have this token, None where there are none."""

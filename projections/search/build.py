@@ -51,8 +51,8 @@ class SearchBuild(Build):
         beside: tuple[Versions, Pointer] | None = None,
     ) -> None:
         """See Build. `lexicon`: what words are cut by; another makes another read model."""
-        self._lexicon = lexicon or Lexicon()
-        super().__init__(VIEW, store, numbers, model=model_of(self._lexicon), beside=beside)
+        self.lexicon = lexicon or Lexicon()
+        super().__init__(VIEW, store, numbers, model=model_of(self.lexicon), beside=beside)
         self._committed = START
         self._committed_at = 0.0  # monotonic
         self._forget()

@@ -96,7 +96,7 @@ class TantivyBuild(SearchBuild):
 
     def _another(self, pointer: Pointer) -> TantivyBuild:
         return TantivyBuild(
-            self._index_folder, self._numbers, lexicon=self._lexicon, beside=(self._versions, pointer)
+            self._index_folder, self._numbers, lexicon=self.lexicon, beside=(self._versions, pointer)
         )
 
     def _delete_gone(self) -> None:
@@ -119,7 +119,7 @@ class TantivyBuild(SearchBuild):
         if damage is None:
             try:
                 with engine_errors():
-                    return OpenedIndex(folder, self._lexicon)
+                    return OpenedIndex(folder, self.lexicon)
             except EngineFailed as error:
                 if error.will_pass:
                     raise
@@ -132,4 +132,4 @@ class TantivyBuild(SearchBuild):
         if self.is_published or self._files.folder(self.version).exists():
             self._versions.withdraw()
             self._begin()
-        return OpenedIndex(self._files.folder(self.version), self._lexicon)
+        return OpenedIndex(self._files.folder(self.version), self.lexicon)

@@ -58,7 +58,12 @@ def test_search_tells_hits_total_facets_and_the_next_page(
 ) -> None:
     shop.happens(listed("P", price="3.00", category="Kitchen > Plates"))
     mistyped = api.get("/api/v1/search?q=mgu-07 mug&limit=5").json()
-    assert (mistyped["total"], skus(mistyped["items"])) == (0, [])
+    assert (mistyped["total"], skus(mistyped["items"]), mistyped["relaxed"]) == (1, ["MUG-07"], ["mgu"])
+    assert mistyped["items"][0]["highlights"] == {
+        "title": "<mark>Mug</mark> <mark>MUG</mark>-<mark>07</mark>"
+    }
+    slipped = api.get("/api/v1/search?q=kitchin").json()
+    assert (slipped["total"], slipped["did_you_mean"], slipped["facets_cut"]) == (26, "kitchen", [])
     found = api.get(
         "/api/v1/search",
         params={"q": "mug", "category": "Kitchen", "price_min": 300, "in_stock": True, "limit": 3},
@@ -67,6 +72,11 @@ def test_search_tells_hits_total_facets_and_the_next_page(
     assert found["facets"]["in_stock"] == [{"value": "true", "count": 10}, {"value": "false", "count": 1}]
     assert {"value": "Kitchen > Mugs", "count": 10} in found["facets"]["category"]
     assert found["facets"]["attribute.color"] == [{"value": "red", "count": 10}]
+    by_color = {"q": "mug", "attribute.color": "red", "attribute.size": "s"}
+    assert api.get("/api/v1/search", params=by_color).json()["total"] == 0
+    del by_color["attribute.size"]
+    assert api.get("/api/v1/search", params=by_color).json()["total"] == 25
+    assert api.get("/api/v1/search?attribute.=red").status_code == 400
     everything = walk(api, "/api/v1/search", q="mug", price_max=400, limit=7)
     assert sorted(skus(everything)) == sorted([*shelf, "P"])
 

@@ -12,6 +12,7 @@ from event_store.memory.log import MemoryLog
 from event_store.records import EventReader
 from projections.documents.search import ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
+from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build
 from projections.engine.follower import Decoded, TargetMoved
 from projections.redis.build import RedisBuild
@@ -96,10 +97,10 @@ def all_views(redis_url: str, index_folder: Path) -> ViewShop:
 class SearchShop(ViewShop):
     """The search index being written, and its reader."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lexicon: Lexicon | None = None) -> None:
         self.folder = folder
         self.numbers = MemoryLog()
-        self.build = TantivyBuild(folder, self.numbers)
+        self.build = TantivyBuild(folder, self.numbers, lexicon=lexicon)
         self.reader = TantivyReader(folder)
         super().__init__(self.build)
 

@@ -121,12 +121,14 @@ def _sign(character: str) -> str | None:
 
 
 _signs = _Signs()
+_DOUBLE_PRIMES = str.maketrans("\u2033\u2036", '""')  # Their compatible form would be two apostrophes.
 
 
 def one_form(text: str) -> str:
     """The text with each character in its one form: compatible (NFKC), lower case, signs of one kind."""
     if text.isascii():
         return text.lower().translate(_signs)
+    text = text.translate(_DOUBLE_PRIMES)
     for _ in range(4):  # Folding case may leave what composes anew: twice is enough, four times surely.
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         folded = folded.translate(_signs)
@@ -227,7 +229,14 @@ def _measured(form: str, words: list[Word]) -> Iterator[Word]:
         following = words[place + 1] if place + 1 < len(words) else None
         gap = form[word.end : following.start] if following is not None else None
         # The number of a code is no measure of what stands beside it: HX-204 mm.
-        of_code = place > 0 and words[place - 1].compound == word.compound and gap == " "
+        before = words[place - 1] if place else None
+        of_code = (
+            gap == " "
+            and before is not None
+            and before.compound == word.compound
+            and before.kind is Kind.WORD
+            and before.text != "x"
+        )
         if word.kind is Kind.NUMBER and following is not None and gap in _NEAR and not of_code:
             beyond = words[place + 2] if place + 2 < len(words) else None
             if beyond is not None and form[following.end : beyond.start] not in _NEAR:
