@@ -116,7 +116,8 @@ async def define_price_list(request: Request, body: PriceListBody) -> Response:
 
 @router.post("/price-lists/{list_id}/end", summary="End a price list", **_CHANGED)
 async def end_price_list(request: Request, list_id: IdPath) -> Response:
-    """For good: its id is not given again."""
+    """For good: its id is not given again. Its prices are withdrawn at once, product by product; what is
+    scheduled on it is canceled."""
     return await answered(request, EndPriceList(list_id=list_id))
 
 
