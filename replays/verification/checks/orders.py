@@ -125,7 +125,7 @@ class OrdersCheck:
         self._bears(recorded, event.number, event.order_id, number.order_stream(digits))
         self._orders[event.order_id] = OrderBook(
             total=event.total,
-            card=event.card,
+            card=_card(event),
             discount=max(0, sum(line.paid.amount for line in event.lines) - event.total.amount),
             to_send={intern(line.line_id): line.quantity for line in event.lines},
             sent={},
@@ -193,3 +193,9 @@ class OrdersCheck:
                 taken_from[line_id] = left
             if put_into is not None:
                 put_into[line_id] = put_into.get(line_id, 0) + line.quantity
+
+
+def _card(event: OrderPlaced) -> Money:
+    """The card's part of the total; all of it where the order's amounts are in several currencies."""
+    currencies = {event.total.currency, *(tender.amount.currency for tender in event.tenders)}
+    return event.card if currencies == {event.currency} else event.total
