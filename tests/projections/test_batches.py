@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aggregates.credit.events import AccountOpened, Credited, Redeemed, RedemptionReleased
+from aggregates.kernel import Money
 from aggregates.promotions.events import (
     BatchProgressed,
     BatchRequested,
@@ -37,6 +39,13 @@ def log_of_a_shop() -> list[Decoded]:
         if number % 6 == 1:
             shop.record([CouponReleased(code=code, order_id="o1")])
     shop.record([CouponRevoked(code="SPRING-00", reason="found out")])
+    shop.record([AccountOpened(account_id="card", kind="gift_card", currency="GBP")])
+    shop.record([Credited(account_id="card", amount=Money(900, "GBP"), cause="issued")])
+    for number in range(6):
+        taken = {"account_id": "card", "order_id": f"o{number}", "amount": Money(100 + number, "GBP")}
+        shop.record([Redeemed(**taken)])
+        if number % 2:
+            shop.record([RedemptionReleased(**taken)])
     for rules in (DEFINED[:8], DEFINED[8:], [PromotionEnded(promotion_id="cart3", reason="over")]):
         shop.record(rules)
     shop.bustle(orders=25, products=6)
