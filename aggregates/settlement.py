@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aggregates.kernel import Money, OrderId
-from aggregates.orders.events import RefundedLine, amount_of_withdrawn
+from aggregates.orders.events import RefundedLine, Tender, amount_of_withdrawn
 from aggregates.orders.order import Order, Refund, paid_beside_lines, with_refunds
 from aggregates.payments.events import OwedChanged, ProcessEvent, RefundRequest, StepBegun
 from aggregates.payments.payment import Payment
@@ -24,7 +24,7 @@ def due(sold: Order, paid: Payment, process: Process) -> int:
         return 0
     if in_parts(sold, paid):
         return _from_card(sold, process) + paid.returned + _amount(process.refunds_under_way)
-    return sold.placed.card.amount if paid.capture == "checkout" or sold.units_fulfilled else 0
+    return sold.card_amount if paid.capture == "checkout" or sold.units_fulfilled else 0
 
 
 def paid_back(sold: Order, paid: Payment, process: Process, planned: Refund) -> int:
@@ -33,13 +33,14 @@ def paid_back(sold: Order, paid: Payment, process: Process, planned: Refund) -> 
     The rest was never taken, and is not going to be: what is held for units that are not sent any more, and
     what is beyond the money that was taken and is still there.
     """
+    card = planned.card.amount
     if not in_parts(sold, paid):
-        return planned.amount.amount
+        return card
     captures = [step for step in process.open_steps.values() if step.call == "capture"]
     held = 0 if any(step.final for step in captures) else paid.held - _amount(captures)
     taken = paid.captured + _amount(captures) - paid.returned - _amount(process.refunds_under_way)
-    unsent = sum(amount_of_withdrawn(part, part.withdrawn or 0) for part in planned.lines)
-    sent = planned.amount.amount - unsent
+    unsent = min(card, sum(amount_of_withdrawn(part, part.withdrawn or 0) for part in planned.lines))
+    sent = card - unsent
     released = min(max(0, sent - (taken - paid.disputed)), held)
     return sent - released + min(unsent, max(0, taken - _from_card(sold, process)))
 
@@ -53,8 +54,14 @@ def refunds_under_way(process: Process) -> list[Refund]:
 
 def refund_of(amount: Money, request: RefundRequest) -> Refund:
     """What a refund step of this amount is about."""
+    credit = tuple(
+        Tender(kind=one.kind, amount=Money(one.amount, amount.currency), account_id=one.account_id)
+        for one in request.credit
+    )
     return Refund(
-        amount=amount + Money(request.released, amount.currency),
+        amount=Money.sum((amount, *(one.amount for one in credit)), amount.currency)
+        + Money(request.released, amount.currency),
+        credit=credit,
         lines=tuple(
             RefundedLine(
                 line_id=line.line_id,
@@ -71,7 +78,7 @@ def owe(sold: Order, paid: Payment, process: Process, *, order_id: OrderId) -> t
     """What a person must settle, where it is another than before; nothing while a call is under way."""
     if sold.placed is None or process.open_steps or paid.amount is None:
         return ()
-    total, credited = sold.placed.card, sold.refunded_amount
+    card, credited = sold.placed.card, sold.refunded_card_amount
     if sold.canceled:
         to_customer = paid.left
         to_shop = 0
@@ -79,12 +86,12 @@ def owe(sold: Order, paid: Payment, process: Process, *, order_id: OrderId) -> t
         to_customer = paid.left - _from_card(sold, process)
         to_shop = due(sold, paid, process) - paid.captured
     else:
-        to_customer = credited + max(0, paid.captured - total.amount) - paid.returned - paid.disputed
+        to_customer = credited + max(0, paid.captured - card.amount) - paid.returned - paid.disputed
         to_shop = (due(sold, paid, process) if sold.units_fulfilled else 0) - credited - paid.captured
     owed = OwedChanged(
         order_id=order_id,
-        to_shop=Money(max(0, to_shop - process.written_off_to_shop), total.currency),
-        to_customer=Money(max(0, to_customer - process.written_off_to_customer), total.currency),
+        to_shop=Money(max(0, to_shop - process.written_off_to_shop), card.currency),
+        to_customer=Money(max(0, to_customer - process.written_off_to_customer), card.currency),
         stuck=tuple(dict.fromkeys(step.call for step in _still_stuck(process, paid))),
         concerns=tuple(
             sorted(concern for concern in process.concerns if concern != "hold_lapses" or paid.held > 0)
@@ -96,9 +103,11 @@ def owe(sold: Order, paid: Payment, process: Process, *, order_id: OrderId) -> t
 
 
 def _from_card(sold: Order, process: Process) -> int:
-    """What is the shop's by now and the card's to pay: credit pays first."""
+    """What is the shop's by now and the card's to pay: credit, which was taken at once, pays first."""
     assert sold.placed is not None
-    return max(0, _earned(sold, process) - sold.placed.credit.amount)
+    under_way = sum(refund.credit_amount for refund in refunds_under_way(process))
+    kept = sold.placed.credit.amount - sum(sold.refunded_credit.values()) - under_way
+    return max(0, _earned(sold, process) - kept)
 
 
 def _earned(sold: Order, process: Process) -> int:
@@ -120,7 +129,7 @@ def _earned(sold: Order, process: Process) -> int:
 
 
 def _all_taken(sold: Order, paid: Payment) -> bool:
-    return sold.placed is not None and paid.captured >= sold.placed.card.amount
+    return sold.placed is not None and paid.captured >= sold.card_amount
 
 
 def _amount(steps: Iterable[StepBegun]) -> int:

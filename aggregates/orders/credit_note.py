@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from aggregates.kernel import Money, OrderId, StreamKind
-from aggregates.orders.events import Charge, CreditNoteEvent, CreditNoteIssued, CreditNoteLine
+from aggregates.orders.events import Charge, CreditedTax, CreditNoteEvent, CreditNoteIssued, CreditNoteLine
 
 
 @dataclass(slots=True)
@@ -43,6 +43,7 @@ def issue(
     reason: str | None = None,
     order_id: OrderId | None = None,
     customer_id: str | None = None,
+    taxes: Sequence[CreditedTax] = (),
 ) -> tuple[CreditNoteEvent, ...]:
     """Issues it, once; its amount is the sum of its lines and charges."""
     if note.issued is not None:
@@ -57,6 +58,7 @@ def issue(
             ),
             lines=tuple(lines),
             charges=tuple(charges),
+            taxes=tuple(taxes),
             reason=reason,
             issued_on=issued_on,
             order_id=order_id,

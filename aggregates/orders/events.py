@@ -244,23 +244,40 @@ class LinesReturned:
 class RefundedLine:
     """The part of a refund that one line bears; `quantity` 0 where money alone went back.
 
-    `withdrawn` of the units were not sent yet, and will not be; the others came back or are kept.
+    `withdrawn` of the units were not sent yet, and will not be; the others came back or are kept. `tax` is
+    in the amount; None in a plan, as it is known once all that was booked before is.
     """
 
     line_id: LineId
     quantity: int
     amount: Money
     withdrawn: int | None = None  # units; null in what was stored as number 1, which had no such field
+    tax: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundedCharge:
+    """The part of a refund that shipping bears, or no line; `tax` is in the amount."""
+
+    kind: ChargeKind
+    amount: Money
+    tax: Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRefunded:
-    """Money went back to the customer (amount positive), as on its credit note."""
+    """Money went back to the customer (amount positive), as on its credit note.
+
+    amount = sum of lines + sum of charges = sum of tenders. `charges` and `tenders` are None in what was
+    stored before: the rest of the amount, and the card.
+    """
 
     order_id: OrderId
     credit_note_id: str
     amount: Money
     lines: tuple[RefundedLine, ...]
+    charges: tuple[RefundedCharge, ...] | None = None
+    tenders: tuple[Tender, ...] | None = None
     customer_id: str | None = None
     reason: str | None = None  # personal; a refund by the gateway has it in its step
 
@@ -272,6 +289,18 @@ class CreditNoteLine:
     sku: Sku
     title: str
     quantity: int
+    amount: Money
+    tax: Money | None = None  # in the amount; None in what was stored as number 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditedTax:
+    """The tax of one tax group in a credit note. `base`: the amounts that it is in, without it."""
+
+    group: str
+    label: str
+    rate: str
+    base: Money
     amount: Money
 
 
@@ -286,6 +315,7 @@ class CreditNoteIssued:
     lines: tuple[CreditNoteLine, ...]
     charges: tuple[Charge, ...]
     issued_on: date
+    taxes: tuple[CreditedTax, ...] = ()
     order_id: OrderId | None = None
     customer_id: str | None = None
     reason: str | None = None  # personal; one for an order has it in its refund

@@ -113,10 +113,30 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """An amount to give back and the part of it that each line bears; shipping or charges bear the rest."""
+    """An amount to give back and the part of it that each line bears; shipping or charges bear the rest.
+
+    `credit`: what of it goes back to gift cards and store credit; the card gets the rest.
+    """
 
     amount: Money
     lines: tuple[RefundedLine, ...]
+    credit: tuple[Tender, ...] = ()
+
+    @property
+    def credit_amount(self) -> int:
+        """What goes back to credit, in minor units."""
+        return sum(one.amount.amount for one in self.credit)
+
+    @property
+    def card(self) -> Money:
+        """What goes back to the card."""
+        return self.amount - Money(self.credit_amount, self.amount.currency)
+
+    @property
+    def tenders(self) -> tuple[Tender, ...]:
+        """All that it goes back to, the card first."""
+        card = (Tender(kind="card", amount=self.card),) if self.card.amount else ()
+        return (*card, *self.credit)
 
 
 @dataclass(slots=True)
@@ -132,6 +152,8 @@ class Order:
     units_returned: int = 0
     units_withdrawn: int = 0
     refunded_amount: int = 0  # minor units, lines and charges
+    refunded_charges_tax: int = 0  # minor units: the tax of what no line bears
+    refunded_credit: dict[str, int] = field(default_factory=dict)  # minor units by account
     fulfilments: set[str] = field(default_factory=set)
     returns: set[str] = field(default_factory=set)
     refunds: set[str] = field(default_factory=set)  # credit note ids
@@ -153,10 +175,12 @@ class Order:
     @property
     def card_amount(self) -> int:
         """The card's part of the total, in minor units: what the gateway is asked for."""
-        if self.placed is None:
-            return 0
-        credit = sum(one.amount.amount for one in self.placed.tenders if one.kind != "card")
-        return self.placed.total.amount - credit
+        return 0 if self.placed is None else self.placed.card.amount
+
+    @property
+    def refunded_card_amount(self) -> int:
+        """What of the refunds went back to the card, in minor units."""
+        return self.refunded_amount - sum(self.refunded_credit.values())
 
     @property
     def refunded(self) -> Money:
@@ -214,15 +238,25 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             for part in returned:
                 order.lines[part.line_id].returned += part.quantity
                 order.units_returned += part.quantity
-        case OrderRefunded(credit_note_id=credit_note_id, amount=amount, lines=refunded):
-            order.refunds.add(credit_note_id)
-            order.refunded_amount += amount.amount
-            for refund in refunded:
-                order.lines[refund.line_id].refund(refund)
-            order.units_withdrawn = _withdrawn(order)
+        case OrderRefunded():
+            _refund(order, event)
         case _:
             assert_never(event)
     return order
+
+
+def _refund(order: Order, event: OrderRefunded) -> None:
+    order.refunds.add(event.credit_note_id)
+    order.refunded_amount += event.amount.amount
+    for charge in event.charges or ():
+        order.refunded_charges_tax += charge.tax.amount
+    for tender in event.tenders or ():
+        if tender.kind != "card":
+            before = order.refunded_credit.get(tender.key, 0)
+            order.refunded_credit[tender.key] = before + tender.amount.amount
+    for part in event.lines:
+        order.lines[part.line_id].refund(part)
+    order.units_withdrawn = _withdrawn(order)
 
 
 stream = StreamKind("order", initial, evolve)

@@ -6,6 +6,8 @@ first; the others, as far as they were not sent, are withdrawn: they are not sen
 
 A line is worth what was paid for it. Where an order was priced by rules of sale, its lines and its shipping
 bear all of its total, so every refund is shared among them, and none gets back more than was paid for it.
+
+It goes back to what it was paid with: the last taken first, which is the card, each up to what it gave.
 """
 
 from __future__ import annotations
@@ -17,15 +19,22 @@ from dataclasses import dataclass, replace
 from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected, WrongCurrency, allocate
 from aggregates.orders.events import (
     Charge,
+    CreditedTax,
     CreditNoteLine,
     OrderEvent,
     OrderRefunded,
+    RefundedCharge,
     RefundedLine,
 )
 from aggregates.orders.fulfilment import Asked, TooManyUnits, UnknownLine, units_of
 from aggregates.orders.order import Line, Order, Refund, paid_beside_lines, placed_order, with_refunds
+from aggregates.pricing import refunds
 from aggregates.pricing.refunds import Refundable, refund_amount
 from aggregates.pricing.rules import SHIPPING
+from aggregates.pricing.shares import share
+
+CARD = "card"
+"""The tender that the gateway pays back; credit is named by its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,15 @@ class RefundTooLarge(Reason):
     """More than the order has left to refund"""
 
     order_id: OrderId
+    asked: Money
+    remaining: Money
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOverTender(Reason):
+    """More than this means of payment gave and has not got back"""
+
+    tender: str
     asked: Money
     remaining: Money
 
@@ -52,9 +70,12 @@ def plan_refund(
     amount: Money | None = None,
     lines: Asked = None,
     shipping: bool = False,
+    to: Mapping[str, Money] | None = None,
     under_way: Sequence[Refund] = (),
 ) -> Refund:
-    """How much goes back, and for what. `shipping` is named like a line, of one unit.
+    """How much goes back, for what, and to what. `shipping` is named like a line, of one unit.
+
+    `to`: what is to go to which tender (`Tender.key`); the rest goes as it was paid.
 
     Lines alone: their units' share of what was paid for them, so that refunding a line unit by unit gives
     exactly that. An amount alone: shared by what is left of each line and of shipping; borne by no line
@@ -72,7 +93,11 @@ def plan_refund(
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     if amount is not None and amount.currency != placed.currency:
         raise Rejected(WrongCurrency(asked=amount.currency, expected=placed.currency))
-    all_of_it = Refund(amount=remaining, lines=_rest_of(lines_left, remaining, paid_beside_lines(placed)))
+    if placed.explanation is None:
+        rest = _rest_of(lines_left, remaining, paid_beside_lines(placed))
+    else:
+        rest = _shared_rest_of(order, lines_left, remaining, under_way)
+    all_of_it = Refund(amount=remaining, lines=rest)
     if lines is None and not shipping:
         planned = all_of_it if amount is None else share_amount(order, amount, under_way=under_way)
     else:
@@ -96,7 +121,7 @@ def plan_refund(
         raise Rejected(NothingToRefund(order_id=order_id, order_status=order.status))
     if planned.amount == remaining and _leaves_units_to_send(order, [*under_way, planned]):
         planned = all_of_it
-    return _with_withdrawn_units(planned, lines_left)
+    return _with_withdrawn_units(_to_tenders(order, planned, to or {}, under_way), lines_left)
 
 
 def share_amount(order: Order, amount: Money, *, under_way: Sequence[Refund] = ()) -> Refund:
@@ -149,29 +174,76 @@ def book_refund(
         raise Rejected(RefundTooLarge(order_id=order_id, asked=refund.amount, remaining=remaining))
     if placed.explanation is not None:
         _require_left(order, refund, order_id)
+    _require_tenders(order, refund)
+    lines, charges = _taxed(order, refund)
     return (
         OrderRefunded(
             order_id=order_id,
             credit_note_id=credit_note_id,
             amount=refund.amount,
-            lines=_with_withdrawn_units(refund, order.lines).lines,
+            lines=_with_withdrawn_units(replace(refund, lines=lines), order.lines).lines,
+            charges=charges,
+            tenders=refund.tenders,
             reason=reason,
             customer_id=placed.customer_id,
         ),
     )
 
 
-def credited_lines(order: Order, refund: Refund) -> tuple[CreditNoteLine, ...]:
-    """The refund's lines as its credit note shows them."""
+def credited_lines(order: Order, lines: Sequence[RefundedLine]) -> tuple[CreditNoteLine, ...]:
+    """A refund's lines as its credit note shows them."""
     return tuple(
         CreditNoteLine(
             sku=order.lines[line.line_id].ordered.sku,
             title=order.lines[line.line_id].ordered.title,
             quantity=line.quantity,
             amount=line.amount,
+            tax=line.tax,
         )
-        for line in refund.lines
+        for line in lines
     )
+
+
+def credited_taxes(order: Order, refunded: OrderRefunded) -> tuple[CreditedTax, ...]:
+    """The tax in a refund by the order's tax groups; what bears no tax of a group is in none."""
+    assert order.placed is not None
+    placed, currency = order.placed, refunded.amount.currency
+    base: dict[str, int] = {}
+    tax: dict[str, int] = {}
+
+    def count(group: str, amount: int, part: int) -> None:
+        base[group] = base.get(group, 0) + amount - part
+        tax[group] = tax.get(group, 0) + part
+
+    for line in refunded.lines:
+        group = order.lines[line.line_id].ordered.tax_group
+        if group is not None and line.tax is not None:
+            count(group, line.amount.amount, line.tax.amount)
+    for charge in refunded.charges or ():
+        if charge.kind == "shipping" and placed.shipping is not None and placed.shipping.tax_groups:
+            before = order.refunded_charges_tax
+            groups = _taken_in_turn(placed.shipping.tax_groups, before, charge.tax.amount)
+            nets = share(charge.amount.amount - charge.tax.amount, [*placed.shipping.tax_groups.values()])
+            for (group, part), net in zip(groups.items(), nets, strict=True):
+                count(group, net + part, part)
+    return tuple(
+        CreditedTax(
+            group=one.group,
+            label=one.label,
+            rate=one.rate,
+            base=Money(base[one.group], currency),
+            amount=Money(tax[one.group], currency),
+        )
+        for one in placed.taxes
+        if one.group in tax and (base[one.group] or tax[one.group])
+    )
+
+
+def _taken_in_turn(groups: Mapping[str, int], before: int, amount: int) -> dict[str, int]:
+    """Of a tax by group, `before` of which went back already, the next `amount`: the whole is then exact."""
+    then = share(before + amount, [*groups.values()])
+    earlier = share(before, [*groups.values()])
+    return {group: now - was for group, now, was in zip(groups, then, earlier, strict=True)}
 
 
 def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charge, ...]:
@@ -186,6 +258,76 @@ def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charg
     if beside.amount == paid_beside_lines(order.placed) and not _refunded_beside_lines(order):
         return order.placed.charges
     return (Charge(kind="manual", label=label, amount=beside),)
+
+
+def _to_tenders(order: Order, refund: Refund, to: Mapping[str, Money], under_way: Sequence[Refund]) -> Refund:
+    """The refund with the credit that gets its part of it back."""
+    assert order.placed is not None
+    currency = refund.amount.currency
+    given = [one for one in order.placed.tenders if one.kind != "card"]
+    if not given and not to:
+        return refund
+    back = dict(order.refunded_credit)
+    for other in under_way:
+        for one in other.credit:
+            back[one.key] = back.get(one.key, 0) + one.amount.amount
+    card = order.refunded_card_amount + sum(other.card.amount for other in under_way)
+    tenders = [
+        *(refunds.Tender(one.key, one.amount.amount, back.get(one.key, 0)) for one in given),
+        refunds.Tender(CARD, order.card_amount, card),
+    ]
+    for amount in to.values():
+        if amount.currency != currency:
+            raise Rejected(WrongCurrency(asked=amount.currency, expected=currency))
+    named = Money.sum(to.values(), currency)
+    if named > refund.amount:
+        raise Rejected(RefundTooLarge(order.placed.order_id, named, refund.amount))
+    parts_named = {tender: amount.amount for tender, amount in to.items()}
+    try:
+        parts = refunds.by_tender(refund.amount.amount, tenders, parts_named)
+    except refunds.OverTenderError as error:
+        raise Rejected(
+            RefundOverTender(error.tender, Money(error.requested, currency), Money(error.remaining, currency))
+        ) from None
+    credit = (replace(one, amount=Money(parts.get(one.key, 0), currency)) for one in reversed(given))
+    return replace(refund, credit=tuple(one for one in credit if one.amount.amount))
+
+
+def _require_tenders(order: Order, refund: Refund) -> None:
+    """Refuses more for a tender than it gave and has not got back."""
+    assert order.placed is not None
+    currency = refund.amount.currency
+    left = {
+        one.key: one.amount.amount - order.refunded_credit.get(one.key, 0)
+        for one in order.placed.tenders
+        if one.kind != "card"
+    }
+    left[CARD] = order.card_amount - order.refunded_card_amount
+    for one in refund.tenders:
+        if one.amount.amount > left.get(one.key, 0):
+            remaining = Money(left.get(one.key, 0), currency)
+            raise Rejected(RefundOverTender(one.key, one.amount, remaining))
+
+
+def _taxed(order: Order, refund: Refund) -> tuple[tuple[RefundedLine, ...], tuple[RefundedCharge, ...]]:
+    """The parts of a refund with the tax in each; of orders without rules there is none."""
+    assert order.placed is not None
+    currency = refund.amount.currency
+    nothing = Money(0, currency)
+    beside = _beside_lines(refund)
+    if order.placed.explanation is None:
+        charge = RefundedCharge(kind="manual", amount=Money(beside, currency), tax=nothing)
+        lines = tuple(replace(part, tax=nothing) for part in refund.lines)
+        return lines, (charge,) if beside else ()
+    left = {one.target: one for one in _refundables(order)}
+    lines = tuple(
+        replace(part, tax=Money(left[part.line_id].tax_in(part.amount.amount), currency))
+        for part in refund.lines
+    )
+    if not beside:
+        return lines, ()
+    tax = Money(left[SHIPPING].tax_in(beside), currency)
+    return lines, (RefundedCharge(kind="shipping", amount=Money(beside, currency), tax=tax),)
 
 
 def _leaves_units_to_send(order: Order, refunds: Sequence[Refund]) -> bool:
@@ -278,5 +420,22 @@ def _rest_of(lines: Mapping[LineId, Line], remaining: Money, charges: int) -> tu
     rest = (
         RefundedLine(line_id=line_id, quantity=line.ordered.quantity - line.refunded, amount=share)
         for (line_id, line), share in zip(lines.items(), shares, strict=True)
+    )
+    return tuple(line for line in rest if line.quantity or line.amount.amount)
+
+
+def _shared_rest_of(
+    order: Order, lines: Mapping[LineId, Line], remaining: Money, under_way: Sequence[Refund]
+) -> tuple[RefundedLine, ...]:
+    """What is left of each line and its units; shipping bears the rest."""
+    shares = refund_amount(_refundables(order, under_way), remaining.amount)
+    amounts = {one.target: one.amount for one in shares}
+    rest = (
+        RefundedLine(
+            line_id=line_id,
+            quantity=line.ordered.quantity - line.refunded,
+            amount=Money(amounts.get(line_id, 0), remaining.currency),
+        )
+        for line_id, line in lines.items()
     )
     return tuple(line for line in rest if line.quantity or line.amount.amount)

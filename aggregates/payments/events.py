@@ -12,7 +12,8 @@ from aggregates.payments.standing import Closed, RefundState, Standing
 
 CaptureWhen = Literal["fulfilment", "checkout", "each"]
 """The first fulfilment takes all, or the authorization at once, or each fulfilment takes its part."""
-PaymentSource = Literal["gateway", "elsewhere"]
+PaymentSource = Literal["gateway", "elsewhere", "credit"]
+"""The gateway took it; it was paid before it came to us; gift cards or store credit pay for all of it."""
 Call = Literal["authorize", "capture", "void", "refund", "look"]
 Concern = Literal["dispute", "early_fraud_warning", "review", "hold_lapses", "unreconciled"]
 """What an operator must look at though nothing is owed."""
@@ -20,11 +21,13 @@ Concern = Literal["dispute", "early_fraud_warning", "review", "hold_lapses", "un
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequested:
-    """The order is to be paid by `method` (the gateway's name for it)."""
+    """The card's part of the order, `amount`, is to be paid by `method` (the gateway's name for it); `credit`
+    pays the rest."""
 
     order_id: OrderId
     method: str
     amount: Money
+    credit: Money
     capture: CaptureWhen
 
 
@@ -83,7 +86,7 @@ class PaymentVoided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentCaptured:
-    """This much more is ours: taken by the gateway, or known to have been paid elsewhere."""
+    """This much more is ours: taken by the gateway, known to have been paid elsewhere, or by credit alone."""
 
     order_id: OrderId
     amount: Money
@@ -171,11 +174,24 @@ class RequestedLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedCredit:
+    """The part of a refund that an account of credit is to get back."""
+
+    kind: Literal["gift_card", "store_credit"]
+    account_id: str
+    amount: int  # minor units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
-    """What a refund step is to book once the gateway has paid back."""
+    """What a refund step is to book once the gateway has paid back.
+
+    `credit` goes back beside the step's amount, which is the card's part.
+    """
 
     credit_note_id: str
     lines: tuple[RequestedLine, ...]
+    credit: tuple[RequestedCredit, ...] = ()
     released: int = 0  # minor units beside the step's amount: held, never taken, and now never to be
 
 
@@ -323,6 +339,11 @@ GatewayEvent = (
 def step_subject(event: StepBegun | PaymentWrittenOff) -> str:
     """Whose data a reason is: the order's."""
     return f"order-{event.order_id}"
+
+
+def payment_requested_from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Of number 2 the card paid all."""
+    return data | {"credit": {"amount": 0, "currency": data["amount"]["currency"]}}
 
 
 def step_begun_from_1(data: dict[str, Any]) -> dict[str, Any]:

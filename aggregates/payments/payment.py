@@ -54,11 +54,11 @@ class Payment:
 
     method: str | None = None
     capture: CaptureWhen = "fulfilment"
-    amount: Money | None = None  # asked for; None where nothing was, or it was paid elsewhere
+    amount: Money | None = None  # asked of the gateway; None where it has no part in it
     not_needed: bool = False
     declined: bool = False
     standings: dict[str, Standing] = field(default_factory=dict)  # by the gateway's reference, oldest first
-    paid_elsewhere: Money | None = None
+    paid_elsewhere: Money | None = None  # before it came to us, or by credit alone
     returned_elsewhere: int = 0
     credit_notes: set[str] = field(default_factory=set)  # refunded under, elsewhere
 
@@ -179,7 +179,7 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
             payment.not_needed = True
         case PaymentDeclined():
             payment.declined = True
-        case PaymentCaptured(amount=amount, source="elsewhere"):
+        case PaymentCaptured(amount=amount, source="elsewhere" | "credit"):
             payment.paid_elsewhere = amount
         case PaymentRefunded(amount=amount, credit_note_id=note, gateway_reference=None) if (
             payment.paid_elsewhere is not None
@@ -262,19 +262,30 @@ stream = StreamKind("payment", initial, evolve)
 
 
 def request(
-    payment: Payment, *, order_id: OrderId, method: str | None, amount: Money, capture: CaptureWhen
+    payment: Payment,
+    *,
+    order_id: OrderId,
+    method: str | None,
+    amount: Money,
+    capture: CaptureWhen,
+    credit: Money | None = None,
 ) -> tuple[PaymentEvent, ...]:
-    """Asks for the order to be paid by `method`; `capture` says when the money is taken.
+    """Asks for the card's part, `amount`, to be paid by `method`; `capture` says when the money is taken.
 
-    What costs nothing is asked of nobody, and needs no method.
+    What costs nothing is asked of nobody, and needs no method; nor does what `credit` pays all of.
     """
     if payment.status != "unknown":
         return ()
+    credit = credit or Money(0, amount.currency)
+    if amount.amount == 0 and credit.amount:
+        return (PaymentCaptured(order_id=order_id, amount=credit, source="credit"),)
     if amount.amount == 0:
         return (PaymentNotNeeded(order_id=order_id),)
     if method is None:
         raise Rejected(PaymentMethodNeeded(order_id=order_id, total=amount))
-    return (PaymentRequested(order_id=order_id, method=method, amount=amount, capture=capture),)
+    return (
+        PaymentRequested(order_id=order_id, method=method, amount=amount, credit=credit, capture=capture),
+    )
 
 
 def decline(payment: Payment, *, order_id: OrderId, code: str) -> tuple[PaymentEvent, ...]:
@@ -300,7 +311,7 @@ def capture_elsewhere(payment: Payment, *, order_id: OrderId, amount: Money) -> 
 def refund_elsewhere(
     payment: Payment, *, order_id: OrderId, amount: Money, credit_note_id: str | None
 ) -> tuple[PaymentEvent, ...]:
-    """What was paid elsewhere went back, once per credit note; without one, a canceled sale was undone."""
+    """What no gateway took went back, once per credit note; without one, a canceled sale was undone."""
     if credit_note_id is not None and credit_note_id in payment.credit_notes:
         return ()
     if payment.paid_elsewhere is None:

@@ -29,8 +29,8 @@ class Refundable:
 
     @property
     def left(self) -> int:
-        """What can still go back."""
-        return self.paid - self.refunded
+        """What can still go back; nothing where more than was paid went back already."""
+        return max(0, self.paid - self.refunded)
 
     @property
     def units_left(self) -> int:
@@ -40,7 +40,7 @@ class Refundable:
     @property
     def tax_refunded(self) -> int:
         """The tax in what went back."""
-        return _part(self.tax, self.refunded, self.paid)
+        return _part(self.tax, min(self.refunded, self.paid), self.paid)
 
     def worth(self, units: int) -> int:
         """What the next `units` are worth: their part of what was paid, and never more than is left.
@@ -57,7 +57,7 @@ class Refundable:
         """The tax in the next `amount`. ValueError where less is left."""
         if not 0 <= amount <= self.left:
             raise ValueError(f"{self.target}: {amount} of {self.left}")
-        return _part(self.tax, self.refunded + amount, self.paid) - self.tax_refunded
+        return _part(self.tax, min(self.refunded + amount, self.paid), self.paid) - self.tax_refunded
 
     def after(self, refunded: RefundShare) -> Refundable:
         """What it is once that went back."""

@@ -7,8 +7,10 @@ from datetime import date
 from itertools import count
 from typing import Any
 
+from aggregates.credit import account
 from aggregates.kernel import OrderId
 from aggregates.orders import credit_note, order, refund
+from aggregates.orders.events import OrderRefunded
 from aggregates.orders.order import Order, Refund
 from commands.handlers.cancellation import cancel, release_unsendable
 from commands.handlers.numbering import number_credit_note
@@ -49,10 +51,14 @@ def book(
         sold, order_id=order_id, credit_note_id=credit_note_id, refund=planned, reason=reason
     )
     numbers = (f"C{placed.number}-{nth}" for nth in count(len(sold.refunds) + 1))
-    credited = refund.credited_lines(sold, planned)
     charges = refund.credited_charges(sold, planned, label="refund")
     lines = order.with_refunds(sold, [planned]).values()
+    refunded = [event for event in booked if isinstance(event, OrderRefunded)]
+    credited = [line for event in refunded for line in refund.credited_lines(sold, event.lines)]
+    taxes = [tax for event in refunded for tax in refund.credited_taxes(sold, event)]
     decision.add(order_stream, booked)  # `sold` may go on with it.
+    if refunded:
+        _give_credit_back(cache, decision, planned, order_id, credit_note_id)
     decision.add(
         note_stream,
         credit_note.issue(
@@ -62,9 +68,29 @@ def book(
             currency=placed.currency,
             lines=credited,
             charges=charges,
+            taxes=taxes,
             issued_on=issued_on,
             order_id=order_id,
             customer_id=placed.customer_id,
         ),
     )
     release_unsendable(cache, decision, order_id, lines)
+
+
+def _give_credit_back(
+    cache: StateCache, decision: Decision, planned: Refund, order_id: OrderId, credit_note_id: str
+) -> None:
+    """Credits the accounts that the refund goes back to."""
+    streams = {one: account.stream(one.account_id) for one in planned.credit if one.account_id is not None}
+    states = cache.states(streams.values())
+    for one, stream in streams.items():
+        decision.add(
+            stream,
+            account.credit(
+                decision.after(stream, states[stream]),
+                amount=one.amount,
+                cause="refunded",
+                order_id=order_id,
+                credit_note_id=credit_note_id,
+            ),
+        )

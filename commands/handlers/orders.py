@@ -219,6 +219,7 @@ def handle_place_order(
             order_id=command.order_id,
             method=command.payment_method,
             amount=event.card,
+            credit=event.credit,
             capture=command.capture,
         ),
     )

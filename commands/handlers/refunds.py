@@ -12,7 +12,7 @@ from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected
 from aggregates.orders import order, refund
 from aggregates.orders.order import Order
 from aggregates.payments import payment, process
-from aggregates.payments.events import RefundRequest, RequestedLine
+from aggregates.payments.events import RefundRequest, RequestedCredit, RequestedLine
 from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.steps import begin_refund
@@ -39,6 +39,7 @@ class RefundOrder:
     amount: Money | None = None
     lines: Mapping[LineId, int] | None = None
     shipping: bool = False
+    to: Mapping[str, Money] | None = None  # by tender: `card`, or an account of credit
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,12 @@ def handle_refund_order(
         amount=command.amount,
         lines=command.lines,
         shipping=command.shipping,
+        to=command.to,
         under_way=refunds_under_way(steps),
     )
-    total = order.placed_order(sold, order_id).total
+    card = order.placed_order(sold, order_id).card
     note = note_for(sold, planned, command.credit_note_id)
-    amount = Money(paid_back(sold, paid, steps, planned), total.currency)
+    amount = Money(paid_back(sold, paid, steps, planned), card.currency)
     untaken = paid.held > 0 and not paid.captured and not steps.is_open("capture")
     booked = partial(
         book,
@@ -86,11 +88,11 @@ def handle_refund_order(
         reason=command.reason,
         issued_on=command.issued_on,
     )
-    if untaken and (planned.amount == total or note is None):
+    if untaken and (note is None or (planned.card == card and not planned.credit)):
         cancel(cache, decision, order_id=order_id, cause="canceled", reason=command.reason)
         settle(cache, decision, order_id, on=command.issued_on)
-    elif untaken and not in_parts(sold, paid):
-        raise Rejected(PartialRefundBeforeCapture(order_id, planned.amount, total))
+    elif untaken and not in_parts(sold, paid) and planned.card.amount:
+        raise Rejected(PartialRefundBeforeCapture(order_id, planned.card, card))
     elif paid.paid_elsewhere is not None:
         decision.add(
             payment_stream,
@@ -113,7 +115,12 @@ def handle_refund_order(
                 )
                 for line in planned.lines
             ),
-            released=(planned.amount - amount).amount,
+            released=(planned.card - amount).amount,
+            credit=tuple(
+                RequestedCredit(kind=one.kind, account_id=one.account_id, amount=one.amount.amount)
+                for one in planned.credit
+                if one.kind != "card" and one.account_id is not None
+            ),
         )
         decision.add(
             process_stream,

@@ -149,9 +149,9 @@ class Account:
         states = self.cache.states(stock.stream(sku) for sku in skus)
         return {sku: states[stock.stream(sku)] for sku in skus}
 
-    def _decide_placed(self, total: Money, *, time_over: bool) -> None:
+    def _decide_placed(self, asked: Money, *, time_over: bool) -> None:
         paid = self.payment
-        if paid.promised >= total.amount:
+        if paid.promised >= asked.amount:
             self._confirm()
             return
         failed = next((one.failed for one in paid.standings.values() if one.failed is not None), None)
@@ -160,13 +160,13 @@ class Account:
             if known.acting and (time_over or known.failed is not None):
                 self.stepped(
                     begin_void(
-                        self.steps, known, order_id=self.order_id, amount=total, unless_authorized=True
+                        self.steps, known, order_id=self.order_id, amount=asked, unless_authorized=True
                     )
                 )
         if self.steps.is_open("authorize") or any(one.failed is None or one.acting for one in paid.open):
             return
         if failed is not None:
-            if not paid.promised:  # A hold of less than the total is given up.
+            if not paid.promised:  # A hold of less is given up.
                 self.paid(payment.decline(paid, order_id=self.order_id, code=failed))
             self.give_up("declined")
         elif paid.standings:
@@ -204,7 +204,7 @@ class Account:
         try:
             self._book(planned, note, on)
         except Rejected:  # Meanwhile somebody gave back at the gateway what it was planned on.
-            self._book_amount(planned.amount, begun.refund.credit_note_id, on)
+            self._book_amount(planned.card, begun.refund.credit_note_id, on)
 
     def _book(self, planned: Refund, note: str | None, on: date, reason: str | None = None) -> None:
         book(
@@ -244,7 +244,13 @@ class Account:
         # What is under way for a line is not to be taken by a share of this.
         under_way = () if sold.placed.explanation is None else refunds_under_way(self.steps)
         try:
-            planned = refund.plan_refund(sold, order_id=self.order_id, amount=amount, under_way=under_way)
+            planned = refund.plan_refund(
+                sold,
+                order_id=self.order_id,
+                amount=amount,
+                to={refund.CARD: amount},
+                under_way=under_way,
+            )
         except Rejected:
             self._book_amount(amount, made.reference, on)
         else:
@@ -253,7 +259,8 @@ class Account:
     def _book_amount(self, amount: Money, note: str, on: date) -> None:
         """Books as much of it as the order has left, borne by no line."""
         sold = self.order
-        remaining = order.placed_order(sold, self.order_id).total - sold.refunded
+        remaining = order.placed_order(sold, self.order_id).card
+        remaining -= Money(sold.refunded_card_amount, remaining.currency)
         if sold.canceled or remaining.amount <= 0:
             return
         self._book(refund.share_amount(sold, min(amount, remaining)), note, on, reason=BY_GATEWAY)

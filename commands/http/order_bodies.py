@@ -120,9 +120,26 @@ class ReturnBody(_Goods):
     restock: bool = True
 
 
+TenderKey = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_.:-]{1,128}$",
+        description="`card`, or the `account_id` of one of the order's tenders",
+    ),
+]
+
+
+class RefundTenderBody(Body):
+    """A part of a refund, and the means of payment that gets it."""
+
+    tender: TenderKey
+    amount: AmountBody
+
+
 class RefundBody(_Parts):
     """What is paid back: the worth of lines and of shipping (`charges`), an amount (shared among these, if
-    there are any), or all."""
+    there are any), or all. `to`: which means of payment gets how much of it; the rest goes as it was paid,
+    the card first."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -132,6 +149,13 @@ class RefundBody(_Parts):
     )
     amount: AmountBody | None = None
     charges: Annotated[list[ChargeName] | None, Field(min_length=1, max_length=1)] = None
+    to: Annotated[list[RefundTenderBody] | None, Field(min_length=1, max_length=20)] = None
+
+    @model_validator(mode="after")
+    def _each_tender_once(self) -> Self:
+        if self.to is not None and len({one.tender for one in self.to}) < len(self.to):
+            raise ValueError("name each tender once")
+        return self
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -232,5 +232,6 @@ async def refund_order(request: Request, order_id: IdPath, body: RefundBody) -> 
         amount=body.amount.money() if body.amount else None,
         lines=body.units(),
         shipping=body.charges is not None,
+        to=None if body.to is None else {one.tender: one.amount.money() for one in body.to},
     )
     return await answered_after_step(request, command, seconds=STEP_SECONDS_MAX, keyed=True)

@@ -73,7 +73,8 @@ def handle_record_unpaid_order(cache: StateCache, command: RecordUnpaidOrder) ->
                 states[payment_stream],
                 order_id=order_id,
                 method=METHOD,
-                amount=event.total,
+                amount=event.card,
+                credit=event.credit,
                 capture="fulfilment",
             ),
         )

@@ -311,12 +311,17 @@ class Return(msgspec.Struct):
 
 
 class Refund(msgspec.Struct):
-    """What was paid back; the id is its credit note's. Why is personal: null in what is read."""
+    """What was paid back; the id is its credit note's. Why is personal: null in what is read.
+
+    `tax` is in the amount; it and `tenders` are null where a refund of before did not say.
+    """
 
     id: str
     time: datetime
     amount: Money
     reason: None = None
+    tax: Money | None = None
+    tenders: list[Tender] | None = None
 
 
 class TimelineEntry(msgspec.Struct):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never, get_args
 
+from aggregates.kernel import Money as Amount
 from aggregates.orders import events as order_events
 from aggregates.orders.events import (
     LinesFulfilled,
@@ -28,12 +29,11 @@ from projections.documents.shapes import (
     Payment,
     Refund,
     Return,
-    Tender,
     TimelineEntry,
 )
 from projections.views import payments
 from projections.views.amounts import money, unit_price
-from projections.views.pricing import shipping_of, taxes_of
+from projections.views.pricing import shipping_of, taxes_of, tenders_of
 from projections.views.view import DocumentView
 
 UNKNOWN = "unknown"
@@ -85,8 +85,8 @@ def _evolve_order(order: OrderDocument, event: OrderEvent, recorded: RecordedEve
             for part in lines:
                 by_id[part.line_id].returned += part.quantity
             _find_status(order)
-        case OrderRefunded(credit_note_id=credit_note_id, amount=amount, lines=refunded):
-            order.refunds.append(Refund(credit_note_id, recorded.valid_at, money(amount)))
+        case OrderRefunded(lines=refunded):
+            order.refunds.append(_refund(event, recorded))
             by_id = {line.line_id: line for line in order.lines}
             for refund in refunded:
                 line = by_id[refund.line_id]
@@ -99,6 +99,18 @@ def _evolve_order(order: OrderDocument, event: OrderEvent, recorded: RecordedEve
             _find_status(order)
         case _:
             assert_never(event)
+
+
+def _refund(event: OrderRefunded, recorded: RecordedEvent) -> Refund:
+    parts = [part.tax for part in event.lines] + [charge.tax for charge in event.charges or ()]
+    known = [tax for tax in parts if tax is not None]
+    return Refund(
+        event.credit_note_id,
+        recorded.valid_at,
+        money(event.amount),
+        tax=money(Amount.sum(known, event.amount.currency)) if len(known) == len(parts) else None,
+        tenders=None if event.tenders is None else tenders_of(event.tenders),
+    )
 
 
 def _unsent(line: OrderLine) -> int:
@@ -140,7 +152,7 @@ def _place(order: OrderDocument, event: OrderPlaced, recorded: RecordedEvent) ->
     order.charges = [Charge(charge.kind, charge.label, money(charge.amount)) for charge in event.charges]
     order.total = money(event.total)
     order.taxes = taxes_of(event.taxes, event.currency)
-    order.tenders = [Tender(one.kind, money(one.amount), one.account_id) for one in event.tenders]
+    order.tenders = tenders_of(event.tenders)
     order.shipping = shipping_of(event.shipping, event.currency)
     order.channel = event.channel
     order.placed_at = recorded.valid_at
@@ -176,7 +188,7 @@ def _unknown(order_id: str, recorded: RecordedEvent) -> OrderDocument:
 
 VIEW = DocumentView(
     name="order",
-    model=6,
+    model=7,
     shape=OrderDocument,
     events=_ORDER_EVENTS | frozenset(get_args(PaymentEvent)),
     facts=facts,

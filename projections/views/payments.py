@@ -43,7 +43,7 @@ def evolve(payment: Payment, event: PaymentEvent) -> None:
             payment.status = "not_needed"
         case PaymentDeclined(code=code):
             payment.decline_code = code
-        case PaymentCaptured(amount=amount, source="elsewhere"):
+        case PaymentCaptured(amount=amount, source="elsewhere" | "credit"):
             payment.captured = money(amount)
         case PaymentRefunded(gateway_reference=None) if not payment.gateway_payments:
             payment.refunds.append(_refund(event))

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from aggregates.orders import events as orders
 from aggregates.pricing import explanation
-from projections.documents.shapes import Money, NoticeDocument, PricedCharge, ShippingAmount, TaxAmount
+from projections.documents.shapes import (
+    Money,
+    NoticeDocument,
+    PricedCharge,
+    ShippingAmount,
+    TaxAmount,
+    Tender,
+)
+from projections.views.amounts import money
 
 
 def charges_of(charges: Iterable[explanation.ChargePrice], currency: str) -> list[PricedCharge]:
@@ -42,6 +51,11 @@ def shipping_of(shipping: explanation.ShippingPrice | None, currency: str) -> Sh
         net=Money(shipping.net, currency),
         tax=Money(shipping.tax, currency),
     )
+
+
+def tenders_of(tenders: Iterable[orders.Tender]) -> list[Tender]:
+    """The means of payment, in the order in which they were taken."""
+    return [Tender(one.kind, money(one.amount), one.account_id) for one in tenders]
 
 
 def notices_of(notices: Iterable[explanation.Notice], currency: str) -> list[NoticeDocument]:

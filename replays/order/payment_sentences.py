@@ -44,7 +44,11 @@ _CAPTURE = {
     "checkout": "at once",
     "each": "part by part, with each fulfilment",
 }
-_SOURCE = {"gateway": "by the gateway", "elsewhere": "elsewhere, before it came to these books"}
+_SOURCE = {
+    "gateway": "by the gateway",
+    "elsewhere": "elsewhere, before it came to these books",
+    "credit": "by credit alone",
+}
 _CONCERNS = {
     "dispute": "the customer disputes it",
     "early_fraud_warning": "the card's issuer warns of fraud",
@@ -57,8 +61,11 @@ _CONCERNS = {
 def describe_payment(event: PaymentEvent) -> str:
     """What happened to the money, in a sentence."""
     match event:
-        case PaymentRequested(method=method, amount=amount, capture=capture):
-            words = f"{money_in_words(amount)} to be paid with {method}, captured {_CAPTURE[capture]}."
+        case PaymentRequested(method=method, amount=amount, credit=credit, capture=capture):
+            beside = f" beside {money_in_words(credit)} of credit" if credit.amount else ""
+            words = (
+                f"{money_in_words(amount)} to be paid with {method}{beside}, captured {_CAPTURE[capture]}."
+            )
         case PaymentNotNeeded():
             words = "Nothing is to be paid."
         case PaymentAuthorized(amount=amount, gateway_reference=reference, capture_before=before):

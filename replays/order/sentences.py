@@ -16,7 +16,7 @@ from aggregates.inventory.events import (
     StockReserved,
     StockRestocked,
 )
-from aggregates.kernel import Sku
+from aggregates.kernel import Money, Sku
 from aggregates.orders.events import (
     Address,
     Charge,
@@ -120,9 +120,33 @@ def _order(
             return [sentence, *_quantities(lines, titles)]
         case OrderRefunded(amount=amount, credit_note_id=credit_note_id, lines=lines, reason=reason):
             sentence = f"{money_in_words(amount)} refunded by credit note {credit_note_id}{why(reason)}."
-            return [sentence, *map(_refunded, lines)]
+            return [sentence, *map(_refunded, lines), *_refunded_charges(event), *_refunded_to(event)]
         case _:
             assert_never(event)
+
+
+def _refunded_charges(event: OrderRefunded) -> list[str]:
+    return [
+        f"{'shipping' if charge.kind == 'shipping' else 'charges'}, {money_in_words(charge.amount)}"
+        f"{_tax_in(charge.tax)}"
+        for charge in event.charges or ()
+    ]
+
+
+def _refunded_to(event: OrderRefunded) -> list[str]:
+    """Nothing where all of it goes back to the card."""
+    tenders = event.tenders or ()
+    if all(one.kind == "card" for one in tenders):
+        return []
+    names = {"card": "the card", "gift_card": "gift card", "store_credit": "store credit"}
+    return [
+        f"{money_in_words(one.amount)} to {names[one.kind]}{f' {one.account_id}' if one.account_id else ''}"
+        for one in tenders
+    ]
+
+
+def _tax_in(tax: Money | None) -> str:
+    return "" if tax is None or not tax.amount else f", {money_in_words(tax)} of it tax"
 
 
 def _credited(event: CreditNoteIssued) -> list[str]:
@@ -133,7 +157,8 @@ def _credited(event: CreditNoteIssued) -> list[str]:
         f"{units(line.quantity)} of {line.title} ({line.sku}), {money_in_words(line.amount)}"
         for line in event.lines
     ]
-    return [sentence, *lines, *map(_charged, event.charges)]
+    taxes = [f"of it {one.label}: {money_in_words(one.amount)}" for one in event.taxes]
+    return [sentence, *lines, *map(_charged, event.charges), *taxes]
 
 
 def _stock(event: InventoryEvent, titles: Titles) -> str:
@@ -159,7 +184,7 @@ def _stock(event: InventoryEvent, titles: Titles) -> str:
 
 
 def _refunded(line: RefundedLine) -> str:
-    words = f"line {line.line_id}: {units(line.quantity)}, {money_in_words(line.amount)}"
+    words = f"line {line.line_id}: {units(line.quantity)}, {money_in_words(line.amount)}{_tax_in(line.tax)}"
     return words + (f", {line.withdrawn:,} of them not to be sent" if line.withdrawn else "")
 
 

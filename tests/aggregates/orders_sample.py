@@ -1,5 +1,6 @@
 """An order of three mugs and one pan, with postage and a discount: what the order tests begin with."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from aggregates.orders.events import (
     OrderLine,
     OrderPlaced,
     OrderRefunded,
+    RefundedCharge,
     RefundedLine,
     SaleParts,
     Tender,
@@ -113,11 +115,16 @@ def line_refund(line_id, quantity, amount, *, withdrawn=...):
 
 
 def refunded(credit_note_id, amount, *lines, reason="too small"):
+    """As it is booked of an order that no rule priced."""
+    beside = amount - sum(line.amount.amount for line in lines)
+    charge = RefundedCharge(kind="manual", amount=pounds(beside), tax=pounds(0))
     return OrderRefunded(
         order_id=ORDER,
         credit_note_id=credit_note_id,
         amount=pounds(amount),
-        lines=lines,
+        lines=tuple(replace(line, tax=pounds(0)) for line in lines),
+        charges=(charge,) if beside else (),
+        tenders=(Tender(kind="card", amount=pounds(amount)),),
         reason=reason,
         customer_id="anna",
     )

@@ -36,7 +36,9 @@ from tests.aggregates.given import given, state_after
 ORDER = "d" * 32
 TEN, FOUR, NONE = Money(1000, "GBP"), Money(400, "GBP"), Money(0, "GBP")
 NAMED = {"order_id": ORDER, "gateway_reference": "ref-1"}
-REQUESTED = PaymentRequested(order_id=ORDER, method="pm_card_visa", amount=TEN, capture="fulfilment")
+REQUESTED = PaymentRequested(
+    order_id=ORDER, method="pm_card_visa", amount=TEN, credit=Money(0, "GBP"), capture="fulfilment"
+)
 AUTHORIZED = PaymentAuthorized(amount=TEN, **NAMED)
 ACTION = ActionRequired(**NAMED)
 ATTEMPTED = PaymentAttemptFailed(code="card_declined", **NAMED)
@@ -78,7 +80,12 @@ def not_possible(step, status):
 
 def test_a_payment_is_asked_for_once():
     given().when(
-        payment.request, order_id=ORDER, method="pm_card_visa", amount=TEN, capture="fulfilment"
+        payment.request,
+        order_id=ORDER,
+        method="pm_card_visa",
+        amount=TEN,
+        credit=Money(0, TEN.currency),
+        capture="fulfilment",
     ).then_once(REQUESTED)
 
 

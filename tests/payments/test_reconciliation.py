@@ -250,7 +250,9 @@ def test_money_that_went_the_other_way_is_found(tmp_path: Path) -> None:
 
 
 def test_each_payment_of_an_order_is_compared_with_its_own_lines() -> None:
-    requested = PaymentRequested(order_id="o1", method="x", amount=Money(1299, "EUR"), capture="fulfilment")
+    requested = PaymentRequested(
+        order_id="o1", method="x", amount=Money(1299, "EUR"), credit=Money(0, "EUR"), capture="fulfilment"
+    )
     attempts = [
         PaymentCaptured(
             order_id="o1", amount=Money(amount, "EUR"), source="gateway", gateway_reference=reference
@@ -406,7 +408,11 @@ def test_a_refund_stored_without_its_name_is_known_by_its_amount(tmp_path: Path)
 def test_refunds_of_one_amount_stored_without_names_are_each_another(tmp_path: Path) -> None:
     paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"), (300, "succeeded")))
     requested = PaymentRequested(
-        order_id=paid.order, method="x", amount=Money(1299, "EUR"), capture="fulfilment"
+        order_id=paid.order,
+        method="x",
+        amount=Money(1299, "EUR"),
+        credit=Money(0, "EUR"),
+        capture="fulfilment",
     )
     taken = PaymentCaptured(
         order_id=paid.order, amount=Money(1299, "EUR"), source="gateway", gateway_reference=paid.reference
@@ -429,7 +435,11 @@ def test_only_a_refund_that_failed_must_be_taken_back_in_the_report(
 ) -> None:
     paid = Paid(number=1, at=OCTOBER, refunds=((300, "succeeded"),))
     requested = PaymentRequested(
-        order_id=paid.order, method="x", amount=Money(1299, "EUR"), capture="fulfilment"
+        order_id=paid.order,
+        method="x",
+        amount=Money(1299, "EUR"),
+        credit=Money(0, "EUR"),
+        capture="fulfilment",
     )
     names = {"order_id": paid.order, "gateway_reference": paid.reference}
     taken = PaymentCaptured(amount=Money(1299, "EUR"), source="gateway", **names)

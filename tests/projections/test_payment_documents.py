@@ -35,7 +35,11 @@ from tests.shop.facts import recorded
 
 ORDER = "d" * 32
 REQUESTED = PaymentRequested(
-    order_id=ORDER, method="pm_card_visa", amount=Money(1299, "EUR"), capture="fulfilment"
+    order_id=ORDER,
+    method="pm_card_visa",
+    amount=Money(1299, "EUR"),
+    credit=Money(0, "EUR"),
+    capture="fulfilment",
 )
 ZERO_OR = [0, 400, 1299]
 REFUNDS = {"re_1": 300, "re_2": 999, "re_3": 300}

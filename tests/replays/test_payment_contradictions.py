@@ -125,7 +125,11 @@ def shop() -> Story:
         ([taken(), TOOK, TOOK], "transaction txn was booked before"),
         ([replace(taken(), order_id=BORIS)], f"{PI} is for order {ANNA} already"),
         (
-            [PaymentRequested(order_id=ANNA, method="m", amount=money(1), capture="checkout")],
+            [
+                PaymentRequested(
+                    order_id=ANNA, method="m", amount=money(1), credit=money(0), capture="checkout"
+                )
+            ],
             "it was asked for before",
         ),
         ([begun(3)], "step 3 after step 1"),

@@ -269,7 +269,7 @@ class Shop:
                 credit_note_id=note,
                 number=note,
                 currency=amount.currency,
-                lines=refund.credited_lines(self.state(order.stream(order_id)), planned),
+                lines=refund.credited_lines(self.state(order.stream(order_id)), planned.lines),
                 issued_on=(FIRST_DAY + timedelta(days=2)).date(),
                 order_id=order_id,
             ),
