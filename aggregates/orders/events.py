@@ -153,12 +153,12 @@ class OrderPlaced:
     @property
     def credit(self) -> Money:
         """What gift cards and store credit pay of the total."""
-        return Money.sum((one.amount for one in self.tenders if one.kind != "card"), self.currency)
+        return Money(sum(one.amount.amount for one in self.tenders if one.kind != "card"), self.currency)
 
     @property
     def card(self) -> Money:
         """The card's part of the total: what the gateway is asked for."""
-        return self.total - self.credit
+        return Money(self.total.amount - self.credit.amount, self.currency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

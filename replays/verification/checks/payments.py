@@ -81,7 +81,8 @@ class PaymentsCheck:
         else:
             wrong += _against(paid, event)
             payment.evolve(paid, event)
-            wrong += _sums(paid, steps, event, self._card_of(event.order_id))
+            sold = self._orders.books(event.order_id)
+            wrong += _sums(paid, steps, event, None if sold is None else sold.total)
         for words in wrong:
             self._report(at(recorded, "payment", words))
 
