@@ -57,6 +57,8 @@ _PIECE = re.compile(
     rf"|[0-9]+(?:/[0-9]+(?![0-9/])|(?:[.,][0-9]+)+)?(?:[{_LETTER}][{_LETTER}0-9]*|[\"'](?![{_LETTER}0-9]))?"
     rf"|[{_LETTER}][{_LETTER}0-9]*"
 )
+_STRETCH = re.compile(r"[\x00-\x7f]+(?![^\x00-\x7f])|[\x00-\x7f]?[^\x00-\x7f]+")
+"""Plain characters, or others with the one before them, which their marks may belong to."""
 _SIZES = re.compile(rf"([0-9]+(?:[.,][0-9]+)?)((?:x[0-9]+(?:[.,][0-9]+)?)+)([{_LETTER}\"']*)")
 _TAIL_LETTERS_MAX = 2  # children's, don't, we'll: what follows the apostrophe belongs to the word
 
@@ -150,10 +152,15 @@ def placed_words_of(text: str, *, length_max: int = TEXT_MAX) -> list[Word]:
         return words_of(text, length_max=length_max)
     parts: list[str] = []
     places: list[int] = []
-    for start, end in _clusters(text[:length_max]):
-        part = one_form(text[start:end])
-        parts.append(part)
-        places += [start] * len(part)
+    for stretch in _STRETCH.finditer(text[:length_max]):
+        if stretch[0].isascii():  # Each of its characters stays one.
+            parts.append(one_form(stretch[0]))
+            places += range(stretch.start(), stretch.end())
+            continue
+        for start, end in _clusters(stretch[0]):
+            part = one_form(stretch[0][start:end])
+            parts.append(part)
+            places += [stretch.start() + start] * len(part)
     places.append(min(len(text), length_max))
     form = "".join(parts)[:length_max]
     words = _measured(form, list(_pieces(form)))

@@ -37,11 +37,11 @@ class Marker:
 
         HTML: everything is escaped but the marks. Empty where neither has a word of the plan.
         """
-        found = self._found(placed_words_of(title))
+        found = self._found(placed_words_of(title), self._slipped)
         if found:
             return {"title": _marked(title, found)}
         shortened = description[:_DESCRIPTION_MAX]
-        found = self._found(placed_words_of(shortened))
+        found = self._found(placed_words_of(shortened), [])  # Slips are not looked for in descriptions.
         if not found:
             return {}
         start = max(0, found[0].start - EXCERPT_MAX // 3)
@@ -54,22 +54,22 @@ class Marker:
         ]
         return {"description": _marked(shortened[start:end], shown)}
 
-    def _found(self, words: list[Word]) -> list[Word]:
+    def _found(self, words: list[Word], slipped: list[PlannedWord]) -> list[Word]:
         found: list[Word] = []
         for place, word in enumerate(words):
             if word.kind is Kind.RUN:
                 found += _in_run(word, self._pairs)
-            elif self._is_found(word) or self._is_joined(words[max(place - 1, 0) : place + 2], word):
+            elif self._is_found(word, slipped) or self._is_joined(words[max(place - 1, 0) : place + 2], word):
                 found.append(word)
         return found
 
-    def _is_found(self, word: Word) -> bool:
+    def _is_found(self, word: Word, slipped: list[PlannedWord]) -> bool:
         bare = without_accents(word.text)
         return (
             self._normalizer.stem(word.text) in self._stems
             or bare in self._codes
             or (bool(self._begun) and bare.startswith(self._begun))
-            or any(_slips(one.word, bare, one.slips) <= one.slips for one in self._slipped)
+            or any(_slips(one.word, bare, one.slips) <= one.slips for one in slipped)
         )
 
     def _is_joined(self, around: list[Word], word: Word) -> bool:
