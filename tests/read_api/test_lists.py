@@ -222,4 +222,11 @@ def row(day: str, currency: str, *, orders: int, units: int, gross: int, returns
         return {"amount": amount, "currency": currency}
 
     counts = {"date": day, "currency": currency, "orders": orders, "units": units}
-    return {**counts, "gross": money(gross), "returns": money(returns), "net": money(gross - returns)}
+    parts = dict.fromkeys(("discounts", "shipping", "tax"), money(0))
+    return {
+        **counts,
+        **parts,
+        "gross": money(gross),
+        "returns": money(returns),
+        "net": money(gross - returns),
+    }
