@@ -84,11 +84,11 @@ EVENT_TYPES: tuple[EventType, ...] = (
     ),
     EventType(
         "orders.order_refunded",
-        3,
+        4,
         orders.OrderRefunded,
         personal=("reason",),
         subject=orders.order_subject,
-        upcasters=(unchanged, unchanged),
+        upcasters=(unchanged, unchanged, unchanged),
         bound_from=2,
     ),
     EventType(

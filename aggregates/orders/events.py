@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -257,11 +257,13 @@ class RefundedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundedCharge:
-    """The part of a refund that shipping bears, or no line; `tax` is in the amount."""
+    """The part of a refund that shipping bears, or no line; `tax` is in the amount, in `tax_groups` by tax
+    group, in minor units."""
 
     kind: ChargeKind
     amount: Money
     tax: Money
+    tax_groups: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,7 @@ class Order:
     units_returned: int = 0
     units_withdrawn: int = 0
     refunded_amount: int = 0  # minor units, lines and charges
-    refunded_charges_tax: int = 0  # minor units: the tax of what no line bears
+    refunded_shipping_taxes: dict[str, int] = field(default_factory=dict)  # minor units by tax group
     refunded_credit: dict[str, int] = field(default_factory=dict)  # minor units by account
     fulfilments: set[str] = field(default_factory=set)
     returns: set[str] = field(default_factory=set)
@@ -249,7 +249,8 @@ def _refund(order: Order, event: OrderRefunded) -> None:
     order.refunds.add(event.credit_note_id)
     order.refunded_amount += event.amount.amount
     for charge in event.charges or ():
-        order.refunded_charges_tax += charge.tax.amount
+        for group, tax in charge.tax_groups.items():
+            order.refunded_shipping_taxes[group] = order.refunded_shipping_taxes.get(group, 0) + tax
     for tender in event.tenders or ():
         if tender.kind != "card":
             before = order.refunded_credit.get(tender.key, 0)

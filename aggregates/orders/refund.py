@@ -22,6 +22,7 @@ from aggregates.orders.events import (
     CreditedTax,
     CreditNoteLine,
     OrderEvent,
+    OrderPlaced,
     OrderRefunded,
     RefundedCharge,
     RefundedLine,
@@ -220,11 +221,11 @@ def credited_taxes(order: Order, refunded: OrderRefunded) -> tuple[CreditedTax, 
         if group is not None and line.tax is not None:
             count(group, line.amount.amount, line.tax.amount)
     for charge in refunded.charges or ():
-        if charge.kind == "shipping" and placed.shipping is not None and placed.shipping.tax_groups:
-            before = order.refunded_charges_tax
-            groups = _taken_in_turn(placed.shipping.tax_groups, before, charge.tax.amount)
-            nets = share(charge.amount.amount - charge.tax.amount, [*placed.shipping.tax_groups.values()])
-            for (group, part), net in zip(groups.items(), nets, strict=True):
+        bases = _shipping_bases(placed)
+        if charge.kind == "shipping" and bases:
+            shares = share(charge.amount.amount - charge.tax.amount, [*bases.values()])
+            for group, net in zip(bases, shares, strict=True):
+                part = charge.tax_groups.get(group, 0)
                 count(group, net + part, part)
     return tuple(
         CreditedTax(
@@ -239,11 +240,21 @@ def credited_taxes(order: Order, refunded: OrderRefunded) -> tuple[CreditedTax, 
     )
 
 
-def _taken_in_turn(groups: Mapping[str, int], before: int, amount: int) -> dict[str, int]:
-    """Of a tax by group, `before` of which went back already, the next `amount`: the whole is then exact."""
-    then = share(before + amount, [*groups.values()])
-    earlier = share(before, [*groups.values()])
-    return {group: now - was for group, now, was in zip(groups, then, earlier, strict=True)}
+def _shipping_bases(placed: OrderPlaced) -> dict[str, int]:
+    """What of shipping, its tax left out, each tax group is on: the group's base less what its lines are."""
+    found: dict[str, int] = {}
+    if placed.shipping is None:
+        return found
+    for total in placed.taxes:
+        lines = [line for line in placed.lines if line.tax_group == total.group]
+        part = total.base - sum(
+            line.paid.amount if total.inside else line.paid.amount - line.tax.amount for line in lines
+        )
+        if total.inside:
+            part -= placed.shipping.tax_groups.get(total.group, 0)
+        if part > 0:
+            found[total.group] = part
+    return found
 
 
 def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charge, ...]:
@@ -326,8 +337,18 @@ def _taxed(order: Order, refund: Refund) -> tuple[tuple[RefundedLine, ...], tupl
     )
     if not beside:
         return lines, ()
-    tax = Money(left[SHIPPING].tax_in(beside), currency)
-    return lines, (RefundedCharge(kind="shipping", amount=Money(beside, currency), tax=tax),)
+    tax = left[SHIPPING].tax_in(beside)
+    shipping = order.placed.shipping
+    groups = {} if shipping is None else shipping.tax_groups
+    back = order.refunded_shipping_taxes
+    left_of_groups = {one: amount - back.get(one, 0) for one, amount in groups.items()}
+    charge = RefundedCharge(
+        kind="shipping",
+        amount=Money(beside, currency),
+        tax=Money(tax, currency),
+        tax_groups=refunds.share_tax(tax, left_of_groups) if groups else {},
+    )
+    return lines, (charge,)
 
 
 def _leaves_units_to_send(order: Order, refunds: Sequence[Refund]) -> bool:

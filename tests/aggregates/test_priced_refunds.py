@@ -17,10 +17,11 @@ from aggregates.orders.refund import (
     RefundTooLarge,
     book_refund,
     credited_charges,
+    credited_taxes,
     plan_refund,
     share_amount,
 )
-from aggregates.pricing.explanation import DAYBOOK_1, Explanation, ShippingPrice
+from aggregates.pricing.explanation import DAYBOOK_1, Explanation, ShippingPrice, TaxTotal
 from tests.aggregates.given import given, state_after
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, pounds
 
@@ -221,3 +222,44 @@ def test_whatever_is_refunded_no_part_gives_back_more_than_was_paid_and_all_can_
     for line in state.lines.values():
         assert line.refunded <= line.ordered.quantity
         assert line.refunded_amount == line.ordered.paid.amount
+
+
+def test_a_credit_note_has_the_tax_of_each_rate_on_its_own_base():
+    """A book at 7 %, beans at 19 %, shipping taxed in both: 10.00, 20.00 and 6.00 before tax."""
+    placed = priced((1, 1000, 1070, 70), (1, 2000, 2380, 380), shipping=(690, 90))
+    shipping = replace(placed.shipping, tax_groups={"DE/reduced": 14, "DE/standard": 76})
+    lines = tuple(
+        replace(line, tax_group=group)
+        for line, group in zip(placed.lines, ("DE/reduced", "DE/standard"), strict=True)
+    )
+    taxes = tuple(
+        TaxTotal(
+            group=group,
+            label=f"VAT {rate}",
+            tax_category="standard",
+            treatment="taxed",
+            base=base,
+            rate=rate,
+            amount=amount,
+            inside=False,
+        )
+        for group, rate, base, amount in (("DE/reduced", "7 %", 1200, 84), ("DE/standard", "19 %", 2400, 456))
+    )
+    state = state_after(order, replace(placed, shipping=shipping, lines=lines, taxes=taxes), CONFIRMED)
+    counted = {}
+    for asked in (pounds(100), pounds(2000), None):
+        (event,) = book_refund(
+            state,
+            order_id=ORDER,
+            credit_note_id=f"n{len(counted)}-{asked}",
+            refund=plan_refund(state, order_id=ORDER, amount=asked),
+        )
+        credited = credited_taxes(state, event)
+        assert sum(one.base.amount + one.amount.amount for one in credited) == event.amount.amount
+        for one in credited:
+            assert one.amount.amount >= 0
+            assert one.base.amount >= 0
+            base, tax = counted.get(one.group, (0, 0))
+            counted[one.group] = (base + one.base.amount, tax + one.amount.amount)
+        order.evolve(state, event)
+    assert counted == {"DE/reduced": (1200, 84), "DE/standard": (2400, 456)}

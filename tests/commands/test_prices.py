@@ -60,7 +60,7 @@ def test_a_product_is_listed_with_what_taxes_and_shipping_ask_for_and_revised(tm
             assert (answer.status_code, answer.json()["version"]) == (200, 2)
         (event,) = shop.events("catalog.product_revised")
         assert isinstance(event, ProductRevised)
-        assert (event.title, event.weight_grams, event.gift_card, event.ships) == ("Book", 350, True, True)
+        assert (event.title, event.weight_grams, event.gift_card, event.ships) == ("Book", 350, True, False)
         answer = await shop.client.put("/api/v1/products/NONE", json=revised)
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/unknown-product")
         answer = await shop.client.put("/api/v1/products/BOOK", json=revised | {"price": {}})
