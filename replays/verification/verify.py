@@ -26,7 +26,14 @@ from aggregates.inventory import stock
 from aggregates.inventory.events import InventoryEvent
 from aggregates.kernel import StreamKind
 from aggregates.orders import credit_note, order
-from aggregates.orders.events import CreditNoteIssued, NumberEvent, OrderCanceled, OrderEvent, OrderPlaced
+from aggregates.orders.events import (
+    CreditNoteIssued,
+    NumberEvent,
+    OrderCanceled,
+    OrderEvent,
+    OrderPlaced,
+    OrderRefunded,
+)
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import (
     BalanceReconciled,
@@ -57,6 +64,7 @@ from replays.verification.checks.orders import OrdersCheck
 from replays.verification.checks.payments import PaymentsCheck
 from replays.verification.checks.personal import PERSONAL_TYPES, PersonalCheck
 from replays.verification.checks.prices import PricesCheck, RulesOfSale
+from replays.verification.checks.refunds import RefundsCheck
 from replays.verification.findings import Finding, Report, at
 from replays.verification.reading import pages, read_ahead
 
@@ -130,6 +138,7 @@ class _Verification:
         self._rules_of_sale = RulesOfSale(self._report)
         self._claims = ClaimsCheck(self._rules_of_sale, self._report)
         self._credit = CreditCheck(self._report)
+        self._refunds = RefundsCheck(log, codec, self._report)
         self._prices = PricesCheck(log, codec, self._rules_of_sale, self._claims.is_limited, self._report)
         self._rules = self._rules_by_type()
 
@@ -145,6 +154,7 @@ class _Verification:
         if self._events == head:  # Of a log cut short, sums over its streams prove nothing.
             self._check_reserved()
             self._reading("events", partial(self._payments.check_end, head))
+            self._reading("events", partial(self._refunds.check_end, head))
         self._reading("commands", self._log_check.check_end)
         return Verified(
             head=head,
@@ -212,6 +222,7 @@ class _Verification:
                 self._credit.see_placed,
             ),
             OrderCanceled: (orders.see, command.see_order, claims.see_canceled, credit.see_canceled),
+            OrderRefunded: (orders.see, command.see_order, self._refunds.see, credit.see_refunded),
             CreditNoteIssued: (orders.see_credit_note, command.see_credit_note),
             **dict.fromkeys(get_args(NumberEvent), (orders.see_number,)),
             **dict.fromkeys(get_args(PaymentEvent), (payments.see, from_gateway.see_payment)),

@@ -33,6 +33,7 @@ class CommandCheck:
         self._ordered: Units = Counter()
         self._moved: Units = Counter()
         self._refunded: Counter[str] = Counter()
+        self._by_credit: Counter[str] = Counter()  # of what is refunded
         self._paid_back: Counter[str] = Counter()
         self._credited: dict[str, Money] = {}
         self._released: dict[str, int] = {}  # by credit note, of refunds that the gateway paid back in part
@@ -61,8 +62,11 @@ class CommandCheck:
                 self._count("restocked", order_id, lines)
             case OrderPlaced(order_id=order_id, lines=ordered, cart_id=str()):
                 self._count("set aside", order_id, ordered)  # What comes without a cart was never set aside.
-            case OrderRefunded(credit_note_id=credit_note_id, amount=amount):
+            case OrderRefunded(credit_note_id=credit_note_id, amount=amount, tenders=tenders):
                 self._refunded[credit_note_id] += amount.amount
+                self._by_credit[credit_note_id] += sum(
+                    one.amount.amount for one in tenders or () if one.kind != "card"
+                )
 
     def see_payment(self, _recorded: RecordedEvent, event: PaymentRefunded) -> None:
         """Counts what was paid back by a credit note; a canceled sale is undone without one."""
@@ -105,7 +109,9 @@ class CommandCheck:
             credited = self._credited.get(note)
             amounts = {self._refunded[note], -1 if credited is None else credited.amount}
             if note in self._paid_back:  # Money that was never taken is not paid back: the hold is voided.
-                amounts.add(self._paid_back[note] + self._released.get(note, 0))
+                by_credit = self._by_credit[note]  # the gateway had no part in what credit paid alone
+                beside = 0 if by_credit == self._refunded[note] else by_credit
+                amounts.add(self._paid_back[note] + self._released.get(note, 0) + beside)
             if len(amounts) > 1:
                 wrong = (
                     f"credit note {note}: over {credited.amount if credited else 'nothing'},"
@@ -113,6 +119,7 @@ class CommandCheck:
                 )
                 self._report(self._finding(wrong))
         self._refunded.clear()
+        self._by_credit.clear()
         self._paid_back.clear()
         self._credited.clear()
 

@@ -15,7 +15,7 @@ from aggregates.credit.events import (
     RedemptionReleased,
 )
 from aggregates.kernel import OrderId
-from aggregates.orders.events import OrderCanceled, OrderPlaced
+from aggregates.orders.events import OrderCanceled, OrderPlaced, OrderRefunded
 from event_store.records import RecordedEvent
 from replays.verification.findings import Report, at
 
@@ -35,6 +35,8 @@ class CreditCheck:
         self._first: RecordedEvent | None = None  # of the command under way, as all below
         self._placed: dict[OrderId, Counter[Part]] = {}
         self._redeemed: dict[OrderId, Counter[Part]] = {}
+        self._refunded: Counter[tuple[str, str, int]] = Counter()  # by credit note, account, amount
+        self._credited: Counter[tuple[str, str, int]] = Counter()
         self._canceled: set[OrderId] = set()
         self._released: set[OrderId] = set()
 
@@ -45,6 +47,14 @@ class CreditCheck:
 
     def end(self) -> None:
         """Compares what the command took and gave back with its orders, and forgets it."""
+        if self._refunded != self._credited:
+            for note, account_id, amount in {**self._refunded, **self._credited}:
+                part = (note, account_id, amount)
+                if self._refunded[part] != self._credited[part]:
+                    wrong = f"credit note {note} and account {account_id} differ on {amount} given back"
+                    self._wrong(self._first, wrong)
+        self._refunded.clear()
+        self._credited.clear()
         if not (self._placed or self._redeemed or self._canceled or self._released):
             return
         for order_id in {**self._placed, **self._redeemed}:
@@ -77,6 +87,12 @@ class CreditCheck:
         if parts:
             self._placed[event.order_id] = Counter(parts)
 
+    def see_refunded(self, _recorded: RecordedEvent, event: OrderRefunded) -> None:
+        """Notes what a refund is said to give back to accounts."""
+        for tender in event.tenders or ():
+            if tender.account_id is not None:
+                self._refunded[event.credit_note_id, tender.account_id, tender.amount.amount] += 1
+
     def see_canceled(self, _recorded: RecordedEvent, event: OrderCanceled) -> None:
         """Notes that an order is to give all its credit back."""
         if event.order_id in self._borne:
@@ -100,10 +116,11 @@ class CreditCheck:
             self._wrong(recorded, f"{event.amount.currency}, and the account is in {opened.currency}")
         amount = event.amount.amount
         match event:
-            case Credited(cause=cause, order_id=order_id):
+            case Credited(cause=cause, order_id=order_id, credit_note_id=note):
                 self._balances[account_id] += amount
                 if cause == "refunded" and order_id is not None:
                     self._give_back(recorded, order_id, account_id, amount)
+                    self._credited[note or "", account_id, amount] += 1
             case Redeemed(order_id=order_id):
                 self._balances[account_id] -= amount
                 self._borne.setdefault(order_id, Counter())[account_id] += amount
