@@ -143,6 +143,16 @@ def share_amount(order: Order, amount: Money, *, under_way: Sequence[Refund] = (
     )
 
 
+def cut_to_tenders(order: Order, refund: Refund) -> Refund:
+    """What can still go back of a refund that was planned on more: each tender at most what is left of it."""
+    assert order.placed is not None
+    left = _left_of_tenders(order)
+    currency = refund.amount.currency
+    parts = {one.key: min(one.amount, Money(left.get(one.key, 0), currency)) for one in refund.tenders}
+    credit = tuple(replace(one, amount=parts[one.key]) for one in refund.credit if parts[one.key].amount)
+    return replace(share_amount(order, Money.sum(parts.values(), currency)), credit=credit)
+
+
 def leaves_nothing(order: Order, refund: Refund) -> bool:
     """Whether with this refund all money is back and no unit was or will be sent: the order ends canceled."""
     if order.placed is None or not order.units or order.units_fulfilled:
@@ -308,16 +318,22 @@ def _require_tenders(order: Order, refund: Refund) -> None:
     """Refuses more for a tender than it gave and has not got back."""
     assert order.placed is not None
     currency = refund.amount.currency
+    left = _left_of_tenders(order)
+    for one in refund.tenders:
+        if one.amount.amount > left.get(one.key, 0):
+            remaining = Money(left.get(one.key, 0), currency)
+            raise Rejected(RefundOverTender(one.key, one.amount, remaining))
+
+
+def _left_of_tenders(order: Order) -> dict[str, int]:
+    """What each tender gave and has not got back, in minor units."""
+    assert order.placed is not None
     left = {
         one.key: one.amount.amount - order.refunded_credit.get(one.key, 0)
         for one in order.placed.tenders
         if one.kind != "card"
     }
-    left[CARD] = order.card_amount - order.refunded_card_amount
-    for one in refund.tenders:
-        if one.amount.amount > left.get(one.key, 0):
-            remaining = Money(left.get(one.key, 0), currency)
-            raise Rejected(RefundOverTender(one.key, one.amount, remaining))
+    return left | {CARD: order.card_amount - order.refunded_card_amount}
 
 
 def _taxed(order: Order, refund: Refund) -> tuple[tuple[RefundedLine, ...], tuple[RefundedCharge, ...]]:

@@ -74,7 +74,8 @@ def handle_refund_order(
         to=command.to,
         under_way=refunds_under_way(steps),
     )
-    card = order.placed_order(sold, order_id).card
+    placed = order.placed_order(sold, order_id)
+    card = placed.card
     note = note_for(sold, planned, command.credit_note_id)
     amount = Money(paid_back(sold, paid, steps, planned), card.currency)
     untaken = paid.held > 0 and not paid.captured and not steps.is_open("capture")
@@ -88,7 +89,7 @@ def handle_refund_order(
         reason=command.reason,
         issued_on=command.issued_on,
     )
-    if untaken and (note is None or (planned.card == card and not planned.credit)):
+    if untaken and (note is None or planned.amount == placed.total):
         cancel(cache, decision, order_id=order_id, cause="canceled", reason=command.reason)
         settle(cache, decision, order_id, on=command.issued_on)
     elif untaken and not in_parts(sold, paid) and planned.card.amount:

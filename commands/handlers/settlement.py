@@ -204,7 +204,9 @@ class Account:
         try:
             self._book(planned, note, on)
         except Rejected:  # Meanwhile somebody gave back at the gateway what it was planned on.
-            self._book_amount(planned.card, begun.refund.credit_note_id, on)
+            rest = refund.cut_to_tenders(self.order, planned)
+            if rest.amount.amount and not self.order.canceled:
+                self._book(rest, begun.refund.credit_note_id, on, reason=BY_GATEWAY)
 
     def _book(self, planned: Refund, note: str | None, on: date, reason: str | None = None) -> None:
         book(

@@ -18,6 +18,7 @@ from aggregates.orders.refund import (
     book_refund,
     credited_charges,
     credited_taxes,
+    cut_to_tenders,
     plan_refund,
     share_amount,
 )
@@ -263,3 +264,17 @@ def test_a_credit_note_has_the_tax_of_each_rate_on_its_own_base():
             counted[one.group] = (base + one.base.amount, tax + one.amount.amount)
         order.evolve(state, event)
     assert counted == {"DE/reduced": (1200, 84), "DE/standard": (2400, 456)}
+
+
+def test_a_refund_that_was_planned_on_more_is_cut_to_what_is_left_of_each_tender():
+    gift = Tender(kind="gift_card", amount=pounds(300), account_id="gift")
+    placed = priced((1, 1000, 1000, 0))
+    placed = replace(placed, tenders=(gift, Tender(kind="card", amount=pounds(700))))
+    state = state_after(order, placed, CONFIRMED)
+    planned = plan_refund(state, order_id=ORDER, amount=pounds(900))
+    assert (planned.card, planned.credit) == (pounds(700), (replace(gift, amount=pounds(200)),))
+    book(state, plan_refund(state, order_id=ORDER, amount=pounds(500)))
+    rest = cut_to_tenders(state, planned)
+    assert (rest.amount, rest.card, rest.credit_amount) == (pounds(400), pounds(200), 200)
+    book(state, rest)
+    assert state.refunded == pounds(900)

@@ -132,3 +132,17 @@ def test_what_credit_paid_alone_comes_back_to_it_without_a_gateway(tmp_path: Pat
         assert back.amount.amount == 2000
 
     in_shop(tmp_path, scenario)
+
+
+def test_a_part_of_what_was_not_captured_is_refused_though_it_is_the_cards_whole_part(tmp_path: Path) -> None:
+    async def scenario(shop: Shop) -> None:
+        order_id, card = await bought(shop, 10, 3000, sent=False)
+        refused = await refund(shop, order_id, amount=gbp(7000))
+        assert problem(refused) == "partial-refund-before-capture"
+        assert await balance(shop, card["code"]) == 0
+        whole = await refund(shop, order_id, amount=gbp(10000))
+        assert whole.status_code in (200, 201), whole.text
+        assert len(shop.events("orders.order_canceled")) == 1
+        assert await balance(shop, card["code"]) == 3000
+
+    in_shop(tmp_path, scenario)
