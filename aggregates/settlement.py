@@ -24,7 +24,7 @@ def due(sold: Order, paid: Payment, process: Process) -> int:
         return 0
     if in_parts(sold, paid):
         return _from_card(sold, process) + paid.returned + _amount(process.refunds_under_way)
-    return sold.card_amount if paid.capture == "checkout" or sold.units_fulfilled else 0
+    return sold.placed.card.amount if paid.capture == "checkout" or sold.units_fulfilled else 0
 
 
 def paid_back(sold: Order, paid: Payment, process: Process, planned: Refund) -> int:
@@ -129,7 +129,7 @@ def _earned(sold: Order, process: Process) -> int:
 
 
 def _all_taken(sold: Order, paid: Payment) -> bool:
-    return sold.placed is not None and paid.captured >= sold.card_amount
+    return sold.placed is not None and paid.captured >= sold.placed.card.amount
 
 
 def _amount(steps: Iterable[StepBegun]) -> int:

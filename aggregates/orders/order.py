@@ -173,11 +173,6 @@ class Order:
         return "confirmed" if self.confirmed else "placed"
 
     @property
-    def card_amount(self) -> int:
-        """The card's part of the total, in minor units: what the gateway is asked for."""
-        return 0 if self.placed is None else self.placed.card.amount
-
-    @property
     def refunded_card_amount(self) -> int:
         """What of the refunds went back to the card, in minor units."""
         return self.refunded_amount - sum(self.refunded_credit.values())

@@ -12,6 +12,7 @@ It goes back to what it was paid with: the last taken first, which is the card, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -146,7 +147,7 @@ def share_amount(order: Order, amount: Money, *, under_way: Sequence[Refund] = (
 def cut_to_tenders(order: Order, refund: Refund) -> Refund:
     """What can still go back of a refund that was planned on more: each tender at most what is left of it."""
     assert order.placed is not None
-    left = _left_of_tenders(order)
+    left = {one.tender: one.left for one in _tenders(order)}
     currency = refund.amount.currency
     parts = {one.key: min(one.amount, Money(left.get(one.key, 0), currency)) for one in refund.tenders}
     credit = tuple(replace(one, amount=parts[one.key]) for one in refund.credit if parts[one.key].amount)
@@ -288,15 +289,6 @@ def _to_tenders(order: Order, refund: Refund, to: Mapping[str, Money], under_way
     given = [one for one in order.placed.tenders if one.kind != "card"]
     if not given and not to:
         return refund
-    back = dict(order.refunded_credit)
-    for other in under_way:
-        for one in other.credit:
-            back[one.key] = back.get(one.key, 0) + one.amount.amount
-    card = order.refunded_card_amount + sum(other.card.amount for other in under_way)
-    tenders = [
-        *(refunds.Tender(one.key, one.amount.amount, back.get(one.key, 0)) for one in given),
-        refunds.Tender(CARD, order.card_amount, card),
-    ]
     for amount in to.values():
         if amount.currency != currency:
             raise Rejected(WrongCurrency(asked=amount.currency, expected=currency))
@@ -305,7 +297,7 @@ def _to_tenders(order: Order, refund: Refund, to: Mapping[str, Money], under_way
         raise Rejected(RefundTooLarge(order.placed.order_id, named, refund.amount))
     parts_named = {tender: amount.amount for tender, amount in to.items()}
     try:
-        parts = refunds.by_tender(refund.amount.amount, tenders, parts_named)
+        parts = refunds.by_tender(refund.amount.amount, _tenders(order, under_way), parts_named)
     except refunds.OverTenderError as error:
         raise Rejected(
             RefundOverTender(error.tender, Money(error.requested, currency), Money(error.remaining, currency))
@@ -318,22 +310,23 @@ def _require_tenders(order: Order, refund: Refund) -> None:
     """Refuses more for a tender than it gave and has not got back."""
     assert order.placed is not None
     currency = refund.amount.currency
-    left = _left_of_tenders(order)
+    left = {one.tender: one.left for one in _tenders(order)}
     for one in refund.tenders:
         if one.amount.amount > left.get(one.key, 0):
             remaining = Money(left.get(one.key, 0), currency)
             raise Rejected(RefundOverTender(one.key, one.amount, remaining))
 
 
-def _left_of_tenders(order: Order) -> dict[str, int]:
-    """What each tender gave and has not got back, in minor units."""
+def _tenders(order: Order, under_way: Sequence[Refund] = ()) -> list[refunds.Tender]:
+    """What each tender gave and got back, in the order they were taken; refunds `under_way` count."""
     assert order.placed is not None
-    left = {
-        one.key: one.amount.amount - order.refunded_credit.get(one.key, 0)
-        for one in order.placed.tenders
-        if one.kind != "card"
-    }
-    return left | {CARD: order.card_amount - order.refunded_card_amount}
+    back = Counter(order.refunded_credit) + Counter({CARD: order.refunded_card_amount})
+    for refund in under_way:
+        for one in refund.tenders:
+            back[one.key] += one.amount.amount
+    gave = {one.key: one.amount.amount for one in order.placed.tenders if one.kind != "card"}
+    gave[CARD] = order.placed.card.amount
+    return [refunds.Tender(key, amount, back[key]) for key, amount in gave.items()]
 
 
 def _taxed(order: Order, refund: Refund) -> tuple[tuple[RefundedLine, ...], tuple[RefundedCharge, ...]]:

@@ -21,7 +21,7 @@ _NUMBER = {"type": "long"}
 _BYTES = {"type": "binary"}  # base64; stored with the document alone
 _WORDS = {"type": "text", "analyzer": "whitespace", "index_options": "freqs"}
 
-WORD_FIELDS = {"title": 4.0, "category_words": 1.5, "attribute_words": 1.5, "description": 1.0}
+_WORD_FIELDS = ("title", "category_words", "attribute_words", "description")
 
 MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",
@@ -40,7 +40,7 @@ MAPPINGS: dict[str, Any] = {
         "listed": _NUMBER,
         "in_stock": {"type": "boolean"},
     }
-    | dict.fromkeys(WORD_FIELDS, _WORDS),
+    | dict.fromkeys(_WORD_FIELDS, _WORDS),
 }
 
 SETTINGS: dict[str, Any] = {
