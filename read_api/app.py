@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -42,17 +42,20 @@ from read_api import (
     dashboards,
     health,
     inventory,
+    live,
     orders,
     price_history,
     terms,
 )
 from read_api.health import ReadyPosition
 from read_api.openapi import install_openapi
+from read_api.prior_price import in_main_market
 from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
 from read_api.stores import Stores
+from read_api.watching import Watcher
 
 REQUESTS = Counter("daybook_query_requests", "Answers of the query API", ["route", "status"])
 SECONDS = Histogram(
@@ -76,11 +79,13 @@ def build_query_app(
     settings: QuerySettings,
     *,
     ready_position: ReadyPosition,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """The application over the stores that the settings name.
 
     `ready_position` gives the position that the views must reach before this process calls itself ready, or
-    None while that is not known. Other owners' routes, such as `/api/v1/events`, may be included beside.
+    None while that is not known. Event streams end where `stopping` gives True. Other owners' routes, such as
+    `/api/v1/events`, may be included beside.
     """
     documents = RedisReader(settings.redis_url)
     stores = Stores(
@@ -88,7 +93,9 @@ def build_query_app(
         documents,
         TantivyReader(settings.index_folder),
         ThreadPoolExecutor(settings.search_threads, "search"),
+        Watcher(documents, watches_max=settings.live_clients_max, stopping=stopping),
     )
+    stores.watcher.show("product", partial(in_main_market, stores))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -111,6 +118,7 @@ def build_query_app(
         coupons,
         credit,
         dashboards,
+        live,
         health,
     ):
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from deploy.edge.problems import RETRY_SOON, ProblemError
+from deploy.edge.problems import RETRY_SOON, ProblemError, ProblemType
 from deploy.edge.requests import preferred_wait
 from projections.documents.redis_reader import Read
-from read_api.problems import INVALID_MIN_POSITION, VIEW_BEHIND
+from read_api.problems import INVALID_MIN_POSITION, VIEW_BEHIND, unknown
 from read_api.stores import Stores
 
 MIN_POSITION = "daybook-min-position"
@@ -99,3 +99,17 @@ async def fresh_document(stores: Stores, view: str, key: str, wanted: Freshness 
     return await read_fresh(
         lambda: stores.documents.document(view, key), wait, wanted, stores.settings.min_position_wait_seconds
     )
+
+
+class Present(NamedTuple):
+    """A document that is there, and where its shard stood."""
+
+    document: bytes
+    position: int
+
+
+def present(read: Read, kind: ProblemType, **facts: Any) -> Present:
+    """The document; raises the problem, with these facts, where there is none."""
+    if read.document is None:
+        raise unknown(kind, read.position, **facts)
+    return Present(read.document, read.position)

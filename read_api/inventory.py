@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from projections.documents.shapes import InventoryDocument
-from read_api.freshness import fresh_document
+from read_api.freshness import fresh_document, present
 from read_api.openapi import documented
-from read_api.problems import UNKNOWN_SKU, unknown
+from read_api.problems import UNKNOWN_SKU
 from read_api.requests import Sku, WantedFreshness
 from read_api.responses import answer
 from read_api.stores import stores_of
@@ -20,6 +20,5 @@ router = APIRouter(prefix="/api/v1/inventory", tags=["inventory"])
 async def inventory(request: Request, sku: Sku, wanted: WantedFreshness) -> Response:
     """Units on hand, those reserved of them, and what is left to sell."""
     found = await fresh_document(stores_of(request), "inventory", sku, wanted)
-    if found.document is None:
-        raise unknown(UNKNOWN_SKU, found.position, sku=sku)
-    return answer(found.document, found.position, request.headers)
+    document, position = present(found, UNKNOWN_SKU, sku=sku)
+    return answer(document, position, request.headers)

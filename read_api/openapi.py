@@ -10,12 +10,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
+from deploy.edge.event_streams import EVENT_STREAM
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     MEDIA_TYPE,
     SCHEMA,
     TOKEN_REQUIRED,
+    TOO_MANY_LISTENERS,
     UNKNOWN_PARAMETER,
     ProblemType,
 )
@@ -190,6 +192,21 @@ def documented_csv(*problems: ProblemType) -> dict[str, Any]:
     found = {"description": "Found", "headers": headers, "content": content}
     return {
         "responses": {200: found, **problem_answers(*_EVERYWHERE, *problems)},
+        "response_model": None,
+        "response_class": Response,
+    }
+
+
+def documented_stream(*problems: ProblemType) -> dict[str, Any]:
+    """The answers of a route that sends documents for as long as the client listens."""
+    headers = {"Daybook-View-Position": _HEADERS["Daybook-View-Position"]}
+    found = {
+        "description": "Server-sent events",
+        "headers": headers,
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    }
+    return {
+        "responses": {200: found, **problem_answers(*_EVERYWHERE, *problems, TOO_MANY_LISTENERS)},
         "response_model": None,
         "response_class": Response,
     }

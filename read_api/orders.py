@@ -14,9 +14,9 @@ from deploy.edge.requests import order_secret_required
 from projections.documents.shapes import ExplanationDocument, OrderDocument
 from read_api.access import may_see_order, operator_only, operator_or_secret
 from read_api.cursors import cursor_of_rank, rank_of_cursor
-from read_api.freshness import fresh_document, read_fresh, refuse_behind
+from read_api.freshness import Freshness, Present, fresh_document, present, read_fresh, refuse_behind
 from read_api.openapi import documented, documented_list
-from read_api.problems import UNKNOWN_ORDER, unknown
+from read_api.problems import UNKNOWN_ORDER
 from read_api.requests import Cursor, Identifier, Limit, WantedFreshness
 from read_api.responses import answer, listing
 from read_api.stores import Stores, stores_of
@@ -59,15 +59,21 @@ async def explanation(request: Request, order_id: Identifier, wanted: WantedFres
 
 
 async def _shown(request: Request, view: str, order_id: str, wanted: WantedFreshness) -> Response:
-    """The order's document in this view, for those who may see the order."""
+    found = await read_order(request, view, order_id, wanted)
+    return answer(found.document, found.position, request.headers, private=True)
+
+
+async def read_order(request: Request, view: str, order_id: str, wanted: Freshness | None) -> Present:
+    """The order's document in this view, for those who may see it.
+
+    Raises order-secret-required and unknown-order.
+    """
     patient = None if wanted is None else replace(wanted, strict=False)
     found = await fresh_document(stores_of(request), view, order_id, patient)
     if not may_see_order(request, found.document):
         raise order_secret_required()
     refuse_behind(found, wanted)
-    if found.document is None:
-        raise unknown(UNKNOWN_ORDER, found.position, order_id=order_id)
-    return answer(found.document, found.position, request.headers, private=True)
+    return present(found, UNKNOWN_ORDER, order_id=order_id)
 
 
 @router.get(

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from deploy.edge.requests import parameters_once
-from read_api.freshness import Freshness, fresh_document, freshness_of
+from read_api.freshness import Freshness, Present, fresh_document, freshness_of
 from read_api.market_prices import market_response
 from read_api.prior_price import in_main_market
 from read_api.problems import UNKNOWN_PRODUCT, unknown
@@ -62,9 +62,15 @@ class ProductPageRoute(BaseRoute):
 
 async def product_response(request: Request, sku: str, freshness: Freshness | None) -> Response:
     """The product page, also of what was delisted: orders lead to it."""
+    found = await read_product(request, sku, freshness)
+    return answer(found.document, found.position, request.headers)
+
+
+async def read_product(request: Request, sku: str, freshness: Freshness | None) -> Present:
+    """The product page. Raises unknown-product."""
     found = await fresh_document(stores_of(request), "product", sku, freshness)
     # Only a SKU that has stock and was never listed has no price; an attribute's value is never null.
     if found.document is None or b'"price":null' in found.document:
         raise unknown(UNKNOWN_PRODUCT, found.position, sku=sku)
     (page,) = await in_main_market(stores_of(request), (found.document,))
-    return answer(page, found.position, request.headers)
+    return Present(page, found.position)

@@ -26,6 +26,8 @@ class QuerySettings(BaseSettings):
     """How long a query waits for its view to reach `Daybook-Min-Position`."""
     access_log: bool = False
     """Whether each request is a log line. It costs about 15% of the product page's throughput."""
+    live_clients_max: Annotated[int, Field(ge=0, le=100_000)] = 5_000
+    """How many may listen to carts, orders and products at once."""
     search_threads: Annotated[int, Field(ge=1, le=64)] = 2
     """Searches that run at once; the index is read in threads."""
 

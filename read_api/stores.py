@@ -15,6 +15,7 @@ from projections.documents.redis_reader import RedisReader
 from projections.documents.search import After, Offset, Page, ProductQuery
 from projections.documents.tantivy_reader import TantivyReader
 from read_api.settings import QuerySettings
+from read_api.watching import Watcher
 
 Found = TypeVar("Found")
 
@@ -29,6 +30,7 @@ class Stores:
     documents: RedisReader
     index: TantivyReader
     search_threads: Executor
+    watcher: Watcher
     _poll: asyncio.Task[int] | None = None
 
     async def search(self, query: ProductQuery, *, limit: int, place: After | Offset | None) -> Page:

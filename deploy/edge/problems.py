@@ -54,6 +54,9 @@ MISDIRECTED = ProblemType("misdirected-request", 421, "This server is not the on
 HEAD_TOO_LARGE = ProblemType("header-fields-too-large", 431, "Request line and headers are too large.")
 INTERNAL_ERROR = ProblemType("internal-error", 500, "Something went wrong on our side.")
 CROWDED = ProblemType("too-many-connections", 503, "There are too many connections. Try again.")
+TOO_MANY_LISTENERS = ProblemType(
+    "too-many-listeners", 503, "As many listen to event streams as may. Try again later."
+)
 NOT_READY = ProblemType("not-ready", 503, "The server is not ready yet.")
 STOPPING = ProblemType("server-stopping", 503, "The server is stopping. Try again.")
 

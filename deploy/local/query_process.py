@@ -58,7 +58,7 @@ def build_query_process_app(
     stopping: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """Every route of the query port. While `demo_marker` names a missing file, it is not ready."""
-    app = build_query_app(settings, ready_position=head_at_start(log, demo_marker))
+    app = build_query_app(settings, ready_position=head_at_start(log, demo_marker), stopping=stopping)
     _close_with(app, log)
     broadcast = Broadcast(log, listeners_max=listeners_max, stopping=stopping)
     app.include_router(

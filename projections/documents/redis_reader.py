@@ -128,6 +128,14 @@ class RedisReader:
         """How far the view is: the least of its shards' checkpoints."""
         return await self._live(view, self._least)
 
+    async def stand(self, view: str) -> tuple[ViewKeys, list[int]]:
+        """The live version and its shards' checkpoints: while both stay, no document has changed."""
+
+        async def read(keys: ViewKeys) -> tuple[ViewKeys, list[int]]:
+            return keys, await self._positions(keys)
+
+        return await self._live(view, read)
+
     async def wait_for(self, view: str, key: str | None, min_position: int, timeout_seconds: float) -> int:
         """Waits until the key's shard (None: the whole view) stands at `min_position` or beyond.
 
@@ -222,12 +230,15 @@ class RedisReader:
             done.exception()  # Retrieved, also where all who waited have gone.
 
     async def _least(self, keys: ViewKeys) -> int:
+        return min(await self._positions(keys))
+
+    async def _positions(self, keys: ViewKeys) -> list[int]:
         async with _wrapped():
             pipeline = (await self._connections.client()).pipeline(transaction=False)
             for shard in range(keys.shards):
                 pipeline.get(keys.checkpoint(shard))
             checkpoints = await pipeline.execute()
-        return min(_position(keys, checkpoint) for checkpoint in checkpoints)
+        return [_position(keys, checkpoint) for checkpoint in checkpoints]
 
     async def _ranking(
         self, view: str, name: str, scores: tuple[str, str], page: slice, *, falling: bool

@@ -10,13 +10,13 @@ from typing import Any
 from starlette.requests import Request
 
 from aggregates.event_types import EVENT_TYPES
+from deploy.edge.event_streams import EVENT_STREAM
 from deploy.edge.problems import UNKNOWN_PARAMETER, ProblemError
 from replays.feed.problems import INVALID_PARAMETER, UNKNOWN_EVENT_TYPE
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
 POSITION_MAX = 2**53 - 1  # what every JSON reader holds exactly
-EVENT_STREAM = "text/event-stream"
 
 _NAMES = ("after", "types", "limit", "log", "event")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

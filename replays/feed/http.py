@@ -22,7 +22,8 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from deploy.edge.problems import MEDIA_TYPE, SCHEMA, ProblemError, problem
+from deploy.edge.event_streams import EVENT_STREAM, EventStream
+from deploy.edge.problems import MEDIA_TYPE, SCHEMA, TOO_MANY_LISTENERS, ProblemError, problem
 from deploy.edge.requests import entity_tag, is_known, is_operator, token_required
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
@@ -30,16 +31,15 @@ from event_store.records import Checkpoint, EventReader
 from replays.feed.broadcast import Broadcast, TooManySubscribers
 from replays.feed.cloud_events import CloudEvent, cloud_event
 from replays.feed.feed import BeyondHead, FeedPage, read_page
-from replays.feed.feed_request import EVENT_STREAM, PARAMETERS, FeedRequest, feed_request_of
+from replays.feed.feed_request import PARAMETERS, FeedRequest, feed_request_of
 from replays.feed.problems import (
     ANOTHER_HISTORY,
     ANOTHER_LOG,
     BEYOND_HEAD,
     LOG_DAMAGED,
     STORE_UNAVAILABLE,
-    TOO_MANY_LISTENERS,
 )
-from replays.feed.server_sent_events import EventStream, server_sent_events
+from replays.feed.server_sent_events import server_sent_events
 
 READERS = 4
 """Threads that read the log for those who ask for pages, or have to catch up."""
@@ -140,9 +140,7 @@ def _page(request: Request, codec: Codec, page: FeedPage, log_id: str) -> Respon
 def _stream(messages: AsyncGenerator[bytes, None], place: ExitStack, page: FeedPage, log_id: str) -> Response:
     headers = {
         **_standing(page, log_id),
-        "Cache-Control": "no-store",
         "Vary": "Accept, Authorization",
-        "X-Accel-Buffering": "no",  # A proxy that buffers would hold the events back.
     }
     return EventStream(messages, place, headers)
 

@@ -11,9 +11,6 @@ ANOTHER_LOG = ProblemType("another-log", 409, "This is not the log that was read
 ANOTHER_HISTORY = ProblemType("another-history", 409, "The log has another event there now: read it anew.")
 LOG_DAMAGED = ProblemType("log-damaged", 500, "A position is missing from the log.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
-TOO_MANY_LISTENERS = ProblemType(
-    "too-many-listeners", 503, "As many listen to the event stream as may. Try again later."
-)
 
 PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, ProblemType)

@@ -5,53 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import Executor
-from contextlib import ExitStack, suppress
 
 import msgspec
-from starlette.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
 
+from deploy.edge.event_streams import HEARTBEAT, RETRY, message
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader, RecordedEvent
 from replays.feed.broadcast import EVERYTHING, Broadcast
 from replays.feed.cloud_events import cloud_event
 from replays.feed.feed import WAIT_SECONDS, BeyondHead, FeedPage, read_page
-from replays.feed.feed_request import EVENT_STREAM, FeedRequest
-
-RETRY_MILLISECONDS = 2_000
-"""How long a browser waits before it takes a broken stream up again."""
+from replays.feed.feed_request import FeedRequest
 
 MESSAGES_AT_ONCE = 100
 """In one piece of an answer, which may wait in memory for a slow connection."""
-
-
-STALLED_SECONDS_MAX = 30.0
-"""How long one piece may take to be sent. A slower client is let go, and may come again."""
-
-
-class EventStream(StreamingResponse):
-    """The answer that sends the messages; `place` is given back when it ends, however it does."""
-
-    def __init__(
-        self, messages: AsyncGenerator[bytes, None], place: ExitStack, headers: dict[str, str]
-    ) -> None:
-        super().__init__(messages, 200, headers, EVENT_STREAM)
-        self._messages = messages
-        self._place = place
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends until one of the two ends goes."""
-
-        async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(STALLED_SECONDS_MAX):
-                await send(message)
-
-        with self._place, suppress(TimeoutError):
-            try:
-                await super().__call__(scope, receive, send_in_time)
-            finally:
-                await self._messages.aclose()
 
 
 async def server_sent_events(
@@ -73,20 +40,19 @@ async def server_sent_events(
     """
     loop = asyncio.get_running_loop()
 
-    def message(recorded: RecordedEvent) -> bytes:
-        data = msgspec.json.encode(cloud_event(codec, recorded))
-        return b"id: %d\ndata: %b\n\n" % (recorded.position, data)
+    def rendered(recorded: RecordedEvent) -> bytes:
+        return message(recorded.position, msgspec.json.encode(cloud_event(codec, recorded)))
 
     def read_on(after: int, seen: Checkpoint | None) -> tuple[FeedPage, list[bytes]]:
         page = read_page(log, after=after, limit=wanted.limit, types=wanted.types, seen=seen)
-        return page, [message(recorded) for recorded in page.events]
+        return page, [rendered(recorded) for recorded in page.events]
 
     def heartbeat(position: int) -> bytes:
         # The position goes with the heartbeat, so that a stream of rare types is not read anew.
-        return f"id: {position}\n\n".encode() if position > sent else b": still here\n\n"
+        return f"id: {position}\n\n".encode() if position > sent else HEARTBEAT
 
-    yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-    page, messages = first, [message(recorded) for recorded in first.events]
+    yield RETRY
+    page, messages = first, [rendered(recorded) for recorded in first.events]
     sent, quiet_since = wanted.after, loop.time()
     while not broadcast.stopping():
         if messages:
@@ -105,7 +71,7 @@ async def server_sent_events(
                 async for events in subscriber:
                     if not events:
                         yield heartbeat(subscriber.position)
-                    for piece in _pieces(one.rendered(message) for one in events):
+                    for piece in _pieces(one.rendered(rendered) for one in events):
                         yield piece
                         await asyncio.sleep(0)  # Sending may never wait, and others want their turn.
                     sent = subscriber.position

@@ -1,0 +1,54 @@
+"""Server-sent events (HTML standard): an endless response, one piece after another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import ExitStack, suppress
+
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+EVENT_STREAM = "text/event-stream"
+
+RETRY = b"retry: 2000\n\n"
+"""How long, in milliseconds, a browser waits before it takes a broken stream up again."""
+
+HEARTBEAT = b": still here\n\n"
+
+STALLED_SECONDS_MAX = 30.0
+"""How long one piece may take to be sent. A slower client is let go, and may come again."""
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # A proxy that buffers would hold the events back.
+}
+
+
+class EventStream(StreamingResponse):
+    """The response that sends the messages; `place` is given back when it ends, however it does."""
+
+    def __init__(
+        self, messages: AsyncGenerator[bytes, None], place: ExitStack, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(messages, 200, {**_HEADERS, **headers}, EVENT_STREAM)
+        self._messages = messages
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends until one of the two ends goes."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS_MAX):
+                await send(message)
+
+        with self._place, suppress(TimeoutError):
+            try:
+                await super().__call__(scope, receive, send_in_time)
+            finally:
+                await self._messages.aclose()
+
+
+def message(position: int, data: bytes) -> bytes:
+    """One message; `data` is JSON on one line."""
+    return b"id: %d\ndata: %b\n\n" % (position, data)
