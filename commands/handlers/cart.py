@@ -17,7 +17,7 @@ from aggregates.catalog import product
 from aggregates.kernel import CartId, Reason, Rejected, Sku
 from aggregates.pricing.context import TargetTax
 from aggregates.pricing.offer import Offer
-from aggregates.pricing.provider_requests import ShippingRequest, TaxRequest
+from aggregates.pricing.provider_requests import ProviderRequest, ShippingRequest, TaxRequest
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions import coupon
 from aggregates.promotions.coupon import UnknownCoupon
@@ -144,27 +144,29 @@ class QuoteCart(CartCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordTaxQuote(CartCommand):
+class RecordQuote(CartCommand):
     """Have a provider's answer count, if it is on the cart as it is now."""
 
-    name: ClassVar = "record_tax_quote"
     digest: str
     provider: str
     reference: str
-    answers: dict[str, TargetTax]
     expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordShippingQuote(CartCommand):
-    """Have a carrier's price count, if it is for the cart as it is now."""
+class RecordTaxQuote(RecordQuote):
+    """Have a provider's taxes count."""
+
+    name: ClassVar = "record_tax_quote"
+    answers: dict[str, TargetTax]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordShippingQuote(RecordQuote):
+    """Have a carrier's price count."""
 
     name: ClassVar = "record_shipping_quote"
-    digest: str
-    provider: str
-    reference: str
     amount: int
-    expires_at: datetime
 
 
 ASKS = "asks"
@@ -373,38 +375,44 @@ def handle_quote_cart(cache: StateCache, command: QuoteCart) -> Decision:
 
 
 def handle_record_tax_quote(cache: StateCache, command: RecordTaxQuote) -> Decision:
-    """Records it where the digest is that of what is asked now: the cart may have been edited meanwhile."""
-    held, decision = _open(cache, command)
-    cart.require_open(held, command.cart_id)
-    asked = provider_request(cache, held, quote(cache, held, at=command.at))
-    if isinstance(asked, TaxRequest) and asked.digest == command.digest:
-        answer = TaxQuoted(
-            cart_id=command.cart_id,
-            digest=command.digest,
-            provider=command.provider,
-            reference=command.reference,
-            answers=command.answers,
-            expires_at=command.expires_at,
-        )
-        decision.add(decision.stream, (answer,))
-    return _asking(cache, decision, command)
+    """Records the taxes where they are on the cart as it is now."""
+    quoted = TaxQuoted(
+        cart_id=command.cart_id,
+        digest=command.digest,
+        provider=command.provider,
+        reference=command.reference,
+        answers=command.answers,
+        expires_at=command.expires_at,
+    )
+    return _record(cache, command, TaxRequest, quoted)
 
 
 def handle_record_shipping_quote(cache: StateCache, command: RecordShippingQuote) -> Decision:
-    """As the tax's."""
+    """Records the carrier's price where it is for the cart as it is now."""
+    quoted = ShippingQuoted(
+        cart_id=command.cart_id,
+        digest=command.digest,
+        provider=command.provider,
+        reference=command.reference,
+        amount=command.amount,
+        expires_at=command.expires_at,
+    )
+    return _record(cache, command, ShippingRequest, quoted)
+
+
+def _record(
+    cache: StateCache,
+    command: RecordQuote,
+    request: type[ProviderRequest],
+    quoted: TaxQuoted | ShippingQuoted,
+) -> Decision:
+    """Records it where its digest is that of the request to make now: the cart may have been edited
+    meanwhile."""
     held, decision = _open(cache, command)
     cart.require_open(held, command.cart_id)
-    asked = provider_request(cache, held, quote(cache, held, at=command.at))
-    if isinstance(asked, ShippingRequest) and asked.digest == command.digest:
-        answer = ShippingQuoted(
-            cart_id=command.cart_id,
-            digest=command.digest,
-            provider=command.provider,
-            reference=command.reference,
-            amount=command.amount,
-            expires_at=command.expires_at,
-        )
-        decision.add(decision.stream, (answer,))
+    due = provider_request(cache, held, quote(cache, held, at=command.at))
+    if isinstance(due, request) and due.digest == command.digest:
+        decision.add(decision.stream, (quoted,))
     return _asking(cache, decision, command)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart
@@ -19,11 +20,14 @@ from commands.loop.reading import read_states
 from commands.loop.state_cache import StateCache
 from commands.providers.calls import ProviderUnavailable
 from commands.providers.choose import Providers
+from commands.providers.ports import ProviderQuote
 from commands.quoting import provider_request, quote, rules_of
 from event_store.records import EventReader
 
 ROUNDS_MAX = 4
 """Shipping, tax, and both again where the cart was edited meanwhile."""
+
+Port = TypeVar("Port")
 
 
 class Unanswered(Exception):  # noqa: N818 - what the caller is told
@@ -85,30 +89,26 @@ class Asking:
         self, cart_id: CartId, request: ProviderRequest, home: Home | None, at: datetime
     ) -> RecordTaxQuote | RecordShippingQuote:
         until = at + self.lock
+
+        def recorded(quote: ProviderQuote) -> dict[str, Any]:
+            return {
+                "cart_id": cart_id,
+                "at": at,
+                "locked_until": until,
+                "digest": request.digest,
+                "provider": request.provider,
+                "reference": quote.reference,
+                "expires_at": min(quote.expires_at or until, until),
+            }
+
         if isinstance(request, TaxRequest):
-            if self.providers.tax is None:
-                raise ProviderUnavailable("not_configured")
-            tax = await self.providers.tax.quote(request, home, at)
-            return RecordTaxQuote(
-                cart_id=cart_id,
-                at=at,
-                locked_until=until,
-                digest=request.digest,
-                provider=request.provider,
-                reference=tax.reference,
-                answers=dict(tax.answers),
-                expires_at=min(tax.expires_at or until, until),
-            )
-        if self.providers.shipping is None:
-            raise ProviderUnavailable("not_configured")
-        rate = await self.providers.shipping.quote(request, home, at)
-        return RecordShippingQuote(
-            cart_id=cart_id,
-            at=at,
-            locked_until=until,
-            digest=request.digest,
-            provider=request.provider,
-            reference=rate.reference,
-            amount=rate.amount,
-            expires_at=min(rate.expires_at or until, until),
-        )
+            tax = await _configured(self.providers.tax).quote(request, home, at)
+            return RecordTaxQuote(**recorded(tax), answers=dict(tax.answers))
+        rate = await _configured(self.providers.shipping).quote(request, home, at)
+        return RecordShippingQuote(**recorded(rate), amount=rate.amount)
+
+
+def _configured(provider: Port | None) -> Port:
+    if provider is None:
+        raise ProviderUnavailable("not_configured")
+    return provider

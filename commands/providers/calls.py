@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx
@@ -13,8 +12,6 @@ import structlog
 from prometheus_client import Counter
 from pydantic import SecretStr
 
-from aggregates.pricing.context import Destination
-from aggregates.pricing.rules import Home
 from commands.providers.circuit_breaker import CircuitBreaker
 
 CALL_SECONDS = 2.0
@@ -105,29 +102,3 @@ class ProviderCalls:
         CALLS.labels(self._port, why).inc()
         log_lines.warning("provider_unavailable", port=self._port, why=why)
         return ProviderUnavailable(why)
-
-
-def place_of(destination: Destination) -> dict[str, Any]:
-    """A destination as providers are told it; `postal_code` is how the code begins, as far as the cart keeps
-    it."""
-    return {
-        "country": destination.country,
-        "region": destination.region,
-        "postal_code": destination.postal_prefix,
-    }
-
-
-def origin_of(home: Home | None) -> dict[str, Any] | None:
-    """Where the merchant sells from."""
-    if home is None:
-        return None
-    return {"country": home.country, "region": home.region, "postal_code": home.postal_code}
-
-
-def expiry(stated: datetime | None, at: datetime) -> datetime | None:
-    """When an answer ends, in UTC; one that is over already is no answer."""
-    if stated is None:
-        return None
-    if stated.tzinfo is None or stated <= at:
-        raise InvalidResponse("expires_at is no moment to come, with its offset from UTC")
-    return stated.astimezone(UTC)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from commands.providers.calls import ProviderCalls
+from commands.providers.ports import ShippingProvider, TaxProvider
 from commands.providers.shipping import HttpShippingProvider
 from commands.providers.tax import HttpTaxProvider
 from commands.providers.vies import CALL_SECONDS, Vies
 from commands.settings import Settings
-from commands.shipping_provider import ShippingProvider
-from commands.tax_provider import TaxProvider
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ import msgspec
 from aggregates.pricing.context import TargetTax, Treatment
 from aggregates.pricing.provider_requests import TaxRequest
 from aggregates.pricing.rules import SHIPPING, WHOLE, Home, TaxComponent
-from commands.providers.calls import InvalidResponse, ProviderCalls, expiry, origin_of, place_of
-from commands.tax_provider import TaxQuote
+from commands.providers.calls import InvalidResponse, ProviderCalls
+from commands.providers.ports import TaxQuote
+from commands.providers.quotes import Response, decode_response, request_quote
 
 COMPONENTS_MAX = 10
-REFERENCE_MAX = 200
+NAME_MAX = 200
 
 
 class _Component(msgspec.Struct):
@@ -28,10 +29,8 @@ class _Target(msgspec.Struct):
     components: tuple[_Component, ...] = ()
 
 
-class _Response(msgspec.Struct):
-    reference: str
+class _Taxes(Response, kw_only=True):
     targets: dict[str, _Target]
-    expires_at: datetime | None = None
 
 
 class HttpTaxProvider:
@@ -42,36 +41,27 @@ class HttpTaxProvider:
 
     async def quote(self, request: TaxRequest, home: Home | None, at: datetime) -> TaxQuote:
         """One call. Raises ProviderUnavailable."""
-        body = {
-            "provider": request.provider,
-            "request": request.digest,
-            "at": at,
-            "market": request.market,
-            "currency": request.currency,
-            "tax_included": request.tax_included,
-            "origin": origin_of(home),
-            "destination": place_of(request.destination),
-            "targets": [
-                {"target": one.target, "tax_category": one.tax_category, "amount": one.net}
-                for one in request.targets
-            ],
-        }
-        return await self._calls.post(body, lambda content: _quote(content, request, at))
+        targets = [
+            {"target": one.target, "tax_category": one.tax_category, "amount": one.net}
+            for one in request.targets
+        ]
+        details = {"tax_included": request.tax_included, "targets": targets}
+        return await request_quote(
+            self._calls, request, home, at, details, lambda content: _quote(content, request, at)
+        )
 
 
 def _quote(content: bytes, request: TaxRequest, at: datetime) -> TaxQuote:
-    response = msgspec.json.decode(content, type=_Response)
-    if len(response.reference) > REFERENCE_MAX or not response.reference.isprintable():
-        raise InvalidResponse(f"reference has more than {REFERENCE_MAX} characters, or unseen ones")
+    taxes = decode_response(content, _Taxes, at)
     asked = {one.target for one in request.targets}
-    if others := sorted(set(response.targets) - asked):
+    if others := sorted(set(taxes.targets) - asked):
         raise InvalidResponse(f"targets that were not asked about: {others[:5]}")
-    if lacking := sorted(asked - set(response.targets) - {SHIPPING}):
+    if lacking := sorted(asked - set(taxes.targets) - {SHIPPING}):
         raise InvalidResponse(f"targets without an answer: {lacking[:5]}")
     return TaxQuote(
-        answers={target: _tax(target, found) for target, found in response.targets.items()},
-        reference=response.reference,
-        expires_at=expiry(response.expires_at, at),
+        answers={target: _tax(target, found) for target, found in taxes.targets.items()},
+        reference=taxes.reference,
+        expires_at=taxes.expires_at,
     )
 
 
@@ -93,8 +83,8 @@ def _component(target: str, found: _Component) -> TaxComponent:
 
 
 def _name(target: str, name: str) -> str:
-    if not 1 <= len(name) <= REFERENCE_MAX or not name.isprintable():
-        raise InvalidResponse(f"{target}: a component without a name of 1 to {REFERENCE_MAX} characters")
+    if not 1 <= len(name) <= NAME_MAX or not name.isprintable():
+        raise InvalidResponse(f"{target}: a component without a name of 1 to {NAME_MAX} characters")
     return name
 
 
