@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cache, partial
 
@@ -31,7 +30,6 @@ from deploy.edge.problems import (
 from deploy.edge.tracing import Tracing
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
-from projections.documents.tantivy_reader import TantivyReader
 from read_api import (
     addresses,
     bestsellers,
@@ -54,7 +52,7 @@ from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
-from read_api.stores import Stores
+from read_api.stores import Stores, search_reader
 from read_api.watching import Watcher
 
 REQUESTS = Counter("daybook_query_requests", "Answers of the query API", ["route", "status"])
@@ -88,20 +86,15 @@ def build_query_app(
     `/api/v1/events`, may be included beside.
     """
     documents = RedisReader(settings.redis_url)
-    stores = Stores(
-        settings,
-        documents,
-        TantivyReader(settings.index_folder),
-        ThreadPoolExecutor(settings.search_threads, "search"),
-        Watcher(documents, watches_max=settings.live_clients_max, stopping=stopping),
-    )
+    watcher = Watcher(documents, watches_max=settings.live_clients_max, stopping=stopping)
+    stores = Stores(settings, documents, search_reader(settings), watcher)
     stores.watcher.show("product", partial(in_main_market, stores))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await documents.close()
-        stores.search_threads.shutdown()
+        await stores.index.close()
 
     app = new_api("Daybook queries", DESCRIPTION, lifespan)
     app.state.stores = stores

@@ -176,7 +176,7 @@ async def _page(
     place = place_of_cursor(cursor, query, by_relevance=query.sort == "relevance")
 
     async def read() -> Page:
-        return await stores.search(query, limit=limit, place=place)
+        return await stores.index.search(query, limit=limit, place=place)
 
     try:
         page = await read_fresh(

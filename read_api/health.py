@@ -56,7 +56,7 @@ async def view_positions(stores: Stores) -> dict[str, int | None]:
     async def position(view: str) -> int | None:
         try:
             if view == SEARCH:
-                return await stores.index_position()
+                return await stores.index.position()
             return await stores.documents.view_position(view)
         except (ViewNotReady, ReadStoreUnavailable):
             return None

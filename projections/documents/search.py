@@ -24,6 +24,9 @@ FACET_VALUES_MAX = 100
 
 CATEGORY_SEPARATOR = ">"
 
+ATTRIBUTE_SEPARATOR = "\x1f"
+"""Between an attribute's name and its value in the facet field; no typed text has it."""
+
 
 class ProductQuery(msgspec.Struct, frozen=True):
     """What a shopper asks for. Every filter that is None leaves everything in.

@@ -6,8 +6,13 @@ from typing import Literal
 
 import tantivy
 
-from projections.documents.search import ProductQuery, category_levels, sku_numbers
-from projections.documents.tantivy_schema import ATTRIBUTE_SEPARATOR, PRODUCT
+from projections.documents.search import (
+    ATTRIBUTE_SEPARATOR,
+    ProductQuery,
+    category_levels,
+    sku_numbers,
+)
+from projections.documents.tantivy_schema import PRODUCT
 
 FilterName = Literal["category", "price", "in_stock"] | tuple[str, str]
 """A filter; of attributes, the name and value."""

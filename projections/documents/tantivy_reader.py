@@ -13,14 +13,14 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import tantivy
 
 from projections.documents.errors import ViewNotReady
+from projections.documents.facets import FACETS, Counted, counted, facets_of, terms_of
 from projections.documents.search import (
     DEPTH_MAX,
-    FACET_VALUES_MAX,
     VIEW,
     After,
     FacetValue,
@@ -33,7 +33,6 @@ from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine
 from projections.documents.tantivy_pages import Generation, Hit, sorted_hits
 from projections.documents.tantivy_queries import FilterName, ProductQueries
 from projections.documents.tantivy_schema import (
-    ATTRIBUTE_SEPARATOR,
     CHECKPOINT,
     META_FILE,
     POINTER_FILE,
@@ -51,8 +50,6 @@ a commit, and their files are shared."""
 
 _LOOK_SECONDS = 0.25
 """How long files that were found sound are trusted."""
-
-_BUCKETS_MAX = {"attribute": 2_000}  # of all attributes together
 
 
 class TantivyReader:
@@ -258,35 +255,15 @@ def _facets(
         filtered.append("category")
     if query.in_stock is not None:
         filtered.append("in_stock")
-    together = [name for name in ("category", "in_stock", "currency", "attribute") if name not in filtered]
+    together = [name for name in (*FACETS, "attribute") if name not in filtered]
     counts = _counts(generation, query, words, together, leave_out=None)
     for left_out in filtered:
         counts |= _counts(generation, query, words, [str(left_out)], leave_out=left_out)
-    facets = {name: counts[name].values for name in ("category", "in_stock", "currency")}
-    cut = [name for name in facets if counts[name].is_cut]
-    attributes = _by_attribute(counts["attribute"].values)
-    for attribute in query.attributes:
-        own = _counts(generation, query, words, ["attribute"], leave_out=attribute)["attribute"].values
-        attributes[attribute[0]] = _by_attribute(own).get(attribute[0], [])
-    for name, values in attributes.items():
-        facet = f"attribute.{name}"
-        facets[facet] = values[:FACET_VALUES_MAX]
-        if counts["attribute"].is_cut or len(values) > FACET_VALUES_MAX:
-            cut.append(facet)
-    return facets, cut
-
-
-def _by_attribute(values: Iterable[FacetValue]) -> dict[str, list[FacetValue]]:
-    found: dict[str, list[FacetValue]] = {}
-    for one in values:
-        name, _, value = one.value.partition(ATTRIBUTE_SEPARATOR)
-        found.setdefault(name, []).append(FacetValue(value, one.count))
-    return found
-
-
-class _Counted(NamedTuple):
-    values: list[FacetValue]
-    is_cut: bool
+    attributes = {
+        attribute: _counts(generation, query, words, ["attribute"], leave_out=attribute)["attribute"]
+        for attribute in query.attributes
+    }
+    return facets_of(counts, attributes)
 
 
 def _counts(
@@ -296,23 +273,10 @@ def _counts(
     fields: Sequence[str],
     *,
     leave_out: FilterName | None,
-) -> dict[str, _Counted]:
+) -> dict[str, Counted]:
     """The values of these fields with their counts, the most frequent first."""
     wanted = generation.queries.filtered(query, words, leave_out=leave_out)
-    aggregations = {
-        field: {"terms": {"field": field, "size": _BUCKETS_MAX.get(field, FACET_VALUES_MAX)}}
-        for field in fields
-    }
-    found: dict[str, Any] = generation.searcher.aggregate(wanted, aggregations)
-    return {
-        field: _Counted(_most_frequent(found[field]["buckets"]), found[field]["sum_other_doc_count"] > 0)
-        for field in fields
-    }
-
-
-def _most_frequent(buckets: list[dict[str, Any]]) -> list[FacetValue]:
-    values = [
-        FacetValue(str(bucket.get("key_as_string", bucket["key"])), int(bucket["doc_count"]))
-        for bucket in buckets
-    ]
-    return sorted(values, key=lambda value: (-value.count, value.value))
+    found: dict[str, Any] = generation.searcher.aggregate(
+        wanted, {field: terms_of(field) for field in fields}
+    )
+    return {field: counted(found[field]) for field in fields}

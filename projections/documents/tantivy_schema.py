@@ -28,9 +28,6 @@ FOLDER_PREFIX = "search.v"
 META_FILE = "meta.json"
 """The engine's own list of what is committed; a commit replaces it."""
 
-ATTRIBUTE_SEPARATOR = "\x1f"
-"""Between an attribute's name and its value in the facet field; no typed text has it."""
-
 LEXICON_FILE = "lexicon.json"
 """The lexicon that the words of this version were cut by, beside the engine's files; written once."""
 

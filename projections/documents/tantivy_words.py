@@ -15,32 +15,10 @@ import msgspec
 import tantivy
 
 from projections.documents.search import Described
+from projections.documents.words import weights
 from projections.documents.words.highlights import Marker, probably_meant
 from projections.documents.words.normalizer import Normalizer
 from projections.documents.words.query_plan import PlannedWord, QueryPlan, words_enough
-
-_WRITTEN_WEIGHT = 5.0
-"""Of a word of the title as it was typed, above its other forms."""
-_STEM_WEIGHTS = {"title_stems": 4.0, "labels_stems": 1.5, "description_stems": 1.0}
-_JOINED_WEIGHT = 3.0
-_CODE_WEIGHT = 20.0
-_INSTEAD_WEIGHT = 0.8
-_BEGUN_WEIGHTS = {"title": 0.6, "labels": 0.3}
-_CODE_PART_WEIGHT = 0.3
-_SLIP_WEIGHTS = {"title": 0.4, "labels": 0.2}
-_TIE = 0.1  # of the other fields that have the word too
-
-_TIER = 2_000.0  # above every sum of the words' own scores
-_CODES = {"codes": 100.0, "code_parts": 60.0}
-"""For each character of a code with a digit in it: then no word of a title is meant."""
-_CODE_LENGTH_MAX = 8
-_WHOLE = 500.0
-
-_SLIPS_BELOW = 10
-"""Products that have the words as typed or begun; with so many, nobody asks for slips."""
-
-_IN_TITLE = 200.0
-"""All words in the title, which says what the product is; a description says more."""
 
 _REMEMBERED_MAX = 1_024
 _described = msgspec.json.Decoder(Described)
@@ -85,7 +63,7 @@ class WordQueries:
         words = [_Word(self, word) for word in plan.demanded]
         exact, begun = _all(word.exact for word in words), _all(word.begun for word in words)
         exact_count, begun_count = self.count(exact), self.count(begun)
-        slipped = _all(word.slipped for word in words) if begun_count < _SLIPS_BELOW else begun
+        slipped = _all(word.slipped for word in words) if begun_count < weights.SLIPS_BELOW else begun
         best = exact if exact_count else begun
         if begun_count or self.count(slipped):
             found = slipped or tantivy.Query.empty_query()
@@ -145,15 +123,21 @@ class WordQueries:
         words: Sequence[_Word],
     ) -> tantivy.Query:
         clauses: list[Clause] = [(tantivy.Occur.Must, found)]
-        clauses += [(tantivy.Occur.Should, tantivy.Query.const_score_query(tier, _TIER)) for tier in tiers]
+        clauses += [
+            (tantivy.Occur.Should, tantivy.Query.const_score_query(tier, weights.TIER)) for tier in tiers
+        ]
         if (in_title := _all(word.in_title for word in words)) is not None:
-            clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(in_title, _IN_TITLE)))
+            clauses.append(
+                (tantivy.Occur.Should, tantivy.Query.const_score_query(in_title, weights.IN_TITLE))
+            )
         if (whole := self.term("whole", plan.whole)) is not None:
-            clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(whole, _WHOLE)))
+            clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(whole, weights.WHOLE)))
         for code in {code for word in plan.words for code in word.codes if not code.isalpha()}:
-            for field, weight in _CODES.items():
+            for field, weight in weights.CODES.items():
                 if (query := self.term(field, code)) is not None:
-                    scored = tantivy.Query.const_score_query(query, weight * min(len(code), _CODE_LENGTH_MAX))
+                    scored = tantivy.Query.const_score_query(
+                        query, weight * min(len(code), weights.CODE_LENGTH_MAX)
+                    )
                     clauses.append((tantivy.Occur.Should, scored))
         for word in plan.words:
             if word.is_little and (little := self.term("title", word.exact)) is not None:
@@ -183,7 +167,7 @@ class WordQueries:
     def stems(self, stem: str) -> list[tantivy.Query]:
         """Products that have this stem anywhere."""
         return [
-            query for field, weight in _STEM_WEIGHTS.items() for query in self.weighted(field, stem, weight)
+            query for field, weight in weights.STEMS.items() for query in self.weighted(field, stem, weight)
         ]
 
     def fuzzy(self, field: str, word: str, weight: float, *, slips: int, begun: bool) -> tantivy.Query:
@@ -218,7 +202,7 @@ class _Word:
             return self.begun
         slips = [
             self._queries.fuzzy(field, word.word, weight, slips=word.slips, begun=False)
-            for field, weight in _SLIP_WEIGHTS.items()
+            for field, weight in weights.SLIP.items()
         ]
         return _any([*self._of_begun, *slips])
 
@@ -238,29 +222,29 @@ class _Word:
 
     def _exact(self, queries: WordQueries) -> list[tantivy.Query]:
         word = self.planned
-        found = queries.weighted("title", word.exact, _WRITTEN_WEIGHT)
+        found = queries.weighted("title", word.exact, weights.WRITTEN)
         found += queries.stems(word.stem)
-        found += queries.weighted("joined", word.stem, _JOINED_WEIGHT)
+        found += queries.weighted("joined", word.stem, weights.JOINED)
         for joined in word.joined:
             found += queries.stems(joined)
-            found += queries.weighted("joined", joined, _JOINED_WEIGHT)
+            found += queries.weighted("joined", joined, weights.JOINED)
         for code in word.codes:
-            found += queries.weighted("codes", code, _CODE_WEIGHT)
+            found += queries.weighted("codes", code, weights.CODE)
         for tokens in word.instead:
             phrase = _all([_any(queries.stems(token)) for token in tokens])
             if phrase is not None:
-                found.append(tantivy.Query.boost_query(phrase, _INSTEAD_WEIGHT))
+                found.append(tantivy.Query.boost_query(phrase, weights.INSTEAD))
         return found
 
     def _begun(self, queries: WordQueries) -> list[tantivy.Query]:
         word = self.planned
         found = [
-            query for code in word.codes for query in queries.weighted("code_parts", code, _CODE_PART_WEIGHT)
+            query for code in word.codes for query in queries.weighted("code_parts", code, weights.CODE_PART)
         ]
         if word.begun:
             found += [
                 queries.fuzzy(field, word.word, weight, slips=0, begun=True)
-                for field, weight in _BEGUN_WEIGHTS.items()
+                for field, weight in weights.BEGUN.items()
             ]
         return found
 
@@ -268,7 +252,7 @@ class _Word:
 def _any(queries: Sequence[tantivy.Query]) -> tantivy.Query | None:
     if not queries:
         return None
-    return queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries, _TIE)
+    return queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries, weights.TIE)
 
 
 def _all(queries: Iterable[tantivy.Query | None]) -> tantivy.Query | None:

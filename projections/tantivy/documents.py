@@ -8,9 +8,9 @@ import msgspec
 import tantivy
 
 from event_store.records import START, Checkpoint
-from projections.documents.search import category_levels, sku_numbers
+from projections.documents.search import ATTRIBUTE_SEPARATOR, category_levels, sku_numbers
 from projections.documents.tantivy_queries import ProductQueries
-from projections.documents.tantivy_schema import ATTRIBUTE_SEPARATOR, CHECKPOINT, HIDDEN, PRODUCT
+from projections.documents.tantivy_schema import CHECKPOINT, HIDDEN, PRODUCT
 from projections.documents.words.normalizer import Normalizer
 from projections.views.search import IndexedProduct
 

@@ -100,10 +100,10 @@ def test_those_who_wait_for_the_index_leave_threads_to_searches(
     looks = 0
     position = app.state.stores.index.position
 
-    def counted() -> int:
+    async def counted() -> int:
         nonlocal looks
         looks += 1
-        return int(position())
+        return int(await position())
 
     app.state.stores.index.position = counted
 
