@@ -27,6 +27,7 @@ from aggregates.customers.customer import Customer
 from aggregates.inventory import stock
 from aggregates.kernel import PriceMissing, Reason, Rejected, Sku
 from aggregates.orders.events import VatCheck
+from aggregates.pricing.compiled_terms import CompiledTerms
 from aggregates.pricing.context import (
     Context,
     Destination,
@@ -41,7 +42,7 @@ from aggregates.pricing.context import (
 from aggregates.pricing.destinations import between_eu_countries
 from aggregates.pricing.explanation import GiftDue, Notice, Priced
 from aggregates.pricing.offer import Offer
-from aggregates.pricing.price import CompiledTerms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.provider_requests import ProviderRequest, next_request
 from aggregates.pricing.rules import Promotion
 from aggregates.pricing.selecting import choose

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aggregates.pricing import shipping, taxes
+from aggregates.pricing.compiled_terms import CompiledTerms
 from aggregates.pricing.context import Context, Destination, PricedLine
 from aggregates.pricing.explanation import Priced
-from aggregates.pricing.price import CompiledTerms, asked_parcel
+from aggregates.pricing.line_totals import LineTotals
+from aggregates.pricing.parcel import Parcel, asked_parcel
 from aggregates.pricing.rules import SHIPPING, STANDARD
-from aggregates.pricing.shipping import Parcel
 from aggregates.pricing.taxes import UNDEFINED_MARKET, TaxTarget
 
 
@@ -72,7 +73,7 @@ def _shipping_request(
     method = terms.methods.of(context.market)[method_id].method
     if method.provider is None:
         return None
-    parcel = asked_parcel(lines, context.currency)
+    parcel = asked_parcel(lines, LineTotals(lines, context.currency))
     return ShippingRequest(
         provider=method.provider,
         digest=shipping.digest(context, method_id, **parcel._asdict()),

@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from aggregates.pricing.context import Context
 from aggregates.pricing.explanation import Notice, NoticeKind, Step, money_text
+from aggregates.pricing.parcel import Parcel
 from aggregates.pricing.rules import SHIPPING, STANDARD, PickupPoint, ShippingMethod
 from aggregates.pricing.shipping_methods import CompiledMethod, CompiledMethods
 from aggregates.pricing.values import quick
@@ -60,15 +60,6 @@ def digest(context: Context, method_id: str, *, weight_grams: int, amount: int, 
         quantity,
     ]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
-
-
-class Parcel(NamedTuple):
-    """What a carrier is asked about: all lines of the cart that ship, gifts among them, and the sum of all
-    line totals. So it is one question, whichever promotions apply."""
-
-    weight_grams: int
-    amount: int
-    quantity: int
 
 
 def quote(

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import assert_never
 
 from aggregates.kernel import StreamKind
-from aggregates.pricing.price import CompiledTerms, compile_terms
+from aggregates.pricing.compiled_terms import CompiledTerms, compile_terms
 from aggregates.pricing.rules import Terms
 from aggregates.terms.events import (
     HomeSet,

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from aggregates.pricing.compiled_terms import CompiledTerms, compile_terms
 from aggregates.pricing.context import Context, Destination, PricedLine, Shopper, Traits
 from aggregates.pricing.explanation import Priced
 from aggregates.pricing.matching import tokens
-from aggregates.pricing.price import CompiledTerms, compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.rules import (
     BASE,
     MAIN_MARKET,

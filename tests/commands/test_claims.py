@@ -28,7 +28,8 @@ from aggregates.orders import order
 from aggregates.orders.events import OrderPlaced
 from aggregates.payments import process
 from aggregates.payments.events import StepEnded
-from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.compiled_terms import compile_terms
+from aggregates.pricing.price import price
 from aggregates.pricing.rules import PriceList
 from aggregates.promotions import coupon, uses
 from aggregates.promotions.events import UseClaimed, UseReleased

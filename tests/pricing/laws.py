@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import msgspec
 
+from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.context import Context, PricedLine
 from aggregates.pricing.explanation import Priced, StepKind
-from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.refunds import (
     Refundable,
     RefundShare,

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.context import Context, PricedLine
 from aggregates.pricing.explanation import Priced, Step
-from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.rules import Promotion, ShippingMethod, Terms
 from tests.pricing.cases import NOON, line, terms
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.context import Context, PricedLine
 from aggregates.pricing.explanation import Priced
-from aggregates.pricing.price import compile_terms
 from aggregates.pricing.price import price as priced_by_engine
 from aggregates.pricing.rules import Terms
 from tests.pricing.reference import price as reference

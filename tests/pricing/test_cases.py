@@ -8,8 +8,9 @@ from fractions import Fraction
 
 import pytest
 
+from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.offer import ListPrice
-from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.refunds import Tender, by_tender
 from aggregates.pricing.selecting import Point, choose, prior_price, unit_price
 from tests.pricing.cases import (

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.context import Left
-from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.rules import WHOLE, Action, ActionTier, BundlePart
 from tests.pricing.cases import (
     Case,

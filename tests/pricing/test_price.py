@@ -10,10 +10,11 @@ import pytest
 
 from aggregates.cart.cart import CartLine
 from aggregates.cart.events import TakenPrice
+from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.context import Context, Destination, PricedLine
 from aggregates.pricing.explanation import ChargePrice, LinePrice, Step
 from aggregates.pricing.matching import tokens
-from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.rules import GIFT_CARD, Action, PriceList, Terms
 from tests.pricing.cases import (
     BY_WEIGHT,

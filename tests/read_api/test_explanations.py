@@ -10,8 +10,9 @@ import httpx
 from aggregates.kernel import UnitPrice
 from aggregates.orders import order
 from aggregates.orders.events import OrderPlaced
+from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.context import Context, Destination, PricedLine, Traits
-from aggregates.pricing.price import compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.rules import (
     Action,
     Market,

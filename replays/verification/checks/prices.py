@@ -16,9 +16,10 @@ import msgspec
 from aggregates.cart import cart
 from aggregates.cart.cart import Cart, CartLine
 from aggregates.orders.events import OrderClaim, OrderPlaced
+from aggregates.pricing.compiled_terms import CompiledTerms, compile_terms
 from aggregates.pricing.context import Context
 from aggregates.pricing.explanation import Explanation, Priced
-from aggregates.pricing.price import CompiledTerms, compile_terms, price
+from aggregates.pricing.price import price
 from aggregates.pricing.rules import SHIPPING, Promotion, Terms
 from aggregates.promotions.uses import is_limited
 from aggregates.terms import terms
