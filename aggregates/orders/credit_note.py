@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import date
 
 from aggregates.kernel import Money, OrderId, StreamKind
-from aggregates.orders.events import Charge, CreditedTax, CreditNoteEvent, CreditNoteIssued, CreditNoteLine
+from aggregates.orders.events import (
+    Charge,
+    CreditedTax,
+    CreditNoteEvent,
+    CreditNoteIssued,
+    CreditNoteLine,
+    OrderPlaced,
+    OrderRefunded,
+    RefundedLine,
+)
+from aggregates.orders.order import Order, Refund, paid_beside_lines
+from aggregates.orders.refundable import beside_lines, refunded_beside_lines
+from aggregates.pricing.shares import share
 
 
 @dataclass(slots=True)
@@ -65,3 +77,83 @@ def issue(
             customer_id=customer_id,
         ),
     )
+
+
+def credited_lines(order: Order, lines: Sequence[RefundedLine]) -> tuple[CreditNoteLine, ...]:
+    """A refund's lines as its credit note shows them."""
+    return tuple(
+        CreditNoteLine(
+            sku=order.lines[line.line_id].ordered.sku,
+            title=order.lines[line.line_id].ordered.title,
+            quantity=line.quantity,
+            amount=line.amount,
+            tax=line.tax,
+        )
+        for line in lines
+    )
+
+
+def credited_taxes(order: Order, refunded: OrderRefunded) -> tuple[CreditedTax, ...]:
+    """The tax in a refund by the order's tax groups; what bears no tax of a group is in none."""
+    assert order.placed is not None
+    placed, currency = order.placed, refunded.amount.currency
+    base: dict[str, int] = {}
+    tax: dict[str, int] = {}
+
+    def count(group: str, amount: int, part: int) -> None:
+        base[group] = base.get(group, 0) + amount - part
+        tax[group] = tax.get(group, 0) + part
+
+    for line in refunded.lines:
+        group = order.lines[line.line_id].ordered.tax_group
+        if group is not None and line.tax is not None:
+            count(group, line.amount.amount, line.tax.amount)
+    for charge in refunded.charges or ():
+        bases = _shipping_bases(placed)
+        if charge.kind == "shipping" and bases:
+            shares = share(charge.amount.amount - charge.tax.amount, [*bases.values()])
+            for group, net in zip(bases, shares, strict=True):
+                part = charge.tax_groups.get(group, 0)
+                count(group, net + part, part)
+    return tuple(
+        CreditedTax(
+            group=one.group,
+            label=one.label,
+            rate=one.rate,
+            base=Money(base[one.group], currency),
+            amount=Money(tax[one.group], currency),
+        )
+        for one in placed.taxes
+        if one.group in tax and (base[one.group] or tax[one.group])
+    )
+
+
+def _shipping_bases(placed: OrderPlaced) -> dict[str, int]:
+    """What of shipping, its tax left out, each tax group is on: the group's base less what its lines are."""
+    found: dict[str, int] = {}
+    if placed.shipping is None:
+        return found
+    for total in placed.taxes:
+        lines = [line for line in placed.lines if line.tax_group == total.group]
+        part = total.base - sum(
+            line.paid.amount if total.inside else line.paid.amount - line.tax.amount for line in lines
+        )
+        if total.inside:
+            part -= placed.shipping.tax_groups.get(total.group, 0)
+        if part > 0:
+            found[total.group] = part
+    return found
+
+
+def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charge, ...]:
+    """The part of a refund that no line bears: the order's own charges if it is all of them, else one sum."""
+    assert order.placed is not None
+    beside = Money(beside_lines(refund), refund.amount.currency)
+    if beside.amount == 0:
+        return ()
+    if order.placed.explanation is not None:
+        shipping = order.placed.shipping
+        return (Charge(kind="shipping", label=label if shipping is None else shipping.label, amount=beside),)
+    if beside.amount == paid_beside_lines(order.placed) and not refunded_beside_lines(order):
+        return order.placed.charges
+    return (Charge(kind="manual", label=label, amount=beside),)

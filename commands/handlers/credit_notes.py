@@ -9,7 +9,7 @@ from typing import Any
 
 from aggregates.credit import account
 from aggregates.kernel import OrderId
-from aggregates.orders import credit_note, order, refund
+from aggregates.orders import credit_note, order, refund, refund_booking
 from aggregates.orders.events import OrderRefunded
 from aggregates.orders.order import Order, Refund
 from commands.handlers.cancellation import cancel, release_unsendable
@@ -47,15 +47,15 @@ def book(
     states: Mapping[str, Any] = cache.states((order_stream, note_stream))
     sold: Order = decision.after(order_stream, states[order_stream])
     placed = order.placed_order(sold, order_id)
-    booked = refund.book_refund(
+    booked = refund_booking.book_refund(
         sold, order_id=order_id, credit_note_id=credit_note_id, refund=planned, reason=reason
     )
     numbers = (f"C{placed.number}-{nth}" for nth in count(len(sold.refunds) + 1))
-    charges = refund.credited_charges(sold, planned, label="refund")
+    charges = credit_note.credited_charges(sold, planned, label="refund")
     lines = order.with_refunds(sold, [planned]).values()
     refunded = [event for event in booked if isinstance(event, OrderRefunded)]
-    credited = [line for event in refunded for line in refund.credited_lines(sold, event.lines)]
-    taxes = [tax for event in refunded for tax in refund.credited_taxes(sold, event)]
+    credited = [line for event in refunded for line in credit_note.credited_lines(sold, event.lines)]
+    taxes = [tax for event in refunded for tax in credit_note.credited_taxes(sold, event)]
     decision.add(order_stream, booked)  # `sold` may go on with it.
     if refunded:
         _give_credit_back(cache, decision, planned, order_id, credit_note_id)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar, Literal
 
 from aggregates.kernel import Money, OrderId, Rejected
-from aggregates.orders import refund
+from aggregates.orders import refund_booking
 from aggregates.orders.order import UnknownOrder
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import Concern, StepBegun
@@ -320,7 +320,7 @@ def _begin_anew(account: Account, begun: StepBegun) -> None:
     elif begun.refund is not None and begun.refund.credit_note_id not in account.order.refunds:
         if account.order.canceled:  # All that is left goes back.
             return
-        refund.book_refund(  # Refused where the same was refunded meanwhile.
+        refund_booking.book_refund(  # Refused where the same was refunded meanwhile.
             account.order,
             order_id=account.order_id,
             credit_note_id=begun.refund.credit_note_id,

@@ -12,6 +12,7 @@ from aggregates.inventory.stock import Stock
 from aggregates.kernel import Money, OrderId, Rejected
 from aggregates.orders import order, refund
 from aggregates.orders.order import Order, Refund
+from aggregates.orders.refundable import CARD
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import (
     GatewayNewsParked,
@@ -250,7 +251,7 @@ class Account:
                 sold,
                 order_id=self.order_id,
                 amount=amount,
-                to={refund.CARD: amount},
+                to={CARD: amount},
                 under_way=under_way,
             )
         except Rejected:

@@ -11,14 +11,14 @@ from aggregates.cart import cart, items
 from aggregates.catalog import prices, product
 from aggregates.inventory import stock
 from aggregates.kernel import Reason, Rejected
-from aggregates.orders import cancellation, credit_note, fulfilment, number, order, refund
+from aggregates.orders import cancellation, credit_note, fulfilment, number, order, refund, refund_booking
 from aggregates.payments import observation, payment, process, steps
 from aggregates.terms import markets, price_lists, promotions, shipping_methods, tax_areas, terms
 
 _FOLD_OF = {
     module.__name__: module for module in (product, stock, cart, order, number, credit_note, payment, process)
 }
-_FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund)}
+_FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund, refund_booking)}
 _FOLD_OF |= {
     items.__name__: cart,
     prices.__name__: product,

@@ -22,7 +22,8 @@ from aggregates.orders.events import (
 )
 from aggregates.orders.fulfilment import fulfil, return_lines
 from aggregates.orders.order import Purchase
-from aggregates.orders.refund import book_refund, plan_refund
+from aggregates.orders.refund import plan_refund
+from aggregates.orders.refund_booking import book_refund
 
 ORDER = "d" * 32
 DAY = date(2026, 3, 1)

@@ -10,18 +10,12 @@ from hypothesis import strategies as some
 
 from aggregates.kernel import Rejected
 from aggregates.orders import order
+from aggregates.orders.credit_note import credited_charges, credited_taxes
 from aggregates.orders.events import Charge, RefundedLine, Tender
 from aggregates.orders.order import Refund
-from aggregates.orders.refund import (
-    NothingToRefund,
-    RefundTooLarge,
-    book_refund,
-    credited_charges,
-    credited_taxes,
-    cut_to_tenders,
-    plan_refund,
-    share_amount,
-)
+from aggregates.orders.refund import cut_to_tenders, plan_refund, share_amount
+from aggregates.orders.refund_booking import book_refund
+from aggregates.orders.refundable import NothingToRefund, RefundTooLarge
 from aggregates.pricing.explanation import DAYBOOK_1, Explanation, ShippingPrice, TaxTotal
 from tests.aggregates.given import given, state_after
 from tests.aggregates.orders_sample import CONFIRMED, ORDER, PLACED, pounds

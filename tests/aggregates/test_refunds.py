@@ -11,18 +11,13 @@ from hypothesis import strategies as some
 
 from aggregates.kernel import Money, Rejected, UnitPrice, WrongCurrency
 from aggregates.orders import order
-from aggregates.orders.credit_note import issue
+from aggregates.orders.credit_note import credited_charges, credited_lines, issue
 from aggregates.orders.events import Charge, CreditNoteIssued, CreditNoteLine, RefundedLine
 from aggregates.orders.fulfilment import TooManyUnits, UnknownLine
 from aggregates.orders.order import Purchase, Refund, UnknownOrder, place
-from aggregates.orders.refund import (
-    NothingToRefund,
-    RefundTooLarge,
-    book_refund,
-    credited_charges,
-    credited_lines,
-    plan_refund,
-)
+from aggregates.orders.refund import plan_refund
+from aggregates.orders.refund_booking import book_refund
+from aggregates.orders.refundable import NothingToRefund, RefundTooLarge
 from tests.aggregates.given import given, state_after
 from tests.aggregates.orders_sample import (
     CONFIRMED,

@@ -8,7 +8,8 @@ from aggregates.kernel import Rejected
 from aggregates.orders import order
 from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits, fulfil
 from aggregates.orders.order import Refund
-from aggregates.orders.refund import book_refund, leaves_nothing, plan_refund
+from aggregates.orders.refund import leaves_nothing, plan_refund
+from aggregates.orders.refund_booking import book_refund
 from tests.aggregates.given import given, state_after
 from tests.aggregates.orders_sample import (
     CONFIRMED,

@@ -12,7 +12,7 @@ from aggregates.orders import order
 from aggregates.orders.cancellation import NotCancelable, RefundUnderWay
 from aggregates.orders.events import OrderRefunded, RefundedLine
 from aggregates.orders.fulfilment import NotFulfillable, TooManyUnits
-from aggregates.orders.refund import NothingToRefund
+from aggregates.orders.refundable import NothingToRefund
 from aggregates.payments import payment
 from aggregates.payments.events import PaymentRefunded
 from commands.handlers.cancel_order import CancelOrder

@@ -15,7 +15,7 @@ from aggregates.catalog import product
 from aggregates.folds import kind_of
 from aggregates.inventory import stock
 from aggregates.kernel import Money, UnitPrice
-from aggregates.orders import cancellation, credit_note, fulfilment, order, refund
+from aggregates.orders import cancellation, credit_note, fulfilment, order, refund, refund_booking
 from aggregates.orders.events import Charge
 from aggregates.payments import payment
 from aggregates.payments.observation import observe
@@ -262,14 +262,14 @@ class Shop:
             reference=f"re_{note}", amount=amount.amount, state="succeeded", credit_note_id=note
         )
         return (
-            self.decide(refund.book_refund, order_id=order_id, credit_note_id=note, refund=planned),
+            self.decide(refund_booking.book_refund, order_id=order_id, credit_note_id=note, refund=planned),
             self.learning(order_id, refunds=(made,)),
             self.decide(
                 credit_note.issue,
                 credit_note_id=note,
                 number=note,
                 currency=amount.currency,
-                lines=refund.credited_lines(self.state(order.stream(order_id)), planned.lines),
+                lines=credit_note.credited_lines(self.state(order.stream(order_id)), planned.lines),
                 issued_on=(FIRST_DAY + timedelta(days=2)).date(),
                 order_id=order_id,
             ),

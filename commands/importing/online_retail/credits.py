@@ -6,7 +6,7 @@ from collections import Counter
 
 from aggregates.inventory import stock
 from aggregates.kernel import Money, OrderId, Sku
-from aggregates.orders import credit_note, fulfilment, number, order, refund
+from aggregates.orders import credit_note, fulfilment, number, order, refund_booking
 from aggregates.orders.events import CreditNoteLine
 from aggregates.orders.order import Refund
 from aggregates.payments import payment
@@ -77,7 +77,7 @@ def _credit_order(
     if amount.amount:  # What was free, or refunded before, comes back without money.
         decision.add(
             order_stream,
-            refund.book_refund(
+            refund_booking.book_refund(
                 sold,
                 order_id=order_id,
                 credit_note_id=part.credit_note_id,
