@@ -60,7 +60,7 @@ class DocumentFold(Generic[Document]):
             Fact(key, fact, recorded)
             for recorded, event in batch
             if type(event) in wanted
-            for key, fact in facts(event)
+            for key, fact in facts(event, recorded)
         ]
 
     def fold(self, facts: Sequence[Fact], load: Load) -> Changes:

@@ -26,7 +26,7 @@ Event = OrderPlaced | OrderCanceled | ProductListed | ProductDelisted
 Fact = Ordered | ProductListed | ProductDelisted
 
 
-def facts(event: Event) -> Sequence[tuple[str, Fact]]:
+def facts(event: Event, recorded: RecordedEvent) -> Sequence[tuple[str, Fact]]:
     """The units of each SKU, over all lines that have it; or that it came on sale, or left."""
     if isinstance(event, ProductListed | ProductDelisted):
         return ((event.sku, event),)

@@ -41,7 +41,7 @@ from projections.views.pricing import charges_of, notices_of, shipping_of, taxes
 from projections.views.view import DocumentView
 
 
-def facts(event: CartEvent) -> Sequence[tuple[str, CartEvent]]:
+def facts(event: CartEvent, recorded: RecordedEvent) -> Sequence[tuple[str, CartEvent]]:
     """The event, for its cart."""
     return ((event.cart_id, event),)
 

@@ -28,7 +28,9 @@ UNLISTED = "unlisted"
 """The status of a SKU that has stock and was never listed: readers answer that there is no such product."""
 
 
-def facts(event: CatalogEvent | InventoryEvent) -> Sequence[tuple[str, CatalogEvent | InventoryEvent]]:
+def facts(
+    event: CatalogEvent | InventoryEvent, recorded: RecordedEvent
+) -> Sequence[tuple[str, CatalogEvent | InventoryEvent]]:
     """The event, for its SKU."""
     return ((event.sku, event),)
 

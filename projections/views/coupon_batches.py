@@ -11,7 +11,7 @@ from projections.documents.shapes import CouponBatchDocument
 from projections.views.view import DocumentView
 
 
-def facts(event: BatchEvent) -> Sequence[tuple[str, BatchEvent]]:
+def facts(event: BatchEvent, recorded: RecordedEvent) -> Sequence[tuple[str, BatchEvent]]:
     """The event, for its batch."""
     return ((event.batch_id, event),)
 

@@ -18,7 +18,7 @@ from projections.documents.shapes import CouponDocument
 from projections.views.view import DocumentView, EntriesView, Entry
 
 
-def facts(event: CouponEvent) -> Sequence[tuple[str, CouponEvent]]:
+def facts(event: CouponEvent, recorded: RecordedEvent) -> Sequence[tuple[str, CouponEvent]]:
     """The event, for its code."""
     return ((event.code, event),)
 

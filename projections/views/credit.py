@@ -19,7 +19,7 @@ from projections.documents.shapes import CreditDocument, CreditMovement
 from projections.views.view import DocumentView
 
 
-def facts(event: CreditEvent) -> Sequence[tuple[str, CreditEvent]]:
+def facts(event: CreditEvent, recorded: RecordedEvent) -> Sequence[tuple[str, CreditEvent]]:
     """The event, for its account."""
     return ((event.account_id, event),)
 

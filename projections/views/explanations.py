@@ -10,7 +10,7 @@ from projections.documents.shapes import ExplanationDocument, ExplanationStep, N
 from projections.views.view import DocumentView
 
 
-def facts(event: OrderPlaced) -> Sequence[tuple[str, OrderPlaced]]:
+def facts(event: OrderPlaced, recorded: RecordedEvent) -> Sequence[tuple[str, OrderPlaced]]:
     """The event, for its order."""
     return ((event.order_id, event),)
 

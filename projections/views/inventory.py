@@ -41,7 +41,7 @@ def moved(event: InventoryEvent) -> tuple[int, int]:
             assert_never(event)
 
 
-def facts(event: InventoryEvent) -> Sequence[tuple[str, InventoryEvent]]:
+def facts(event: InventoryEvent, recorded: RecordedEvent) -> Sequence[tuple[str, InventoryEvent]]:
     """The event, for its SKU."""
     return ((event.sku, event),)
 

@@ -42,7 +42,9 @@ UNKNOWN = "unknown"
 _ORDER_EVENTS = frozenset(get_args(OrderEvent))
 
 
-def facts(event: OrderEvent | PaymentEvent) -> Sequence[tuple[str, OrderEvent | PaymentEvent]]:
+def facts(
+    event: OrderEvent | PaymentEvent, recorded: RecordedEvent
+) -> Sequence[tuple[str, OrderEvent | PaymentEvent]]:
     """The event, for its order."""
     return ((event.order_id, event),)
 

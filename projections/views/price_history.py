@@ -13,7 +13,7 @@ from projections.views.public_prices import PriceEvent, amount_of_one, append_po
 from projections.views.view import DocumentView
 
 
-def facts(event: PriceEvent) -> Sequence[tuple[str, PriceEvent]]:
+def facts(event: PriceEvent, recorded: RecordedEvent) -> Sequence[tuple[str, PriceEvent]]:
     """The event, for its SKU."""
     return ((event.sku, event),)
 

@@ -22,7 +22,7 @@ DAYS = "days"
 """The ranking of all days that have a document; the score is the day as a number, 20101201."""
 
 
-def facts(event: SalesEvent) -> Sequence[tuple[str, SalesEvent]]:
+def facts(event: SalesEvent, recorded: RecordedEvent) -> Sequence[tuple[str, SalesEvent]]:
     """The event, for the day of placing (also where the order is canceled) or of the credit note's issue."""
     if isinstance(event, CreditNoteIssued):
         return ((event.issued_on.isoformat(), event),)

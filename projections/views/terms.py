@@ -53,7 +53,7 @@ Event = MarketEvent | PriceListEvent | ShippingMethodEvent | PromotionEvent
 Rule = TypeVar("Rule")
 
 
-def facts(event: Event) -> Sequence[tuple[str, Event]]:
+def facts(event: Event, recorded: RecordedEvent) -> Sequence[tuple[str, Event]]:
     """The event, for the document of its kind of rule."""
     match event:
         case HomeSet() | MarketDefined() | MarketRetired():

@@ -47,7 +47,7 @@ class DocumentView(Generic[Document]):
     """The read model's version: raised when its shape or its fold changes, so that it is built anew."""
     shape: type[Document]
     events: frozenset[type[Any]]
-    facts: Callable[[Any], Sequence[tuple[str, Any]]]
+    facts: Callable[[Any, RecordedEvent], Sequence[tuple[str, Any]]]
     """The keys of the documents that an event of `events` names, each once, and what it gives each of them:
     mostly the event itself."""
     evolve: Callable[[str, Document | None, Any, RecordedEvent], Document]

@@ -48,7 +48,7 @@ def order_document(events: Iterable[HistoryEvent]) -> OrderDocument | None:
         if type(moment.event) not in VIEW.events:
             continue
         placed = placed or isinstance(moment.event, OrderPlaced)
-        for key, fact in VIEW.facts(moment.event):
+        for key, fact in VIEW.facts(moment.event, moment.recorded):
             document = VIEW.evolve(key, document, fact, moment.recorded)
             document.position = moment.recorded.position
     return document if placed else None

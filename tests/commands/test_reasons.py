@@ -62,7 +62,7 @@ def test_no_document_shows_a_reason(log: EventLog, tmp_path: Path) -> None:
     documents: dict[str, Any] = {}
     for recorded in log.read_all(after=0, limit=1_000):
         event = CODEC.decode(recorded)
-        for order_id, fact in VIEW.facts(event) if type(event) in VIEW.events else ():
+        for order_id, fact in VIEW.facts(event, recorded) if type(event) in VIEW.events else ():
             documents[order_id] = VIEW.evolve(order_id, documents.get(order_id), fact, recorded)
     sent, canceled = (msgspec.to_builtins(document) for document in documents.values())
     assert [part["reason"] for part in (*sent["returns"], *sent["refunds"])] == [None, None]

@@ -45,7 +45,7 @@ def sales_rows(log: EventLog) -> dict[str, SalesRow]:
         for recorded in page:
             event = CODEC.decode(recorded)
             if type(event) in VIEW.events:
-                for key, fact in VIEW.facts(event):
+                for key, fact in VIEW.facts(event, recorded):
                     documents[key] = VIEW.evolve(key, documents.get(key), fact, recorded)
         after = page[-1].position
     return {day: document.rows[0] for day, document in documents.items()}

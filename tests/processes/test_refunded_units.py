@@ -65,7 +65,7 @@ def sales(shop):
     days, sums = {}, Counter()
     for recorded in shop.log.read_all(after=0, limit=1_000):
         event = shop.codec.decode(recorded)
-        for key, fact in SALES.facts(event) if type(event) in SALES.events else ():
+        for key, fact in SALES.facts(event, recorded) if type(event) in SALES.events else ():
             days[key] = SALES.evolve(key, days.get(key), fact, recorded)
     for row in (row for day in days.values() for row in day.rows):
         sums.update(orders=row.orders, gross=row.gross, returns=row.returns, net=row.net)

@@ -164,7 +164,7 @@ def test_the_state_now_is_the_read_model_s_document(postgres_shop: Story) -> Non
     document = None
     for recorded in postgres_shop.log.read_all(after=0, limit=1_000):
         event = CODEC.decode(recorded)
-        facts = VIEW.facts(event) if type(event) in VIEW.events else ()
+        facts = VIEW.facts(event, recorded) if type(event) in VIEW.events else ()
         for key, fact in facts:
             if key == ANNA:
                 document = VIEW.evolve(key, document, fact, recorded)
