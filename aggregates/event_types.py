@@ -17,6 +17,7 @@ from aggregates.orders import events as orders
 from aggregates.payments import events as payments
 from aggregates.promotions import events as promotions
 from aggregates.terms import events as terms
+from aggregates.visits import events as visits
 
 EVENT_TYPES: tuple[EventType, ...] = (
     EventType("catalog.product_listed", 2, catalog.ProductListed, upcasters=(catalog.product_listed_from_1,)),
@@ -184,4 +185,5 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("credit.redemption_released", 1, credit.RedemptionReleased),
     EventType("credit.account_blocked", 1, credit.AccountBlocked),
     EventType("credit.account_expired", 1, credit.AccountExpired),
+    EventType("visits.product_viewed", 1, visits.ProductViewed),
 )

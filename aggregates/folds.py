@@ -12,6 +12,7 @@ from aggregates.orders import credit_note, number, order
 from aggregates.payments import gateway, payment, process
 from aggregates.promotions import batch, coupon, uses
 from aggregates.terms import terms
+from aggregates.visits import visit
 
 KINDS: dict[str, StreamKind] = {
     kind.name: kind
@@ -37,6 +38,7 @@ KINDS: dict[str, StreamKind] = {
         gateway.news_stream,
         gateway.reconciliation_stream,
         terms.stream,
+        visit.stream,
     )
 }
 

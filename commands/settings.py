@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Units of one SKU in a cart."""
     cart_lines_max: Annotated[int, Field(ge=1, le=4_000)] = 999
     """Lines in a cart. Its checkout reads twice as many streams, of 10,000 that one command may read."""
+    visit_views_max: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    """Views in a visit: what one client can have recorded under one id."""
     address_check: Literal["form", "presence"] = "presence"
     """What a checkout's addresses must have: all parts that their country needs (`presence`), or these in
     its form as well: a postal code as they are there, a known region (`form`)."""

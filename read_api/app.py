@@ -32,6 +32,7 @@ from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
 from read_api import (
     addresses,
+    also_bought,
     bestsellers,
     cart,
     catalog,
@@ -44,6 +45,7 @@ from read_api import (
     orders,
     price_history,
     terms,
+    visits,
 )
 from read_api.health import ReadyPosition
 from read_api.openapi import install_openapi
@@ -105,6 +107,8 @@ def build_query_app(
         terms,
         addresses,
         bestsellers,
+        also_bought,
+        visits,
         cart,
         orders,
         inventory,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from read_api.cursors import cursor_of_rank, rank_of_cursor
 from read_api.freshness import read_fresh
 from read_api.openapi import Bestseller, documented_list
+from read_api.product_pages import pages_on_sale
 from read_api.requests import Cursor, Limit, WantedFreshness
 from read_api.responses import answer, listing, with_field
 from read_api.stores import Stores, stores_of
@@ -18,13 +19,6 @@ from read_api.stores import Stores, stores_of
 router = APIRouter(prefix="/api/v1", tags=["catalog"])
 
 _QUERY = "bestsellers"
-
-
-class _Standing(msgspec.Struct):
-    status: str
-
-
-_standing = msgspec.json.Decoder(_Standing).decode
 
 
 class _Ranked(msgspec.Struct, frozen=True):
@@ -57,11 +51,11 @@ async def bestsellers(
 async def _ranked(stores: Stores, start: int, limit: int) -> _Ranked:
     entries = await stores.documents.ranking("bestsellers", "units", start=start, limit=limit + 1)
     shown = entries.members[:limit]
-    pages = await stores.documents.documents("product", [sku for sku, _ in shown])
+    # The pages may have seen what the ranking has not, or the other way round.
+    found = await pages_on_sale(stores, [sku for sku, _ in shown])
     items = [
         with_field(page, "units", units)
-        for (_, units), page in zip(shown, pages.documents, strict=True)
-        # The pages may have seen what the ranking has not, or the other way round.
-        if page is not None and _standing(page).status == "listed"
+        for (_, units), page in zip(shown, found.pages, strict=True)
+        if page is not None
     ]
-    return _Ranked(items, len(entries.members) <= limit, min(entries.position, pages.position))
+    return _Ranked(items, len(entries.members) <= limit, min(entries.position, found.position))

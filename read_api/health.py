@@ -22,6 +22,7 @@ ReadyPosition = Callable[[], int | None]
 
 VIEWS = (
     *("product", "inventory", "cart", "order", "explanation", "customer_orders", "sales", "bestsellers"),
+    *("also_bought", "recent"),
     *("coupon", "batch_coupons", "coupon_batches", "terms", "credit"),
 )
 """The views in Redis that this API answers from."""

@@ -80,6 +80,12 @@ class Bestseller(shapes.ProductDocument, kw_only=True):
     units: int
 
 
+class AlsoBought(shapes.ProductDocument, kw_only=True):
+    """A product, and how many orders had it beside the one that was asked about."""
+
+    orders: int
+
+
 class AddressFormRegion(msgspec.Struct):
     """A region as carriers write it, and its name in its own script or in Latin letters."""
 
@@ -129,6 +135,7 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     shapes.PriceListHead,
     shapes.AnnouncedPromotion,
     AddressForm,
+    AlsoBought,
     Bestseller,
     CreditPage,
     FoundProduct,
@@ -144,12 +151,13 @@ def documented(document: type[msgspec.Struct], *problems: ProblemType) -> dict[s
 
 
 def documented_list(
-    document: type[msgspec.Struct], *problems: ProblemType, searched: bool = False
+    document: type[msgspec.Struct], *problems: ProblemType, searched: bool = False, paged: bool = True
 ) -> dict[str, Any]:
-    """The answers of a route that serves a page of documents."""
+    """The answers of a route that serves a page of documents; not `paged`: there is no other."""
+    following = {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "The next page's cursor."}
     properties: dict[str, Any] = {
         "items": {"type": "array", "items": {"$ref": _COMPONENTS.format(name=document.__name__)}},
-        "next": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "The next page's cursor."},
+        "next": following if paged else {"type": "null"},
     }
     if searched:
         values = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=FacetValue.__name__)}}
@@ -171,7 +179,7 @@ def documented_list(
             "description": "The words without the slips, where only products with other words were found.",
         }
     schema = {"type": "object", "required": sorted(properties), "properties": properties}
-    return _answers(schema, (*_EVERYWHERE, *_PAGED, *problems))
+    return _answers(schema, (*_EVERYWHERE, *(_PAGED if paged else ()), *problems))
 
 
 def documented_constant(document: type[msgspec.Struct], *problems: ProblemType) -> dict[str, Any]:

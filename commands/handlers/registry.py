@@ -17,6 +17,7 @@ from commands.handlers import (
     refunds,
     schedules,
     terms,
+    visits,
 )
 from commands.handlers.chargeable import Chargeable, any_amount
 from commands.loop.handling import Handlers
@@ -32,6 +33,7 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
         **credit.HANDLERS,
         **schedules.HANDLERS,
         **inventory.HANDLERS,
+        **visits.HANDLERS,
         **cart.HANDLERS,
         **orders.handlers(chargeable),
         **cancel_order.HANDLERS,

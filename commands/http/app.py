@@ -33,6 +33,7 @@ from commands.http import (
     owed,
     payments,
     terms,
+    visits,
 )
 from commands.http.direct_routes import DIRECT_ROUTES
 from commands.http.guesses import Guesses
@@ -115,7 +116,7 @@ def build_command_app(
     app.state.secret = log.installation_secret()
     app.state.gift_codes = GiftCodes(app.state.secret)
     app.state.guesses = Guesses(settings.wrong_codes_per_minute)
-    sold = (catalog, inventory, cart, orders, payments, owed)
+    sold = (catalog, inventory, visits, cart, orders, payments, owed)
     for context in (*sold, terms, coupons, credit, customers, health):
         app.include_router(context.router)
     app.include_router(health_router)

@@ -16,6 +16,7 @@ PATHS = {  # Of each view; whether it is found there or not, the response names 
     "customer orders": "/api/v1/customers/0/orders?limit=1",
     "sales": "/api/v1/dashboards/sales?from=2000-01-01&to=2000-01-01",
     "bestsellers": "/api/v1/bestsellers?limit=1",
+    "also bought": "/api/v1/products/0/also-bought",
     "terms": "/api/v1/markets?limit=1",
     "search": "/api/v1/search?q=&limit=1",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from projections.views import (
+    also_bought,
     bestsellers,
     cart,
     catalog,
@@ -14,6 +15,7 @@ from projections.views import (
     inventory,
     orders,
     price_history,
+    recent,
     sales,
     terms,
 )
@@ -29,6 +31,8 @@ VIEWS: tuple[View, ...] = (
     customer_orders.VIEW,
     sales.VIEW,
     bestsellers.VIEW,
+    also_bought.VIEW,
+    recent.VIEW,
     coupons.VIEW,
     coupons.BATCH_VIEW,
     coupon_batches.VIEW,

@@ -14,9 +14,11 @@ from aggregates.kernel import Reason, Rejected
 from aggregates.orders import cancellation, credit_note, fulfilment, number, order, refund, refund_booking
 from aggregates.payments import observation, payment, process, steps
 from aggregates.terms import markets, price_lists, promotions, shipping_methods, tax_areas, terms
+from aggregates.visits import visit
 
 _FOLD_OF = {
-    module.__name__: module for module in (product, stock, cart, order, number, credit_note, payment, process)
+    module.__name__: module
+    for module in (product, stock, cart, order, number, credit_note, payment, process, visit)
 }
 _FOLD_OF |= {module.__name__: order for module in (cancellation, fulfilment, refund, refund_booking)}
 _FOLD_OF |= {

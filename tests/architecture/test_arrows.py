@@ -32,6 +32,7 @@ CONTEXTS = {
     "promotions",
     "terms",
     "credit",
+    "visits",
 }
 OUTSIDE = {  # module: the word that a file importing it bears
     "psycopg": "postgres",

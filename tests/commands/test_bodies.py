@@ -25,6 +25,7 @@ ROUTES: dict[str, dict[str, Any]] = {
     "POST /products/MUG/delist": {"reason": "gone"},
     "POST /inventory/MUG/receipts": {"quantity": 1},
     "POST /inventory/MUG/adjustments": {"quantity": 1, "reason": "found"},
+    "POST /visits/{visit_id}/views": {"sku": "MUG"},
     "POST /carts": {"currency": "GBP"},
     "POST /carts/{cart_id}/items": {"sku": "MUG", "quantity": 1},
     "PUT /carts/{cart_id}/items/MUG": {"quantity": 2},
@@ -94,7 +95,7 @@ SPELT: list[tuple[str, bytes, int, str]] = [
 
 def path_of(route: str, cart_id: str = "c", order_id: str = "o") -> tuple[str, str]:
     method, path = route.split(" ")
-    return method, "/api/v1" + path.format(cart_id=cart_id, order_id=order_id)
+    return method, "/api/v1" + path.format(cart_id=cart_id, order_id=order_id, visit_id="v" * 32)
 
 
 def test_every_route_that_takes_a_body_is_known_here(tmp_path: Path) -> None:

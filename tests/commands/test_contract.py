@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -272,6 +273,8 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
             return {"sku": fill_cart(client)[0]}, {"quantity": 5}
         case "/inventory/{sku}/adjustments":
             return {"sku": fill_cart(client)[0]}, {"quantity": -1, "reason": "damaged"}
+        case "/visits/{visit_id}/views":
+            return {"visit_id": str(uuid4())}, {"sku": fill_cart(client)[0]}
         case "/carts":
             return {}, {"currency": "GBP"}
         case "/carts/{cart_id}/items":

@@ -56,6 +56,36 @@ def test_an_order_and_its_news_read_no_stream_of_the_log(tmp_path: Path) -> None
     asyncio.run(scenario())
 
 
+def test_a_view_of_a_product_in_memory_reads_no_stream_of_the_log(tmp_path: Path) -> None:
+    log = _Log()
+
+    async def scenario() -> None:
+        async with open_shop(log, tmp_path) as shop:
+            await shop.product("MUG")
+            log.read.clear()
+            for number in range(3):
+                response = await shop.post(f"/visits/{number:032}/views", {"sku": "MUG"})
+                assert response.status_code == 201, response.text
+            assert log.read == []
+
+    asyncio.run(scenario())
+
+
+def test_a_visit_that_another_process_began_goes_on(log: EventLog, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with open_shop(log, tmp_path) as one, open_shop(log, tmp_path) as two:
+            for sku in ("MUG", "PAN"):
+                await one.product(sku)
+            views = f"/visits/{'v' * 32}/views"
+            for shop, sku, version in ((one, "MUG", 1), (two, "PAN", 2), (one, "PAN", 2), (one, "MUG", 3)):
+                response = await shop.post(views, {"sku": sku})
+                assert response.json()["version"] == version, response.text
+            viewed = [(event.number, event.sku) for event in one.events("visits.product_viewed")]
+            assert viewed == [(1, "MUG"), (2, "PAN"), (3, "MUG")]
+
+    asyncio.run(scenario())
+
+
 def test_news_that_another_process_recorded_are_recorded_once(log: EventLog, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with open_shop(log, tmp_path) as one, open_shop(log, tmp_path) as two:

@@ -34,6 +34,8 @@ ON_QUERIES = [
     "/api/v1/search?q=head",
     "/api/v1/inventory/HEAD-1",
     "/api/v1/bestsellers",
+    "/api/v1/products/MUG/also-bought",
+    "/api/v1/visits/v/recent",
     "/api/v1/dashboards/sales",
     "/api/v1/carts/none",
     "/api/v1/events",

@@ -22,6 +22,7 @@ from projections.engine.follower import Decoded
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.memory_views import MemoryView
+from tests.shop.facts import given_up, placed_together, viewed
 from tests.shop.log import Shop, decoded
 from tests.terms.test_fold import DEFINED
 
@@ -46,6 +47,14 @@ def log_of_a_shop() -> list[Decoded]:
         shop.record([Redeemed(**taken)])
         if number % 2:
             shop.record([RedemptionReleased(**taken)])
+    for number in range(60):
+        sku = f"{number % 7 * number % 23}"
+        shop.record([viewed(sku, number + 1)], [viewed(sku, 1, visit_id=f"{number:032}")])
+    for number in range(30):
+        many = placed_together(f"many{number}", *(f"{start + number * 7}" for start in range(9)), "HOT")
+        shop.record([many])
+        if number % 5 == 2:
+            shop.record([given_up(many)])
     for rules in (DEFINED[:8], DEFINED[8:], [PromotionEnded(promotion_id="cart3", reason="over")]):
         shop.record(rules)
     shop.bustle(orders=25, products=6)

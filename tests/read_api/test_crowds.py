@@ -70,6 +70,8 @@ def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: Qu
     paths = (
         "/api/v1/bestsellers",
         "/api/v1/customers/c-1/orders",
+        "/api/v1/products/MUG/also-bought",
+        "/api/v1/visits/v/recent",
         "/api/v1/dashboards/sales",
         "/api/v1/products",
         "/api/v1/search?q=mug",

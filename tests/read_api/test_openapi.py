@@ -20,7 +20,7 @@ from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.read_api.test_coupons import batch_of
 from tests.read_api.test_terms import RULES
-from tests.shop.facts import added, opened, placed
+from tests.shop.facts import added, opened, placed, placed_together, viewed
 from tests.shop.views import ViewShop
 
 # A cursor that fits the schema may be nobody's, a position that fits it may not be reached yet.
@@ -30,7 +30,7 @@ CHECKED = SchemathesisConfig.from_dict({"checks": {"positive_data_acceptance": E
 
 THERE = {
     **{"sku": "MUG", "cart_id": "c" * 32, "order_id": "o", "customer_id": "a"},
-    **{"code": "X-1", "batch_id": "b", "account_id": "a", "country": "GB"},
+    **{"code": "X-1", "batch_id": "b", "account_id": "a", "country": "GB", "visit_id": "v"},
 }
 """What the shop of these tests has, by the names of path parameters."""
 
@@ -45,6 +45,7 @@ def document(shop: ViewShop, query_settings: QuerySettings) -> Iterator[BaseSche
     shop.lists("MUG", "CUP")
     shop.happens(*RULES)
     shop.happens(opened(), added("MUG", 1), placed("o", "MUG", 2, customer_id="a"), *batch_of("X-1"))
+    shop.happens(viewed("MUG", visit_id="v"), placed_together("p", "MUG", "CUP"))
     shop.happens(AccountOpened(account_id="a", kind="gift_card", currency="GBP"))
     quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
     app = build_query_app(quick, ready_position=lambda: 0)
@@ -79,4 +80,4 @@ def test_every_operation_does_what_the_document_says(
             error.add_note(f"{operation.method} {operation.path}")
             raise
         checked += 1
-    assert checked == (20 if mode.is_negative else 23)
+    assert checked == (22 if mode.is_negative else 25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -20,8 +21,8 @@ from aggregates.event_types import EVENT_TYPES
 from aggregates.inventory import stock
 from aggregates.inventory.events import StockReceived
 from aggregates.kernel import MAIN, Money, StreamKind, UnitPrice
-from aggregates.orders import credit_note, order
-from aggregates.orders.events import Address, CreditNoteIssued, OrderLine, OrderPlaced
+from aggregates.orders import cancellation, credit_note, order
+from aggregates.orders.events import Address, CreditNoteIssued, OrderCanceled, OrderLine, OrderPlaced
 from aggregates.payments import gateway, payment, process
 from aggregates.payments.events import (
     BalanceReconciled,
@@ -38,6 +39,8 @@ from aggregates.promotions import batch, coupon, uses
 from aggregates.promotions.events import BatchEvent, CouponEvent, UseEvent
 from aggregates.terms.events import TermsEvent
 from aggregates.terms.terms import MAIN_TERMS
+from aggregates.visits import visit
+from aggregates.visits.events import ProductViewed
 from event_store.codec import Codec
 from event_store.records import RecordedEvent
 
@@ -51,6 +54,7 @@ PLACING: Mapping[str, Any] = {"at": NOON, "locked_until": LOCKED_UNTIL, "shopper
 """What a command that places an order has beside what it is about."""
 DAY = NOON.date()
 CART = "c" * 32
+VISIT = "v" * 32
 EMAIL = "anna@example.org"
 ADDRESS = Address(name="Anna", line1="1 High St", city="Leeds", postal_code="LS1", country="GB")
 
@@ -73,6 +77,7 @@ _STREAMS: dict[str, tuple[StreamKind, str]] = {
     "gateway_event": (gateway.event_stream, "event_id"),
     "gateway_payment": (gateway.payment_stream, "gateway_reference"),
     "gateway_news": (gateway.news_stream, "gateway"),
+    "visits": (visit.stream, "visit_id"),
     "reconciliation": (gateway.reconciliation_stream, "gateway"),
 }
 """By context, or by module where a context has several: the kind of stream, and the field that names one."""
@@ -184,6 +189,26 @@ def added(sku: str, quantity: int, cart_id: str = CART) -> ItemAdded:
         traits=Traits(category="Kitchen > Mugs", seller="house"),
         seller="house",
     )
+
+
+def viewed(sku: str, number: int = 1, visit_id: str = VISIT) -> ProductViewed:
+    """A product is looked at."""
+    return ProductViewed(visit_id=visit_id, sku=sku, number=number)
+
+
+def placed_together(order_id: str, *skus: str) -> OrderPlaced:
+    """An order of a line of one unit for each of these."""
+    lines = [replace(placed(order_id, sku).lines[0], line_id=str(n)) for n, sku in enumerate(skus, start=1)]
+    return replace(placed(order_id, skus[0]), lines=tuple(lines), total=Money(1_000 * len(skus), "GBP"))
+
+
+def given_up(one: OrderPlaced) -> OrderCanceled:
+    """That order is canceled."""
+    (event,) = cancellation.cancel(
+        order.evolve(order.initial(), one), order_id=one.order_id, cause="canceled"
+    )
+    assert isinstance(event, OrderCanceled)
+    return event
 
 
 def placed(

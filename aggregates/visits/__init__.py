@@ -1,0 +1,1 @@
+"""Visits: what shoppers look at."""
