@@ -13,13 +13,11 @@ from aggregates.orders.events import (
     CreditNoteEvent,
     CreditNoteIssued,
     CreditNoteLine,
-    OrderPlaced,
     OrderRefunded,
     RefundedLine,
 )
-from aggregates.orders.order import Order, Refund, paid_beside_lines
+from aggregates.orders.order import Order, Refund, paid_beside_lines, shared_shipping_net
 from aggregates.orders.refundable import beside_lines, refunded_beside_lines
-from aggregates.pricing.shares import share
 
 
 @dataclass(slots=True)
@@ -109,12 +107,9 @@ def credited_taxes(order: Order, refunded: OrderRefunded) -> tuple[CreditedTax, 
         if group is not None and line.tax is not None:
             count(group, line.amount.amount, line.tax.amount)
     for charge in refunded.charges or ():
-        bases = _shipping_bases(placed)
-        if charge.kind == "shipping" and bases:
-            shares = share(charge.amount.amount - charge.tax.amount, [*bases.values()])
-            for group, net in zip(bases, shares, strict=True):
-                part = charge.tax_groups.get(group, 0)
-                count(group, net + part, part)
+        for group, net in shared_shipping_net(order, charge).items():
+            part = charge.tax_groups.get(group, 0)
+            count(group, net + part, part)
     return tuple(
         CreditedTax(
             group=one.group,
@@ -126,23 +121,6 @@ def credited_taxes(order: Order, refunded: OrderRefunded) -> tuple[CreditedTax, 
         for one in placed.taxes
         if one.group in tax and (base[one.group] or tax[one.group])
     )
-
-
-def _shipping_bases(placed: OrderPlaced) -> dict[str, int]:
-    """What of shipping, its tax left out, each tax group is on: the group's base less what its lines are."""
-    found: dict[str, int] = {}
-    if placed.shipping is None:
-        return found
-    for total in placed.taxes:
-        lines = [line for line in placed.lines if line.tax_group == total.group]
-        part = total.base - sum(
-            line.paid.amount if total.inside else line.paid.amount - line.tax.amount for line in lines
-        )
-        if total.inside:
-            part -= placed.shipping.tax_groups.get(total.group, 0)
-        if part > 0:
-            found[total.group] = part
-    return found
 
 
 def credited_charges(order: Order, refund: Refund, *, label: str) -> tuple[Charge, ...]:

@@ -34,6 +34,7 @@ from aggregates.orders.events import (
     OrderLine,
     OrderPlaced,
     OrderRefunded,
+    RefundedCharge,
     RefundedLine,
     Tender,
     VatCheck,
@@ -43,6 +44,7 @@ from aggregates.orders.events import (
 from aggregates.pricing.context import Context
 from aggregates.pricing.explanation import Priced
 from aggregates.pricing.rules import BASE
+from aggregates.pricing.shares import share
 
 OrderStatus = Literal[
     "unknown",
@@ -153,6 +155,7 @@ class Order:
     units_withdrawn: int = 0
     refunded_amount: int = 0  # minor units, lines and charges
     refunded_shipping_taxes: dict[str, int] = field(default_factory=dict)  # minor units by tax group
+    refunded_shipping_nets: dict[str, int] = field(default_factory=dict)  # the same, without the tax
     refunded_credit: dict[str, int] = field(default_factory=dict)  # minor units by account
     fulfilments: set[str] = field(default_factory=set)
     returns: set[str] = field(default_factory=set)
@@ -244,6 +247,8 @@ def _refund(order: Order, event: OrderRefunded) -> None:
     order.refunds.add(event.credit_note_id)
     order.refunded_amount += event.amount.amount
     for charge in event.charges or ():
+        for group, net in shared_shipping_net(order, charge).items():
+            order.refunded_shipping_nets[group] = order.refunded_shipping_nets.get(group, 0) + net
         for group, tax in charge.tax_groups.items():
             order.refunded_shipping_taxes[group] = order.refunded_shipping_taxes.get(group, 0) + tax
     for tender in event.tenders or ():
@@ -413,6 +418,34 @@ def paid_beside_lines(placed: OrderPlaced) -> int:
     """What is paid beside the lines, in minor units: shipping; or where no line has a part in them, all
     charges, below zero where they are discounts."""
     return placed.total.amount - sum(line.paid.amount for line in placed.lines)
+
+
+def shared_shipping_net(order: Order, charge: RefundedCharge) -> dict[str, int]:
+    """What of a refund of shipping, its tax left out, is on each tax group: by what is left of it there,
+    so that refunds in parts come to what was paid."""
+    assert order.placed is not None
+    nets = _shipping_nets(order.placed)
+    if charge.kind != "shipping" or not nets:
+        return {}
+    left = {group: net - order.refunded_shipping_nets.get(group, 0) for group, net in nets.items()}
+    return dict(zip(left, share(charge.amount.amount - charge.tax.amount, [*left.values()]), strict=True))
+
+
+def _shipping_nets(placed: OrderPlaced) -> dict[str, int]:
+    """What of shipping, its tax left out, each tax group is on: the group's base less what its lines are."""
+    found: dict[str, int] = {}
+    if placed.shipping is None:
+        return found
+    for total in placed.taxes:
+        lines = [line for line in placed.lines if line.tax_group == total.group]
+        part = total.base - sum(
+            line.paid.amount if total.inside else line.paid.amount - line.tax.amount for line in lines
+        )
+        if total.inside:
+            part -= placed.shipping.tax_groups.get(total.group, 0)
+        if part > 0:
+            found[total.group] = part
+    return found
 
 
 def with_refunds(order: Order, refunds: Sequence[Refund]) -> dict[LineId, Line]:

@@ -113,16 +113,6 @@ def share_amount(order: Order, amount: Money, *, under_way: Sequence[Refund] = (
     )
 
 
-def cut_to_tenders(order: Order, refund: Refund) -> Refund:
-    """What can still go back of a refund that was planned on more: each tender at most what is left of it."""
-    assert order.placed is not None
-    left = {one.tender: one.left for one in tenders_of(order)}
-    currency = refund.amount.currency
-    parts = {one.key: min(one.amount, Money(left.get(one.key, 0), currency)) for one in refund.tenders}
-    credit = tuple(replace(one, amount=parts[one.key]) for one in refund.credit if parts[one.key].amount)
-    return replace(share_amount(order, Money.sum(parts.values(), currency)), credit=credit)
-
-
 def leaves_nothing(order: Order, refund: Refund) -> bool:
     """Whether with this refund all money is back and no unit was or will be sent: the order ends canceled."""
     if order.placed is None or not order.units or order.units_fulfilled:

@@ -8,6 +8,7 @@ from aggregates.kernel import Money, OrderId, Rejected
 from aggregates.orders.events import OrderEvent, OrderRefunded, RefundedCharge, RefundedLine
 from aggregates.orders.fulfilment import TooManyUnits, UnknownLine
 from aggregates.orders.order import Order, Refund, placed_order
+from aggregates.orders.refund import share_amount
 from aggregates.orders.refundable import (
     RefundOverTender,
     RefundTooLarge,
@@ -111,3 +112,23 @@ def _taxed(order: Order, refund: Refund) -> tuple[tuple[RefundedLine, ...], tupl
         tax_groups=refunds.share_tax(tax, left_of_groups) if groups else {},
     )
     return lines, (charge,)
+
+
+def still_bookable(order: Order, refund: Refund) -> Refund:
+    """The refund as it was planned; or what can still go back of it, where more went back meanwhile: each
+    tender gets at most what is left of it."""
+    placed = order.placed
+    assert placed is not None
+    try:
+        book_refund(order, order_id=placed.order_id, credit_note_id="", refund=refund)
+    except Rejected:
+        return _cut_to_tenders(order, refund)
+    return refund
+
+
+def _cut_to_tenders(order: Order, refund: Refund) -> Refund:
+    left = {one.tender: one.left for one in tenders_of(order)}
+    currency = refund.amount.currency
+    parts = {one.key: min(one.amount, Money(left.get(one.key, 0), currency)) for one in refund.tenders}
+    credit = tuple(replace(one, amount=parts[one.key]) for one in refund.credit if parts[one.key].amount)
+    return replace(share_amount(order, Money.sum(parts.values(), currency)), credit=credit)

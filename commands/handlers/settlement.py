@@ -10,7 +10,7 @@ from aggregates.inventory import stock
 from aggregates.inventory.events import ReleaseCause
 from aggregates.inventory.stock import Stock
 from aggregates.kernel import Money, OrderId, Rejected
-from aggregates.orders import order, refund
+from aggregates.orders import order, refund, refund_booking
 from aggregates.orders.order import Order, Refund
 from aggregates.orders.refundable import CARD
 from aggregates.payments import gateway, payment, process
@@ -200,14 +200,16 @@ class Account:
             self.paid((replace(event, credit_note_id=None),))
             return
         planned = refund_of(begun.amount, begun.refund)
-        note = note_for(self.order, planned, begun.refund.credit_note_id)
-        self.paid((replace(event, credit_note_id=note),))
-        try:
+        booked = refund_booking.still_bookable(self.order, planned)
+        if booked == planned:
+            note = note_for(self.order, planned, begun.refund.credit_note_id)
+            self.paid((replace(event, credit_note_id=note),))
             self._book(planned, note, on)
-        except Rejected:  # Meanwhile somebody gave back at the gateway what it was planned on.
-            rest = refund.cut_to_tenders(self.order, planned)
-            if rest.amount.amount and not self.order.canceled:
-                self._book(rest, begun.refund.credit_note_id, on, reason=BY_GATEWAY)
+            return
+        # Somebody gave back at the gateway what it was planned on: no credit note is over all of it.
+        self.paid((replace(event, credit_note_id=None),))
+        if booked.amount.amount and not self.order.canceled:
+            self._book(booked, begun.refund.credit_note_id, on, reason=BY_GATEWAY)
 
     def _book(self, planned: Refund, note: str | None, on: date, reason: str | None = None) -> None:
         book(

@@ -143,22 +143,23 @@ class Desk:
     @property
     def order(self) -> Order:
         """As it stands."""
-        return self._state(order.stream(self.order_id))
+        return self.state(order.stream(self.order_id))
 
     @property
     def payment(self) -> Payment:
         """As it stands."""
-        return self._state(payment.stream(self.order_id))
+        return self.state(payment.stream(self.order_id))
 
     @property
     def process(self) -> Process:
         """As it stands."""
-        return self._state(process.stream(self.order_id))
+        return self.state(process.stream(self.order_id))
 
     @property
     def reserved(self) -> int:
-        """Units of the one thing that are set aside."""
-        return int(self._state(stock.stream("TEA")).reserved)
+        """Units of what was ordered that are set aside."""
+        skus = {line.ordered.sku for line in self.order.lines.values()}
+        return sum(int(self.state(stock.stream(sku)).reserved) for sku in skus)
 
     def owed(self) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
         """To the shop, to the customer, stuck, concerns."""
@@ -181,9 +182,10 @@ class Desk:
 
     def linked(self, reference: str = PI) -> Any:
         """Whose payment it is."""
-        return self._state(gateway.payment_stream(reference))
+        return self.state(gateway.payment_stream(reference))
 
-    def _state(self, stream: str) -> Any:
+    def state(self, stream: str) -> Any:
+        """The stream's, as it stands."""
         if self.cache.get(stream) is None:
             self._load(stream)
         kept = self.cache.get(stream)

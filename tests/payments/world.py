@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aggregates.kernel import Money, Rejected
-from aggregates.orders.events import OrderRefunded
+from aggregates.orders.events import OrderPlaced, OrderRefunded
 from aggregates.payments import payment, process
 from commands.gateways.gateway import Gateway, GatewayRefusal
 from commands.gateways.sandbox import Books, SandboxGateway
@@ -52,13 +52,24 @@ class World:
         self.books = Books(folder / "ledger.sqlite", clock=lambda: self.now)
         self.use(SandboxGateway(self.books))
         self.desk = Desk()
-        self.desk.place(total=TOTAL, capture=capture, units=UNITS, method=method)
+        self.place(method, capture)
         self.begun_at: dict[int, datetime] = {}
         self.delivered: set[str] = set()
         self.attempts_asked_for = 1
         self.hears = True
         self.doubled = False
         self._notes = 0
+
+    def place(self, method: str, capture: Any) -> None:
+        """The order."""
+        self.desk.place(total=TOTAL, capture=capture, units=UNITS, method=method)
+
+    @property
+    def placed(self) -> OrderPlaced:
+        """The order as it was placed."""
+        placed = self.desk.order.placed
+        assert placed is not None
+        return placed
 
     def use(self, gateway: Gateway) -> None:
         """Has this gateway called from now on; it is to end at the world's books."""
@@ -268,48 +279,56 @@ class World:
         assert charged <= self.attempts_asked_for
         assert self.reconciled() <= {"matched"}
         to_shop, to_customer, stuck, _ = desk.owed()
-        sold = desk.order
+        sold, card = desk.order, self.placed.card.amount
+        assert sold.refunded_amount <= self.placed.total.amount
+        if paid.paid_elsewhere is not None:  # Credit paid all of it: the gateway has no part in it.
+            assert desk.owed() == (0, 0, (), ())
+            assert paid.left == (0 if sold.canceled else self.placed.total.amount - sold.refunded_amount)
+            return
         if sold.canceled:
             assert paid.held == 0 or stuck, "a hold of a canceled order is on the list"
             assert not any(one.open for one in paid.standings.values()) or stuck
             assert to_customer == max(0, paid.left)
             assert desk.reserved == 0
-        else:
-            assert sold.confirmed
-            if (
-                paid.capture == "each"
-                and paid.captured < TOTAL
-                and any(one.in_parts for one in paid.standings.values())
-            ):
-                self._check_parts(to_shop, to_customer, stuck)
-                return
-            assert to_customer == max(
-                0,
-                sold.refunded_amount + max(0, paid.captured - TOTAL) - paid.returned - paid.disputed,
-            )
-            if sold.units_fulfilled and paid.capture != "each":
-                assert to_shop == max(0, TOTAL - sold.refunded_amount - paid.captured)
-                assert paid.captured >= TOTAL - sold.refunded_amount or to_shop or stuck
-        assert sold.refunded_amount <= TOTAL
+            return
+        assert sold.confirmed
+        if (
+            paid.capture == "each"
+            and paid.captured < card
+            and any(one.in_parts for one in paid.standings.values())
+        ):
+            self._check_parts(to_shop, to_customer, stuck)
+            return
+        credited = sold.refunded_card_amount
+        assert to_customer == max(0, credited + max(0, paid.captured - card) - paid.returned - paid.disputed)
+        if sold.units_fulfilled and paid.capture != "each":
+            assert to_shop == max(0, card - credited - paid.captured)
+            assert paid.captured >= card - credited or to_shop or stuck
 
     def _check_parts(self, to_shop: int, to_customer: int, stuck: tuple[str, ...]) -> None:
-        """Each fulfilment took its part: the shop has what it sent, less what it credited."""
+        """Each fulfilment took its part: the card gave what was sent, less what credit pays and what was
+        credited."""
         sold, paid = self.desk.order, self.desk.payment
-        (line,) = sold.lines.values()
-        unsent = [
+        unsent = sum(
             part.amount.amount * (part.withdrawn or 0) // part.quantity
             for _, event in self.desk.events
             if isinstance(event, OrderRefunded)
             for part in event.lines
             if part.quantity
-        ]
-        worth = TOTAL - sum(unsent)
-        if line.unsent:
-            worth = min(worth, TOTAL // UNITS * line.fulfilled)
-        worth = max(0, worth - (sold.refunded_amount - sum(unsent)))
+        )
+        lines = sold.lines.values()
+        is_sent = not any(line.unsent for line in lines)
+        worth = self.placed.total.amount - unsent
+        if not is_sent:
+            sent = sum(line.ordered.paid.amount * line.fulfilled // line.ordered.quantity for line in lines)
+            charges = self.placed.total.amount - sum(line.ordered.paid.amount for line in lines)
+            worth = min(worth, sent + (charges if sold.units_fulfilled else 0))
+        worth = max(0, worth - (sold.refunded_amount - unsent))
+        by_credit = self.placed.credit.amount - sum(sold.refunded_credit.values())
+        worth = max(0, worth - by_credit)
         assert to_shop == max(0, worth - (paid.captured - paid.returned))
         assert to_customer == max(0, paid.left - worth)
-        if not line.unsent:
+        if is_sent:
             assert paid.held == 0 or stuck, "a hold of which nothing is due is let go"
 
     def reconciled(self) -> set[str]:

@@ -171,6 +171,8 @@ DISPUTE = ConcernRaised(order_id=ANNA, concern="dispute")
         ),
         ([DISPUTE, replace(owed(0, 0), concerns=("dispute",))], None),
         ([DISPUTE], "dispute to be looked at by the books; said last: nothing"),
+        ([taken(), paid_back(1), replace(FAILED, amount=money(1)), paid_back(2998, "re_2")], None),
+        ([taken(), paid_back(1), paid_back(2998, "re_2"), replace(FAILED, amount=money(1))], None),
         ([taken(), TOOK], None),
         ([taken(), paid_back(100)], None),
         ([begun(2, "capture", TOTAL), DISPUTE], None),  # known once the gateway has answered

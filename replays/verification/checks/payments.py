@@ -70,6 +70,7 @@ class PaymentsCheck:
         self._codec = codec
         self._payments: dict[OrderId, Payment] = {}
         self._steps: dict[OrderId, StepBook] = {}
+        self._returned_too_much: dict[str, tuple[RecordedEvent, str]] = {}  # by the gateway's payment
 
     def see(self, recorded: RecordedEvent, event: PaymentEvent) -> None:
         """Holds an event of a payment against what is known of it, and adds it."""
@@ -83,6 +84,7 @@ class PaymentsCheck:
             payment.evolve(paid, event)
             sold = self._orders.books(event.order_id)
             wrong += _sums(paid, steps, event, None if sold is None else sold.total)
+            self._note_returned(paid, recorded, event)
         for words in wrong:
             self._report(at(recorded, "payment", words))
 
@@ -115,7 +117,9 @@ class PaymentsCheck:
                 self._check_owed(recorded, event)
 
     def check_end(self, head: int) -> None:
-        """At the head, what each order's books come to is what was said last."""
+        """At the head, no more is back than was taken, and what each order's books come to was said last."""
+        for recorded, wrong in self._returned_too_much.values():
+            self._report(at(recorded, "payment", wrong))
         open_ended = [order_id for order_id in self._payments if self._may_be_owed(order_id)]
         for first in range(0, len(open_ended), ORDERS_AT_ONCE):
             page = open_ended[first : first + ORDERS_AT_ONCE]
@@ -130,6 +134,18 @@ class PaymentsCheck:
                     before = "nothing" if steps.owed is None else _owed(steps.owed)
                     wrong = f"{_owed(unsaid)} by the books; said last: {before}"
                     self._report(Finding(rule="payment", wrong=wrong, stream=process.stream(order_id)))
+
+    def _note_returned(self, paid: Payment, recorded: RecordedEvent, event: PaymentEvent) -> None:
+        """What more is back than was taken may yet turn out to have failed: the gateway's news of one refund
+        come before those of another."""
+        known = _known(paid, event)
+        if known is None or not known.closed:
+            return
+        if known.returned > known.captured:
+            wrong = f"{known.returned} refunded of {known.captured} taken"
+            self._returned_too_much[known.reference] = (recorded, wrong)
+        else:
+            self._returned_too_much.pop(known.reference, None)
 
     def _may_be_owed(self, order_id: OrderId) -> bool:
         """False where what is remembered tells that nothing is: states are read of the others alone."""
@@ -265,8 +281,6 @@ def _sums(paid: Payment, steps: StepBook, event: PaymentEvent, total: Money | No
             yield f"{promised} authorized in all attempts, of {asked} requested"
     if known is not None and known.captured > known.authorized:
         yield f"{known.captured} captured of {known.authorized} authorized"
-    if known is not None and known.closed and known.returned > known.captured:
-        yield f"{known.returned} refunded of {known.captured} taken"
     if paid.paid_elsewhere is not None:  # Which no gateway is asked for too.
         taken = paid.captured
         if total is not None and taken > total.amount:
