@@ -17,20 +17,20 @@ from aggregates.credit import account
 from aggregates.customers import shopper
 from aggregates.inventory import stock
 from aggregates.inventory.stock import NotEnoughStock, Shortage, Stock
-from aggregates.kernel import CartId, Money, OrderId, Reason, Rejected, Sku, WrongCurrency
+from aggregates.kernel import CartId, Money, OrderId, Rejected, Sku
 from aggregates.orders import order
 from aggregates.orders.events import Address, OrderPlaced, VatCheck
 from aggregates.orders.order import Purchase
 from aggregates.payments import payment, process
 from aggregates.payments.events import CaptureWhen
 from aggregates.payments.steps import begin_authorize
-from aggregates.pricing.explanation import Priced
 from aggregates.pricing.offer import Offer
 from aggregates.pricing.rules import MAIN_MARKET
 from aggregates.promotions import coupon
 from aggregates.terms.terms import MAIN_TERMS
 from commands.handlers.cart import UnknownMarket
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
+from commands.handlers.checkout_price import require_agreed, require_complete
 from commands.handlers.claims import claim, coupons_that_count
 from commands.handlers.credit import NamedCredit, choose_credit, redeem
 from commands.handlers.numbering import drawn_numbers, number_order, order_number_stream
@@ -69,57 +69,6 @@ class PlaceOrder:
     vat_check: VatCheck | None = None  # what is known of that; None without one
     credits: tuple[NamedCredit, ...] = ()  # pay in this order; the card pays the rest
     total: Money | None = None  # the most that its shopper agreed to; None: what the cart showed last
-
-
-@dataclass(frozen=True, slots=True)
-class TotalChanged(Reason):
-    """The order would cost more than the shopper agreed to
-
-    `quoted`: what the request named as its `total`, else what the cart shows. `shown`: what the cart shows.
-    `differences`: from that to the `total`, each part that is another one: its `kind`, `label`, and the
-    amounts `from` and `to`, in minor units.
-    """
-
-    quoted: Money
-    shown: Money
-    total: Money
-    differences: tuple[dict[str, object], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ShippingMethodRequired(Reason):
-    """The cart needs a shipping method: choose a delivery"""
-
-
-@dataclass(frozen=True, slots=True)
-class ShippingMethodUnfit(Reason):
-    """The shipping method does not fit the cart or its destination
-
-    `why`: it is for another `market`, does not reach the `destination`, has no `price` for the cart, or was
-    `retired`.
-    """
-
-    method_id: str
-    why: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class NotDeliverable(Reason):
-    """Nothing is sent to this country"""
-
-    country: str
-    why: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class QuoteRequired(Reason):
-    """The cart is to be quoted anew before it is checked out
-
-    `provider`: who has not been asked about the cart as it is now; `why`: for `tax`, or for `shipping`.
-    """
-
-    provider: str
-    why: str | None
 
 
 def handle_place_order(
@@ -172,7 +121,7 @@ def handle_place_order(
     )
     found = quote(cache, sold, at=command.at, shopper_key=shopper_key, vat_check=command.vat_check)
     if found is not None:
-        _require_complete(found.priced)
+        require_complete(found.priced)
     placed = order.place(
         states[order_stream],
         order_id=command.order_id,
@@ -208,7 +157,7 @@ def handle_place_order(
     (event,) = placed
     assert isinstance(event, OrderPlaced)
     redeem(cache, decision, event)
-    _require_quoted(held, command, event, found)
+    require_agreed(held, event.total, found, agreed=command.total)
     asks_nobody = event.card.amount == 0
     require_chargeable(event.card, chargeable)
     _reserve(decision, event, stocks, command, confirmed=asks_nobody)
@@ -290,51 +239,6 @@ def _delivery(cache: StateCache, held: Cart, command: PlaceOrder) -> DeliveryCho
         postal_prefix=postal_prefix(cache, address.country, address.postal_code),
         method_id=None if chosen is None else chosen.method_id,
         pickup_point=None if chosen is None else chosen.pickup_point,
-    )
-
-
-def _require_complete(priced: Priced) -> None:
-    """Refuses what lacks something that its price depends on."""
-    for notice in priced.notices:
-        match notice.kind:
-            case "shipping_method_required":
-                raise Rejected(ShippingMethodRequired())
-            case "shipping_method_unfit":
-                raise Rejected(ShippingMethodUnfit(notice.rule, notice.why))
-            case "not_deliverable":
-                raise Rejected(NotDeliverable(notice.rule, notice.why))
-            case "quote_required":
-                raise Rejected(QuoteRequired(notice.rule, notice.why))
-            case _:
-                pass
-
-
-def _require_quoted(held: Cart, command: PlaceOrder, placed: OrderPlaced, found: Quote | None) -> None:
-    """Refuses a total above what the shopper was shown: the request's, else the cart's last."""
-    quoted = command.total or held.total
-    if quoted.currency != placed.currency:
-        raise Rejected(WrongCurrency(asked=quoted.currency, expected=placed.currency))
-    if placed.total.amount > quoted.amount:
-        raise Rejected(TotalChanged(quoted, held.total, placed.total, _differences(held, found)))
-
-
-def _differences(held: Cart, found: Quote | None) -> tuple[dict[str, object], ...]:
-    """Each part of the total that is another one than the cart showed: its kind, label, and both amounts."""
-    lines = sum(line.line_total.amount for line in held.all_lines)
-    shown: dict[tuple[str, str], int] = {}
-    if held.priced is not None:
-        lines = sum(line.line_total for line in held.priced.lines)
-        for charge in held.priced.charges:
-            shown[charge.kind, charge.label] = shown.get((charge.kind, charge.label), 0) + charge.amount
-    now: dict[tuple[str, str], int] = {}
-    for charge in () if found is None else found.priced.charges:
-        now[charge.kind, charge.label] = now.get((charge.kind, charge.label), 0) + charge.amount
-    shown["lines", ""] = lines
-    now["lines", ""] = lines if found is None else sum(line.line_total for line in found.priced.lines)
-    return tuple(
-        {"kind": kind, "label": label, "from": shown.get((kind, label), 0), "to": now.get((kind, label), 0)}
-        for kind, label in dict.fromkeys((*shown, *now))
-        if shown.get((kind, label), 0) != now.get((kind, label), 0)
     )
 
 

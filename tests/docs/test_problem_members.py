@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import Response
 
 from aggregates.kernel import PROBLEM_MEMBERS, Money, Reason
-from commands.handlers.orders import TotalChanged
+from commands.handlers.checkout_price import TotalChanged
 from commands.http import problems as commands_problems
 from deploy.edge import problems as edge_problems
 from read_api import problems as query_problems
