@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from html import escape
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
-from projections.documents.words.cutting import Kind, Word, placed_words_of
+from projections.documents.words.cutting import Kind, Word, one_form, placed_words_of
 from projections.documents.words.folding import without_accents
 from projections.documents.words.normalizer import Normalizer
 from projections.documents.words.query_plan import PlannedWord, QueryPlan
@@ -17,6 +18,25 @@ EXCERPT_MAX = 160
 """Characters of the description that are shown around its first word found."""
 
 _DESCRIPTION_MAX = 2_000
+_BEGINNING = 6
+"""Letters of a stem that a word surely begins with, where it has more."""
+_STEMMED_IN_FRONT = frozenset({"arabic", "indonesian", "irish", "tamil", "yiddish"})
+"""Languages whose stems may lack what a word begins with."""
+_NOT_PLAIN = "\uffff"
+
+
+class _Plain(dict[int, str]):
+    """What each character becomes where one character stays one, found out when it is first seen."""
+
+    def __missing__(self, code: int) -> str:
+        form = without_accents(one_form(chr(code)))
+        if not any(map(str.isalnum, form)):
+            form = " "
+        self[code] = plain = form if len(form) == 1 else _NOT_PLAIN
+        return plain
+
+
+_plain = _Plain()
 
 
 class Marker:
@@ -31,6 +51,15 @@ class Marker:
         self._begun = tuple(word.word for word in plan.words if word.begun)
         self._pairs = [word.exact for word in plan.words if len(word.exact) <= 2 and not word.exact.isascii()]
         self._slipped = [word for word in telling if word.slips] if with_slips else []
+        self._beginnings = self._pattern(normalizer.lexicon.language)
+
+    def _pattern(self, language: str) -> re.Pattern[str] | None:
+        """What every text has in which a word is found; None where no text can have one."""
+        if language in _STEMMED_IN_FRONT:
+            return re.compile("")
+        words = {_beginning(token) for token in (*self._stems, *self._codes)}
+        words |= {_spaced(word) for word in self._begun} | {re.escape(pair) for pair in self._pairs}
+        return re.compile("|".join(sorted(words))) if words else None
 
     def highlights(self, title: str, description: str) -> dict[str, str]:
         """The title with the words found in it marked, else the part of the description that has one.
@@ -40,19 +69,30 @@ class Marker:
         found = self._found(placed_words_of(title), self._slipped)
         if found:
             return {"title": _marked(title, found)}
-        shortened = description[:_DESCRIPTION_MAX]
-        found = self._found(placed_words_of(shortened), [])  # Slips are not looked for in descriptions.
-        if not found:
-            return {}
-        start = max(0, found[0].start - EXCERPT_MAX // 3)
-        start = shortened.rfind(" ", 0, start) + 1 if start else 0
-        end = start + EXCERPT_MAX
-        if end < len(shortened):
-            end = max(shortened.rfind(" ", start, end), found[0].end)
-        shown = [
-            word._replace(start=word.start - start, end=word.end - start) for word in found if word.end <= end
-        ]
-        return {"description": _marked(shortened[start:end], shown)}
+        excerpt = self._excerpt(description[:_DESCRIPTION_MAX])
+        return {} if excerpt is None else {"description": excerpt}
+
+    def _excerpt(self, text: str) -> str | None:
+        """The part of a description that has the first word found. Slips are not looked for here.
+
+        Cutting is dear, so only what stands around a likely place is cut.
+        """
+        if self._beginnings is None:
+            return None
+        folded = text.lower() if text.isascii() else text.translate(_plain)
+        is_plain = len(folded) == len(text) and _NOT_PLAIN not in folded
+        looked_at = 0
+        while looked_at < len(text):
+            likely = self._beginnings.search(folded, looked_at) if is_plain else None
+            if is_plain and likely is None:
+                return None
+            start, end = _around(text, likely.start() if likely else looked_at)
+            found = self._found(placed_words_of(text[start:end]), [])
+            if found:
+                start, end = _around(text, start + found[0].start)
+                return _marked(text[start:end], self._found(placed_words_of(text[start:end]), []))
+            looked_at = end
+        return None
 
     def _found(self, words: list[Word], slipped: list[PlannedWord]) -> list[Word]:
         found: list[Word] = []
@@ -78,6 +118,35 @@ class Marker:
             word in pair and self._normalizer.stem(pair[0].text + pair[1].text) in self._stems
             for pair in pairwise(around)
         )
+
+
+def _beginning(token: str) -> str:
+    """A pattern of how a word with this stem begins; a stem may end in another letter than the word has."""
+    if token[0].isdigit():
+        if "." in token:  # It may be written as a fraction.
+            return "[0-9]"
+        return _spaced("".join(takewhile(str.isdigit, token)))
+    return _spaced(token[: min(max(len(token) - 1, 1), _BEGINNING)])
+
+
+def _spaced(letters: str) -> str:
+    """A pattern of these letters, whatever signs stand between them."""
+    return r"[\W_]*".join(map(re.escape, letters))
+
+
+def _around(text: str, place: int) -> tuple[int, int]:
+    """Where an excerpt with the word at this place begins and ends."""
+    start = max(0, place - EXCERPT_MAX // 3)
+    start = text.rfind(" ", 0, start) + 1 if start else 0
+    end = start + EXCERPT_MAX
+    if end < len(text):
+        end = max(text.rfind(" ", start, end), _end_of_word(text, place))
+    return start, min(end, len(text))
+
+
+def _end_of_word(text: str, place: int) -> int:
+    space = text.find(" ", place)
+    return len(text) if space < 0 else space
 
 
 def probably_meant(plan: QueryPlan, normalizer: Normalizer, texts: Iterable[str]) -> str | None:
