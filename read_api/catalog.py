@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
@@ -11,9 +12,11 @@ from starlette.responses import Response
 from deploy.edge.problems import INVALID_REQUEST, ProblemError
 from projections.documents.search import (
     CATEGORY_SEPARATOR,
+    CurrencyNeededError,
     Page,
     PlaceExpiredError,
     ProductQuery,
+    Suggestions,
     category_levels,
 )
 from projections.documents.shapes import ProductDocument
@@ -21,9 +24,9 @@ from projections.documents.text import is_blank
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.freshness import Freshness, read_fresh
 from read_api.market_prices import market_response
-from read_api.openapi import FoundProduct, documented, documented_list
+from read_api.openapi import FoundProduct, documented, documented_list, documented_suggestions
 from read_api.prior_price import in_main_market
-from read_api.problems import CURSOR_EXPIRED, UNKNOWN_MARKET, UNKNOWN_PRODUCT
+from read_api.problems import CURRENCY_REQUIRED, CURSOR_EXPIRED, UNKNOWN_MARKET, UNKNOWN_PRODUCT
 from read_api.product_page import product_response
 from read_api.requests import ANY_NAME, TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
 from read_api.responses import answer, listing, with_field
@@ -65,7 +68,16 @@ PageMarket = Annotated[
 Price = Annotated[
     Annotated[int, Field(ge=0, le=_PRICE_MAX)] | None,
     WRITTEN_IN_DIGITS,
-    Query(description="Minor units, included."),
+    Query(description="Minor units, included; of the price in `currency`."),
+]
+Currency = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[A-Z]{3}$",
+        description="Products that have a price in this currency (ISO 4217). Bounds and an order by price are"
+        " of what everybody pays in it; where products on sale have prices in several, such a request names"
+        " one.",
+    ),
 ]
 Words = Annotated[
     Annotated[str, AfterValidator(typed)] | None,
@@ -75,6 +87,17 @@ Words = Annotated[
         description="Words, as typed. All must be there, but for those that nothing has (`relaxed`); the last"
         " counts as begun, and a slip of the keys is forgiven.",
     ),
+]
+Typed = Annotated[
+    Annotated[str, AfterValidator(typed)],
+    Query(
+        max_length=500,
+        json_schema_extra={"pattern": rf"^{TEXT}*$"},
+        description="What was typed so far: the last word counts as begun, a slip of the keys is forgiven.",
+    ),
+]
+SuggestionsLimit = Annotated[
+    int, Field(ge=1, le=50), WRITTEN_IN_DIGITS, Query(description="Suggestions of all kinds together.")
 ]
 _ATTRIBUTE = "attribute."
 Attribute = Annotated[
@@ -103,21 +126,28 @@ async def product(request: Request, sku: Sku, wanted: WantedFreshness, market: P
     return await market_response(request, sku, market, wanted)
 
 
-@router.get("/products", summary="Products", **documented_list(ProductDocument, searched=True))
+@router.get(
+    "/products", summary="Products", **documented_list(ProductDocument, CURRENCY_REQUIRED, searched=True)
+)
 async def products(
     request: Request,
     wanted: WantedFreshness,
     category: Category = None,
+    currency: Currency = None,
     sort: ListingSort = "sku",
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
     """Listed products, those of a category and below it where one is named."""
-    query = ProductQuery(category=category, sort=sort)
+    query = ProductQuery(category=category, currency=currency, sort=sort)
     return await _page(request, query, wanted, cursor, limit)
 
 
-@router.get("/search", summary="Search for products", **documented_list(FoundProduct, searched=True))
+@router.get(
+    "/search",
+    summary="Search for products",
+    **documented_list(FoundProduct, CURRENCY_REQUIRED, searched=True),
+)
 async def search(
     request: Request,
     wanted: WantedFreshness,
@@ -125,6 +155,7 @@ async def search(
     category: Category = None,
     price_min: Price = None,
     price_max: Price = None,
+    currency: Currency = None,
     in_stock: bool | None = None,
     attribute: Attribute = None,
     sort: SearchSort = "relevance",
@@ -133,8 +164,8 @@ async def search(
 ) -> Response:
     """Each facet counts what there would be without its own filter, but with all the others.
 
-    By relevance, products that have the words as typed come first, then those with the last one begun, then
-    those with a slip; another sort has the first of these kinds that there is.
+    Products that have the words as typed come first, then those with the last one begun, then those with a
+    slip, whatever the sort: it orders each of these kinds.
     """
     words = None if q is None or is_blank(q) else q
     query = ProductQuery(
@@ -142,11 +173,29 @@ async def search(
         category=category,
         price_min=price_min,
         price_max=price_max,
+        currency=currency,
         in_stock=in_stock,
         attributes=_attribute_filters(request),
         sort="sku" if sort == "relevance" and not words else sort,
     )
     return await _page(request, query, wanted, cursor, limit, searched=True)
+
+
+@router.get("/suggest", summary="Suggestions while typing", **documented_suggestions())
+async def suggest(
+    request: Request,
+    wanted: WantedFreshness,
+    q: Typed,
+    limit: SuggestionsLimit = 10,
+) -> Response:
+    """Words of the catalogue that go on as typed, categories, products: those ordered most come first."""
+    stores = stores_of(request)
+
+    async def read() -> Suggestions:
+        return await stores.index.suggest(q, limit=limit)
+
+    found = await read_fresh(read, stores.wait_for_index, wanted, stores.settings.min_position_wait_seconds)
+    return answer(msgspec.json.encode({"items": found.items}), found.position, request.headers)
 
 
 def _attribute_filters(request: Request) -> tuple[tuple[str, str], ...]:
@@ -184,6 +233,8 @@ async def _page(
         )
     except PlaceExpiredError as error:
         raise ProblemError(CURSOR_EXPIRED) from error
+    except CurrencyNeededError as error:
+        raise ProblemError(CURRENCY_REQUIRED, currencies=list(error.currencies)) from error
     following = cursor_of_place(page.next, query)
     items, more = await in_main_market(stores, page.items), {}
     if searched:

@@ -27,6 +27,7 @@ class _ProductPlace(msgspec.Struct, array_like=True, forbid_unknown_fields=True)
     check: int
     key: _Key
     sku: _Sku
+    tier: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
 
 
 class _HitsPlace(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -51,8 +52,8 @@ _Cursor = TypeVar("_Cursor", _ProductPlace, _HitsPlace, _Rank, _Id)
 def cursor_of_place(place: Place | None, query: Any) -> str | None:
     """The cursor for a place among the products found by `query`."""
     match place:
-        case After(key=key, sku=sku):
-            return _text(_ProductPlace(_check(query), key, sku))
+        case After(key=key, sku=sku, tier=tier):
+            return _text(_ProductPlace(_check(query), key, sku, tier))
         case Offset(offset=offset, generation=generation):
             return _text(_HitsPlace(_check(query), offset, generation))
         case None:
@@ -67,7 +68,7 @@ def place_of_cursor(cursor: str | None, query: Any, *, by_relevance: bool) -> Pl
         hits = _read(cursor, query, _HitsPlace)
         return Offset(hits.offset, hits.generation)
     product = _read(cursor, query, _ProductPlace)
-    return After(product.key, product.sku)
+    return After(product.key, product.sku, product.tier)
 
 
 def cursor_of_rank(rank: int | None, query: Any) -> str | None:

@@ -22,7 +22,7 @@ from deploy.edge.problems import (
     ProblemType,
 )
 from projections.documents import shapes
-from projections.documents.search import FacetValue
+from projections.documents.search import FacetValue, Suggestion
 from read_api.problems import (
     CURSOR_EXPIRED,
     INVALID_CURSOR,
@@ -141,6 +141,7 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     FoundProduct,
     DashboardDay,
     FacetValue,
+    Suggestion,
 )
 
 
@@ -180,6 +181,12 @@ def documented_list(
         }
     schema = {"type": "object", "required": sorted(properties), "properties": properties}
     return _answers(schema, (*_EVERYWHERE, *(_PAGED if paged else ()), *problems))
+
+
+def documented_suggestions() -> dict[str, Any]:
+    """The answers of the suggestions."""
+    items = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=Suggestion.__name__)}}
+    return _answers({"type": "object", "required": ["items"], "properties": {"items": items}}, _EVERYWHERE)
 
 
 def documented_constant(document: type[msgspec.Struct], *problems: ProblemType) -> dict[str, Any]:

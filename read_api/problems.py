@@ -9,6 +9,9 @@ from deploy.edge.problems import ProblemError, ProblemType
 INVALID_MIN_POSITION = ProblemType("invalid-min-position", 400, "Daybook-Min-Position is not a position.")
 INVALID_CURSOR = ProblemType("invalid-cursor", 400, "The cursor is not one of this query's.")
 CURSOR_EXPIRED = ProblemType("cursor-expired", 410, "The pages after this cursor are gone. Start again.")
+CURRENCY_REQUIRED = ProblemType(
+    "currency-required", 422, "Prices are compared in one currency, and the shop has several: name one."
+)
 UNKNOWN_PRODUCT = ProblemType("unknown-product", 404, "There is no such product.")
 UNKNOWN_SKU = ProblemType("unknown-sku", 404, "There is no stock under this SKU.")
 UNKNOWN_CART = ProblemType("unknown-cart", 404, "There is no such cart.")

@@ -6,6 +6,7 @@ number and the SKU breaks ties, in the order of its UTF-8 bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -27,12 +28,16 @@ CATEGORY_SEPARATOR = ">"
 ATTRIBUTE_SEPARATOR = "\x1f"
 """Between an attribute's name and its value in the facet field; no typed text has it."""
 
+POPULARITY_MAX = 16
+"""The highest level of popularity: a level more for every doubling of the units ordered."""
+
 
 class ProductQuery(msgspec.Struct, frozen=True):
     """What a shopper asks for. Every filter that is None leaves everything in.
 
     `words` is what was typed, taken as plain words: no operator is known. A category includes those
-    below it. Price bounds are minor units, both included.
+    below it. `currency` leaves products that have a price in it; price bounds, in minor units and both
+    included, and an order by price are of that price.
     """
 
     words: str | None = None
@@ -42,13 +47,25 @@ class ProductQuery(msgspec.Struct, frozen=True):
     in_stock: bool | None = None
     sort: Sort = "sku"
     attributes: tuple[tuple[str, str], ...] = ()  # name and value; all of them are demanded
+    currency: str | None = None
+
+    @property
+    def compares_prices(self) -> bool:
+        """Whether a bound or the order is by price, which has a meaning in one currency alone."""
+        return (
+            self.price_min is not None
+            or self.price_max is not None
+            or self.sort in ("price_asc", "price_desc")
+        )
 
 
 class After(msgspec.Struct, frozen=True, tag="after"):
-    """A place in a sorted listing: behind the product with this sort key and SKU."""
+    """A place in a sorted listing: behind the product with this sort key and SKU, in this tier of what the
+    words find."""
 
     key: int
     sku: str
+    tier: int = 0
 
 
 class Offset(msgspec.Struct, frozen=True, tag="offset"):
@@ -82,6 +99,21 @@ class Page(msgspec.Struct, frozen=True):
     did_you_mean: str | None
 
 
+class Suggestion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a shopper may mean: words to search for, a category's path, or a product's title."""
+
+    text: str
+    kind: Literal["query", "product", "category"]
+    sku: str | None = None
+
+
+class Suggestions(msgspec.Struct, frozen=True):
+    """What a shopper may mean, the likeliest of each kind first; and where the index stood."""
+
+    items: list[Suggestion]
+    position: int
+
+
 class Described(msgspec.Struct, frozen=True):
     """What a product's document says of it in words."""
 
@@ -94,6 +126,14 @@ class Described(msgspec.Struct, frozen=True):
     def names(self) -> list[str]:
         """Its title, category and attributes: all but the description."""
         return [self.title, self.category, *self.attributes.values()]
+
+
+class CurrencyNeededError(Exception):
+    """Prices are compared, and the shop has several currencies."""
+
+    def __init__(self, currencies: Sequence[str]) -> None:
+        super().__init__(", ".join(currencies))
+        self.currencies = tuple(currencies)
 
 
 class PlaceExpiredError(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from projections.documents.search import Page, Place, ProductQuery
+from projections.documents.search import Page, Place, ProductQuery, Suggestions
 
 
 class SearchReader(Protocol):
@@ -14,8 +14,12 @@ class SearchReader(Protocol):
         """A page of what was asked for, from `place` on.
 
         By relevance the list ends after DEPTH_MAX hits. Raises PlaceExpiredError for a place by relevance in
-        a generation that is gone. A place of the other kind of sorting is the caller's mistake.
+        a generation that is gone, and CurrencyNeededError. A place of the other kind of sorting is the
+        caller's mistake.
         """
+
+    async def suggest(self, typed: str, *, limit: int) -> Suggestions:
+        """What may be meant by what was typed so far, at most so many."""
 
     async def position(self) -> int:
         """The position of the last event in the index: all that was folded up to it is found."""

@@ -12,9 +12,9 @@ from projections.documents.search import (
     category_levels,
     sku_numbers,
 )
-from projections.documents.tantivy_schema import PRODUCT
+from projections.documents.tantivy_schema import PRODUCT, price_field
 
-FilterName = Literal["category", "price", "in_stock"] | tuple[str, str]
+FilterName = Literal["category", "in_stock", "currency"] | tuple[str, str]
 """A filter; of attributes, the name and value."""
 
 _U64_MAX = 2**64 - 1
@@ -31,14 +31,19 @@ class ProductQueries:
     def filtered(
         self, query: ProductQuery, words: tantivy.Query | None, *, leave_out: FilterName | None = None
     ) -> tantivy.Query:
-        """Listed products that `words` finds and that pass every filter, but for one: a facet's own."""
+        """Listed products that `words` finds and that pass every filter, but for one: a facet's own.
+
+        A query that compares prices names the currency.
+        """
         clauses: list[Clause] = [(tantivy.Occur.Must, self._unscored(self.term("kind", PRODUCT)))]
         if words is not None:
             clauses.append((tantivy.Occur.Must, words))
         if query.category is not None and leave_out != "category":
             clauses.append((tantivy.Occur.Must, self._unscored(self._category(query.category))))
-        if (query.price_min is not None or query.price_max is not None) and leave_out != "price":
-            price = self.between("price", query.price_min, query.price_max)
+        if query.currency is not None and leave_out != "currency":
+            clauses.append((tantivy.Occur.Must, self._unscored(self.term("currency", query.currency))))
+        if query.currency is not None and (query.price_min is not None or query.price_max is not None):
+            price = self.between(price_field(query.currency), query.price_min, query.price_max)
             clauses.append((tantivy.Occur.Must, self._unscored(price)))
         if query.in_stock is not None and leave_out != "in_stock":
             clauses.append((tantivy.Occur.Must, self._unscored(self.term("in_stock", query.in_stock))))

@@ -10,24 +10,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import tantivy
 
 from projections.documents.errors import ViewNotReady
-from projections.documents.facets import FACETS, Counted, counted, facets_of, terms_of
+from projections.documents.facets import FACETS, counted, facets_of, terms_of
 from projections.documents.search import (
     DEPTH_MAX,
     VIEW,
     After,
+    CurrencyNeededError,
     FacetValue,
     Offset,
     Page,
     PlaceExpiredError,
     ProductQuery,
+    Suggestions,
 )
 from projections.documents.tantivy_files import EngineFailed, IndexFiles, engine_errors
 from projections.documents.tantivy_pages import Generation, Hit, sorted_hits
@@ -41,6 +44,7 @@ from projections.documents.tantivy_schema import (
     read_pointer,
     version_folder,
 )
+from projections.documents.tantivy_suggestions import suggestions
 from projections.documents.tantivy_words import FoundWords, WordQueries
 from projections.documents.words.normalizer import Normalizer
 
@@ -77,64 +81,69 @@ class TantivyReader:
     def search(self, query: ProductQuery, *, limit: int, place: After | Offset | None = None) -> Page:
         """A page of what was asked for, from `place` on.
 
-        By relevance the list ends after DEPTH_MAX hits. Raises ViewNotReady, and PlaceExpiredError for a
-        place by relevance in a generation that is gone. A place of the other kind of sorting is the
-        caller's mistake.
+        By relevance the list ends after DEPTH_MAX hits. Raises ViewNotReady, PlaceExpiredError for a place
+        by relevance in a generation that is gone, and CurrencyNeededError. A place of the other kind of
+        sorting is the caller's mistake.
         """
         by_relevance = query.sort == "relevance" and query.words is not None
         with self._damage_is_not_ready():
             return (self._by_relevance if by_relevance else self._sorted)(query, limit, place)
 
+    def suggest(self, typed: str, *, limit: int) -> Suggestions:
+        """What may be meant by what was typed so far. Raises ViewNotReady."""
+        with self._damage_is_not_ready():
+            generation = self._generation()
+            return Suggestions(suggestions(generation, typed, limit), generation.position)
+
     def _sorted(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation = self._generation()
+        query = _priced(generation, query)
         found = None if query.words is None else generation.words.of(query.words)
-        words = None if found is None else found.best
-        wanted = generation.queries.filtered(query, words)
+        words = None if found is None else found.found
+        tiers = (None,) if found is None else found.tiers
+        wanted = [generation.queries.filtered(query, tier) for tier in tiers]
         after = place if isinstance(place, After) else None
-        hits = sorted_hits(generation, wanted, query.sort, after, limit + 1)
+        hits = sorted_hits(generation, query, wanted, after, limit + 1)
         shown = hits[:limit]
-        following = After(shown[-1].key, shown[-1].sku) if len(hits) > limit else None
-        total = generation.count(wanted)
-        return self._page(generation, query, found, words, shown, total, following)
+        following = shown[-1].place if len(hits) > limit else None
+        return self._page(generation, found, shown, _facets(generation, query, words), following)
 
     def _by_relevance(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation, offset = self._generation(), 0
         if isinstance(place, Offset):
             generation, offset = self._retained_generation(place.generation), place.offset
+        query = _priced(generation, query)
         limit = min(limit, DEPTH_MAX - offset)
         found = generation.words.of(query.words or "")
         shown: list[Hit] = []
         if limit > 0:  # else the place is beyond the last that was ever given
             ranked = generation.queries.filtered(query, found.ranked)
             result = generation.searcher.search(ranked, limit, count=False, offset=offset)
-            shown = [Hit.of(generation.searcher, 0, address) for _, address in result.hits]
+            shown = [Hit.of(generation.searcher, address) for _, address in result.hits]
         following = None
-        total = generation.count(generation.queries.filtered(query, found.found))
-        if shown and offset + len(shown) < min(total, DEPTH_MAX):
+        facets = _facets(generation, query, found.found)
+        if shown and offset + len(shown) < min(facets.total, DEPTH_MAX):
             self._retain(generation)
             following = Offset(offset + len(shown), generation.name)
-        return self._page(generation, query, found, found.found, shown, total, following)
+        return self._page(generation, found, shown, facets, following)
 
     def _page(
         self,
         generation: Generation,
-        query: ProductQuery,
         found: FoundWords | None,
-        words: tantivy.Query | None,
         shown: Iterable[Hit],
-        total: int,
+        facets: _Facets,
         following: After | Offset | None,
     ) -> Page:
         items = [hit.document for hit in shown]
-        facets, cut = _facets(generation, query, words)
         return Page(
             items=items,
-            total=total,
-            facets=facets,
+            total=facets.total,
+            facets=facets.values,
             next=following,
             position=generation.position,
             highlights=generation.words.highlights(found, items) if found else [{} for _ in items],
-            facets_cut=cut,
+            facets_cut=facets.cut,
             relaxed=list(found.relaxed) if found else [],
             did_you_mean=found.did_you_mean if found else None,
         )
@@ -238,6 +247,22 @@ def committed_position(searcher: tantivy.Searcher, queries: ProductQueries) -> i
     return int(searcher.doc(hits[0][1]).get_first("position") or 0) if hits else 0
 
 
+def _priced(generation: Generation, query: ProductQuery) -> ProductQuery:
+    """The query with the currency that prices are compared in. Raises CurrencyNeededError."""
+    if query.currency is None:
+        if not query.compares_prices:
+            return query
+        if len(generation.currencies) > 1:
+            raise CurrencyNeededError(generation.currencies)
+        currency = next(iter(generation.currencies), "")
+    else:
+        currency = query.currency
+    if currency in generation.currencies:
+        return msgspec.structs.replace(query, currency=currency)
+    # Nothing has a price in it.
+    return msgspec.structs.replace(query, currency=currency, price_min=None, price_max=None, sort="sku")
+
+
 def _identity(path: Path) -> object:
     try:
         stat = path.stat()
@@ -246,37 +271,41 @@ def _identity(path: Path) -> object:
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
-def _facets(
-    generation: Generation, query: ProductQuery, words: tantivy.Query | None
-) -> tuple[dict[str, list[FacetValue]], list[str]]:
-    """Counts per value, each facet without its own filter but with all the others; and which were cut off."""
+_TOTAL = {"total": {"value_count": {"field": "listed"}}}  # which every product has
+
+
+class _Facets(NamedTuple):
+    """Counts per value by facet, those that were cut off, and how many products there are."""
+
+    values: dict[str, list[FacetValue]]
+    cut: list[str]
+    total: int
+
+
+def _facets(generation: Generation, query: ProductQuery, words: tantivy.Query | None) -> _Facets:
+    """Each facet is without its own filter but with all the others, the total with all of them."""
     filtered: list[FilterName] = []
     if query.category is not None:
         filtered.append("category")
     if query.in_stock is not None:
         filtered.append("in_stock")
+    if query.currency is not None and generation.currencies != (query.currency,):
+        filtered.append("currency")
     together = [name for name in (*FACETS, "attribute") if name not in filtered]
-    counts = _counts(generation, query, words, together, leave_out=None)
-    for left_out in filtered:
-        counts |= _counts(generation, query, words, [str(left_out)], leave_out=left_out)
+
+    def aggregated(fields: Iterable[str], leave_out: FilterName | None = None) -> dict[str, Any]:
+        wanted = generation.queries.filtered(query, words, leave_out=leave_out)
+        aggregations = {field: terms_of(field) for field in fields}
+        return generation.searcher.aggregate(wanted, aggregations | _TOTAL)
+
+    found = aggregated(together)
+    counts = {field: counted(found[field]) for field in together}
+    for name in filtered:
+        field = str(name)
+        counts[field] = counted(aggregated([field], name)[field])
     attributes = {
-        attribute: _counts(generation, query, words, ["attribute"], leave_out=attribute)["attribute"]
+        attribute: counted(aggregated(["attribute"], attribute)["attribute"])
         for attribute in query.attributes
     }
-    return facets_of(counts, attributes)
-
-
-def _counts(
-    generation: Generation,
-    query: ProductQuery,
-    words: tantivy.Query | None,
-    fields: Sequence[str],
-    *,
-    leave_out: FilterName | None,
-) -> dict[str, Counted]:
-    """The values of these fields with their counts, the most frequent first."""
-    wanted = generation.queries.filtered(query, words, leave_out=leave_out)
-    found: dict[str, Any] = generation.searcher.aggregate(
-        wanted, {field: terms_of(field) for field in fields}
-    )
-    return {field: counted(found[field]) for field in fields}
+    values, cut = facets_of(counts, attributes)
+    return _Facets(values, cut, int(found["total"]["value"]))

@@ -7,6 +7,7 @@ the last event folded; it is of the same commit as the products.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,11 @@ LEXICON_FILE = "lexicon.json"
 _TOKENS = "tokens"
 
 
+def price_field(currency: str) -> str:
+    """What everybody pays in this currency; a column that no product has takes no room."""
+    return f"price_{currency}"
+
+
 def version_folder(index_folder: Path, version: int) -> Path:
     """Where a version of the index lies."""
     return index_folder / f"{FOLDER_PREFIX}{version}"
@@ -49,8 +55,8 @@ def read_pointer(index_folder: Path) -> Pointer | None:
         return None
 
 
-def build_schema() -> tantivy.Schema:
-    """Every field. A changed field is a new version of the index."""
+def build_schema(currencies: Iterable[str]) -> tantivy.Schema:
+    """Every field; prices may be in these currencies. A changed field is a new version of the index."""
     builder = tantivy.SchemaBuilder()
     for name in ("kind", "whole"):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
@@ -59,8 +65,11 @@ def build_schema() -> tantivy.Schema:
         builder.add_text_field(name, fast=True, tokenizer_name="raw", index_option="basic")
     for name in FIELDS:
         builder.add_text_field(name, tokenizer_name=_TOKENS, index_option="freq")
-    for name in ("price", "listed", "sku_number_1", "sku_number_2"):
+    for name in ("listed", "sku_number_1", "sku_number_2"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
+    builder.add_unsigned_field("popularity", indexed=True)
+    for currency in currencies:
+        builder.add_unsigned_field(price_field(currency), fast=True)
     builder.add_unsigned_field("position", stored=True)
     builder.add_boolean_field("in_stock", indexed=True, fast=True)
     builder.add_bytes_field("state", stored=True)
@@ -73,12 +82,12 @@ def open_index(folder: Path) -> tantivy.Index:
     return _prepared(tantivy.Index.open(str(folder)))
 
 
-def make_index(folder: Path, lexicon: Lexicon) -> tantivy.Index:
+def make_index(folder: Path, lexicon: Lexicon, currencies: Iterable[str]) -> tantivy.Index:
     """The index in this folder, made empty where there is none; then its words are cut by this lexicon."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / META_FILE).exists():
         (folder / LEXICON_FILE).write_bytes(msgspec.json.encode(lexicon))
-    return _prepared(tantivy.Index(build_schema(), str(folder)))
+    return _prepared(tantivy.Index(build_schema(currencies), str(folder)))
 
 
 def lexicon_of(folder: Path) -> Lexicon:

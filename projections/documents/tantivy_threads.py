@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from projections.documents.search import Page, Place, ProductQuery
+from projections.documents.search import Page, Place, ProductQuery, Suggestions
 from projections.documents.tantivy_reader import TantivyReader
 
 Found = TypeVar("Found")
@@ -25,6 +25,10 @@ class ThreadedTantivyReader:
     async def search(self, query: ProductQuery, *, limit: int, place: Place | None = None) -> Page:
         """See SearchReader."""
         return await self._in_thread(lambda: self._reader.search(query, limit=limit, place=place))
+
+    async def suggest(self, typed: str, *, limit: int) -> Suggestions:
+        """See SearchReader."""
+        return await self._in_thread(lambda: self._reader.suggest(typed, limit=limit))
 
     async def position(self) -> int:
         """See SearchReader."""

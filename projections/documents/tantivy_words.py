@@ -1,20 +1,21 @@
 """A query plan as the embedded engine's queries: which products have the words, and in which order.
 
 A product has a word as it was typed, or only begun, or with a slip of the keys: all words as typed make the
-first tier, then the begun ones, then slips. By relevance the tiers follow each other; a sort of the shopper's
-has the first tier that finds anything.
+first tier, then the begun ones, then slips. The tiers follow each other in every order: by relevance they are
+part of the score, any other sort is within each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import msgspec
 import tantivy
 
-from projections.documents.search import Described
+from projections.documents.search import POPULARITY_MAX, Described
 from projections.documents.words import weights
 from projections.documents.words.highlights import Marker, probably_meant
 from projections.documents.words.normalizer import Normalizer
@@ -34,8 +35,8 @@ class FoundWords:
     """Every tier, in order."""
     found: tantivy.Query
     """The same products, unordered."""
-    best: tantivy.Query
-    """Those of the first tier that has any."""
+    tiers: tuple[tantivy.Query, ...]
+    """The same products, each once: those of the first tier, of the second, of the third."""
     relaxed: tuple[str, ...] = ()
     """The words that fell away, as typed."""
     did_you_mean: str | None = None
@@ -43,7 +44,7 @@ class FoundWords:
     has_slips_only: bool = False
 
 
-NOTHING = FoundWords(tantivy.Query.empty_query(), tantivy.Query.empty_query(), tantivy.Query.empty_query())
+NOTHING = FoundWords(tantivy.Query.empty_query(), tantivy.Query.empty_query(), ())
 
 
 class WordQueries:
@@ -52,27 +53,30 @@ class WordQueries:
     def __init__(self, schema: tantivy.Schema, searcher: tantivy.Searcher, normalizer: Normalizer) -> None:
         self._schema = schema
         self._searcher = searcher
-        self._normalizer = normalizer
+        self.normalizer = normalizer
+        self.plan = normalizer.plan
         self.of = lru_cache(maxsize=_REMEMBERED_MAX)(self._of)
 
     def _of(self, typed: str) -> FoundWords:
         """What is found for this text. Words that nothing has fall away; then one, then up to 40 %."""
-        plan = self._normalizer.plan(typed)
+        plan = self.normalizer.plan(typed)
         if not plan.words:
             return NOTHING
         words = [_Word(self, word) for word in plan.demanded]
         exact, begun = _all(word.exact for word in words), _all(word.begun for word in words)
         exact_count, begun_count = self.count(exact), self.count(begun)
         slipped = _all(word.slipped for word in words) if begun_count < weights.SLIPS_BELOW else begun
-        best = exact if exact_count else begun
-        if begun_count or self.count(slipped):
-            found = slipped or tantivy.Query.empty_query()
-            tiers = [tier for tier, count in ((exact, exact_count), (begun, begun_count)) if count and tier]
-            ranked = self._ranked(plan, found, tiers, words)
+        if slipped is not None and (begun_count or self.count(slipped)):
+            above: list[tantivy.Query] = []
+            if exact is not None and exact_count:
+                above.append(exact)
+            if begun is not None and begun_count > exact_count:
+                above.append(begun)
+            ranked = self._ranked(plan, slipped, above, words)
             return FoundWords(
                 ranked=ranked,
-                found=found,
-                best=(best if begun_count else found) or found,
+                found=slipped,
+                tiers=_apart(above if begun_count >= weights.SLIPS_BELOW else [*above, slipped]),
                 did_you_mean=None if begun_count else self._meant(plan, ranked),
                 plan=plan,
                 has_slips_only=not begun_count,
@@ -80,12 +84,15 @@ class WordQueries:
         return self._relaxed(plan, words)
 
     def _relaxed(self, plan: QueryPlan, words: Sequence[_Word]) -> FoundWords:
-        known = [word for word in words if self.count(word.slipped)]
+        known = [word for word in words if word.exact is not None or self.count(word.slipped)]
         unknown = [word.planned.typed for word in words if word not in known]
         queries = [word.slipped for word in known if word.slipped is not None]
         if not queries:
             return NOTHING
-        for enough in dict.fromkeys((len(queries), len(queries) - 1, words_enough(len(queries)))):
+        enoughs = dict.fromkeys((len(queries), len(queries) - 1, words_enough(len(queries))))
+        if not unknown:
+            del enoughs[len(queries)]  # No product has all of them: that was found out before.
+        for enough in enoughs:
             if enough < 1:
                 continue
             clauses: list[Clause] = [(tantivy.Occur.Should, query) for query in queries]
@@ -97,7 +104,7 @@ class WordQueries:
                 return FoundWords(
                     ranked=self._ranked(plan, found, [], words),
                     found=found,
-                    best=found,
+                    tiers=(found,),
                     relaxed=tuple(word.planned.typed for word in words if word.planned.typed in fallen),
                     plan=plan,
                 )
@@ -107,13 +114,20 @@ class WordQueries:
         """What was typed as the best product has it."""
         hits = self._searcher.search(ranked, 1, count=False).hits
         document = bytes(self._searcher.doc(hits[0][1]).get_first("document") or b"")
-        return probably_meant(plan, self._normalizer, _described.decode(document).names)
+        return probably_meant(plan, self.normalizer, _described.decode(document).names)
 
     def _missing(self, words: Sequence[_Word], address: tantivy.DocAddress) -> list[str]:
         """The words that this product has not."""
         sku = self._searcher.doc(address).get_first("sku")
         this = tantivy.Query.term_query(self._schema, "sku", sku, "basic")
-        return [word.planned.typed for word in words if not self.count(_all([this, word.slipped]))]
+        clauses: list[Clause] = [(tantivy.Occur.Must, tantivy.Query.const_score_query(this, 0.0))]
+        for bit, word in enumerate(words):
+            if word.slipped is not None:
+                own = tantivy.Query.const_score_query(word.slipped, float(1 << bit))
+                clauses.append((tantivy.Occur.Should, own))
+        hits = self._searcher.search(tantivy.Query.boolean_query(clauses), 1, count=False).hits
+        has = int(hits[0][0]) if hits else 0
+        return [word.planned.typed for bit, word in enumerate(words) if not has >> bit & 1]
 
     def _ranked(
         self,
@@ -122,13 +136,18 @@ class WordQueries:
         tiers: Iterable[tantivy.Query],
         words: Sequence[_Word],
     ) -> tantivy.Query:
-        clauses: list[Clause] = [(tantivy.Occur.Must, found)]
+        clauses: list[Clause] = [(tantivy.Occur.Must, found), *self._popularity(weights.POPULARITY)]
         clauses += [
             (tantivy.Occur.Should, tantivy.Query.const_score_query(tier, weights.TIER)) for tier in tiers
         ]
         if (in_title := _all(word.in_title for word in words)) is not None:
             clauses.append(
                 (tantivy.Occur.Should, tantivy.Query.const_score_query(in_title, weights.IN_TITLE))
+            )
+        as_written = _all(self.term("title", word.planned.exact) for word in words)
+        if as_written is not None:
+            clauses.append(
+                (tantivy.Occur.Should, tantivy.Query.const_score_query(as_written, weights.AS_WRITTEN))
             )
         if (whole := self.term("whole", plan.whole)) is not None:
             clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(whole, weights.WHOLE)))
@@ -144,12 +163,46 @@ class WordQueries:
                 clauses.append((tantivy.Occur.Should, little))
         return tantivy.Query.boolean_query(clauses)
 
+    def begun(self, plan: QueryPlan, *, with_slips: bool) -> tantivy.Query | None:
+        """Products that have all words, the last one begun, and where asked for, each with one slip."""
+        return _all(
+            _Word(self, word).suggested if with_slips else _Word(self, word).begun for word in plan.demanded
+        )
+
+    def popular(self, plan: QueryPlan, found: tantivy.Query) -> tantivy.Query:
+        """What was found: first what has the words in its title, of these the most popular."""
+        words = [_Word(self, word) for word in plan.demanded]
+        clauses: list[Clause] = [(tantivy.Occur.Must, found), *self._popularity(weights.SUGGESTED_POPULARITY)]
+        for better, weight in (
+            (_all(word.in_title for word in words), weights.TIER),
+            (_all(word.exact for word in words), weights.SUGGESTED_POPULARITY / 2),
+            (self.term("whole", plan.whole), weights.SUGGESTED_POPULARITY / 2),
+        ):
+            if better is not None:
+                clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(better, weight)))
+        return tantivy.Query.boolean_query(clauses)
+
+    def _popularity(self, weight: float) -> list[Clause]:
+        return [
+            (tantivy.Occur.Should, tantivy.Query.const_score_query(query, weight * level))
+            for level, query in self._levels
+        ]
+
+    @cached_property
+    def _levels(self) -> list[tuple[int, tantivy.Query]]:
+        """The levels of popularity that there are, but for none."""
+        found = (
+            (level, tantivy.Query.term_query(self._schema, "popularity", level, "basic"))
+            for level in range(1, POPULARITY_MAX + 1)
+        )
+        return [(level, query) for level, query in found if self._searcher.doc_freq("popularity", level)]
+
     def highlights(self, found: FoundWords, documents: Sequence[bytes]) -> list[dict[str, str]]:
         """Where the words are in each of these products' documents."""
         if found.plan is None:
             return [{} for _ in documents]
         described = map(_described.decode, documents)
-        marker = Marker(found.plan, self._normalizer, with_slips=found.has_slips_only)
+        marker = Marker(found.plan, self.normalizer, with_slips=found.has_slips_only)
         return [marker.highlights(one.title, one.description) for one in described]
 
     def term(self, field: str, token: str) -> tantivy.Query | None:
@@ -207,6 +260,18 @@ class _Word:
         return _any([*self._of_begun, *slips])
 
     @property
+    def suggested(self) -> tantivy.Query | None:
+        """With one slip, also in what is only begun."""
+        word, queries = self.planned, self._queries
+        if not word.slips:
+            return self.begun
+        slips = [
+            queries.fuzzy(field, word.word, weight, slips=1, begun=word.begun)
+            for field, weight in weights.SLIP.items()
+        ]
+        return _any([*self._of_begun, *slips])
+
+    @property
     def in_title(self) -> tantivy.Query | None:
         """As typed or begun, and in the title."""
         word, queries = self.planned, self._queries
@@ -253,6 +318,14 @@ def _any(queries: Sequence[tantivy.Query]) -> tantivy.Query | None:
     if not queries:
         return None
     return queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries, weights.TIE)
+
+
+def _apart(tiers: Sequence[tantivy.Query]) -> tuple[tantivy.Query, ...]:
+    """Each without what those before it find; they hold each other in this order."""
+    clauses = (
+        [(tantivy.Occur.Must, tier), (tantivy.Occur.MustNot, before)] for before, tier in pairwise(tiers)
+    )
+    return (*tiers[:1], *map(tantivy.Query.boolean_query, clauses))
 
 
 def _all(queries: Iterable[tantivy.Query | None]) -> tantivy.Query | None:

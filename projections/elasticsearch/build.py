@@ -128,7 +128,7 @@ class ElasticsearchBuild(SearchBuild):
             {
                 "_id": document_id(product.page.sku),
                 "_source": index_document(product),
-                "version": product.page.position,
+                "version": product.position,
                 "version_type": "external_gte",
             }
             for product in products

@@ -19,7 +19,7 @@ from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build, Comparison
 from projections.engine.follower import Decoded, checkpoint_of
 from projections.engine.versions import Numbers, Versions, VersionStore
-from projections.views.search import IndexedProduct, evolve, model_of, sku_of
+from projections.views.search import IndexedProduct, evolve, facts, model_of
 
 _HELD_BACK_SECONDS = 0.2
 """Between commits while tailing: a shopper hardly notices a fifth of a second."""
@@ -66,14 +66,15 @@ class SearchBuild(Build):
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
         wanted = [
-            (sku, event, recorded)
+            (sku, fact, recorded)
             for recorded, event in batch
-            if recorded.position > self.position and (sku := sku_of(event)) is not None
+            if recorded.position > self.position
+            for sku, fact in facts(event, recorded)
         ]
         with self._failing():
             self._recall({sku for sku, _, _ in wanted})
-            for sku, event, recorded in wanted:
-                self._changed[sku] = evolve(self._changed.get(sku), event, recorded)
+            for sku, fact, recorded in wanted:
+                self._changed[sku] = evolve(sku, self._changed.get(sku), fact, recorded)
         if up_to > self.position:
             self._taken = checkpoint_of(batch, up_to)
         self._tailing = tailing

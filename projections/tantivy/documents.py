@@ -10,8 +10,9 @@ import tantivy
 from event_store.records import START, Checkpoint
 from projections.documents.search import ATTRIBUTE_SEPARATOR, category_levels, sku_numbers
 from projections.documents.tantivy_queries import ProductQueries
-from projections.documents.tantivy_schema import CHECKPOINT, HIDDEN, PRODUCT
+from projections.documents.tantivy_schema import CHECKPOINT, HIDDEN, PRODUCT, price_field
 from projections.documents.words.normalizer import Normalizer
+from projections.views.public_prices import amounts_by_currency
 from projections.views.search import IndexedProduct
 
 _U64_MAX = 2**64 - 1
@@ -38,10 +39,11 @@ def index_document(product: IndexedProduct, normalizer: Normalizer) -> tantivy.D
         document.add_text("category", level)
     for name, value in page.attributes.items():
         document.add_text("attribute", f"{name}{ATTRIBUTE_SEPARATOR}{value}")
-    for currency in dict.fromkeys((page.price.currency, *(price.currency for price in page.prices))):
+    for currency, amount in amounts_by_currency(page).items():
         document.add_text("currency", currency)
-    document.add_unsigned("price", min(max(page.price.amount, 0), _U64_MAX))
+        document.add_unsigned(price_field(currency), min(max(amount, 0), _U64_MAX))
     document.add_unsigned("listed", product.listed)
+    document.add_unsigned("popularity", product.popularity)
     document.add_boolean("in_stock", page.available > 0)
     first, second = sku_numbers(page.sku)
     document.add_unsigned("sku_number_1", first)

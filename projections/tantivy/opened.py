@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from aggregates.currencies import MINOR_DIGITS
 from event_store.records import Checkpoint
 from projections.documents.tantivy_files import IndexFiles
 from projections.documents.tantivy_queries import ProductQueries
@@ -21,7 +22,7 @@ class OpenedIndex:
     """An index being written, and what it had at its last commit. One thread merges and writes."""
 
     def __init__(self, folder: Path, lexicon: Lexicon) -> None:
-        self.index = make_index(folder, lexicon)
+        self.index = make_index(folder, lexicon, MINOR_DIGITS)
         self.normalizer = Normalizer(lexicon_of(folder))
         self.files = IndexFiles(folder)
         self.files.damage()  # The first call records the files that later calls compare with.

@@ -43,7 +43,7 @@ def evolve(
 ) -> ProductDocument:
     """The product page after the event."""
     if document is None:
-        document = _unlisted(key, recorded.position)
+        document = unlisted(key, recorded.position)
     match event:
         case ProductListed() | ProductRevised():
             document.title = event.title
@@ -70,7 +70,7 @@ def evolve(
     return document
 
 
-def _unlisted(sku: str, position: int) -> ProductDocument:
+def unlisted(sku: str, position: int) -> ProductDocument:
     return ProductDocument(
         sku=sku,
         title="",

@@ -7,6 +7,7 @@ price does. The choice in another market is made when its page is read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -99,6 +100,35 @@ def append_point(points: list[shapes.PricePoint], amount: int | None, at: dateti
     since = at if not points else max(at, points[-1].since)
     points.append(shapes.PricePoint(since, amount))
     del points[:-POINTS_MAX]
+
+
+def amounts_by_currency(document: shapes.ProductDocument) -> dict[str, int]:
+    """What everybody pays for one unit, in minor units, by currency; the page's own price comes first.
+
+    In another currency, too, it is the choice in the market `main`, or where that has none, in the first
+    market by id that has one. A currency in which nobody can buy one unit is left out.
+    """
+    if document.price is None:
+        return {}
+    amounts = {document.price.currency: document.price.amount}
+    others = {one.currency for one in document.prices} - amounts.keys()
+    offered = [_offered(one) for one in document.prices] if others else []
+    for currency in sorted(others):
+        amount = _amount_in(currency, [one for one in offered if one.price_list.currency == currency])
+        if amount is not None:
+            amounts[currency] = amount
+    return amounts
+
+
+def _amount_in(currency: str, offered: Sequence[offer.ListPrice]) -> int | None:
+    heads = [one.price_list for one in offered]
+    includes_tax = all(head.tax_included for head in heads if head.list_id == BASE)
+    for market_id in (MAIN_MARKET, *sorted({market for head in heads for market in head.markets})):
+        for market in (_INCLUSIVE, _EXCLUSIVE) if includes_tax else (_EXCLUSIVE, _INCLUSIVE):
+            chosen = choose(offered, currency, replace(market, market_id=market_id), (), 1)
+            if chosen is not None:
+                return amount_of_one(chosen.tiers, currency)
+    return None
 
 
 def amount_of_one(tiers: Tiers, currency: str) -> int | None:

@@ -1,19 +1,24 @@
-"""The view `search`: every SKU's product page as the index keeps it, from the fold that builds the page."""
+"""The view `search`: every SKU's product page as the index keeps it, from the fold that builds the page; and
+how many units of it were ordered, which ranks products that have the words alike."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from aggregates.catalog.events import ProductListed
+from aggregates.orders.events import OrderCanceled, OrderPlaced
 from event_store.records import RecordedEvent
+from projections.documents.search import POPULARITY_MAX
 from projections.documents.shapes import ProductDocument
 from projections.documents.words.lexicon import Lexicon
-from projections.views import catalog
+from projections.views import bestsellers, catalog
+from projections.views.bestsellers import Ordered
 
-MODEL = 6
-"""The number of this read model: another shape, fold or index field is another number."""
+MODEL = 7
+"""The number of this read model: another shape, fold or index field (a currency is one) is another number."""
 
 
 def model_of(lexicon: Lexicon) -> int:
@@ -22,29 +27,44 @@ def model_of(lexicon: Lexicon) -> int:
 
 
 class IndexedProduct(msgspec.Struct):
-    """What the index keeps of a SKU: its product page, and the position at which it was last listed."""
+    """What the index keeps of a SKU: its product page, the position at which it was last listed, the units
+    ordered less those of canceled orders, and the position of the last event of any of it."""
 
     page: ProductDocument
     listed: int = 0
+    units: int = 0
+    position: int = 0
 
     @property
     def is_on_sale(self) -> bool:
         """Whether shoppers find it."""
         return self.page.status == catalog.LISTED
 
+    @property
+    def popularity(self) -> int:
+        """0 to POPULARITY_MAX."""
+        return min(max(self.units, 0).bit_length(), POPULARITY_MAX)
 
-def sku_of(event: Any) -> str | None:
-    """The SKU whose product changes; None for events that concern no product."""
-    return str(event.sku) if type(event) in catalog.VIEW.events else None
+
+def facts(event: Any, recorded: RecordedEvent) -> Sequence[tuple[str, Any]]:
+    """The SKUs whose product changes, each with what the event says of it."""
+    if type(event) in catalog.VIEW.events:
+        return catalog.facts(event, recorded)
+    return bestsellers.facts(event, recorded) if isinstance(event, OrderPlaced | OrderCanceled) else ()
 
 
-def evolve(product: IndexedProduct | None, event: Any, recorded: RecordedEvent) -> IndexedProduct:
-    """The product after the event; what it has counted already changes nothing."""
-    if product is not None and recorded.position <= product.page.position:
+def evolve(sku: str, product: IndexedProduct | None, fact: Any, recorded: RecordedEvent) -> IndexedProduct:
+    """The product after the fact; what it has counted already changes nothing."""
+    if product is not None and recorded.position <= product.position:
         return product
-    page = catalog.evolve(event.sku, product.page if product else None, event, recorded)
-    page.position = recorded.position
-    product = product or IndexedProduct(page)
-    if isinstance(event, ProductListed):
-        product.listed = recorded.position
+    if isinstance(fact, Ordered):
+        product = product or IndexedProduct(catalog.unlisted(sku, recorded.position))
+        product.units += fact.units
+    else:
+        page = catalog.evolve(sku, product.page if product else None, fact, recorded)
+        page.position = recorded.position
+        product = product or IndexedProduct(page)
+        if isinstance(fact, ProductListed):
+            product.listed = recorded.position
+    product.position = recorded.position
     return product

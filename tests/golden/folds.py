@@ -127,10 +127,10 @@ def _indexed(logs: list[list[Decoded]]) -> Iterator[bytes]:
     for log in logs:
         products: dict[str, search.IndexedProduct] = {}
         for recorded, event in log:
-            if (sku := search.sku_of(event)) is not None:
-                products[sku] = search.evolve(products.get(sku), event, recorded)
+            for sku, fact in search.facts(event, recorded):
+                products[sku] = search.evolve(sku, products.get(sku), fact, recorded)
         for _, product in sorted(products.items()):
-            yield msgspec.json.encode([product, product.is_on_sale])
+            yield msgspec.json.encode([product, product.is_on_sale, product.popularity])
 
 
 def _states(kind: str, logs: list[list[Decoded]]) -> Iterator[bytes]:

@@ -37,6 +37,10 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
         ("/api/v1/search?price_min=1_000", "price_min"),
         ("/api/v1/search?price_max=1.0", "price_max"),
         ("/api/v1/products?limit=1_0", "limit"),
+        ("/api/v1/search?currency=eur", "currency"),
+        ("/api/v1/products?currency=EURO", "currency"),
+        ("/api/v1/suggest?q=a&limit=51", "limit"),
+        ("/api/v1/suggest?limit=5", "q"),
         ("/api/v1/products?limit=%2B1", "limit"),
         ("/api/v1/bestsellers?limit=%201", "limit"),
         ("/api/v1/customers/a/orders?limit=1.0", "limit"),
@@ -168,7 +172,13 @@ def test_every_problem_has_one_type_of_its_own() -> None:
 def test_openapi_names_every_header_and_problem_of_a_list(shop: ViewShop, api: httpx.Client) -> None:
     document = api.get("/openapi.json").json()
     listing = document["paths"]["/api/v1/products"]["get"]
-    assert {"Daybook-Min-Position", "Prefer", "If-None-Match", "category", "sort", "cursor", "limit"} == {
+    assert {"Daybook-Min-Position", "Prefer", "If-None-Match"} | {
+        "category",
+        "currency",
+        "sort",
+        "cursor",
+        "limit",
+    } == {
         parameter["name"].title() if parameter["in"] == "header" else parameter["name"]
         for parameter in listing["parameters"]
     }

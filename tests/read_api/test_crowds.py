@@ -75,6 +75,7 @@ def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: Qu
         "/api/v1/dashboards/sales",
         "/api/v1/products",
         "/api/v1/search?q=mug",
+        "/api/v1/suggest?q=mu",
         "/api/v1/products/MUG",
         "/health/ready",
     )

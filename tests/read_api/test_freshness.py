@@ -34,6 +34,7 @@ ROUTES = [
     ("sales", "/api/v1/dashboards/sales"),
     ("search", "/api/v1/products"),
     ("search", "/api/v1/search?q=mug"),
+    ("search", "/api/v1/suggest?q=mu"),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from aggregates.catalog.events import ProductDelisted
 from aggregates.kernel import Money
 from aggregates.orders.events import CreditNoteIssued, LineQuantity, OrderCanceled
-from tests.shop.facts import listed, placed, received
+from tests.shop.facts import listed, placed, priced, received
 from tests.shop.views import ViewShop
 
 FIRST = date(2026, 1, 1)
@@ -79,6 +79,37 @@ def test_search_tells_hits_total_facets_and_the_next_page(
     assert api.get("/api/v1/search?attribute.=red").status_code == 400
     everything = walk(api, "/api/v1/search", q="mug", price_max=400, limit=7)
     assert sorted(skus(everything)) == sorted([*shelf, "P"])
+
+
+def test_prices_are_compared_in_one_currency(shop: ViewShop, api: httpx.Client, shelf: list[str]) -> None:
+    shop.happens(*(priced(sku, f"{100 - n}", "JPY") for n, sku in enumerate(shelf[:6])))
+    for path in ("products?sort=price_asc", "search?q=mug&sort=price_desc", "search?price_min=0"):
+        refused = api.get(f"/api/v1/{path}")
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/currency-required")
+        assert refused.json()["currencies"] == ["GBP", "JPY"]
+        assert api.get(f"/api/v1/{path}&currency=GBP").json()["total"] == 25
+        assert api.get(f"/api/v1/{path}&currency=EUR").json()["total"] == 0
+    in_yen = walk(api, "/api/v1/products", sort="price_asc", currency="JPY", limit=4)
+    assert skus(in_yen) == shelf[5::-1]
+    found = api.get("/api/v1/search?q=mug&currency=JPY&price_max=97").json()
+    assert sorted(skus(found["items"])) == shelf[3:6]
+    assert found["facets"]["currency"] == [{"value": "GBP", "count": 3}, {"value": "JPY", "count": 3}]
+
+
+def test_suggestions_have_words_categories_and_products(
+    shop: ViewShop, api: httpx.Client, shelf: list[str]
+) -> None:
+    shop.happens(listed("L", "Paper lantern", category="Garden > Lanterns"))
+    response = api.get("/api/v1/suggest?q=lan")
+    assert response.json() == {
+        "items": [
+            {"text": "lantern", "kind": "query"},
+            {"text": "Garden > Lanterns", "kind": "category"},
+            {"text": "Paper lantern", "kind": "product", "sku": "L"},
+        ]
+    }
+    assert response.headers["Daybook-View-Position"] == str(shop.position)
+    assert len(api.get("/api/v1/suggest?q=m&limit=3").json()["items"]) == 3
 
 
 def test_a_cursor_belongs_to_its_query(api: httpx.Client, shelf: list[str]) -> None:

@@ -64,6 +64,40 @@ def test_every_sort_visits_each_product_once_and_in_order(
     assert sorted(found) == sorted(stocked)
 
 
+@pytest.mark.parametrize("limit", [1, 3, 50])
+@pytest.mark.parametrize("typed", ["lantern", "lant", "lanten", "lantern zyxwvut", "paper lantern"])
+def test_whatever_the_sort_the_walk_has_what_total_and_facets_count(
+    shop: SearchShop, typed: str, limit: int
+) -> None:
+    """Three tiers, dear ones first: as typed, begun, with a slip."""
+    titles = ["Lantern", "Paper lantern", "Lanternfish", "Lanternfish big", "Lantren", "Lantren lamp"]
+    shop.happens(
+        *(listed(f"{n}", title, price=f"{9 - n}.00", color=title[:4]) for n, title in enumerate(titles))
+    )
+    pages = {}
+    for sort in ("relevance", "price_asc", "price_desc", "newest"):
+        walked = walk(shop, sort, limit, words=typed)
+        page = shop.reader.search(ProductQuery(words=typed, sort=sort), limit=limit)
+        assert (len(walked), len(set(walked))) == (page.total, page.total)
+        pages[sort] = (sorted(walked), page.total, page.facets)
+    assert all(page == pages["relevance"] for page in pages.values())
+
+
+def test_tiers_follow_each_other_each_sorted(shop: SearchShop) -> None:
+    titles = {"A": "Lantern", "B": "Lantern", "C": "Lanternfish", "D": "Lanternfish", "E": "Lantren"}
+    shop.happens(*(listed(sku, titles[sku], price=f"{ord('Z') - ord(sku)}.00") for sku in titles))
+    for limit in (1, 2, 9):
+        assert walk(shop, "price_asc", limit, words="lantern") == ["B", "A", "D", "C", "E"]
+        assert walk(shop, "price_desc", limit, words="lantern") == ["A", "B", "C", "D", "E"]
+        assert walk(shop, "newest", limit, words="lantern") == ["B", "A", "D", "C", "E"]
+
+
+def test_a_filter_that_only_a_lower_tier_passes_leaves_that_tier_whatever_the_sort(shop: SearchShop) -> None:
+    shop.happens(listed("A", "Lantern", category="Garden"), listed("B", "Lanternfish", category="Sea"))
+    assert shop.finds("lantern", category="Sea") == ["B"]
+    assert shop.finds("lantern", category="Sea", sort="price_asc") == ["B"]
+
+
 def test_a_filter_holds_on_every_page(shop: SearchShop, stocked: dict[str, int]) -> None:
     cheap = sorted(sku for sku, price in stocked.items() if price == 100)
     assert walk(shop, "price_asc", 9, price_min=1, price_max=100) == cheap

@@ -144,11 +144,12 @@ def listed(
     title: str | None = None,
     *,
     price: str = "12.99",
+    currency: str = "GBP",
     category: str = "Kitchen > Mugs",
     description: str = "",
     **attributes: str,
 ) -> ProductListed:
-    """A product goes on sale, for so many pounds; by default its title has its SKU."""
+    """A product goes on sale; by default its price is in pounds, and its title has its SKU."""
     title = title or f"Mug {sku}"
     return ProductListed(
         sku=sku,
@@ -156,7 +157,7 @@ def listed(
         description=description,
         category=category,
         attributes=attributes,
-        price=UnitPrice(Decimal(price), "GBP"),
+        price=UnitPrice(Decimal(price), currency),
         seller="house",
     )
 

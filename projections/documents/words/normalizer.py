@@ -87,12 +87,16 @@ class Normalizer:
                     joined=joined[place],
                     codes=codes[place],
                     instead=instead[place],
-                    is_little=is_word and word.text in self._little,
+                    is_little=is_word and self.is_little(word.text),
                     begun=place == len(pieces) - 1 and word.kind is not Kind.RUN,
                     slips=slips,
                 ),
             )
         return QueryPlan(tuple(planned.values()), whole)
+
+    def is_little(self, word: str) -> bool:
+        """Whether it is found where it is, and not demanded: `the`, `with`."""
+        return word in self._little
 
     def parts_of(self, word: str) -> Tokens:
         """The words of the list that a compound is made of, from two on; none where it is not."""

@@ -27,6 +27,12 @@ CODE_LENGTH_MAX = 8
 WHOLE = 500.0
 IN_TITLE = 200.0
 """All words in the title, which says what the product is; a description says more."""
+AS_WRITTEN = 100.0
+"""All words in the title as they were typed, above their other forms."""
+POPULARITY = 4.0
+"""For each level: the highest weighs less than AS_WRITTEN."""
+SUGGESTED_POPULARITY = 100.0
+"""The same while typing: above how the title has the words."""
 
 SLIPS_BELOW = 10
 """Products that have the words as typed or begun; with so many, nobody asks for slips."""
