@@ -19,6 +19,7 @@ from projections.engine.runner import Runner
 from projections.lexicon_settings import LexiconSettings
 from projections.redis.requests import RedisRequests, Request
 from projections.serve import LOCK
+from projections.view_settings import ViewSettings
 
 _POLL_SECONDS = 0.2
 _LOCK_CHECK_SECONDS = 5.0  # without progress, before the projector's lock is tried
@@ -136,8 +137,9 @@ def _rebuild_here(
     report: Report,
     lock: Exclusive,
 ) -> list[Progress]:
-    lexicon = LexiconSettings().lexicon
-    builds = [build for build in all_builds(redis_url, data_dir, log, lexicon=lexicon) if build.name in views]
+    settings, lexicon = ViewSettings(), LexiconSettings().lexicon
+    every = all_builds(redis_url, data_dir, log, views=settings.views, lexicon=lexicon)
+    builds = [build for build in every if build.name in views]
     runner = Runner(log, Codec(EVENT_TYPES), builds, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
     progressed = _Stopwatch()

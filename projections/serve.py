@@ -25,6 +25,7 @@ from projections.health import serve_health
 from projections.lexicon_settings import LexiconSettings
 from projections.redis.requests import RedisRequests, Request
 from projections.settings import Settings
+from projections.view_settings import ViewSettings
 
 LOCK = "projector"
 """The session lock of the views' writer."""
@@ -65,7 +66,7 @@ def run_projector(settings: Settings) -> None:
             return "It waits for the log, or for the lock of another that runs."
         return None if runner.lives else "Its runner has ended, or hangs."
 
-    lexicon = LexiconSettings().lexicon
+    views, lexicon = ViewSettings().views, LexiconSettings().lexicon
     with _on_signals(stop):
         metrics = ProjectorMetrics()
         if settings.projector_metrics_port is not None:
@@ -84,6 +85,7 @@ def run_projector(settings: Settings) -> None:
                     settings.data_dir,
                     log,
                     shards=settings.projector_shards,
+                    views=views,
                     lexicon=lexicon,
                 ),
                 metrics,

@@ -19,9 +19,16 @@ from projections.views import (
     sales,
     terms,
 )
+from projections.views.time_zone import DEFAULT, TimeZone
 from projections.views.view import View
 
-VIEWS: tuple[View, ...] = (
+
+def views(time_zone: TimeZone) -> tuple[View, ...]:
+    """Every view, those that count by the shop's days or hours in this zone."""
+    return _EVERYWHERE_ALIKE
+
+
+_EVERYWHERE_ALIKE: tuple[View, ...] = (
     catalog.VIEW,
     price_history.VIEW,
     inventory.VIEW,
@@ -39,3 +46,6 @@ VIEWS: tuple[View, ...] = (
     terms.VIEW,
     credit.VIEW,
 )
+
+VIEWS = views(DEFAULT)
+"""Every view of a shop that sets nothing."""

@@ -35,6 +35,13 @@ def test_a_port_in_use_is_named_and_nothing_is_made(folder: Path) -> None:
     assert not data.parent.exists()
 
 
+def test_an_unknown_time_zone_is_named_and_nothing_is_made(folder: Path) -> None:
+    line = refused(folder / "data", environment={"DAYBOOK_TIME_ZONE": "Europe/Atlantis"})
+    assert "DAYBOOK_TIME_ZONE" in line
+    assert "'Europe/Atlantis' is no IANA name" in line
+    assert list(folder.iterdir()) == []
+
+
 def test_a_file_in_place_of_the_data_folder(folder: Path) -> None:
     data = folder / "data"
     data.write_text("the accounts")

@@ -38,7 +38,9 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
     from deploy.edge.serving import raise_descriptors
     from deploy.local.settings import LocalSettings
     from deploy.local.supervision.system import Options, up
+    from projections.view_settings import ViewSettings
 
+    ViewSettings()  # refuses here what the projector could not start with
     if demo.startswith("retail") and not retail_file(demo).is_file():
         click.echo(f"daybook: {_missing(demo)}; the sample shop is taken instead", err=True)
         demo = "sample"
