@@ -38,6 +38,8 @@ from read_api import (
     catalog,
     coupons,
     credit,
+    customer_value,
+    dashboard_hours,
     dashboards,
     health,
     inventory,
@@ -115,6 +117,8 @@ def build_query_app(
         coupons,
         credit,
         dashboards,
+        dashboard_hours,
+        customer_value,
         live,
         health,
     ):

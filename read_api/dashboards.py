@@ -14,7 +14,7 @@ from starlette.responses import Response
 from projections.documents.shapes import Money, SalesDocument, SalesRow
 from read_api.access import operator_only
 from read_api.freshness import read_fresh
-from read_api.openapi import DashboardDay, documented_days
+from read_api.openapi import DashboardDay, documented_rows
 from read_api.requests import WantedFreshness
 from read_api.responses import answer
 from read_api.stores import Stores, stores_of
@@ -48,7 +48,7 @@ First = Annotated[Day | None, Query(alias="from", description="The first day, UT
 Last = Annotated[Day | None, Query(alias="to", description="The last day, included.")]
 
 
-@router.get("/sales", summary="Sales by day and currency", **documented_days())
+@router.get("/sales", summary="Sales by day and currency", **documented_rows("days", DashboardDay))
 async def sales(
     request: Request, wanted: WantedFreshness, first: First = None, last: Last = None
 ) -> Response:
@@ -73,7 +73,7 @@ async def _days(stores: Stores, first: date | None, last: date | None) -> _Days:
         position = newest.position
     else:
         between = await stores.documents.ranking_between(
-            "sales", "days", _number(first or date.min), _number(last or date.max), limit=_DAYS_MAX
+            "sales", "days", day_number(first or date.min), day_number(last or date.max), limit=_DAYS_MAX
         )
         entries, position = between.members, between.position
     documents = await stores.documents.documents("sales", [day for day, _ in entries])
@@ -86,7 +86,8 @@ async def _days(stores: Stores, first: date | None, last: date | None) -> _Days:
     return _Days(rows, min(position, documents.position))
 
 
-def _number(day: date) -> int:
+def day_number(day: date) -> int:
+    """The score of a day in rankings of days: 2010-12-01 is 20101201."""
     return day.year * 10_000 + day.month * 100 + day.day
 
 

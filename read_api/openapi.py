@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -74,6 +75,43 @@ class DashboardDay(msgspec.Struct):
     tax: shapes.Money
 
 
+class DashboardHour(msgspec.Struct):
+    """One hour's books in one currency, as those of a day. `local`: the hour by the shop's clocks; where they
+    are set back, an hour comes twice, with two offsets."""
+
+    starts_at: datetime
+    local: str
+    currency: str
+    orders: int
+    units: int
+    gross: shapes.Money
+    returns: shapes.Money
+    net: shapes.Money
+    discounts: shapes.Money
+    shipping: shapes.Money
+    tax: shapes.Money
+
+
+class CustomerValueSums(msgspec.Struct):
+    """What a customer bought in one currency: gross are the orders that stand, returns the credit notes."""
+
+    currency: str
+    orders: int
+    gross: shapes.Money
+    returns: shapes.Money
+    net: shapes.Money
+
+
+class CustomerValue(msgspec.Struct):
+    """A customer's orders but those canceled. The first and the last: the days in UTC, null without any."""
+
+    customer_id: str
+    orders: int
+    first_order_on: date | None
+    last_order_on: date | None
+    sums: list[CustomerValueSums]
+
+
 class Bestseller(shapes.ProductDocument, kw_only=True):
     """A product, and how many units of it were ordered."""
 
@@ -140,6 +178,8 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     CreditPage,
     FoundProduct,
     DashboardDay,
+    DashboardHour,
+    CustomerValue,
     FacetValue,
     Suggestion,
 )
@@ -227,10 +267,10 @@ def documented_stream(*problems: ProblemType) -> dict[str, Any]:
     }
 
 
-def documented_days() -> dict[str, Any]:
-    """The answers of the sales dashboard."""
-    days = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=DashboardDay.__name__)}}
-    schema = {"type": "object", "required": ["days"], "properties": {"days": days}}
+def documented_rows(name: str, row: type[msgspec.Struct]) -> dict[str, Any]:
+    """The answers of a dashboard: `{name: [row]}`."""
+    rows = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=row.__name__)}}
+    schema = {"type": "object", "required": [name], "properties": {name: rows}}
     return _answers(schema, (*_EVERYWHERE, TOKEN_REQUIRED))
 
 

@@ -51,6 +51,8 @@ def cancel(
                 for line in placed.lines
             ),
             parts=parts_of(placed).less(order.refunded.amount, placed.total.amount),
+            placed_at=placed.placed_at,
+            cart_id=placed.cart_id,
             customer_id=placed.customer_id,
             reason=reason,
         ),

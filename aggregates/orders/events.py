@@ -134,6 +134,7 @@ class OrderPlaced:
     total: Money
     rounding: str
     placed_on: date  # UTC day of the sale (valid time)
+    placed_at: datetime | None = None  # UTC, on that day; null in number 5 and before: their valid time
     customer_id: str | None = None
     cart_id: CartId | None = None
     email: str | None = None  # personal
@@ -203,8 +204,8 @@ class OrderConfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCanceled:
-    """The order will not be fulfilled. It repeats what views must take back: the total less `credited`, and
-    the parts of the sale that go with it."""
+    """The order will not be fulfilled. It repeats what views must take back, and from where: the total less
+    `credited`, the parts of the sale that go with it, when it was placed, by which cart."""
 
     order_id: OrderId
     cause: CancelCause
@@ -214,6 +215,8 @@ class OrderCanceled:
     credited: Money  # what credit notes gave back of the total before
     lines: tuple[LineQuantity, ...]
     parts: SaleParts = SaleParts()  # number 3 and before have none: their orders have no discounts or taxes
+    placed_at: datetime | None = None  # UTC; null where the order's own event has none, or in number 4
+    cart_id: CartId | None = None  # number 4 and before have none
     customer_id: str | None = None
     reason: str | None = None  # personal
 

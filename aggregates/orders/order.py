@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, assert_never
 
@@ -272,7 +272,7 @@ def place(
     currency: str,
     lines: Sequence[Purchase],
     charges: Sequence[Charge] = (),
-    placed_on: date,
+    placed_at: datetime,
     customer_id: str | None = None,
     cart_id: CartId | None = None,
     email: str | None = None,
@@ -325,7 +325,8 @@ def place(
             charges=tuple(charges),
             total=total,
             rounding=LINE_HALF_EVEN if priced is None else priced.explanation.calculation,
-            placed_on=placed_on,
+            placed_on=placed_at.astimezone(UTC).date(),
+            placed_at=placed_at,
             customer_id=customer_id,
             cart_id=cart_id,
             email=email,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
@@ -58,8 +58,7 @@ class PlaceOrder:
     shipping_address: Address
     payment_method: str | None  # None where nothing is to be paid
     capture: CaptureWhen
-    placed_on: date  # UTC
-    at: datetime  # UTC; it is priced as of then
+    at: datetime  # UTC; placed, and priced as of then
     locked_until: datetime  # UTC; prices that are chosen anew hold until then
     shopper: str  # whose orders it counts among, where its cart has no customer
     expires_at: datetime  # UTC; payment undecided by then, the units go back on sale
@@ -129,7 +128,7 @@ def handle_place_order(
         channel="web",
         currency=held.currency,
         lines=[_purchase(line, offers[line.sku]) for line in sold.all_lines],
-        placed_on=command.placed_on,
+        placed_at=command.at,
         customer_id=held.customer_id,
         cart_id=command.cart_id,
         email=command.email,
@@ -142,7 +141,7 @@ def handle_place_order(
         priced=None if found is None else found.priced,
         context=None if found is None else found.context,
         credit=choose_credit(
-            cache, command.credits, sold, payable=_payable(sold, found), on=command.placed_on
+            cache, command.credits, sold, payable=_payable(sold, found), on=command.at.date()
         ),
         claims=claim(
             cache,

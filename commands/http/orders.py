@@ -117,7 +117,6 @@ async def check_out(
         vat_check=None if vat is None else vat.check,
         payment_method=body.payment.means if body.payment else None,
         capture=settings.capture,
-        placed_on=now.date(),
         at=now,
         locked_until=now + timedelta(seconds=settings.price_lock_seconds),
         shopper=guest_key(order_secrets.address_hash(installation_secret, body.email)),

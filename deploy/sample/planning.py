@@ -59,7 +59,7 @@ def record(order: SampleOrder, identity: Identity) -> RecordSale | RecordUnpaidO
             for nth, (product, quantity) in enumerate(order.lines, 1)
         ],
         "charges": _charges(order),
-        "placed_on": order.placed_at.date(),
+        "placed_at": order.placed_at,
     }
     if order.ending == "canceled":
         return RecordUnpaidOrder(**content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import ClassVar
 
 from aggregates.kernel import OrderId
@@ -31,7 +31,7 @@ class RecordUnpaidOrder:
     currency: str
     lines: Sequence[Purchase]
     charges: Sequence[Charge]
-    placed_on: date  # UTC
+    placed_at: datetime  # UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def handle_record_unpaid_order(cache: StateCache, command: RecordUnpaidOrder) ->
         currency=command.currency,
         lines=command.lines,
         charges=command.charges,
-        placed_on=command.placed_on,
+        placed_at=command.placed_at,
         customer_id=command.customer_id,
     )
     decision.created = True

@@ -125,8 +125,8 @@ class RedisReader:
         return await self._ranking(view, name, (str(low), str(high)), slice(0, limit), falling=False)
 
     async def view_position(self, view: str) -> int:
-        """How far the view is: the least of its shards' checkpoints."""
-        return await self._live(view, self._least)
+        """How far the view is: the least of its shards' checkpoints, read together with others who ask."""
+        return await self._poll(view, None)
 
     async def stand(self, view: str) -> tuple[ViewKeys, list[int]]:
         """The live version and its shards' checkpoints: while both stay, no document has changed."""

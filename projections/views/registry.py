@@ -11,12 +11,14 @@ from projections.views import (
     coupons,
     credit,
     customer_orders,
+    customer_value,
     explanations,
     inventory,
     orders,
     price_history,
     recent,
     sales,
+    sales_hours,
     terms,
 )
 from projections.views.time_zone import DEFAULT, TimeZone
@@ -25,7 +27,7 @@ from projections.views.view import View
 
 def views(time_zone: TimeZone) -> tuple[View, ...]:
     """Every view, those that count by the shop's days or hours in this zone."""
-    return _EVERYWHERE_ALIKE
+    return (*_EVERYWHERE_ALIKE, sales_hours.view(time_zone))
 
 
 _EVERYWHERE_ALIKE: tuple[View, ...] = (
@@ -36,6 +38,7 @@ _EVERYWHERE_ALIKE: tuple[View, ...] = (
     orders.VIEW,
     explanations.VIEW,
     customer_orders.VIEW,
+    customer_value.VIEW,
     sales.VIEW,
     bestsellers.VIEW,
     also_bought.VIEW,

@@ -9,7 +9,7 @@ the projector is behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from aggregates.orders.events import CreditNoteIssued, OrderCanceled, OrderPlaced, SaleParts, parts_of
 from event_store.records import RecordedEvent
@@ -34,27 +34,44 @@ def evolve(
 ) -> SalesDocument:
     """The day's books after the event."""
     document = document or SalesDocument(date=key, rows=[], position=recorded.position)
-    row = _row(document, event.currency)
+    count(_row(document, event.currency), event)
+    return document
+
+
+class Figures(Protocol):
+    """What is counted of sales, over a day or another span: counts, and amounts in minor units."""
+
+    orders: int
+    units: int
+    gross: int
+    returns: int
+    net: int
+    discounts: int
+    shipping: int
+    tax: int
+
+
+def count(row: Figures, event: SalesEvent) -> None:
+    """Counts the event in its currency's figures, in place."""
     match event:
         case OrderPlaced(total=total, lines=lines):
             row.orders += 1
             row.units += sum(line.quantity for line in lines)
             row.gross += total.amount
-            _count(row, parts_of(event), 1)
+            _count_parts(row, parts_of(event), 1)
         case OrderCanceled(total=total, credited=credited, lines=canceled, parts=parts):
             row.orders -= 1
             row.units -= sum(line.quantity for line in canceled)
             row.gross -= total.amount - credited.amount  # What was credited is among the returns.
-            _count(row, parts, -1)
+            _count_parts(row, parts, -1)
         case CreditNoteIssued(amount=amount):
             row.returns += amount.amount
         case _:
             assert_never(event)
     row.net = row.gross - row.returns
-    return document
 
 
-def _count(row: SalesRow, parts: SaleParts, times: int) -> None:
+def _count_parts(row: Figures, parts: SaleParts, times: int) -> None:
     row.discounts += times * parts.discounts
     row.shipping += times * parts.shipping
     row.tax += times * parts.tax

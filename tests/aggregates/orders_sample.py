@@ -1,7 +1,7 @@
 """An order of three mugs and one pan, with postage and a discount: what the order tests begin with."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from aggregates.kernel import LINE_HALF_EVEN, Money, UnitPrice
@@ -26,7 +26,8 @@ from aggregates.orders.refund import plan_refund
 from aggregates.orders.refund_booking import book_refund
 
 ORDER = "d" * 32
-DAY = date(2026, 3, 1)
+PLACED_AT = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+DAY = PLACED_AT.date()
 POSTAGE = Charge(kind="shipping", label="Postage", amount=Money(450, "GBP"))
 DISCOUNT = Charge(kind="discount", label="Spring", amount=Money(-100, "GBP"))
 MUGS = {"line_id": "1", "sku": "MUG", "title": "Mug", "seller": "shop", "quantity": 3}
@@ -55,6 +56,7 @@ PLACED = OrderPlaced(
     total=Money(3350, "GBP"),
     rounding=LINE_HALF_EVEN,
     placed_on=DAY,
+    placed_at=PLACED_AT,
     customer_id="anna",
     tenders=(Tender(kind="card", amount=Money(3350, "GBP")),),
 )
@@ -80,6 +82,7 @@ def canceled(cause="canceled", *, credited=0, reason=None, parts=PARTS):
         credited=pounds(credited),
         reason=reason,
         placed_on=DAY,
+        placed_at=PLACED_AT,
         currency="GBP",
         total=pounds(3350),
         lines=quantities({"1": 3, "2": 1}),

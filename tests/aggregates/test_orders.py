@@ -26,10 +26,10 @@ from aggregates.orders.order import (
 from tests.aggregates.given import given, state_after
 from tests.aggregates.orders_sample import (
     CONFIRMED,
-    DAY,
     DISCOUNT,
     ORDER,
     PLACED,
+    PLACED_AT,
     POSTAGE,
     PURCHASES,
     canceled,
@@ -46,7 +46,7 @@ FACTS = {
     "currency": "GBP",
     "lines": PURCHASES,
     "charges": (POSTAGE, DISCOUNT),
-    "placed_on": DAY,
+    "placed_at": PLACED_AT,
     "customer_id": "anna",
 }
 GIVEN_UP = {"order_id": ORDER, "cause": "canceled"}

@@ -21,10 +21,10 @@ from aggregates.orders.refundable import NothingToRefund, RefundTooLarge
 from tests.aggregates.given import given, state_after
 from tests.aggregates.orders_sample import (
     CONFIRMED,
-    DAY,
     DISCOUNT,
     ORDER,
     PLACED,
+    PLACED_AT,
     POSTAGE,
     canceled,
     line_refund,
@@ -246,7 +246,7 @@ def test_whatever_is_asked_back_never_more_goes_than_came_and_the_rest_can_alway
             currency="GBP",
             lines=purchases,
             charges=(replace(DISCOUNT, amount=pounds(-discount)), POSTAGE),
-            placed_on=DAY,
+            placed_at=PLACED_AT,
         )
     except Rejected:
         return
@@ -297,7 +297,7 @@ def test_a_line_refunded_in_any_portions_gives_its_exact_total(quantity, price, 
         quantity=quantity,
         unit_price=UnitPrice(price, "GBP"),
     )
-    facts = {"order_id": ORDER, "number": "D-1", "channel": "web", "currency": "GBP", "placed_on": DAY}
+    facts = {"order_id": ORDER, "number": "D-1", "channel": "web", "currency": "GBP", "placed_at": PLACED_AT}
     (placed,) = place(order.initial(), lines=(purchase,), charges=(POSTAGE,), **facts)
     state, left, parts = state_after(order, placed, CONFIRMED), quantity, []
     while left:

@@ -602,7 +602,6 @@ def _placing(cart_id: str, when: datetime) -> PlaceOrder:
         shipping_address=ADDRESS,
         payment_method=VISA,
         capture="fulfilment",
-        placed_on=when.date(),
         at=when,
         locked_until=when + timedelta(hours=1),
         shopper="m-anna",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from aggregates.kernel import Money, UnitPrice
@@ -43,7 +43,7 @@ def sale(order_id: str, *lines: tuple[str, int, str], customer: str | None = "10
             for nth, (sku, quantity, price) in enumerate(lines, 1)
         ],
         charges=[],
-        placed_on=date(2011, 3, 1),
+        placed_at=datetime(2011, 3, 1, tzinfo=UTC),
         fulfilment_id="f",
         top_up_source="t",
     )

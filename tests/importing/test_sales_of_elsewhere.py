@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -51,7 +51,7 @@ def sale(order_id: str, number: str = "536365", *, price: str = "2.50", charges:
         currency="GBP",
         lines=() if charges else (whistle,),
         charges=charges,
-        placed_on=date(2010, 12, 1),
+        placed_at=datetime(2010, 12, 1, tzinfo=UTC),
         fulfilment_id=f"f-{order_id}",
         top_up_source=f"top-{order_id}",
     )

@@ -101,7 +101,6 @@ class Desk:
                 shipping_address=ADDRESS,
                 payment_method=method,
                 capture=capture,
-                placed_on=TODAY,
                 expires_at=NOON + timedelta(minutes=15),
             )
         )

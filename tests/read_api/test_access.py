@@ -29,6 +29,8 @@ EXPLAINED = f"{MINE}/explanation"
 OPERATORS = (
     "/api/v1/customers/anna/orders",
     "/api/v1/customers/nobody/orders?limit=x",
+    "/api/v1/customers/anna/value",
+    "/api/v1/customers/nobody/value",
     "/api/v1/coupons/X-1",
     "/api/v1/coupons/X-2",
     "/api/v1/coupon-batches/b",
@@ -37,6 +39,8 @@ OPERATORS = (
     "/api/v1/coupon-batches/c.csv",
     "/api/v1/dashboards/sales",
     "/api/v1/dashboards/sales?from=yesterday",
+    "/api/v1/dashboards/hours",
+    "/api/v1/dashboards/hours?to=yesterday",
     "/api/v1/events",
     "/api/v1/events?types=none.such",
 )

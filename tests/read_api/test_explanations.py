@@ -76,7 +76,7 @@ def explained() -> OrderPlaced:
             )
             for line in lines
         ],
-        placed_on=NOON.date(),
+        placed_at=NOON,
         priced=price(lines, compile_terms(RULES), context),
         context=context,
     )

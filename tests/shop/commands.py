@@ -139,7 +139,6 @@ class Shop:
                 shipping_address=ADDRESS,
                 payment_method=method,
                 capture=capture,
-                placed_on=self.now.date(),
                 expires_at=self.now + kept,
             )
         )

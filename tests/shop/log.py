@@ -147,7 +147,7 @@ class Shop:
             charges=[
                 Charge(kind="shipping", label="Postage", amount=Money(amount, currency)) for amount in charges
             ],
-            placed_on=placed_at.date(),
+            placed_at=placed_at,
             email=email,
             shipping_address=ADDRESS if email else None,
             **facts,
@@ -272,6 +272,7 @@ class Shop:
                 lines=credit_note.credited_lines(self.state(order.stream(order_id)), planned.lines),
                 issued_on=(FIRST_DAY + timedelta(days=2)).date(),
                 order_id=order_id,
+                customer_id=self.state(order.stream(order_id)).placed.customer_id,
             ),
         )
 

@@ -18,6 +18,7 @@ from projections.engine.follower import Decoded, TargetMoved
 from projections.redis.build import RedisBuild
 from projections.tantivy.build import TantivyBuild
 from projections.views.registry import VIEWS
+from projections.views.view import View
 from tests.shop.facts import listed, received, recorded, stream_of
 from tests.shop.log import decoded
 
@@ -87,10 +88,10 @@ class ViewShop:
                 build.publish()
 
 
-def all_views(redis_url: str, index_folder: Path) -> ViewShop:
+def all_views(redis_url: str, index_folder: Path, views: tuple[View, ...] = VIEWS) -> ViewShop:
     """Every view that the query API reads."""
     numbers = MemoryLog()
-    documents = (RedisBuild(view, redis_url, numbers) for view in VIEWS)
+    documents = (RedisBuild(view, redis_url, numbers) for view in views)
     return ViewShop(*documents, TantivyBuild(index_folder, numbers))
 
 

@@ -119,7 +119,6 @@ class Recording:
                 ),
                 payment_method=method,
                 capture=capture,
-                placed_on=NOON.date(),
                 expires_at=NOON + KEPT,
             )
         )

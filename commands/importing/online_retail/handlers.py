@@ -92,7 +92,7 @@ def handle_record_sale(cache: StateCache, command: RecordSale) -> Decision:
         currency=command.currency,
         lines=command.lines,
         charges=command.charges,
-        placed_on=command.placed_on,
+        placed_at=command.placed_at,
         customer_id=command.customer_id,
     )
     decision.add(order_stream, placed)

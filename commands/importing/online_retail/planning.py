@@ -59,7 +59,7 @@ class Planner:
                 for place, (_, line, _) in enumerate(products, 1)
             ],
             charges=[_charge(line, kind, line.amount) for _, line, kind in charges],
-            placed_on=invoice.at.date(),
+            placed_at=invoice.at,
             fulfilment_id=self.identity.fulfilment(invoice.number),
             top_up_source=top_up_source(self.digest, invoice.number),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from aggregates.kernel import LineId, Money, OrderId, Sku, UnitPrice
@@ -53,7 +53,7 @@ class RecordSale:
     currency: str
     lines: Sequence[Purchase]
     charges: Sequence[Charge]
-    placed_on: date  # UTC
+    placed_at: datetime  # UTC
     fulfilment_id: str
     top_up_source: str
 

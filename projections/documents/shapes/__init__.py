@@ -65,7 +65,11 @@ from projections.documents.shapes.promotions import (
 )
 from projections.documents.shapes.sales import (
     BestsellerDocument,
+    CustomerSums,
+    CustomerValueDocument,
     SalesDocument,
+    SalesHour,
+    SalesHoursDocument,
     SalesRow,
 )
 from projections.documents.shapes.terms import (
@@ -96,6 +100,8 @@ __all__ = [
     "CouponDocument",
     "CreditDocument",
     "CreditMovement",
+    "CustomerSums",
+    "CustomerValueDocument",
     "Delivery",
     "ExplanationDocument",
     "ExplanationStep",
@@ -126,6 +132,8 @@ __all__ = [
     "Refund",
     "Return",
     "SalesDocument",
+    "SalesHour",
+    "SalesHoursDocument",
     "SalesRow",
     "ShippingAmount",
     "ShippingMethod",
