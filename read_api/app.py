@@ -50,8 +50,8 @@ from read_api import (
     visits,
 )
 from read_api.health import ReadyPosition
+from read_api.market_prices import in_main_market
 from read_api.openapi import install_openapi
-from read_api.prior_price import in_main_market
 from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
 from read_api.requests import refuse_unknown_parameters

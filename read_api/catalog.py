@@ -23,9 +23,8 @@ from projections.documents.shapes import ProductDocument
 from projections.documents.text import is_blank
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.freshness import Freshness, read_fresh
-from read_api.market_prices import market_response
+from read_api.market_prices import in_main_market, market_response
 from read_api.openapi import FoundProduct, documented, documented_list, documented_suggestions
-from read_api.prior_price import in_main_market
 from read_api.problems import CURRENCY_REQUIRED, CURSOR_EXPIRED, UNKNOWN_MARKET, UNKNOWN_PRODUCT
 from read_api.product_page import product_response
 from read_api.requests import ANY_NAME, TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed

@@ -1,13 +1,15 @@
 """A product's price in one market: chosen when its page is read, by the function that chooses it for carts.
 
 The page's view knows no rules of sale, and the rules' view no products: what everybody in the market pays
-follows from both, and the prior price from the history of the lists that count there.
+follows from both, and the prior price from the history of the lists that count there. A page without a market
+is that of `main`, as it is stored: only where its prior price depends on what the market says are the rules
+read.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -24,7 +26,9 @@ from read_api.freshness import Freshness, read_fresh
 from read_api.problems import UNKNOWN_PRODUCT, unknown
 from read_api.responses import answer
 from read_api.stores import Stores, stores_of
-from read_api.terms import market_of, read_terms
+from read_api.terms import MAIN_MARKET, market_of, read_terms
+
+_PROGRESSIVE = b'"progressive_prior_price":{'
 
 _page = msgspec.json.Decoder(ProductDocument).decode
 _history = msgspec.json.Decoder(PriceHistoryDocument).decode
@@ -56,9 +60,7 @@ async def market_response(request: Request, sku: str, market_id: str, wanted: Fr
     market = market_of(found.markets, market_id, found.position)
     if market is None:
         return answer(found.page, found.position, request.headers)
-    page = in_market(
-        *(_page(found.page), _history(found.history), market),
-    )
+    page = in_market(_page(found.page), _history(found.history), market)
     return answer(msgspec.json.encode(page), found.position, request.headers)
 
 
@@ -71,6 +73,25 @@ async def _read(stores: Stores, sku: str) -> _Found:
     (markets,) = terms.documents
     position = min(page.position, history.position, terms.position)
     return _Found(page.document, history.document, markets, position)
+
+
+async def in_main_market(stores: Stores, pages: Sequence[bytes]) -> Sequence[bytes]:
+    """The stored pages with the prior price of the market `main`."""
+    if not any(_PROGRESSIVE in page for page in pages):
+        return pages
+    terms = await read_terms(stores, "markets")
+    market = market_of(terms.documents[0], MAIN_MARKET, terms.position)
+    if market is None or not market.progressive:
+        return pages
+    return [_progressive(page) if _PROGRESSIVE in page else page for page in pages]
+
+
+def _progressive(page: bytes) -> bytes:
+    product = _page(page)
+    if product.progressive_prior_price is None:  # a text of the page looks like the field
+        return page
+    product.prior_price, product.progressive_prior_price = product.progressive_prior_price, None
+    return msgspec.json.encode(product)
 
 
 def in_market(page: ProductDocument, history: PriceHistoryDocument, market: shapes.Market) -> ProductDocument:

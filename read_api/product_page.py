@@ -17,8 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.edge.requests import parameters_once
 from read_api.freshness import Freshness, Present, fresh_document, freshness_of
-from read_api.market_prices import market_response
-from read_api.prior_price import in_main_market
+from read_api.market_prices import in_main_market, market_response
 from read_api.problems import UNKNOWN_PRODUCT, unknown
 from read_api.responses import answer
 from read_api.stores import stores_of

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from read_api.prior_price import in_main_market
+from read_api.market_prices import in_main_market
 from read_api.stores import Stores
 
 

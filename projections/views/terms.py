@@ -1,9 +1,9 @@
 """The view `terms`: the rules of sale that storefronts and operators ask for, one document per kind of rule.
 
-Events: those of the stream `terms-main`, but the ones of tax areas. Document keys: `markets` (with what the
-home says of base prices), `price_lists`, `shipping_methods`, `promotions`; rules stand in the order of their
-ids. Amounts are minor units. As stale as the projector is behind: a promotion runs for pages once the process
-`schedules` has reported it, while what is priced follows the promotion's own window.
+Events: those of the stream `terms-main`, but the ones of tax areas and of the home. Document keys:
+`markets`, `price_lists`, `shipping_methods`, `promotions`; rules stand in the order of their ids. Amounts are
+minor units. As stale as the projector is behind: a promotion runs for pages once the process `schedules` has
+reported it, while what is priced follows the promotion's own window.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TypeVar, assert_never
 
 from aggregates.pricing import rules
 from aggregates.terms.events import (
-    HomeSet,
     MarketDefined,
     MarketRetired,
     PriceListDefined,
@@ -44,7 +43,7 @@ PRICE_LISTS = "price_lists"
 SHIPPING_METHODS = "shipping_methods"
 PROMOTIONS = "promotions"
 
-MarketEvent = HomeSet | MarketDefined | MarketRetired
+MarketEvent = MarketDefined | MarketRetired
 PriceListEvent = PriceListDefined | PriceListEnded
 ShippingMethodEvent = ShippingMethodDefined | ShippingMethodRetired
 PromotionEvent = PromotionDefined | PromotionStarted | PromotionEnded
@@ -56,7 +55,7 @@ Rule = TypeVar("Rule")
 def facts(event: Event, recorded: RecordedEvent) -> Sequence[tuple[str, Event]]:
     """The event, for the document of its kind of rule."""
     match event:
-        case HomeSet() | MarketDefined() | MarketRetired():
+        case MarketDefined() | MarketRetired():
             return ((MARKETS, event),)
         case PriceListDefined() | PriceListEnded():
             return ((PRICE_LISTS, event),)
@@ -72,8 +71,6 @@ def evolve(key: str, document: TermsDocument | None, event: Event, recorded: Rec
     """The rules of one kind after the event."""
     document = document or TermsDocument(position=recorded.position)
     match event:
-        case HomeSet(tax_included=tax_included):
-            document.base_tax_included = tax_included
         case MarketDefined(market=market):
             _put(document.markets, _market(market), _market_id)
         case MarketRetired(market_id=market_id):
@@ -210,11 +207,11 @@ def _amounts(amounts: rules.Amounts) -> list[Money]:
 
 VIEW = DocumentView(
     name="terms",
-    model=1,
+    model=2,
     shape=TermsDocument,
     events=frozenset(
         {
-            *(HomeSet, MarketDefined, MarketRetired, PriceListDefined, PriceListEnded),
+            *(MarketDefined, MarketRetired, PriceListDefined, PriceListEnded),
             *(ShippingMethodDefined, ShippingMethodRetired),
             *(PromotionDefined, PromotionStarted, PromotionEnded),
         }

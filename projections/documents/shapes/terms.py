@@ -119,11 +119,9 @@ class AnnouncedPromotion(msgspec.Struct):
 
 class TermsDocument(msgspec.Struct, omit_defaults=True):
     """The rules of sale of one kind, in the order of their ids. The document key is the kind, and the name of
-    the one list that has entries: markets (beside what the home says), price_lists, shipping_methods,
-    promotions."""
+    the one list that has entries: markets, price_lists, shipping_methods, promotions."""
 
     position: int
-    base_tax_included: bool = True  # whether products' own prices contain tax
     markets: list[Market] = []
     price_lists: list[PriceListHead] = []
     shipping_methods: list[ShippingMethod] = []
