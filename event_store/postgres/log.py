@@ -22,6 +22,7 @@ from event_store.postgres.append.rows import CommandCall
 from event_store.postgres.append.writer import Call, Writer, WriterThread
 from event_store.postgres.connections import READER_ROLE, Connections, unavailable_is_typed
 from event_store.postgres.exclusive import PostgresExclusive, try_exclusive
+from event_store.postgres.leases import LEASE_SECONDS, Holder, PostgresLeases, by_name, locks, open_leases
 from event_store.postgres.migrations import check_schema, migrate
 from event_store.postgres.progress import PostgresProgress
 from event_store.postgres.wakeup import Listener, Waker
@@ -218,6 +219,15 @@ class PostgresLog(PostgresProgress):
     def try_exclusive(self, name: str) -> PostgresExclusive | None:
         self._check_open()
         return try_exclusive(self._url, self.schema, name, self._closing)
+
+    def leases(self, *, lease_seconds: float = LEASE_SECONDS) -> PostgresLeases:
+        """A session for what several processes share out; a process that stands still longer loses it."""
+        self._check_open()
+        return open_leases(self._url, self.schema, self._closing, lease_seconds=lease_seconds)
+
+    def holders(self, names: Collection[str]) -> Mapping[str, list[Holder]]:
+        """Who holds each of these locks; nothing under a name that nobody holds. StoreUnavailable."""
+        return by_name(self._reading.rows("lock_holders", dict(locks(self.schema, names))))
 
     def close(self) -> None:
         self._closing.set()

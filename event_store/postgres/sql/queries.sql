@@ -266,3 +266,21 @@ SELECT position, stream, version, type, schema_number, data
  WHERE position > %(after)s AND position <= %(up_to)s AND type = ANY (%(types)s)
  ORDER BY position
  LIMIT %(limit)s
+
+-- take_locks --
+SELECT name, pg_try_advisory_lock(hashtextextended(%(prefix)s || name, 0)) FROM unnest(%(names)s::text[]) AS name
+
+-- share_locks --
+SELECT name, pg_try_advisory_lock_shared(hashtextextended(%(prefix)s || name, 0))
+FROM unnest(%(names)s::text[]) AS name
+
+-- release_locks --
+SELECT name, pg_advisory_unlock(hashtextextended(%(prefix)s || name, 0)) FROM unnest(%(names)s::text[]) AS name
+
+-- lock_holders --
+SELECT name, pid, coalesce(application_name, '')
+FROM unnest(%(names)s::text[]) AS name
+JOIN pg_locks ON locktype = 'advisory' AND granted AND objsubid = 1
+    AND (classid::bigint << 32 | objid::bigint) = hashtextextended(%(prefix)s || name, 0)
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+LEFT JOIN pg_stat_activity USING (pid)
