@@ -8,6 +8,7 @@ from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build
 from projections.engine.versions import Numbers
 from projections.redis.build import RedisBuild
+from projections.redis.shards import Holds, every_shard
 from projections.tantivy.build import TantivyBuild
 from projections.views.registry import VIEWS
 from projections.views.view import View
@@ -27,6 +28,23 @@ def all_builds(
 ) -> list[Build]:
     """A build of every view, not opened yet. `shards` None: as many as each live version has."""
     return [
-        *(RedisBuild(view, redis_url, numbers, shards=shards) for view in views),
-        TantivyBuild(data_dir / INDEX_FOLDER, numbers, lexicon=lexicon),
+        *redis_builds(redis_url, numbers, shards=shards, views=views),
+        search_build(data_dir, numbers, lexicon=lexicon),
     ]
+
+
+def redis_builds(
+    url: str,
+    numbers: Numbers,
+    *,
+    shards: int | None = None,
+    views: tuple[View, ...] = VIEWS,
+    holds: Holds = every_shard,
+) -> list[Build]:
+    """A build of every view in Redis, which writes the shards held."""
+    return [RedisBuild(view, url, numbers, shards=shards, holds=holds) for view in views]
+
+
+def search_build(data_dir: Path, numbers: Numbers, *, lexicon: Lexicon | None = None) -> Build:
+    """The build of the search index."""
+    return TantivyBuild(data_dir / INDEX_FOLDER, numbers, lexicon=lexicon)

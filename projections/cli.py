@@ -53,8 +53,9 @@ def projections_group() -> None:
 
 @projections_group.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of the table.")
+@click.option("--shards", "by_shard", is_flag=True, help="A line for each shard and who writes it.")
 @click.pass_obj
-def status(addresses: Addresses, as_json: bool) -> None:
+def status(addresses: Addresses, as_json: bool, by_shard: bool) -> None:
     """Version, position and lag of every view."""
     try:
         log = PostgresLog.open(addresses.postgres_url)
@@ -64,7 +65,10 @@ def status(addresses: Addresses, as_json: bool) -> None:
             log.close()
     except (EventStoreError, TargetUnavailable) as error:
         raise click.ClickException(" ".join(str(error).split())) from error
-    click.echo(msgspec.json.encode(statuses).decode() if as_json else _table(statuses))
+    if as_json:
+        click.echo(msgspec.json.encode(statuses).decode())
+    else:
+        click.echo(_aligned(_shard_rows(statuses) if by_shard else _view_rows(statuses)))
 
 
 @projections_group.command()
@@ -135,15 +139,27 @@ def _outcome(progress: Progress) -> str:
     return f"{line}: {shown}{more}" if differing else line
 
 
-def _table(statuses: list[ViewStatus]) -> str:
-    rows = [("view", "version", "shards", "position", "lag")]
+def _view_rows(statuses: list[ViewStatus]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("view", "version", "shards", "position", "lag")]
     for each in statuses:
         if each.version is None:
             rows.append((each.view, "not ready", "", "", ""))
         else:
             numbers = (each.version, each.shards, each.position, each.lag)
-            rows.append((each.view, *map(str, numbers)))  # type: ignore[arg-type]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+            rows.append((each.view, *map(str, numbers)))
+    return rows
+
+
+def _shard_rows(statuses: list[ViewStatus]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("view", "shard", "holder", "position", "lag")]
+    for each in statuses:
+        for one in each.by_shard:
+            rows.append((each.view, str(one.shard), one.holder or "none", str(one.position), str(one.lag)))
+    return rows
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if column == 0 else cell.rjust(width)

@@ -11,14 +11,14 @@ from prometheus_client import CollectorRegistry
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
-from event_store.records import EventLog, Exclusive
+from event_store.records import Exclusive
 from projections.builds import all_builds
 from projections.engine.metrics import ProjectorMetrics
+from projections.engine.partitions import LEADER, workers
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
 from projections.lexicon_settings import LexiconSettings
 from projections.redis.requests import RedisRequests, Request
-from projections.serve import LOCK
 from projections.view_settings import ViewSettings
 
 _POLL_SECONDS = 0.2
@@ -38,7 +38,7 @@ def rebuild_views(
     log = PostgresLog.open(postgres_url)
     try:
         ended: list[Progress] = []
-        lock: Exclusive | None = log.try_exclusive(LOCK)
+        lock = _lock_alone(log)
         if lock is None:
             ended, lock = _ask_projector(log, redis_url, views, report)
         if lock is not None:
@@ -53,8 +53,17 @@ def rebuild_views(
         log.close()
 
 
+def _lock_alone(log: PostgresLog) -> Exclusive | None:
+    """The leader's lock where no projector runs; one that runs may just be about to take it."""
+    lock = log.try_exclusive(LEADER)
+    if lock is not None and workers(log):
+        lock.release()
+        return None
+    return lock
+
+
 def _ask_projector(
-    log: EventLog, redis_url: str, views: Sequence[str], report: Report
+    log: PostgresLog, redis_url: str, views: Sequence[str], report: Report
 ) -> tuple[list[Progress], Exclusive | None]:
     """How each rebuild ended, and the projector's lock where it ended before it had done them all."""
     requests = RedisRequests(redis_url)
@@ -80,7 +89,7 @@ def _ask_projector(
                     del waiting[view]
             if waiting and min(progressed.seconds, lock_checked.seconds) > _LOCK_CHECK_SECONDS:
                 lock_checked.restart()
-                lock = log.try_exclusive(LOCK)
+                lock = _lock_alone(log)
                 if lock is not None or progressed.is_over:
                     for request in waiting.values():
                         requests.withdraw(request)

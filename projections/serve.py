@@ -1,4 +1,8 @@
-"""The projector process: the one writer of every view, under the log's session lock `projector`."""
+"""A projector process: it writes its share of the views' shards; one of them all leads.
+
+The leader holds the log's session lock `projector`: it makes, publishes, rebuilds and deletes versions, and
+writes the search index. The others write their shards of the versions there are.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,35 @@ import gc
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
+from event_store.postgres.leases import PostgresLeases
 from event_store.postgres.log import PostgresLog
-from event_store.records import EventLog, Exclusive
-from projections.builds import all_builds
-from projections.engine.follower import TargetUnavailable
+from projections.builds import redis_builds, search_build
+from projections.documents.search import VIEW as SEARCH
+from projections.engine.follower import Follower, TargetUnavailable
 from projections.engine.metrics import ProjectorMetrics
+from projections.engine.partitions import LEADER, Partitions
 from projections.engine.rebuild import Progress
 from projections.engine.runner import Runner
 from projections.health import serve_health
 from projections.lexicon_settings import LexiconSettings
+from projections.redis.joined import JoinedViews
 from projections.redis.requests import RedisRequests, Request
 from projections.settings import Settings
 from projections.view_settings import ViewSettings
 
-LOCK = "projector"
-"""The session lock of the views' writer."""
-
 _STOP_SECONDS_MAX = 12
 """After so long it ends by force: what a batch has left half done is found, and counts once."""
-_LOCK_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.5
 _COLLECT_AFTER = 100_000
 """New objects before the garbage collector runs: documents stay in memory for a while and have no cycles; to
 go through them every 700 objects is a quarter of the projector's work."""
@@ -47,82 +53,189 @@ def run_projector(settings: Settings) -> None:
     Raises LogGap, UnknownEvent and DecodingFailed: nothing may be folded past such an event.
     """
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
-    stopping = threading.Event()
-    runners: list[Runner] = []
-    logs: list[PostgresLog] = []
-
-    def stop() -> None:
-        stopping.set()
-        for runner in runners:
-            runner.stop()
-        for log in logs:
-            log.close()
-
-    def why_not_ready() -> str | None:
-        if stopping.is_set():
-            return "It is stopping."
-        runner = next(iter(runners), None)
-        if runner is None:
-            return "It waits for the log, or for the lock of another that runs."
-        return None if runner.lives else "Its runner has ended, or hangs."
-
-    views, lexicon = ViewSettings().views, LexiconSettings().lexicon
-    with _on_signals(stop):
-        metrics = ProjectorMetrics()
+    projector = Projector(settings)
+    with _on_signals(projector.stop):
         if settings.projector_metrics_port is not None:
-            serve_health(settings.host, settings.projector_metrics_port, why_not_ready)
-        log = _opened_log(settings.postgres_url, stopping)
-        logs[:] = [log] if log is not None else []
-        while log is not None and not stopping.is_set():
-            lock = _taken_lock(log, stopping)
-            if lock is None:
-                break
-            runner = Runner(
-                log,
-                Codec(EVENT_TYPES),
-                all_builds(
-                    settings.redis_url,
-                    settings.data_dir,
-                    log,
-                    shards=settings.projector_shards,
-                    views=views,
-                    lexicon=lexicon,
-                ),
-                metrics,
-                log_each_event=settings.log_level.lower() == "debug",
-            )
-            runners[:] = [runner]
-            if stopping.is_set():
-                runner.stop()
-            requests = RedisRequests(settings.redis_url)
+            serve_health(settings.host, settings.projector_metrics_port, projector.why_not_ready)
+        projector.run()
+
+
+class Projector:
+    """One projector process; it runs once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._views, self._lexicon = ViewSettings().views, LexiconSettings().lexicon
+        self._metrics = ProjectorMetrics()
+        self._stopping = threading.Event()
+        self._log: PostgresLog | None = None
+        self._runners: list[Runner] = []
+
+    def run(self) -> None:
+        """Runs until `stop`. Raises LogGap, UnknownEvent and DecodingFailed."""
+        self._log = log = self._opened_log()
+        while log is not None and not self._stopping.is_set():
             try:
-                runner.run(_polling(runner, requests, lock))
+                leases = log.leases()
+            except StoreUnavailable as error:
+                logger.warning("the log is away", reason=str(error))
+                self._stopping.wait(_PAUSE_SECONDS)
+                continue
+            try:
+                self._hold(log, leases)
+            except StoreUnavailable as error:
+                logger.warning("lease lost", reason=str(error))
             finally:
-                runners.clear()
-                requests.close()
-                lock.release()
+                leases.release_all()
         if log is not None:
             log.close()
 
+    def stop(self) -> None:
+        """May be called from any thread, and before `run`."""
+        self._stopping.set()
+        for runner in list(self._runners):
+            runner.stop()
+        if self._log is not None:
+            self._log.close()
 
-def _polling(runner: Runner, requests: RedisRequests, lock: Exclusive) -> Callable[[], bool]:
+    def why_not_ready(self) -> str | None:
+        """None where it is; may be called from any thread."""
+        if self._stopping.is_set():
+            return "It is stopping."
+        runners = list(self._runners)
+        if not runners:
+            return "It waits for the log."
+        return None if all(runner.lives for runner in runners) else "Its runner has ended, or hangs."
+
+    def _hold(self, log: PostgresLog, leases: PostgresLeases) -> None:
+        """Works as long as the lease lasts: as the leader where that lock can be had, else beside another."""
+        partitions = Partitions(leases)
+        partitions.balance()
+        while not self._stopping.is_set() and leases.still_held():
+            if leases.take([LEADER]):
+                logger.info("projector runs", lock=LEADER, partitions=partitions.held)
+                self._lead(log, leases, partitions)
+                return
+            logger.info("projector joined: another leads", partitions=partitions.held)
+            self._join(log, leases, partitions)
+
+    def _lead(self, log: PostgresLog, leases: PostgresLeases, partitions: Partitions) -> None:
+        """As the leader, until the lease is lost.
+
+        The search index has a thread of its own, so that its commits hold back no view in Redis.
+        """
+        settings = self._settings
+        builds = redis_builds(
+            settings.redis_url,
+            log,
+            shards=settings.projector_shards,
+            views=self._views,
+            holds=partitions.holds,
+        )
+        views = self._runner(log, builds)
+        index = search_build(settings.data_dir, log, lexicon=self._lexicon)
+        search = self._runner(log, [index], reads_again=True)
+        requests = RedisRequests(settings.redis_url)
+        take_requests = _taking(requests, lambda view: search if view == SEARCH else views)
+
+        def poll() -> bool:
+            take_requests()
+            return _balanced(leases, partitions) and not searching.done()
+
+        with ThreadPoolExecutor(1, thread_name_prefix="search") as executor, self._running(views, search):
+            searching: Future[None] = executor.submit(search.run, leases.still_held)
+            try:
+                views.run(poll)
+            finally:
+                search.stop()
+            searching.result()
+        requests.close()
+
+    def _join(self, log: PostgresLog, leases: PostgresLeases, partitions: Partitions) -> None:
+        """Beside the leader, until there is none or the lease is lost."""
+        joined = JoinedViews(self._views, self._settings.redis_url, partitions.holds)
+        views = self._runner(log, [])
+
+        def poll() -> bool:
+            if not _balanced(leases, partitions) or _is_free(leases):
+                return False
+            try:
+                views.follow(joined.followers())
+            except TargetUnavailable as error:
+                logger.warning("Redis is away", reason=str(error))
+            return True
+
+        with self._running(views):
+            try:
+                views.run(poll)
+            finally:
+                joined.close()
+
+    def _runner(
+        self, log: PostgresLog, followers: Sequence[Follower], *, reads_again: bool = False
+    ) -> Runner:
+        return Runner(
+            log,
+            Codec(EVENT_TYPES),
+            followers,
+            self._metrics,
+            reads_again=reads_again,
+            log_each_event=self._settings.log_level.lower() == "debug",
+        )
+
+    @contextmanager
+    def _running(self, *runners: Runner) -> Iterator[None]:
+        self._runners = list(runners)
+        if self._stopping.is_set():
+            for runner in runners:
+                runner.stop()
+        try:
+            yield
+        finally:
+            self._runners = []
+
+    def _opened_log(self) -> PostgresLog | None:
+        while not self._stopping.is_set():
+            try:
+                return PostgresLog.open(self._settings.postgres_url)
+            except StoreUnavailable as error:
+                logger.warning("the log is away", reason=str(error))
+                self._stopping.wait(_PAUSE_SECONDS)
+        return None
+
+
+def _balanced(leases: PostgresLeases, partitions: Partitions) -> bool:
+    """Shares the partitions out; False where the lease was lost."""
+    try:
+        partitions.balance()
+    except StoreUnavailable as error:
+        logger.warning("lease lost", reason=str(error))
+        return False
+    return leases.still_held()
+
+
+def _is_free(leases: PostgresLeases) -> bool:
+    """Whether there is no leader."""
+    return LEADER not in leases.holders([LEADER])
+
+
+def _taking(requests: RedisRequests, runner_of: Callable[[str], Runner]) -> Callable[[], None]:
+    """Takes up what is requested since, on the runner of its view."""
     seen_ids: set[str] = set()
 
-    def poll() -> bool:
+    def take() -> None:
         try:
-            for request in requests.take():
-                if request.id in seen_ids:
-                    continue  # Sent again by a client that saw no progress for a while.
-                seen_ids.add(request.id)
-                runner.rebuild(request.view, _reporter(requests, request))
+            taken = requests.take()
         except TargetUnavailable:
-            pass  # The views in Redis are away too, and their lanes log it; requests wait for its return.
-        held = lock.still_held()
-        if not held:
-            logger.warning("session lock lost", lock=LOCK)
-        return held
+            return  # The views in Redis are away too, and their lanes log it; requests wait for its return.
+        for request in taken:
+            if request.id in seen_ids:
+                continue  # Sent again by a client that saw no progress for a while.
+            seen_ids.add(request.id)
+            runner, report = runner_of(request.view), _reporter(requests, request)
+            runner.submit(partial(runner.rebuild, request.view, report))
 
-    return poll
+    return take
 
 
 def _reporter(requests: RedisRequests, request: Request) -> Callable[[Progress], None]:
@@ -140,34 +253,6 @@ def _reporter(requests: RedisRequests, request: Request) -> Callable[[Progress],
             logger.warning("progress not reported", view=progress.view, reason=str(error))
 
     return report
-
-
-def _opened_log(url: str, stopping: threading.Event) -> PostgresLog | None:
-    while not stopping.is_set():
-        try:
-            return PostgresLog.open(url)
-        except StoreUnavailable as error:
-            logger.warning("the log is away", reason=str(error))
-            stopping.wait(_LOCK_PAUSE_SECONDS)
-    return None
-
-
-def _taken_lock(log: EventLog, stopping: threading.Event) -> Exclusive | None:
-    waited = False
-    while not stopping.is_set():
-        try:
-            lock = log.try_exclusive(LOCK)
-        except StoreUnavailable as error:
-            logger.warning("the log is away", reason=str(error))
-        else:
-            if lock is not None:
-                logger.info("projector runs", lock=LOCK)
-                return lock
-            if not waited:
-                logger.info("another projector runs: waiting for its lock", lock=LOCK)
-                waited = True
-        stopping.wait(_LOCK_PAUSE_SECONDS)
-    return None
 
 
 @contextmanager

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from event_store.records import EventReader
+from event_store.postgres.log import PostgresLog
 from projections.builds import INDEX_FOLDER
 from projections.documents.errors import ViewNotReady
 from projections.documents.keys import ViewKeys, pointer_in, pointer_key
 from projections.documents.search import VIEW as SEARCH
 from projections.documents.tantivy_reader import TantivyReader
 from projections.documents.tantivy_schema import read_pointer
+from projections.engine.partitions import leader, partition_holders, partition_of
 from projections.redis.store import RedisStore
 from projections.views.registry import VIEWS
 
@@ -25,6 +27,16 @@ class Standing(NamedTuple):
     version: int | None
     shards: int
     position: int
+    positions: Sequence[int] = ()  # each shard's
+
+
+class ShardStatus(msgspec.Struct, frozen=True):
+    """One shard of a view. `holder` is the process that writes it, as `host:pid`; null: none does."""
+
+    shard: int
+    holder: str | None
+    position: int
+    lag: int  # events
 
 
 class ViewStatus(msgspec.Struct, frozen=True):
@@ -35,27 +47,38 @@ class ViewStatus(msgspec.Struct, frozen=True):
     shards: int
     position: int
     lag: int | None  # events
+    by_shard: list[ShardStatus]
 
 
-def view_statuses(log: EventReader, redis_url: str, data_dir: Path) -> list[ViewStatus]:
+def view_statuses(log: PostgresLog, redis_url: str, data_dir: Path) -> list[ViewStatus]:
     """The status of every view. Raises StoreUnavailable and TargetUnavailable."""
     store = RedisStore(redis_url)
     try:
         standings = [standing(store, view.name) for view in VIEWS]
     finally:
         store.close()
-    standings.append(_index_standing(data_dir / INDEX_FOLDER))
+    partitions = partition_holders(log)
+    holders = [partitions[partition_of(shard)] for shard in range(max(each.shards for each in standings))]
+    index = _index_standing(data_dir / INDEX_FOLDER)
     head = log.head()
     return [
-        ViewStatus(
-            each.view,
-            each.version,
-            each.shards,
-            each.position,
-            None if each.version is None else max(head - each.position, 0),
-        )
-        for each in standings
+        *(_status(each, head, holders) for each in standings),
+        _status(index, head, [leader(log)]),
     ]
+
+
+def _status(each: Standing, head: int, holders: Sequence[str | None]) -> ViewStatus:
+    return ViewStatus(
+        each.view,
+        each.version,
+        each.shards,
+        each.position,
+        None if each.version is None else max(head - each.position, 0),
+        [
+            ShardStatus(shard, holders[shard], position, max(head - position, 0))
+            for shard, position in enumerate(each.positions)
+        ],
+    )
 
 
 def live_keys(store: RedisStore, view: str) -> ViewKeys:
@@ -76,8 +99,8 @@ def standing(store: RedisStore, view: str) -> Standing:
     checkpoints = [checkpoint for checkpoint in store.checkpoints(keys) if checkpoint is not None]
     if len(checkpoints) < keys.shards:
         return Standing(view, None, 0, 0)
-    position = 0 if keys.past else min(checkpoints).position
-    return Standing(view, keys.version, keys.shards, position)
+    positions = [0 if keys.past else checkpoint.position for checkpoint in checkpoints]
+    return Standing(view, keys.version, keys.shards, min(positions), positions)
 
 
 def _index_standing(index_folder: Path) -> Standing:
@@ -88,4 +111,4 @@ def _index_standing(index_folder: Path) -> Standing:
         position = TantivyReader(index_folder).position()
     except ViewNotReady:
         return Standing(SEARCH, None, 0, 0)
-    return Standing(SEARCH, pointer.version, 1, position)
+    return Standing(SEARCH, pointer.version, 1, position, [position])

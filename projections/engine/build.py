@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 from event_store.records import START, Checkpoint
@@ -65,6 +65,11 @@ class Build(ABC):
     @property
     @abstractmethod
     def checkpoints(self) -> Sequence[Checkpoint]:
+        """See Follower."""
+
+    @property
+    @abstractmethod
+    def folding(self) -> Mapping[int, Checkpoint]:
         """See Follower."""
 
     @property

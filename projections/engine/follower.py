@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from event_store.records import START, Checkpoint, RecordedEvent
@@ -49,6 +49,10 @@ class Follower(Protocol):
         """As readers and operators know it: `product`, `search`."""
 
     @property
+    def version(self) -> int:
+        """Which version of it this is, where there can be several; known after `open`."""
+
+    @property
     def checkpoint(self) -> Checkpoint:
         """The last event taken in, whether made durable or not; known after `open`."""
 
@@ -57,8 +61,13 @@ class Follower(Protocol):
         """Each shard's, as they are durable. After a crash they may differ."""
 
     @property
+    def folding(self) -> Mapping[int, Checkpoint]:
+        """The shards that this process writes, each with its checkpoint as it is durable. With none it takes
+        in no events; that may change with each `check`."""
+
+    @property
     def position(self) -> int:
-        """The checkpoint's."""
+        """How far what is written is, in whichever process: the least of its checkpoints."""
 
     def open(self) -> int:
         """Drops everything held in memory, reads the checkpoint anew and gives its position, 0 without one.
@@ -70,7 +79,7 @@ class Follower(Protocol):
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """Takes in the batch, in order, and moves to `up_to`, at least the last event's position.
 
-        Events up to `position` have been counted: they are skipped. The batch has every event of the log
+        Events up to `checkpoint` have been counted: they are skipped. The batch has every event of the log
         between, those that are not wanted included. `tailing`: the log's end was reached. The write may still
         be under way afterwards; `settle` ends it.
         """
@@ -83,8 +92,11 @@ class Follower(Protocol):
         """
 
     def check(self) -> None:
-        """Raises TargetMoved where this worker left something else. Called every half second while nothing is
-        written, so that an emptied store is noticed without an event."""
+        """Finds out which shards it is to write; raises TargetMoved where it left something else there.
+
+        Called every half second while nothing is written, so that an emptied store is noticed without an
+        event.
+        """
 
     def close(self) -> None:
         """Settles nothing; gives back connections, locks and memory. `open` may follow."""

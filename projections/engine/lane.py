@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from event_store.history import has
-from event_store.records import EventReader
+from event_store.records import Checkpoint, EventReader
 from event_store.retries import RetryPolicy
 from projections.engine.build import Build
 from projections.engine.follower import Follower, TargetDamaged, TargetMoved, TargetUnavailable
@@ -36,14 +36,19 @@ class Lane:
         self._pauses = RETRIES.pauses()
 
     @property
-    def is_moving(self) -> bool:
-        """Whether it takes events now."""
+    def is_at_work(self) -> bool:
+        """Whether its follower is open and not held still."""
         return self.is_open and not self.is_held
 
     @property
+    def is_moving(self) -> bool:
+        """Whether it takes events now."""
+        return self.is_at_work and bool(self.follower.folding)
+
+    @property
     def is_current_view(self) -> bool:
-        """Whether readers see what it writes."""
-        return self.is_open and self.build is not None and self.build.is_published
+        """Whether readers see what it writes; taken for granted where another process publishes it."""
+        return self.is_open and (self.build is None or self.build.is_published)
 
     @property
     def is_due(self) -> bool:
@@ -79,6 +84,11 @@ class Lane:
     def is_of_this_history(self) -> bool:
         """Whether the log has every event that the follower's checkpoints name. Raises StoreUnavailable."""
         return all(has(self._log, checkpoint) for checkpoint in set(self.follower.checkpoints))
+
+    @property
+    def checkpoints_aside(self) -> set[Checkpoint]:
+        """Checkpoints whose events reading on does not check: of shards ahead, or that others write."""
+        return set(self.follower.checkpoints) - ({self.follower.checkpoint} if self.is_moving else set())
 
     def recheck_history(self) -> None:
         """Opens the follower again, which checks that its events are those of the log's present history."""

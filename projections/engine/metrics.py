@@ -22,6 +22,18 @@ class ProjectorMetrics:
         self._lag = Gauge(
             "daybook_view_lag_events", "Events behind the log's head", ["view", "version"], registry=registry
         )
+        self._shard_position = Gauge(
+            "daybook_shard_position",
+            "Last position taken in by a shard that this process writes",
+            ["view", "version", "shard"],
+            registry=registry,
+        )
+        self._shard_lag = Gauge(
+            "daybook_shard_lag_events",
+            "Events behind the log's head, of a shard that this process writes",
+            ["view", "version", "shard"],
+            registry=registry,
+        )
         self._events = Counter(
             "daybook_projector_events_total", "Events read, decoded and folded", registry=registry
         )
@@ -41,6 +53,16 @@ class ProjectorMetrics:
         """Drops the series of a version that is no longer written."""
         self._position.remove(view, str(version))
         self._lag.remove(view, str(version))
+
+    def set_shard(self, view: str, version: int, shard: int, *, position: int, head: int) -> None:
+        """Sets the position of a shard that this process writes, and its lag behind the head."""
+        self._shard_position.labels(view, str(version), str(shard)).set(position)
+        self._shard_lag.labels(view, str(version), str(shard)).set(max(head - position, 0))
+
+    def remove_shard(self, view: str, version: int, shard: int) -> None:
+        """Drops the series of a shard that this process writes no longer."""
+        self._shard_position.remove(view, str(version), str(shard))
+        self._shard_lag.remove(view, str(version), str(shard))
 
     def count_events(self, events: int) -> None:
         """Counts the events of a folded batch."""

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import structlog
 
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, StoreUnavailable
-from event_store.history import LIMIT_MAX, read_on
+from event_store.history import LIMIT_MAX, has, read_on
 from event_store.records import Checkpoint, EventReader
 from projections.engine.follower import Decoded, Follower
 from projections.engine.lane import RETRIES, Lane
@@ -34,7 +35,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Runner:
-    """Drives followers. All calls but `stop` come from one thread."""
+    """Drives followers. All calls but `stop` and `submit` come from one thread."""
 
     def __init__(
         self,
@@ -43,12 +44,15 @@ class Runner:
         followers: Sequence[Follower],
         metrics: ProjectorMetrics,
         *,
+        reads_again: bool = False,
         log_each_event: bool = False,
     ) -> None:
+        """`reads_again`: another runner of this process reads the same events, and counts them."""
         self._log = log
         self._codec = codec
         self._lanes = [Lane(follower, log) for follower in followers]
         self._metrics = metrics
+        self._reads_again = reads_again
         self._log_each_event = log_each_event
         self._rebuilds: list[Rebuild] = []
         self._compare_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
@@ -56,6 +60,8 @@ class Runner:
         self._polled_at = 0.0
         self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
         self._shown: set[tuple[str, int]] = set()  # views and versions, in the metrics
+        self._shown_shards: set[tuple[str, int, int]] = set()
+        self._submitted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._front_events = 0  # that the followers in front took in last
         self._head = 0
 
@@ -80,6 +86,8 @@ class Runner:
             while not self._stopping.is_set():
                 self._round_began_at = time.monotonic()
                 try:
+                    while not self._submitted.empty():
+                        self._submitted.get()()
                     if self._is_poll_due():
                         if not poll():
                             return
@@ -100,6 +108,21 @@ class Runner:
             for lane in self._lanes:
                 lane.settle(may_hold_back=False)
                 lane.close()
+            self._lanes = []
+            self._show_positions()
+
+    def submit(self, call: Callable[[], None]) -> None:
+        """Has the call made before the next round; may be called from any thread."""
+        self._submitted.put(call)
+
+    def follow(self, followers: Collection[Follower]) -> None:
+        """Follows these from now on and no others."""
+        for lane in self._lanes:
+            if lane.follower not in followers:
+                lane.close()
+        kept = [lane for lane in self._lanes if lane.follower in followers]
+        known = [lane.follower for lane in kept]
+        self._lanes = kept + [Lane(one, self._log) for one in followers if one not in known]
 
     def rebuild(self, view: str, report: Report) -> None:
         """Begins a rebuild of the view; `report` gets its progress, until it is over."""
@@ -154,16 +177,17 @@ class Runner:
             lane.guard(lambda one=lane.follower: one.apply(batch, up_to=last, tailing=tailing))  # type: ignore[misc]
         for lane in lanes:
             lane.settle(may_hold_back=tailing)
-        self._metrics.count_events(len(batch))
-        if tailing and any(lane.is_current_view for lane in lanes):
-            self._metrics.observe_freshness(batch)
+        if not self._reads_again:
+            self._metrics.count_events(len(batch))
+            if tailing and any(lane.is_current_view for lane in lanes):
+                self._metrics.observe_freshness(batch)
         self._head = max(self._head, last)
         self._log_batch(batch, lanes, tailing=tailing, seconds=time.monotonic() - started)
         return len(batch)
 
     def _settle_all(self) -> None:
         for lane in self._lanes:
-            if lane.is_moving:
+            if lane.is_at_work:
                 lane.settle(may_hold_back=True)
 
     def _step_rebuilds(self) -> None:
@@ -189,19 +213,36 @@ class Runner:
         return True
 
     def _check(self) -> None:
-        """Finds out what changed without an event: emptied stores, and how far the head has gone."""
+        """Finds out what changed without an event: emptied stores, shards, and how far the head has gone."""
         for lane in self._lanes:
-            if lane.is_moving:
+            if lane.is_at_work:
                 lane.guard(lane.follower.check)
-            if lane.is_moving and len(set(lane.follower.checkpoints)) > 1 and not lane.is_of_this_history():
-                lane.recheck_history()  # Shards ahead of the others are not checked by reading on.
+        at_work = [lane for lane in self._lanes if lane.is_at_work]
+        there = {one: has(self._log, one) for lane in at_work for one in lane.checkpoints_aside}
+        for lane in at_work:
+            if not all(there.get(checkpoint, True) for checkpoint in lane.follower.checkpoints):
+                lane.recheck_history()
         self._head = self._log.head()
+        self._show_positions()
+
+    def _show_positions(self) -> None:
         builds = {(one.name, one.version): one for lane in self._lanes if (one := lane.build) and one.version}
         for (name, version), build in builds.items():
             self._metrics.set_position(name, version, position=build.position, head=self._head)
         for name, version in self._shown - builds.keys():
             self._metrics.remove_version(name, version)
         self._shown = set(builds)
+        shards = {
+            (lane.follower.name, lane.follower.version, shard): checkpoint.position
+            for lane in self._lanes
+            if lane.is_open
+            for shard, checkpoint in lane.follower.folding.items()
+        }
+        for place, position in shards.items():
+            self._metrics.set_shard(*place, position=position, head=self._head)
+        for place in self._shown_shards - shards.keys():
+            self._metrics.remove_shard(*place)
+        self._shown_shards = set(shards)
 
     def _log_batch(
         self, batch: Sequence[Decoded], lanes: Sequence[Lane], *, tailing: bool, seconds: float

@@ -156,6 +156,13 @@ class Versions:
         self._seen, self._record = new, record
 
 
+def in_being(stored: Stored) -> list[Pointer]:
+    """The versions that are followed: the one that is read, and the one that is being built."""
+    record, _ = _record(stored.record)
+    versions = {one.version: one for one in (record.building, pointer_in(stored.pointer)) if one is not None}
+    return list(versions.values())
+
+
 def _record(raw: bytes | None) -> tuple[Record, bytes | None]:
     """An empty one where there is none, or none that could be made out."""
     try:

@@ -63,6 +63,11 @@ class SearchBuild(Build):
         self._require_open()
         return [self._committed]
 
+    @property
+    def folding(self) -> Mapping[int, Checkpoint]:
+        """The index is one shard."""
+        return {0: self._committed}
+
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
         wanted = [

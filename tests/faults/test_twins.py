@@ -47,7 +47,7 @@ def another_projector(shop: Shop, log: Path, **environment: str) -> Iterator[psu
         log.open("wb") as out,
         subprocess.Popen(words, env=variables, stdout=out, stderr=out, cwd="/") as process,
     ):
-        wait_until(lambda: b"waiting for its lock" in log.read_bytes(), why=log.read_text)
+        wait_until(lambda: b"another leads" in log.read_bytes(), why=log.read_text)
         try:
             yield psutil.Process(process.pid)
         finally:

@@ -14,12 +14,12 @@ import psycopg
 
 from event_store.postgres.log import PostgresLog
 from projections.builds import all_builds
+from projections.engine.partitions import LEADER
 from projections.engine.rebuild import Rebuild
 from projections.engine.versions import Versions
 from projections.redis import versions as redis_versions
 from projections.redis.build import RedisBuild
 from projections.redis.store import RedisStore
-from projections.serve import LOCK
 from projections.tantivy import versions as tantivy_versions
 from projections.tantivy.build import TantivyBuild
 from tests.projections.running import new_runner
@@ -95,7 +95,7 @@ def rebuild(postgres_url: str, redis_url: str, data_dir: Path, view: str, step: 
     """Rebuilds one view under the projector's lock, as long as it is held."""
     arm(step, signal.Signals(what))
     log = PostgresLog.open(postgres_url)
-    lock = log.try_exclusive(LOCK)
+    lock = log.try_exclusive(LEADER)
     assert lock is not None
     builds = [build for build in all_builds(redis_url, data_dir, log) if build.name == view]
     runner = new_runner(log, builds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ class FileFollower:
     """Writes a line for every event; its checkpoint is the file's last line."""
 
     name = "lines"
+    version = 1
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -36,6 +37,10 @@ class FileFollower:
     @property
     def checkpoints(self) -> Sequence[Checkpoint]:
         return [self._taken]
+
+    @property
+    def folding(self) -> Mapping[int, Checkpoint]:
+        return {0: self._taken}
 
     @property
     def position(self) -> int:

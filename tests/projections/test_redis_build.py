@@ -151,7 +151,7 @@ def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
 def test_documents_that_memory_let_go_are_read_back(
     shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.redis.build._HELD_BYTES_MAX", 2_000)
+    monkeypatch.setattr("projections.redis.shards._HELD_BYTES_MAX", 2_000)
     shop.bustle(orders=20)
     shop.flush()
     batch = decoded(shop.log)

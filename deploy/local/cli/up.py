@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from deploy.local.addresses import Addresses, data_folder
+from projections.engine.partitions import PARTITIONS
 
 DEMOS = ("sample", "retail", "retail-year")
 
@@ -25,7 +26,15 @@ DEMOS = ("sample", "retail", "retail-year")
     metavar="N",
     help="Command processes on the one port.",
 )
-def up_command(data: Path | None, demo: str, commands: int) -> None:
+@click.option(
+    "--projectors",
+    type=click.IntRange(1, PARTITIONS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that share the views' shards: 16 of each view, or DAYBOOK_PROJECTOR_SHARDS.",
+)
+def up_command(data: Path | None, demo: str, commands: int, projectors: int) -> None:
     """Run PostgreSQL, Redis, the command, projector and query processes until Ctrl-C or SIGTERM.
 
     Each server whose address is given (DAYBOOK_POSTGRES_URL, DAYBOOK_REDIS_URL) is used instead of one of
@@ -45,7 +54,7 @@ def up_command(data: Path | None, demo: str, commands: int) -> None:
         click.echo(f"daybook: {_missing(demo)}; the sample shop is taken instead", err=True)
         demo = "sample"
     raise_descriptors()
-    up(Options(data=data_folder(data), demo=demo, commands=commands), LocalSettings())
+    up(Options(data=data_folder(data), demo=demo, commands=commands, projectors=projectors), LocalSettings())
 
 
 @click.command("demo")

@@ -17,8 +17,11 @@ from deploy.local.addresses import Addresses
 from deploy.local.errors import ServerFailed
 from deploy.local.supervision.child_processes import Program, last_line
 from event_store.retries import RetryPolicy
+from projections.engine.partitions import PARTITIONS
 
 MARKER_VARIABLE = "DAYBOOK_DEMO_MARKER"
+SHARDS_VARIABLE = "DAYBOOK_PROJECTOR_SHARDS"
+METRICS_PORT_VARIABLE = "DAYBOOK_PROJECTOR_METRICS_PORT"
 
 
 class OwnPrograms:
@@ -39,8 +42,23 @@ class OwnPrograms:
         name = "commands" if of == 1 else f"commands-{number}"
         return self._own(name, "serve", "commands", listening=listening)
 
-    def projector(self) -> Program:
-        return self._own("projector", "serve", "projector")
+    def projectors(self, many: int) -> list[Program]:
+        """With several, the views are cut into as many shards as can be spread, unless a setting says how
+        many; each serves its metrics on a port of its own, from the one that was set upwards."""
+        if many == 1:
+            return [self._own("projector", "serve", "projector")]
+        environment = {SHARDS_VARIABLE: str(PARTITIONS)} | dict(self._environment)
+        port = environment.get(METRICS_PORT_VARIABLE)
+        return [
+            self._own(
+                f"projector-{number}",
+                "serve",
+                "projector",
+                environment=environment
+                | ({} if port is None else {METRICS_PORT_VARIABLE: str(int(port) + number - 1)}),
+            )
+            for number in range(1, many + 1)
+        ]
 
     def query(self, listening: socket.socket) -> Program:
         # It holds no address that could write to the log or open what is personal, so no mistake in it can.

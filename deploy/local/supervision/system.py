@@ -37,6 +37,7 @@ class Options:
     data: Path
     demo: str  # none, sample, retail, retail-year
     commands: int  # processes on the one port
+    projectors: int  # processes that share the views' shards
 
 
 def up(options: Options, settings: LocalSettings) -> None:
@@ -178,7 +179,10 @@ class System:
         commands = [programs.commands(self._for_commands, number=n + 1, of=many) for n in range(many)]
         query = programs.query(self._for_queries)
         processes = {program.name: self.supervisor.supervise(program) for program in (*commands, query)}
-        projector = self.supervisor.supervise(programs.projector(), is_critical=False)
+        projectors = [
+            self.supervisor.supervise(program, is_critical=False)
+            for program in programs.projectors(self._options.projectors)
+        ]
         self._display.show("starting", process="commands")
         self._display.show("starting", process="projector")
         self._display.show("starting", process="query")
@@ -189,7 +193,7 @@ class System:
             )
             for program, url in live
         ]
-        await asyncio.gather(*checks, projector.started.wait())
+        await asyncio.gather(*checks, *(projector.started.wait() for projector in projectors))
         self._display.show("answering", process="commands")
         self._display.show("answering", process="query")
 

@@ -1,0 +1,198 @@
+"""Shards move between two writers of one version, at any batch, and every event counts once."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from aggregates.inventory import stock
+from projections.documents.keys import ViewKeys
+from projections.engine.follower import TargetDamaged, TargetMoved, TargetUnavailable
+from projections.redis.build import RedisBuild
+from projections.redis.joined import JoinedViews
+from projections.redis.shards import JoinedShards
+from projections.views import catalog, inventory
+from projections.views.registry import VIEWS
+from projections.views.view import View
+from tests.projections.memory_views import differences
+from tests.shop.facts import CODEC
+from tests.shop.log import Shop, decoded
+
+SHARDS = 4
+
+
+class Held:
+    """The shards that one of the writers holds."""
+
+    def __init__(self, *shards: int) -> None:
+        self.shards = set(shards)
+
+    def __call__(self, shard: int) -> bool:
+        return shard in self.shards
+
+
+class Pair:
+    """A leader and another writer of the same view."""
+
+    def __init__(self, view: View, url: str, shop: Shop) -> None:
+        self.held = Held(*range(SHARDS)), Held()
+        self.leader = RedisBuild(view, url, shop.log, shards=SHARDS, holds=self.held[0])
+        self.leader.open()
+        self.views = JoinedViews([view], url, self.held[1])
+
+    @property
+    def joined(self) -> JoinedShards:
+        (follower,) = self.views.followers()
+        return follower
+
+    def move(self, *shards: int) -> None:
+        """These are the other's from now on, all others the leader's."""
+        self.held[0].shards = set(range(SHARDS)) - set(shards)
+        self.held[1].shards = set(shards)
+
+    def close(self) -> None:
+        for follower in self.views.followers():
+            follower.close()
+        self.views.close()
+        self.leader.close()
+
+
+@pytest.fixture
+def pair(shop: Shop, fresh_redis: str) -> Iterator[Pair]:
+    shop.bustle(orders=10)
+    shop.flush()
+    pair = Pair(catalog.VIEW, fresh_redis, shop)
+    yield pair
+    pair.close()
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_shards_that_move_at_any_batch_count_every_event_once(
+    view: View, shop: Shop, fresh_redis: str
+) -> None:
+    chance = random.Random(view.name)
+    shop.bustle(orders=25)
+    head = shop.flush()
+    events = decoded(shop.log)
+    pair = Pair(view, fresh_redis, shop)
+    for _ in range(25):
+        pair.move(*chance.sample(range(SHARDS), chance.randrange(SHARDS + 1)))
+        try:
+            pair.leader.check()
+        except TargetMoved:
+            pair.leader.open()
+        writers = [pair.leader]
+        if pair.held[1].shards:
+            joined = pair.joined
+            try:
+                if not joined.folding:
+                    joined.open()
+                joined.check()
+            except TargetMoved:  # It was given up and taken again between two looks.
+                joined.open()
+            writers.append(joined)
+        for writer in chance.sample(writers, len(writers)):
+            if not writer.folding:
+                continue
+            up_to = min(writer.checkpoint.position + chance.randrange(1, head // 6), head)
+            writer.apply(events[writer.checkpoint.position : up_to], up_to=up_to, tailing=True)
+            writer.settle(may_hold_back=False)
+    pair.move()
+    pair.leader.check()
+    pair.leader.apply(events[pair.leader.checkpoint.position :], up_to=head, tailing=True)
+    pair.leader.settle(may_hold_back=False)
+    pair.leader.publish()
+    assert differences(shop.log, CODEC, fresh_redis, view) == []
+    pair.close()
+
+
+def test_a_view_stands_where_the_least_of_its_shards_does(pair: Pair, shop: Shop) -> None:
+    events = decoded(shop.log)
+    pair.move(1, 2)
+    pair.leader.check()
+    pair.leader.apply(events, up_to=len(events), tailing=True)
+    pair.leader.settle(may_hold_back=False)
+    assert (pair.leader.checkpoint.position, pair.leader.position) == (len(events), 0)
+    joined = pair.joined
+    assert joined.open() == 0
+    joined.apply(events[:20], up_to=20, tailing=False)
+    joined.settle(may_hold_back=False)
+    pair.leader.check()
+    assert pair.leader.position == 20
+    assert list(joined.folding) == [1, 2]
+
+
+def test_who_wakes_after_its_shard_was_moved_changes_nothing(pair: Pair, shop: Shop, redis: Redis) -> None:
+    events = decoded(shop.log)
+    pair.move(0, 1, 2, 3)
+    pair.leader.check()
+    paused = pair.joined
+    paused.open()
+    paused.apply(events[:20], up_to=20, tailing=False)
+    paused.settle(may_hold_back=False)
+    pair.move()
+    pair.leader.check()
+    pair.leader.apply(events[20:40], up_to=40, tailing=False)
+    pair.leader.settle(may_hold_back=False)
+    before = {key: redis.dump(key) for key in redis.scan_iter()}
+
+    paused.apply(events[20:60], up_to=60, tailing=False)
+    with pytest.raises(TargetMoved):
+        paused.settle(may_hold_back=False)
+
+    assert {key: redis.dump(key) for key in redis.scan_iter()} == before
+
+
+def test_a_version_that_is_gone_is_written_by_nobody(pair: Pair, shop: Shop, redis: Redis) -> None:
+    pair.move(0)
+    gone = pair.joined
+    gone.open()
+    pair.leader.restart()
+    assert pair.joined.version == pair.leader.version == 2
+    gone.apply(decoded(shop.log), up_to=shop.log.head(), tailing=True)
+    with pytest.raises(TargetMoved):
+        gone.settle(may_hold_back=False)
+    with pytest.raises(TargetUnavailable):
+        gone.open()
+    assert not list(redis.scan_iter(match="{product.v1.*"))
+
+
+def test_what_another_finds_damaged_the_leader_builds_anew(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    for number in range(9):
+        shop.lists(f"MUG-{number}")
+    shop.flush()
+    pair = Pair(inventory.VIEW, fresh_redis, shop)
+    seen = decoded(shop.log)
+    pair.leader.apply(seen, up_to=len(seen), tailing=True)
+    pair.leader.publish()
+    keys = ViewKeys(inventory.VIEW.name, 1, SHARDS)
+    pair.move(keys.shard_of("MUG-3"))
+    pair.leader.check()
+    joined = pair.joined
+    joined.open()
+    redis.set(keys.document("MUG-3"), b"nonsense")
+    shop.record(shop.decide(stock.receive, sku="MUG-3", quantity=1, reason="delivery"))
+    shop.flush()
+    with pytest.raises(TargetDamaged):
+        joined.apply(decoded(shop.log)[len(seen) :], up_to=shop.log.head(), tailing=True)
+
+    with pytest.raises(TargetMoved):
+        pair.leader.check()
+    pair.leader.open()
+    assert (pair.leader.version, pair.leader.is_published) == (2, False)
+    pair.close()
+
+
+def test_what_another_read_model_made_is_left_to_its_own_code(pair: Pair, fresh_redis: str) -> None:
+    pair.move(0)
+    assert [follower.name for follower in pair.views.followers()] == ["product"]
+    newer = dataclasses.replace(catalog.VIEW, model=catalog.VIEW.model + 1)
+    views = JoinedViews([newer], fresh_redis, pair.held[1])
+    assert views.followers() == []
+    views.close()
