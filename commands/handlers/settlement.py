@@ -203,7 +203,8 @@ class Account:
         booked = refund_booking.still_bookable(self.order, planned)
         if booked == planned:
             note = note_for(self.order, planned, begun.refund.credit_note_id)
-            self.paid((replace(event, credit_note_id=note),))
+            is_all = event.amount == begun.amount  # else the rest is owed to the customer
+            self.paid((replace(event, credit_note_id=note if is_all else None),))
             self._book(planned, note, on)
             return
         # Somebody gave back at the gateway what it was planned on: no credit note is over all of it.

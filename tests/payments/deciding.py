@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aggregates.catalog.events import ProductListed
 from aggregates.inventory import stock
-from aggregates.kernel import UnitPrice
+from aggregates.kernel import Money, UnitPrice
 from aggregates.orders import order
 from aggregates.orders.order import Order
 from aggregates.payments import gateway, payment, process
@@ -19,6 +19,7 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.process import Process
 from aggregates.payments.standing import Standing
 from commands.handlers import cart, catalog, inventory, orders
+from commands.handlers.credit import IssueGiftCard, NamedCredit
 from commands.handlers.payments import RecordGatewayNews, RecordGatewayOutcome
 from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Decision
@@ -73,8 +74,10 @@ class Desk:
         capture: CaptureWhen = "checkout",
         units: int = 1,
         method: str = "pm_card_visa",
+        gift: int = 0,
     ) -> None:
-        """An order of `units` of one thing, `total` in all, whose authorization is step 1."""
+        """An order of `units` of one thing, `total` in all, of which the account `gift` pays so much; the
+        authorization of the rest is step 1."""
         price = UnitPrice(Decimal(total) / 100 / units, "EUR")
         self.do(
             catalog.ListProduct(
@@ -90,6 +93,11 @@ class Desk:
             )
         )
         self.do(inventory.ReceiveStock(sku="TEA", quantity=units, reason="", source="first"))
+        named: tuple[NamedCredit, ...] = ()
+        if gift:
+            worth = Money(gift, "EUR")
+            self.do(IssueGiftCard(account_id="gift", amount=worth, expires_on=None, today=TODAY))
+            named = (NamedCredit(account_id="gift", by_code=True),)
         self.do(cart.OpenCart(cart_id=ORDER, currency="EUR"))
         self.do(cart.AddItem(cart_id=ORDER, sku="TEA", quantity=units, **ADDING))
         self.do(
@@ -102,6 +110,7 @@ class Desk:
                 payment_method=method,
                 capture=capture,
                 expires_at=NOON + timedelta(minutes=15),
+                credits=named,
             )
         )
 

@@ -31,6 +31,7 @@ from commands.processes.gateway_payments import ParkedPayments
 from commands.processes.hold_expiry import HoldExpiry
 from commands.processes.kind import ProcessKind
 from commands.processes.manager import ProcessManagers, utc_now
+from commands.processes.payment import Payment
 from commands.processes.price_list_ends import PriceListEnds
 from commands.processes.schedules import Schedules
 from event_store.postgres.log import PostgresLog
@@ -157,6 +158,7 @@ def kind_of(name: str, gateway: Any, log: EventReader, submit: Callable[[Any], A
         "coupon_batches": CouponBatches,
         "credit_expiry": CreditExpiry,
         "hold_expiry": lambda: HoldExpiry(clock=clock),
+        "payment": lambda: Payment(gateway, clock=clock),
         "gateway_payments": lambda: ParkedPayments(gateway, clock=clock),
         "schedules": Schedules,
         "price_list_ends": lambda: PriceListEnds(log),

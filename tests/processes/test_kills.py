@@ -1,4 +1,4 @@
-"""SIGKILL at each step of each process beside the payment's, and of an operator's commands: whoever does it
+"""SIGKILL at each step of each process, and of an operator's commands: whoever does it
 after that ends it as if nobody had died, and no card is charged twice."""
 
 from __future__ import annotations
@@ -107,6 +107,22 @@ async def refund_came_back(shop: Shop) -> None:
     await eventually(lambda: owed(shop) == (0, 900), lambda: owed(shop))
 
 
+async def refunding_card_and_credit(shop: Shop) -> None:
+    """25.00 of an order are to go back: 19.00 to the card, all that it gave, and 6.00 to the gift card."""
+    async with shop.managers(kinds=[payment_of(shop)]):
+        await shop.sell(capture="checkout", gift=1_000)
+        await shop.until("confirmed", "captured")
+    await shop.do(
+        RefundOrder(
+            order_id=ORDER,
+            credit_note_id="n1",
+            reason="late",
+            issued_on=shop.now.date(),
+            amount=Money(2_500, "GBP"),
+        )
+    )
+
+
 async def sent_and_unpaid(shop: Shop) -> None:
     """The goods are gone, the capture was refused, and the hold has lapsed: the shop is owed 29.00."""
     await shop.sell(method="pm_card_captureRefused")
@@ -201,6 +217,11 @@ def is_even(shop: Shop) -> bool:
     return owed(shop) == (0, 0) and not shop.open_steps()
 
 
+def is_refunded_to_both(shop: Shop) -> bool:
+    held = shop.state(account.stream("gift"))
+    return bool(held.balance == 600) and shop.statuses() == ("confirmed", "refunded")
+
+
 def is_expired(shop: Shop) -> bool:
     held = shop.state(account.stream("card"))
     return bool(held.expired) and held.balance == 0
@@ -215,6 +236,7 @@ PROCESSES = {
     "schedules": Case(scheduled, is_run, []),
     "credit_expiry": Case(issued_until_today, is_expired, []),
     "gateway_news": Case(proved_unheard, is_fetched, HELD),
+    "payment": Case(refunding_card_and_credit, is_refunded_to_both, [("captured", 1900, 1900)]),
 }
 OPERATORS = {
     f"retry {ORDER}": Case(refund_came_back, is_even, [("captured", 2900, 900)]),

@@ -14,12 +14,13 @@ from typing import Any
 from aggregates.catalog.events import ProductListed
 from aggregates.folds import kind_of
 from aggregates.inventory import stock
-from aggregates.kernel import UnitPrice
+from aggregates.kernel import Money, UnitPrice
 from aggregates.orders import order
 from aggregates.payments import payment, process
 from commands.gateways.gateway import Gateway
 from commands.gateways.sandbox import VISA, SandboxGateway
 from commands.handlers import cart, catalog, inventory, orders
+from commands.handlers.credit import IssueGiftCard, NamedCredit
 from commands.handlers.registry import HANDLERS
 from commands.loop.decision import Actor, Answer, Context
 from commands.loop.handling import Handling
@@ -103,8 +104,10 @@ class Shop:
         capture: Any = "fulfilment",
         units: int = 10,
         kept: timedelta = KEPT,
+        gift: int = 0,
     ) -> None:
-        """An order of two mugs and one pan, 29.00 in all; so many units of each are in stock at first."""
+        """An order of two mugs and one pan, 29.00 in all, of which the account `gift` pays so much; so many
+        units of each are in stock at first."""
         for sku, price in (("MUG", "4.50"), ("PAN", "20.00")):
             await self.do(
                 catalog.ListProduct(
@@ -120,6 +123,11 @@ class Shop:
                 )
             )
             await self.do(inventory.ReceiveStock(sku=sku, quantity=units, reason="", source="first"))
+        named: tuple[NamedCredit, ...] = ()
+        if gift:
+            issue = {"amount": Money(gift, "GBP"), "expires_on": None, "today": self.now.date()}
+            await self.do(IssueGiftCard(account_id="gift", **issue))
+            named = (NamedCredit(account_id="gift", by_code=True),)
         await self.do(cart.OpenCart(cart_id=order_id, currency="GBP"))
         for sku, quantity in (("MUG", 2), ("PAN", 1)):
             await self.do(
@@ -140,6 +148,7 @@ class Shop:
                 payment_method=method,
                 capture=capture,
                 expires_at=self.now + kept,
+                credits=named,
             )
         )
 
