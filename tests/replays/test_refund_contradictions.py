@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from event_store.memory.log import MemoryLog
-from tests.commands.test_priced_carts import MARKET, POST, VAT, opened, rules
+from tests.commands.test_priced_carts import MARKET, POST, TEN, VAT, opened, rules
 from tests.credit.test_refunds import happened, refund
 from tests.credit.test_routes import gbp, gift_card, pay
 from tests.replays.test_price_contradictions import at, changed, findings, order_of, to
@@ -78,4 +78,48 @@ def test_a_refund_beyond_what_was_paid_or_of_another_tax_is_found(
     given_back: MemoryLog, type_: str, change: Callable[[dict[str, Any]], None], wrong: str
 ) -> None:
     found = findings(changed(given_back, type_, change))
+    assert any(wrong in one for one in found), found
+
+
+CANCELED = "orders.order_canceled"
+
+
+@pytest.fixture(scope="module")
+def canceled(tmp_path_factory: pytest.TempPathFactory) -> MemoryLog:
+    """An order of 27.00 after 10 % off, with 3.95 of postage and the tax in both, given up again."""
+
+    async def scenario(folder: Path) -> MemoryLog:
+        log = MemoryLog()
+        async with open_shop(log, folder) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            ten = TEN | {"automatic": True}
+            await rules(shop, markets=[MARKET], tax_areas=[VAT], shipping_methods=[POST], promotions=[ten])
+            cart_id = await opened(shop, "uk", MUG=3)
+            delivery = {"country": "GB", "method_id": "post"}
+            await shop.client.put(f"/api/v1/carts/{cart_id}/delivery", json=delivery)
+            placed = await shop.checkout(cart_id)
+            assert placed.status_code == 201, placed.text
+            given_up = await shop.post(f"/orders/{placed.json()['id']}/cancel", {}, **key())
+            assert given_up.status_code == 200, given_up.text
+        return log
+
+    return asyncio.run(scenario(tmp_path_factory.mktemp("canceled")))
+
+
+def test_a_canceled_order_takes_back_the_parts_of_its_sale(canceled: MemoryLog) -> None:
+    assert findings(canceled) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [
+        ("discounts", "discounts of 301, shipping of 395 and tax of 516 back"),
+        ("shipping", "discounts of 300, shipping of 396 and tax of 516 back"),
+        ("tax", "discounts of 300, shipping of 395 and tax of 517 back"),
+    ],
+)
+def test_parts_of_a_sale_that_its_explanation_has_not_are_found(
+    canceled: MemoryLog, part: str, wrong: str
+) -> None:
+    found = findings(changed(canceled, CANCELED, at("parts", part)))
     assert any(wrong in one for one in found), found

@@ -1,5 +1,5 @@
 """What goes back for each line, for shipping and to each tender is never more than was paid there, nor is its
-tax."""
+tax; a canceled order takes back the parts of its sale that its explanation has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from aggregates.kernel import OrderId
 from aggregates.orders import order
-from aggregates.orders.events import OrderPlaced, OrderRefunded
+from aggregates.orders.events import OrderCanceled, OrderPlaced, OrderRefunded, SaleParts, parts_of
+from aggregates.pricing.explanation import StepKind
 from aggregates.pricing.rules import SHIPPING
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
@@ -18,6 +19,9 @@ from replays.verification.findings import Report, at
 
 ORDERS_AT_ONCE = 200
 CARD = "card"
+WITH_PARTS = 4
+"""The number of `order_canceled` from which it has the parts of the sale."""
+DISCOUNTS: frozenset[StepKind] = frozenset({"line_promotion", "cart_promotion", "gift", "shipping_promotion"})
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class _Paid:
     paid: dict[str, int]
     tax: dict[str, int]
     gave: dict[str, int]
+    parts: SaleParts
+    total: int
     refunded: Counter[str] = field(default_factory=Counter)
     tax_refunded: Counter[str] = field(default_factory=Counter)
     given_back: Counter[str] = field(default_factory=Counter)
@@ -35,8 +41,8 @@ class _Paid:
 
 
 class RefundsCheck:
-    """Orders with refunds are read again at the end: they are few, and what every line cost is much to
-    remember."""
+    """Orders with refunds, or canceled, are read again at the end: they are few, and what every line cost is
+    much to remember."""
 
     def __init__(self, log: EventReader, codec: Codec, report: Report) -> None:
         self._log = log
@@ -44,15 +50,15 @@ class RefundsCheck:
         self._report = report
         self._orders: dict[OrderId, None] = {}
 
-    def see(self, _recorded: RecordedEvent, event: OrderRefunded) -> None:
+    def see(self, _recorded: RecordedEvent, event: OrderRefunded | OrderCanceled) -> None:
         """Notes that the order is to be looked at."""
         self._orders[event.order_id] = None
 
     def check_end(self, head: int) -> None:
-        """Holds every refund against its order and the refunds before it."""
-        refunded = list(self._orders)
-        for first in range(0, len(refunded), ORDERS_AT_ONCE):
-            page = refunded[first : first + ORDERS_AT_ONCE]
+        """Holds every refund, and every cancellation, against its order and the refunds before it."""
+        noted = list(self._orders)
+        for first in range(0, len(noted), ORDERS_AT_ONCE):
+            page = noted[first : first + ORDERS_AT_ONCE]
             for history in self._log.read_streams([order.stream(one) for one in page]).values():
                 self._check(one for one in history if one.position <= head)
 
@@ -68,6 +74,13 @@ class RefundsCheck:
             elif isinstance(event, OrderRefunded) and known is not None:
                 for wrong in _against(known, event):
                     self._report(at(recorded, "refund", wrong))
+            elif isinstance(event, OrderCanceled) and known is not None:
+                back = known.parts.less(sum(known.given_back.values()), known.total)
+                if recorded.schema_number >= WITH_PARTS and event.parts != back:
+                    wrong = (
+                        f"it takes {_in_words(event.parts)} back, of which the order has {_in_words(back)}"
+                    )
+                    self._report(at(recorded, "refund", wrong))
 
 
 def _paid(placed: OrderPlaced) -> _Paid:
@@ -78,7 +91,33 @@ def _paid(placed: OrderPlaced) -> _Paid:
     gave: Counter[str] = Counter()
     for tender in placed.tenders:
         gave[tender.key] += tender.amount.amount
-    return _Paid(priced=placed.explanation is not None, paid=paid, tax=tax, gave=dict(gave))
+    return _Paid(
+        priced=placed.explanation is not None,
+        paid=paid,
+        tax=tax,
+        gave=dict(gave),
+        parts=_parts(placed),
+        total=placed.total.amount,
+    )
+
+
+def _parts(placed: OrderPlaced) -> SaleParts:
+    """By the steps of its explanation; where no rule had a part in it, by its charges."""
+    if placed.explanation is None:
+        return parts_of(placed)
+    discounts = shipping = tax = 0
+    for step in placed.explanation.steps:
+        if step.step in DISCOUNTS:
+            discounts -= step.amount
+        elif step.step == "shipping":
+            shipping += step.amount
+        elif step.step == "tax":
+            tax += step.amount
+    return SaleParts(discounts=discounts, shipping=shipping, tax=tax)
+
+
+def _in_words(parts: SaleParts) -> str:
+    return f"discounts of {parts.discounts}, shipping of {parts.shipping} and tax of {parts.tax}"
 
 
 def _against(known: _Paid, event: OrderRefunded) -> Iterator[str]:
