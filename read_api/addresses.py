@@ -12,7 +12,7 @@ from deploy.edge.address_forms import COUNTRIES, address_form
 from deploy.edge.problems import ProblemError
 from read_api.openapi import AddressForm, documented_constant
 from read_api.problems import UNKNOWN_COUNTRY
-from read_api.responses import constant
+from read_api.responses import answer
 
 router = APIRouter(prefix="/api/v1", tags=["addresses"])
 
@@ -28,4 +28,4 @@ async def form(request: Request, country: CountryCode) -> Response:
     """The parts that an order's address needs and may have in a country, and what they are called there."""
     if country not in COUNTRIES:
         raise ProblemError(UNKNOWN_COUNTRY, country=country)
-    return constant(msgspec.json.encode(address_form(country)), request.headers)
+    return answer(msgspec.json.encode(address_form(country)), None, request.headers)

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1/carts", tags=["carts"])
 async def cart(request: Request, cart_id: Identifier, wanted: WantedFreshness) -> Response:
     """What is in it and what it comes to. Who knows the id may see the cart."""
     found = await read_cart(request, cart_id, wanted)
-    return answer(found.document, found.position, request.headers)
+    return answer(found.document, found.position, request.headers, cache="client")
 
 
 async def read_cart(request: Request, cart_id: str, wanted: Freshness | None) -> Present:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from deploy.edge.problems import INVALID_REQUEST, ProblemError
+from deploy.edge.problems import INVALID_REQUEST, UNKNOWN_PARAMETER, ProblemError
 from projections.documents.search import (
     CATEGORY_SEPARATOR,
     CurrencyNeededError,
@@ -26,7 +27,7 @@ from read_api.freshness import Freshness, read_fresh
 from read_api.market_prices import in_main_market, market_response
 from read_api.openapi import FoundProduct, documented, documented_list, documented_suggestions
 from read_api.problems import CURRENCY_REQUIRED, CURSOR_EXPIRED, UNKNOWN_MARKET, UNKNOWN_PRODUCT
-from read_api.product_page import product_response
+from read_api.product_page import is_listed, product_response
 from read_api.requests import ANY_NAME, TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
 from read_api.responses import answer, listing, with_field
 from read_api.stores import stores_of
@@ -109,6 +110,15 @@ Attribute = Annotated[
         " as in the facets: `attribute.color=red`. Several narrow the search down.",
     ),
 ]
+_SKUS_MAX = 100
+_SKU = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+Skus = Annotated[
+    str | None,
+    Query(
+        pattern=f"^{_SKU}(,{_SKU}){{0,{_SKUS_MAX - 1}}}$",
+        description=f"Up to {_SKUS_MAX} SKUs, separated by commas: just these products.",
+    ),
+]
 ListingSort = Literal["sku", "price_asc", "price_desc", "newest"]
 SearchSort = Literal["relevance", "price_asc", "price_desc", "newest"]
 
@@ -131,13 +141,22 @@ async def product(request: Request, sku: Sku, wanted: WantedFreshness, market: P
 async def products(
     request: Request,
     wanted: WantedFreshness,
+    sku: Skus = None,
     category: Category = None,
     currency: Currency = None,
     sort: ListingSort = "sku",
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """Listed products, those of a category and below it where one is named."""
+    """Listed products, those of a category and below it where one is named.
+
+    Or just those of the SKUs named, in their order, delisted ones too; then nothing else may be asked for.
+    """
+    if sku is not None:
+        if others := request.query_params.keys() - {"sku"}:
+            refused = f"With sku, {min(others)} has no meaning."
+            raise ProblemError(UNKNOWN_PARAMETER, refused, field=min(others))
+        return await _named(request, list(dict.fromkeys(sku.split(","))), wanted)
     query = ProductQuery(category=category, currency=currency, sort=sort)
     return await _page(request, query, wanted, cursor, limit)
 
@@ -195,6 +214,26 @@ async def suggest(
 
     found = await read_fresh(read, stores.wait_for_index, wanted, stores.settings.min_position_wait_seconds)
     return answer(msgspec.json.encode({"items": found.items}), found.position, request.headers)
+
+
+async def _named(request: Request, skus: Sequence[str], wanted: Freshness | None) -> Response:
+    """The pages of these SKUs that are there."""
+    stores = stores_of(request)
+
+    async def wait(position: int, seconds: float) -> int:
+        return await stores.documents.wait_for("product", None, position, seconds)
+
+    found = await read_fresh(
+        lambda: stores.documents.documents("product", skus),
+        wait,
+        wanted,
+        stores.settings.min_position_wait_seconds,
+    )
+    stored = [page for page in found.documents if page is not None and is_listed(page)]
+    pages = await in_main_market(stores, stored)
+    return answer(
+        listing(pages, None, total=len(pages), facets={}, facets_cut=[]), found.position, request.headers
+    )
 
 
 def _attribute_filters(request: Request) -> tuple[tuple[str, str], ...]:

@@ -48,7 +48,7 @@ async def coupon(request: Request, code: Identifier, wanted: WantedFreshness) ->
     found = await fresh_document(stores_of(request), "coupon", code.upper(), wanted)
     if found.document is None:
         raise unknown(UNKNOWN_COUPON, found.position, code=code)
-    return answer(found.document, found.position, request.headers, private=True)
+    return answer(found.document, found.position, request.headers, cache="holder")
 
 
 @router.get(
@@ -98,7 +98,7 @@ async def batch(request: Request, batch_id: Identifier, wanted: WantedFreshness)
     found = await fresh_document(stores_of(request), "coupon_batches", batch_id, wanted)
     if found.document is None:
         raise unknown(UNKNOWN_BATCH, found.position, batch_id=batch_id)
-    return answer(found.document, found.position, request.headers, private=True)
+    return answer(found.document, found.position, request.headers, cache="holder")
 
 
 async def _rows(stores: Stores, of: CouponBatchDocument, page: _Page) -> AsyncIterator[bytes]:

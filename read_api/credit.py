@@ -47,4 +47,4 @@ async def account(
     page.movements = page.movements[first : first + limit]
     left = below - len(page.movements)
     page.next = cursor_of_rank(left if left > 0 else None, query)
-    return answer(_encode(page), found.position, request.headers, private=True)
+    return answer(_encode(page), found.position, request.headers, cache="holder")

@@ -37,7 +37,7 @@ async def value(request: Request, customer_id: Identifier, wanted: WantedFreshne
         if found.document is None
         else _value.decode(found.document)
     )
-    return answer(msgspec.json.encode(_shown(document)), found.position, request.headers, private=True)
+    return answer(msgspec.json.encode(_shown(document)), found.position, request.headers, cache="holder")
 
 
 def _shown(document: CustomerValueDocument) -> CustomerValue:

@@ -61,7 +61,7 @@ async def hours(
         lambda: _found(stores, first, last), wait, wanted, stores.settings.min_position_wait_seconds
     )
     body = msgspec.json.encode({"hours": found.hours})
-    return answer(body, found.position, request.headers, private=True)
+    return answer(body, found.position, request.headers, cache="holder")
 
 
 async def _found(stores: Stores, first: date | None, last: date | None) -> _Hours:

@@ -63,7 +63,7 @@ async def sales(
         lambda: _days(stores, first, last), wait, wanted, stores.settings.min_position_wait_seconds
     )
     body = msgspec.json.encode({"days": found.days})
-    return answer(body, found.position, request.headers, private=True)
+    return answer(body, found.position, request.headers, cache="holder")
 
 
 async def _days(stores: Stores, first: date | None, last: date | None) -> _Days:

@@ -21,4 +21,4 @@ async def inventory(request: Request, sku: Sku, wanted: WantedFreshness) -> Resp
     """Units on hand, those reserved of them, and what is left to sell."""
     found = await fresh_document(stores_of(request), "inventory", sku, wanted)
     document, position = present(found, UNKNOWN_SKU, sku=sku)
-    return answer(document, position, request.headers)
+    return answer(document, position, request.headers, cache="client")

@@ -43,6 +43,12 @@ _HEADERS: dict[str, Any] = {
     },
 }
 
+_MESSAGE: dict[str, Any] = {
+    "description": "One message: `id` is a position, `data` the document as JSON.",
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "data": {"type": "string"}},
+}
+
 _EVERYWHERE = (
     UNKNOWN_PARAMETER,
     INVALID_MIN_POSITION,
@@ -258,7 +264,7 @@ def documented_stream(*problems: ProblemType) -> dict[str, Any]:
     found = {
         "description": "Server-sent events",
         "headers": headers,
-        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+        "content": {EVENT_STREAM: {"schema": _MESSAGE}},
     }
     return {
         "responses": {200: found, **problem_answers(*_EVERYWHERE, *problems, TOO_MANY_LISTENERS)},

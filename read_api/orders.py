@@ -60,7 +60,7 @@ async def explanation(request: Request, order_id: Identifier, wanted: WantedFres
 
 async def _shown(request: Request, view: str, order_id: str, wanted: WantedFreshness) -> Response:
     found = await read_order(request, view, order_id, wanted)
-    return answer(found.document, found.position, request.headers, private=True)
+    return answer(found.document, found.position, request.headers, cache="holder")
 
 
 async def read_order(request: Request, view: str, order_id: str, wanted: Freshness | None) -> Present:
@@ -107,7 +107,7 @@ async def orders_of_customer(
         stores.settings.min_position_wait_seconds,
     )
     body = listing(found.items, cursor_of_rank(found.next_below, query))
-    return answer(body, found.position, request.headers, private=True)
+    return answer(body, found.position, request.headers, cache="holder")
 
 
 async def _orders(stores: Stores, customer_id: str, below: int | None, limit: int) -> _Orders:

@@ -25,6 +25,7 @@ from read_api.terms import MARKET_ID
 
 _MARKET = re.compile(MARKET_ID)
 _PREFIX = "/api/v1/products/"
+_CHANGED_AT = b',"changed_at":"'
 
 
 class ProductPageRoute(BaseRoute):
@@ -62,14 +63,28 @@ class ProductPageRoute(BaseRoute):
 async def product_response(request: Request, sku: str, freshness: Freshness | None) -> Response:
     """The product page, also of what was delisted: orders lead to it."""
     found = await read_product(request, sku, freshness)
-    return answer(found.document, found.position, request.headers)
+    return answer(found.document, found.position, request.headers, changed_at=_changed_at(found.document))
 
 
 async def read_product(request: Request, sku: str, freshness: Freshness | None) -> Present:
     """The product page. Raises unknown-product."""
     found = await fresh_document(stores_of(request), "product", sku, freshness)
-    # Only a SKU that has stock and was never listed has no price; an attribute's value is never null.
-    if found.document is None or b'"price":null' in found.document:
+    if found.document is None or not is_listed(found.document):
         raise unknown(UNKNOWN_PRODUCT, found.position, sku=sku)
     (page,) = await in_main_market(stores_of(request), (found.document,))
     return Present(page, found.position)
+
+
+def is_listed(page: bytes) -> bool:
+    """Whether it was ever listed."""
+    # Only a SKU that has stock and never was has no price; an attribute's value is never null.
+    return b'"price":null' not in page
+
+
+def _changed_at(page: bytes) -> str | None:
+    """When the page last changed: the last member of this name, since an attribute may bear it too."""
+    begins = page.rfind(_CHANGED_AT)
+    if begins < 0:
+        return None
+    begins += len(_CHANGED_AT)
+    return page[begins : page.find(b'"', begins)].decode()

@@ -24,7 +24,7 @@ from read_api.freshness import Freshness, read_fresh
 from read_api.openapi import documented_list
 from read_api.problems import UNKNOWN_MARKET, unknown
 from read_api.requests import Cursor, Limit, WantedFreshness
-from read_api.responses import answer, listing
+from read_api.responses import Cache, answer, listing
 from read_api.stores import Stores, stores_of
 
 router = APIRouter(prefix="/api/v1", tags=["rules of sale"])
@@ -133,7 +133,7 @@ async def price_lists(
     return _page(
         request,
         *(found.price_lists, lambda one: one.list_id, "price_lists", position, cursor, limit),
-        private=True,
+        cache="holder",
     )
 
 
@@ -158,7 +158,7 @@ def _page(
     cursor: str | None,
     limit: int,
     *,
-    private: bool = False,
+    cache: Cache = "shared",
 ) -> Response:
     """The rules after the cursor's id. They stand in the order of their ids."""
     after = id_of_cursor(cursor, query)
@@ -166,7 +166,7 @@ def _page(
     shown = left[:limit]
     following = cursor_of_id(id_of(shown[-1]) if len(left) > limit else None, query)
     body = listing(map(_encode, shown), following)
-    return answer(body, position, request.headers, private=private)
+    return answer(body, position, request.headers, cache=cache)
 
 
 def _goes_to(method: ShippingMethod, country: str | None) -> bool:

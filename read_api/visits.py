@@ -46,7 +46,7 @@ async def recent(request: Request, visit_id: Identifier, wanted: WantedFreshness
     found = await read_fresh(
         lambda: _recent(stores, visit_id), wait, wanted, stores.settings.min_position_wait_seconds
     )
-    return answer(listing(found.items, None), found.position, request.headers, private=True)
+    return answer(listing(found.items, None), found.position, request.headers, cache="client")
 
 
 async def _recent(stores: Stores, visit_id: str) -> _Recent:

@@ -43,7 +43,7 @@ def evolve(
 ) -> ProductDocument:
     """The product page after the event."""
     if document is None:
-        document = unlisted(key, recorded.position)
+        document = unlisted(key, recorded)
     match event:
         case ProductListed() | ProductRevised():
             document.title = event.title
@@ -65,12 +65,13 @@ def evolve(
             on_hand, reserved = moved(event)
             document.on_hand += on_hand
             document.reserved += reserved
+    document.changed_at = recorded.recorded_at
     # What is not listed is for sale nowhere, whatever lies on the shelf.
     document.available = document.on_hand - document.reserved if document.status == LISTED else 0
     return document
 
 
-def unlisted(sku: str, position: int) -> ProductDocument:
+def unlisted(sku: str, recorded: RecordedEvent) -> ProductDocument:
     return ProductDocument(
         sku=sku,
         title="",
@@ -82,13 +83,14 @@ def unlisted(sku: str, position: int) -> ProductDocument:
         seller="",
         variants=[],
         status=UNLISTED,
-        position=position,
+        position=recorded.position,
+        changed_at=recorded.recorded_at,
     )
 
 
 VIEW = DocumentView(
     name="product",
-    model=6,
+    model=7,
     shape=ProductDocument,
     events=frozenset(get_args(CatalogEvent)) | STOCK_EVENTS,
     facts=facts,

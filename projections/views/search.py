@@ -17,7 +17,7 @@ from projections.documents.words.lexicon import Lexicon
 from projections.views import bestsellers, catalog
 from projections.views.bestsellers import Ordered
 
-MODEL = 7
+MODEL = 8
 """The number of this read model: another shape, fold or index field (a currency is one) is another number."""
 
 
@@ -58,7 +58,7 @@ def evolve(sku: str, product: IndexedProduct | None, fact: Any, recorded: Record
     if product is not None and recorded.position <= product.position:
         return product
     if isinstance(fact, Ordered):
-        product = product or IndexedProduct(catalog.unlisted(sku, recorded.position))
+        product = product or IndexedProduct(catalog.unlisted(sku, recorded))
         product.units += fact.units
     else:
         page = catalog.evolve(sku, product.page if product else None, fact, recorded)

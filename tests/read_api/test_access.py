@@ -115,7 +115,7 @@ def test_an_order_is_shown_to_the_operator_and_to_who_holds_its_secret(guarded: 
         answer = guarded.get(MINE, headers=headers)
         assert (answer.status_code, answer.json()["id"]) == (200, "mine")
         assert answer.headers["cache-control"] == "private, no-cache"
-        assert answer.headers["vary"].startswith("Authorization, Daybook-Order-Secret")
+        assert answer.headers["vary"].startswith("Accept-Encoding, Authorization, Daybook-Order-Secret")
         again = guarded.get(MINE, headers={**headers, "If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.headers["vary"]) == (304, answer.headers["vary"])
         shown = guarded.get(EXPLAINED, headers=headers)

@@ -61,6 +61,8 @@ def test_every_operation_does_what_the_document_says(
     for found in document.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
+        if operation.path.endswith("/live"):
+            continue  # what is there is a stream that does not end: see test_live
         if mode.is_negative and not list(operation.iter_parameters()):
             continue  # there is nothing to get wrong
 
@@ -80,4 +82,4 @@ def test_every_operation_does_what_the_document_says(
             error.add_note(f"{operation.method} {operation.path}")
             raise
         checked += 1
-    assert checked == (22 if mode.is_negative else 25)
+    assert checked == (22 if mode.is_negative else 24)

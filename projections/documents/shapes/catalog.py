@@ -89,6 +89,7 @@ class ProductDocument(msgspec.Struct):
     variants: list[VariantDocument]
     status: str  # "listed", "delisted", or "unlisted" where only stock is known
     position: int
+    changed_at: datetime  # when the event at `position` was recorded
     on_hand: int = 0
     reserved: int = 0
     was: UnitPrice | None = None
