@@ -46,7 +46,13 @@ class _Id(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
-_Cursor = TypeVar("_Cursor", _ProductPlace, _HitsPlace, _Rank, _Id)
+class _Entry(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    check: int
+    score: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+    member: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+_Cursor = TypeVar("_Cursor", _ProductPlace, _HitsPlace, _Rank, _Id, _Entry)
 
 
 def cursor_of_place(place: Place | None, query: Any) -> str | None:
@@ -89,6 +95,19 @@ def cursor_of_id(last: str | None, query: Any) -> str | None:
 def id_of_cursor(cursor: str | None, query: Any) -> str:
     """The id in a cursor, "" without one. Raises invalid-cursor where it is not this query's."""
     return "" if cursor is None else _read(cursor, query, _Id).id
+
+
+def cursor_of_entry(last: tuple[int, str] | None, query: Any) -> str | None:
+    """The cursor for what comes after a score and member in a ranking that rises."""
+    return None if last is None else _text(_Entry(_check(query), *last))
+
+
+def entry_of_cursor(cursor: str | None, query: Any) -> tuple[int, str] | None:
+    """The score and member in a cursor. Raises invalid-cursor where it is not this query's."""
+    if cursor is None:
+        return None
+    entry = _read(cursor, query, _Entry)
+    return entry.score, entry.member
 
 
 def _check(query: Any) -> int:

@@ -22,6 +22,9 @@ class QuerySettings(BaseSettings):
     operator_token: str | None = None
     """With it set, customers' lists, dashboards and history are its bearer's; orders also their holders'."""
 
+    low_stock: Annotated[int, Field(ge=0, le=1_000_000_000)] = 5
+    """With so many units available, or fewer, a SKU's stock is low."""
+
     min_position_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long a query waits for its view to reach `Daybook-Min-Position`."""
     access_log: bool = False

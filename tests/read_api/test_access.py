@@ -31,6 +31,8 @@ OPERATORS = (
     "/api/v1/customers/nobody/orders?limit=x",
     "/api/v1/customers/anna/value",
     "/api/v1/customers/nobody/value",
+    "/api/v1/inventory",
+    "/api/v1/inventory?low=true&below=x",
     "/api/v1/coupons/X-1",
     "/api/v1/coupons/X-2",
     "/api/v1/coupon-batches/b",

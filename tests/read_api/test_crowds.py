@@ -73,6 +73,7 @@ def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: Qu
         "/api/v1/products/MUG/also-bought",
         "/api/v1/visits/v/recent",
         "/api/v1/customers/c-1/value",
+        "/api/v1/inventory?low=true",
         "/api/v1/dashboards/sales",
         "/api/v1/dashboards/hours",
         "/api/v1/products",

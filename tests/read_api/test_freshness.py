@@ -21,6 +21,7 @@ from tests.shop.views import ViewShop
 ROUTES = [
     ("product", "/api/v1/products/MUG"),
     ("inventory", "/api/v1/inventory/MUG"),
+    ("inventory", "/api/v1/inventory?low=true"),
     ("order", "/api/v1/orders/o1"),
     ("explanation", "/api/v1/orders/o1/explanation"),
     ("customer_orders", "/api/v1/customers/anna/orders"),

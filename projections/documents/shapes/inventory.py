@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 
 
-class InventoryDocument(msgspec.Struct):
-    """The stock of one SKU: available = on_hand - reserved."""
+class InventoryDocument(msgspec.Struct, omit_defaults=True):
+    """The stock of one SKU: available = on_hand - reserved. No `locations`: there never was any.
+
+    `delisted`: the product is not on sale any more.
+    """
 
     sku: str
     on_hand: int
@@ -14,3 +17,4 @@ class InventoryDocument(msgspec.Struct):
     available: int
     locations: dict[str, int]  # on hand by location
     position: int
+    delisted: bool = False
