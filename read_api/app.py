@@ -54,6 +54,7 @@ from read_api.market_prices import in_main_market
 from read_api.openapi import install_openapi
 from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
+from read_api.rate_limits import RateLimited, RateLimits
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
 from read_api.stores import Stores, search_reader
@@ -94,10 +95,14 @@ def build_query_app(
     stores = Stores(settings, documents, search_reader(settings), watcher)
     stores.watcher.show("product", partial(in_main_market, stores))
 
+    limits = RateLimits(settings.redis_url, per_minute=settings.rate_limit) if settings.rate_limit else None
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await documents.close()
+        if limits is not None:
+            await limits.close()
         await stores.index.close()
 
     app = new_api("Daybook queries", DESCRIPTION, lifespan)
@@ -129,6 +134,10 @@ def build_query_app(
     traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     app.add_middleware(traced)
     app.middleware_stack = FirstRoutes(app, [ProductPageRoute()], traced)
+    if limits is not None:
+        app.middleware_stack = RateLimited(
+            app.middleware_stack, limits, operator_token=settings.operator_token
+        )
     return app
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from deploy.edge.addresses import Addresses
 from deploy.edge.bodies import Bodies
@@ -16,7 +18,10 @@ from deploy.edge.settings import EdgeSettings
 
 def behind_the_edge(app: ASGIApp, settings: EdgeSettings, *, methods: Sequence[str]) -> ASGIApp:
     """The application as it is served; `methods` are those that pages of other origins may use."""
-    return Origins(AnswerWhenStopping(HeadRequests(Addresses(Bodies(app)))), settings, methods=methods)
+    edge = Origins(AnswerWhenStopping(HeadRequests(Addresses(Bodies(app)))), settings, methods=methods)
+    if not (proxies := settings.proxies):
+        return edge
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", edge), proxies))
 
 
 class HeadRequests:

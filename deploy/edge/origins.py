@@ -28,6 +28,8 @@ EXPOSED = (
     "Daybook-View-Position",
     "ETag",
     "Idempotency-Replayed",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "Trace-Id",
 )

@@ -44,7 +44,9 @@ def api(shop: ViewShop, query_settings: QuerySettings) -> Iterator[httpx.Client]
 @contextmanager
 def running(app: ASGIApp) -> Iterator[str]:
     """Serves the application in a thread, on a free port."""
-    config = uvicorn.Config(app, port=0, loop="uvloop", http="httptools", ws="none", log_config=None)
+    config = uvicorn.Config(
+        app, port=0, loop="uvloop", http="httptools", ws="none", log_config=None, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     thread = Thread(target=server.run)
     thread.start()
