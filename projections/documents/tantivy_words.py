@@ -136,7 +136,7 @@ class WordQueries:
         tiers: Iterable[tantivy.Query],
         words: Sequence[_Word],
     ) -> tantivy.Query:
-        clauses: list[Clause] = [(tantivy.Occur.Must, found), *self._popularity(weights.POPULARITY)]
+        clauses: list[Clause] = [(tantivy.Occur.Must, found)]
         clauses += [
             (tantivy.Occur.Should, tantivy.Query.const_score_query(tier, weights.TIER)) for tier in tiers
         ]
@@ -144,19 +144,21 @@ class WordQueries:
             clauses.append(
                 (tantivy.Occur.Should, tantivy.Query.const_score_query(in_title, weights.IN_TITLE))
             )
-        as_written = _all(self.term("title", word.planned.exact) for word in words)
+        as_written = _all(self.term("title", word.exact) for word in plan.words)
         if as_written is not None:
-            clauses.append(
-                (tantivy.Occur.Should, tantivy.Query.const_score_query(as_written, weights.AS_WRITTEN))
-            )
+            scored = tantivy.Query.const_score_query(as_written, weights.AS_WRITTEN)
+            levels: list[Clause] = [(tantivy.Occur.Must, scored), *self._popularity(weights.POPULARITY)]
+            clauses.append((tantivy.Occur.Should, tantivy.Query.boolean_query(levels)))
         if (whole := self.term("whole", plan.whole)) is not None:
             clauses.append((tantivy.Occur.Should, tantivy.Query.const_score_query(whole, weights.WHOLE)))
         for code in {code for word in plan.words for code in word.codes if not code.isalpha()}:
-            for field, weight in weights.CODES.items():
-                if (query := self.term(field, code)) is not None:
-                    scored = tantivy.Query.const_score_query(
-                        query, weight * min(len(code), weights.CODE_LENGTH_MAX)
-                    )
+            length = min(len(code), weights.CODE_LENGTH_MAX)
+            ways = [(self.term(field, code), weight) for field, weight in weights.CODES.items()]
+            if ways[-1][0] is not None:  # Beginnings are parts.
+                ways.append((self.fuzzy("codes", code, 1.0, slips=0, begun=True), weights.CODE_BEGUN))
+            for query, weight in ways:
+                if query is not None:
+                    scored = tantivy.Query.const_score_query(query, weight * length)
                     clauses.append((tantivy.Occur.Should, scored))
         for word in plan.words:
             if word.is_little and (little := self.term("title", word.exact)) is not None:

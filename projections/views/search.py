@@ -17,7 +17,7 @@ from projections.documents.words.lexicon import Lexicon
 from projections.views import bestsellers, catalog
 from projections.views.bestsellers import Ordered
 
-MODEL = 8
+MODEL = 9
 """The number of this read model: another shape, fold or index field (a currency is one) is another number."""
 
 

@@ -1,18 +1,23 @@
-"""Catalogues that relevance is measured on: a real shop's, one made up of another kind, the sample."""
+"""Catalogues that relevance is measured on: two real shops', two made up of other kinds, the sample."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.sample.products import sample_products
+from tests.bench.delicatessen import delicatessen
+from tests.bench.sold import Sold
 
-LIVOSTYLE = Path(os.environ.get("DAYBOOK_DATASETS", "../shared/data")) / "livostyle_catalog/products.jsonl.gz"
+_DATASETS = Path(os.environ.get("DAYBOOK_DATASETS", "../shared/data"))
+LIVOSTYLE = _DATASETS / "livostyle_catalog/products.jsonl.gz"
+ONLINE_RETAIL = _DATASETS / "online_retail/online_retail.csv.gz"
 
 _ENGLISH_THINGS = [
     "Cordless Drill",
@@ -152,24 +157,16 @@ _JAPANESE_THINGS = [
 _JAPANESE_KINDS = ["小", "大", "五客", "夫婦", "木箱入り", "日本製", "限定品", "手作り"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
-    """A product of a catalogue."""
-
-    sku: str
-    title: str
-    category: str
-    description: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
 def catalogues() -> Iterator[tuple[str, list[Sold]]]:
-    """Each with its name: the real shop's, or the sample's where that is not there; then the made-up one."""
+    """Each with its name: real shops', or the sample where the first is not there; then what is made up."""
     if LIVOSTYLE.exists():
         yield "livostyle", _livostyle()
     else:
         yield f"the sample ({LIVOSTYLE} is not there)", _sample()
+    if ONLINE_RETAIL.exists():
+        yield "online retail", _online_retail()
     yield "workshop", workshop(3_000, seed=11)
+    yield "delicatessen", delicatessen(3_000, seed=23)
 
 
 def workshop(size: int, *, seed: int) -> list[Sold]:
@@ -220,6 +217,22 @@ def _livostyle() -> list[Sold]:
             {"type": row["product_type"]} if row["product_type"] else {},
         )
         for number, row in enumerate(rows)
+    ]
+
+
+def _online_retail() -> list[Sold]:
+    """What a gift shop invoiced in a year: no categories, no descriptions, but the units ordered."""
+    titles: dict[str, Counter[str]] = {}
+    units: Counter[str] = Counter()
+    with gzip.open(ONLINE_RETAIL, "rt", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            sku, title, quantity = row["StockCode"].strip(), row["Description"].strip(), int(row["Quantity"])
+            if sku[:1].isdigit() and title.isupper() and quantity > 0 and float(row["UnitPrice"]) > 0:
+                titles.setdefault(sku, Counter())[title] += 1
+                units[sku] += quantity
+    return [
+        Sold(sku, seen.most_common(1)[0][0].capitalize(), "Gifts", "", units=units[sku])
+        for sku, seen in titles.items()
     ]
 
 

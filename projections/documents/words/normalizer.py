@@ -25,7 +25,7 @@ FIELDS = {
     "codes": "letters and digits of the SKU, and of the codes in the title",
     "code_parts": "their beginnings, ends and parts",
 }
-"""What the tokens of each field are; beside them `whole`, which is one token with spaces in it."""
+"""What the tokens of each field are; beside them `whole`, all of the title as one token."""
 
 WORDS_MAX = 16
 """More words do not narrow a search further."""
@@ -243,7 +243,7 @@ def _raw_code(typed: str, word: Word) -> str:
 
 
 def _whole(words: list[Word]) -> str:
-    return " ".join(without_accents(word.text) for word in words)[:_WHOLE_MAX]
+    return "".join(without_accents(word.text) for word in words)[:_WHOLE_MAX]
 
 
 def _characters_and_pairs(run: str) -> Iterator[str]:

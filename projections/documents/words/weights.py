@@ -19,18 +19,19 @@ SLIP = {"title": 0.4, "labels": 0.2}
 TIE = 0.1
 """Of the other fields that have the word too."""
 
-TIER = 2_000.0
-"""Above every sum of the words' own scores."""
-CODES = {"codes": 100.0, "code_parts": 60.0}
+TIER = 20_000.0
+CODES = {"codes": 500.0, "code_parts": 300.0}
 """For each character of a code with a digit in it: then no word of a title is meant."""
+CODE_BEGUN = 400.0
+"""The same, of a code that begins with it."""
 CODE_LENGTH_MAX = 8
-WHOLE = 500.0
-IN_TITLE = 200.0
+WHOLE = 2_500.0
+IN_TITLE = 1_000.0
 """All words in the title, which says what the product is; a description says more."""
-AS_WRITTEN = 100.0
+AS_WRITTEN = 400.0
 """All words in the title as they were typed, above their other forms."""
 POPULARITY = 4.0
-"""For each level: the highest weighs less than AS_WRITTEN."""
+"""For each level, of what has AS_WRITTEN: only products that have the words alike are ranked by it."""
 SUGGESTED_POPULARITY = 100.0
 """The same while typing: above how the title has the words."""
 
