@@ -49,6 +49,7 @@ from read_api import (
     terms,
     visits,
 )
+from read_api.bestseller_windows import BestsellerWindows
 from read_api.health import ReadyPosition
 from read_api.market_prices import in_main_market
 from read_api.openapi import install_openapi
@@ -92,7 +93,7 @@ def build_query_app(
     """
     documents = RedisReader(settings.redis_url)
     watcher = Watcher(documents, watches_max=settings.live_clients_max, stopping=stopping)
-    stores = Stores(settings, documents, search_reader(settings), watcher)
+    stores = Stores(settings, documents, search_reader(settings), watcher, BestsellerWindows(documents))
     stores.watcher.show("product", partial(in_main_market, stores))
 
     limits = RateLimits(settings.redis_url, per_minute=settings.rate_limit) if settings.rate_limit else None

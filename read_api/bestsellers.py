@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from read_api.bestseller_windows import DAYS_VIEW, Window
 from read_api.cursors import cursor_of_rank, rank_of_cursor
 from read_api.freshness import read_fresh
 from read_api.openapi import Bestseller, documented_list
@@ -20,32 +22,52 @@ router = APIRouter(prefix="/api/v1", tags=["catalog"])
 
 _QUERY = "bestsellers"
 
+_DELISTED_MAX = 1_000
+"""So many products that left the shop since are passed over for one page of a window; then it is shorter."""
+
+_TOGETHER = 64
+
+InWindow = Annotated[
+    Window | None,
+    Query(description="Of the newest day on which anything was ordered (UTC), of 7 or of 30 days up to it."),
+]
+
 
 class _Ranked(msgspec.Struct, frozen=True):
     items: list[bytes]
-    is_last: bool
+    next: int | None  # rank of the first that is not shown, where there are more
     position: int
 
 
 @router.get("/bestsellers", summary="What sells best", **documented_list(Bestseller))
 async def bestsellers(
-    request: Request, wanted: WantedFreshness, cursor: Cursor = None, limit: Limit = 100
+    request: Request,
+    wanted: WantedFreshness,
+    window: InWindow = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
 ) -> Response:
-    """Products on sale by units ordered, canceled orders out."""
+    """Products on sale by units ordered, canceled orders out: ever, or in a window of days."""
     stores = stores_of(request)
-    start = rank_of_cursor(cursor, _QUERY)
+    query = _QUERY if window is None else (_QUERY, window)
+    start = rank_of_cursor(cursor, query)
+
+    async def ranked() -> _Ranked:
+        if window is None:
+            return await _ranked(stores, start, limit)
+        return await _ranked_in(stores, window, start, limit)
+
+    view = "bestsellers" if window is None else DAYS_VIEW
 
     async def wait(position: int, seconds: float) -> None:
         await asyncio.gather(
-            stores.documents.wait_for("bestsellers", None, position, seconds),
+            stores.documents.wait_for(view, None, position, seconds),
             stores.documents.wait_for("product", None, position, seconds),
         )
 
-    ranked = await read_fresh(
-        lambda: _ranked(stores, start, limit), wait, wanted, stores.settings.min_position_wait_seconds
-    )
-    following = cursor_of_rank(None if ranked.is_last else start + limit, _QUERY)
-    return answer(listing(ranked.items, following), ranked.position, request.headers)
+    found = await read_fresh(ranked, wait, wanted, stores.settings.min_position_wait_seconds)
+    body = listing(found.items, cursor_of_rank(found.next, query))
+    return answer(body, found.position, request.headers)
 
 
 async def _ranked(stores: Stores, start: int, limit: int) -> _Ranked:
@@ -58,4 +80,23 @@ async def _ranked(stores: Stores, start: int, limit: int) -> _Ranked:
         for (_, units), page in zip(shown, found.pages, strict=True)
         if page is not None
     ]
-    return _Ranked(items, len(entries.members) <= limit, min(entries.position, found.position))
+    following = start + limit if len(entries.members) > limit else None
+    return _Ranked(items, following, min(entries.position, found.position))
+
+
+async def _ranked_in(stores: Stores, window: Window, start: int, limit: int) -> _Ranked:
+    """Days know nothing of what is on sale: products are read on until the page is full."""
+    sold = await stores.windows.sold(window)
+    items: list[bytes] = []
+    at, end, position = start, min(start + limit + _DELISTED_MAX, len(sold.ranked)), sold.position
+    while len(items) < limit and at < end:
+        part = sold.ranked[at : min(at + (limit if at == start else _TOGETHER), end)]
+        found = await pages_on_sale(stores, [sku for sku, _ in part])
+        position = min(position, found.position)
+        for (_, units), page in zip(part, found.pages, strict=True):
+            if len(items) == limit:
+                break
+            at += 1
+            if page is not None:
+                items.append(with_field(page, "units", units))
+    return _Ranked(items, at if at < len(sold.ranked) else None, position)

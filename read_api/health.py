@@ -23,7 +23,7 @@ ReadyPosition = Callable[[], int | None]
 VIEWS = (
     *("product", "inventory", "cart", "order", "explanation", "customer_orders", "sales", "bestsellers"),
     *("also_bought", "recent"),
-    *("sales_hours", "customer_value"),
+    *("sales_hours", "customer_value", "bestseller_days"),
     *("coupon", "batch_coupons", "coupon_batches", "terms", "credit"),
 )
 """The views in Redis that this API answers from."""

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from projections.documents.redis_reader import RedisReader
 from projections.documents.search_reader import SearchReader
+from read_api.bestseller_windows import BestsellerWindows
 from read_api.settings import QuerySettings
 from read_api.watching import Watcher
 
@@ -24,6 +25,7 @@ class Stores:
     documents: RedisReader
     index: SearchReader
     watcher: Watcher
+    windows: BestsellerWindows
     _poll: asyncio.Task[int] | None = None
 
     async def wait_for_index(self, position: int, seconds: float) -> None:

@@ -19,6 +19,7 @@ PATHS = {  # Of each view; whether it is found there or not, the response names 
     "sales by hour": "/api/v1/dashboards/hours?from=2000-01-01&to=2000-01-01",
     "bestsellers": "/api/v1/bestsellers?limit=1",
     "also bought": "/api/v1/products/0/also-bought",
+    "bestsellers by window": "/api/v1/bestsellers?window=day&limit=1",
     "terms": "/api/v1/markets?limit=1",
     "search": "/api/v1/search?q=&limit=1",
 }

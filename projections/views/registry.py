@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from projections.views import (
     also_bought,
+    bestseller_days,
     bestsellers,
     cart,
     catalog,
@@ -41,6 +42,7 @@ _EVERYWHERE_ALIKE: tuple[View, ...] = (
     customer_value.VIEW,
     sales.VIEW,
     bestsellers.VIEW,
+    bestseller_days.VIEW,
     also_bought.VIEW,
     recent.VIEW,
     coupons.VIEW,

@@ -45,6 +45,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
         ("/api/v1/bestsellers?limit=%201", "limit"),
         ("/api/v1/customers/a/orders?limit=1.0", "limit"),
         ("/api/v1/search?in_stock=perhaps", "in_stock"),
+        ("/api/v1/bestsellers?window=year", "window"),
         ("/api/v1/dashboards/sales?from=yesterday", "from"),
         ("/api/v1/dashboards/sales?from=0.0", "from"),
         ("/api/v1/dashboards/sales?to=2026-02-30", "to"),

@@ -69,6 +69,7 @@ def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: Qu
     shop.happens(placed("o1", "MUG", customer_id="c-1"))
     paths = (
         "/api/v1/bestsellers",
+        "/api/v1/bestsellers?window=month",
         "/api/v1/customers/c-1/orders",
         "/api/v1/products/MUG/also-bought",
         "/api/v1/visits/v/recent",

@@ -28,6 +28,8 @@ ROUTES = [
     ("order", "/api/v1/customers/anna/orders"),
     ("bestsellers", "/api/v1/bestsellers"),
     ("product", "/api/v1/bestsellers"),
+    ("bestseller_days", "/api/v1/bestsellers?window=week"),
+    ("product", "/api/v1/bestsellers?window=week"),
     ("also_bought", "/api/v1/products/MUG/also-bought"),
     ("product", "/api/v1/products/MUG/also-bought"),
     ("recent", "/api/v1/visits/v/recent"),

@@ -53,6 +53,11 @@ class ViewShop:
         self.position = len(self._log)
         return self.happens()
 
+    @property
+    def events(self) -> list[Any]:
+        """All that happened."""
+        return [event for _, event in self._log]
+
     def begins_anew(self) -> None:
         """What happens from now on happens in an empty log."""
         self.position = 0

@@ -64,6 +64,7 @@ from projections.documents.shapes.promotions import (
     CouponDocument,
 )
 from projections.documents.shapes.sales import (
+    BestsellerDayDocument,
     BestsellerDocument,
     CustomerSums,
     CustomerValueDocument,
@@ -91,6 +92,7 @@ from projections.documents.shapes.visits import (
 __all__ = [
     "AlsoBoughtDocument",
     "AnnouncedPromotion",
+    "BestsellerDayDocument",
     "BestsellerDocument",
     "CartDocument",
     "CartLine",
