@@ -85,7 +85,8 @@ class Follower(Protocol):
         """
 
     def settle(self, *, may_hold_back: bool) -> None:
-        """Waits for writes under way. Called after every `apply`, and about every 100 ms while idle.
+        """Waits for writes under way. Called after every `apply`, and while idle every 20 ms, or every 100 ms
+        once all is durable.
 
         `may_hold_back`: one whose commits are dear may keep some events in memory for up to 200 ms; otherwise
         everything taken in is durable, and visible to readers, afterwards.

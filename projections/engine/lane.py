@@ -46,6 +46,12 @@ class Lane:
         return self.is_at_work and bool(self.follower.folding)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether all that was taken in is durable."""
+        checkpoint = self.follower.checkpoint
+        return all(durable == checkpoint for durable in self.follower.folding.values())
+
+    @property
     def is_current_view(self) -> bool:
         """Whether readers see what it writes; taken for granted where another process publishes it."""
         return self.is_open and (self.build is None or self.build.is_published)

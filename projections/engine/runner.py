@@ -26,6 +26,7 @@ _PAGE_EVENTS = 5_000
 _PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for those that catch up,
 _PAGES_BESIDE = 2  # but those that catch up gain on current ones however much is written meanwhile.
 _IDLE_SECONDS = 0.1
+_UNSETTLED_SECONDS = 0.02
 _POLL_SECONDS = 0.5
 _ROUND_SECONDS_MAX = 60.0
 """A page and its writes take less, however slow the stores are: beyond it something hangs."""
@@ -151,7 +152,10 @@ class Runner:
         if front:
             self._front_events = self._advance(front[0], limit=_PAGE_EVENTS, up_to=None)
             if self._front_events == 0 and len(checkpoints) == 1:
-                self._head = self._log.wait(after=front[0].position, timeout_seconds=_IDLE_SECONDS)
+                self._settle_all()
+                settled = all(lane.is_settled for lane in self._lanes if lane.is_moving)
+                pause = _IDLE_SECONDS if settled else _UNSETTLED_SECONDS
+                self._head = self._log.wait(after=front[0].position, timeout_seconds=pause)
         self._settle_all()
         self._step_rebuilds()
 

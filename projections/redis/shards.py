@@ -6,14 +6,14 @@ Held between batches are the documents' bytes, the least recently used let go; t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from zlib import crc32
 
 import msgspec
 
 from event_store.records import START, Checkpoint
 from projections.documents.keys import ViewKeys
-from projections.engine.folding import Fact, fold_of
+from projections.engine.folding import Changes, Fact, fold_of
 from projections.engine.follower import (
     Decoded,
     TargetDamaged,
@@ -29,6 +29,10 @@ Holds = Callable[[int], bool]
 """Whether this process writes a shard."""
 
 _HELD_BYTES_MAX = 32 * 2**20
+
+_IDLE_SECONDS_PER_SHARD = 0.003
+"""Between two moves of the checkpoints of shards in which nothing changes while events come in: a move is a
+call for each shard, and most batches change a few shards of a few views."""
 
 
 def every_shard(_: int) -> bool:
@@ -50,6 +54,7 @@ class RedisShards:
         self._folding: list[int] = []  # the shards held, as of the last look
         self._taken = START
         self._writing: list[int] = []  # shards whose writes are under way
+        self._idle_moved_at = 0.0  # monotonic seconds
         self._documents: dict[str, bytes] = {}
         self._documents_bytes = 0
         self._has_all = False  # that lie in the shards held
@@ -90,31 +95,30 @@ class RedisShards:
         reached = checkpoint_of(batch, up_to)
         if not of_this_history(batch, self.checkpoints):
             raise TargetMoved(f"{self.name}: a shard has read another history")
-        for shard in self._folding:
-            stored = self._stored[shard]
-            if up_to > (stored or START).position:
+        by_shard = self._by_shard(facts)
+        for shard, stored in self.folding.items():
+            new = [fact for fact in by_shard.get(shard, ()) if fact.recorded.position > stored.position]
+            if new or (up_to > stored.position and not tailing):
                 try:
-                    changes = self._fold.fold(self._new_to(shard, facts), self._load)
+                    changes = self._fold.fold(new, self._load)
                 except msgspec.DecodeError as error:
                     raise TargetDamaged(f"{self.name}: a document cannot be read: {error}") from error
-                self._store.begin_write(
-                    self.keys, shard, expected=stored, checkpoint=reached, changes=changes
-                )
-                self._writing.append(shard)
+                self._begin_write(shard, reached, changes)
                 self._remember(changes.documents)
         if up_to > self.position:
             self._taken = reached
 
     def settle(self, *, may_hold_back: bool) -> None:
-        """See Follower."""
-        if not self._writing:
-            return
-        done = self._store.end_writes()
-        if not all(done):
-            raise TargetMoved(f"{self.name}: another wrote the checkpoint, or the store was emptied")
-        for shard in self._writing:
-            self._stored[shard] = self._taken
-        self._writing.clear()
+        """See Follower. The checkpoints of shards in which nothing changed may wait a little."""
+        self._end_writes()
+        idle = [shard for shard, stored in self.folding.items() if stored.position < self.position]
+        waited = time.monotonic() - self._idle_moved_at
+        if idle and not (may_hold_back and waited < _IDLE_SECONDS_PER_SHARD * len(self._folding)):
+            nothing = self._fold.fold((), self._load)
+            for shard in idle:
+                self._begin_write(shard, self._taken, nothing)
+            self._end_writes()
+            self._idle_moved_at = time.monotonic()
 
     def read(self) -> None:
         """Forgets everything and reads every shard's checkpoint."""
@@ -171,15 +175,27 @@ class RedisShards:
         counted = [checkpoint or START for checkpoint in self._stored]
         self._taken = min([counted[shard] for shard in folding] or counted)
 
-    def _new_to(self, shard: int, facts: Sequence[Fact]) -> list[Fact]:
-        counted = (self._stored[shard] or START).position
+    def _begin_write(self, shard: int, reached: Checkpoint, changes: Changes) -> None:
+        expected = self._stored[shard]
+        self._store.begin_write(self.keys, shard, expected=expected, checkpoint=reached, changes=changes)
+        self._writing.append(shard)
+
+    def _end_writes(self) -> None:
+        if not self._writing:
+            return
+        if not all(self._store.end_writes()):
+            raise TargetMoved(f"{self.name}: another wrote the checkpoint, or the store was emptied")
+        for shard in self._writing:
+            self._stored[shard] = self._taken
+        self._writing.clear()
+
+    def _by_shard(self, facts: Sequence[Fact]) -> Mapping[int, Sequence[Fact]]:
         if self.keys.shards == 1:
-            return [fact for fact in facts if fact.recorded.position > counted]
-        return [
-            fact
-            for fact in facts
-            if fact.recorded.position > counted and crc32(fact.key.encode()) % self.keys.shards == shard
-        ]
+            return {0: facts}
+        found: dict[int, list[Fact]] = {}
+        for fact in facts:
+            found.setdefault(self.keys.shard_of(fact.key), []).append(fact)
+        return found
 
     def _load(self, keys: Collection[str]) -> Mapping[str, bytes]:
         loaded = dict(self._from_memory(keys))

@@ -196,3 +196,26 @@ def test_what_another_read_model_made_is_left_to_its_own_code(pair: Pair, fresh_
     views = JoinedViews([newer], fresh_redis, pair.held[1])
     assert views.followers() == []
     views.close()
+
+
+def test_a_shard_in_which_nothing_changes_costs_no_call_for_each_batch(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    for number in range(40):
+        shop.lists(f"MUG-{number}")
+    head = shop.flush()
+    events = decoded(shop.log)
+    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log, shards=16)
+    build.open()
+    before = redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    for position, one in enumerate(events, start=1):
+        build.apply([one], up_to=position, tailing=True)
+        build.settle(may_hold_back=True)
+    build.settle(may_hold_back=False)
+    calls = redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before
+    assert calls < 6 * len(events), f"{calls} calls for {len(events)} batches of 16 shards"
+    assert build.position == head
+    assert set(build.folding.values()) == {events[-1].recorded.checkpoint}
+    build.publish()
+    assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
+    build.close()
