@@ -17,8 +17,9 @@ class Settings(BaseSettings):
     postgres_url: str
     redis_url: str
     data_dir: Path = Path(".daybook")
-    projector_shards: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Over how many shards each view is cut; another number draws every view up anew."""
+    projector_shards: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Over how many shards each view is cut; another number builds every view anew. None: as many as it has,
+    or 1."""
     projector_metrics_port: int | None = None
     """Where `/metrics` and `/health/…` are served, on `host`; None: nowhere."""
     host: str = "127.0.0.1"

@@ -12,11 +12,13 @@ import msgspec
 import pytest
 
 from event_store.memory.log import MemoryLog
+from event_store.postgres.log import PostgresLog
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.redis_reader import RedisReader
 from projections.redis.build import RedisBuild
 from projections.views import bestsellers, catalog
 from tests.conftest import ServerPlace
+from tests.projections.projectors import Paths, events_flow, running_workers
 from tests.projections.running import (
     new_runner,
     redis_builds,
@@ -200,3 +202,22 @@ def test_readers_say_that_the_store_is_away_while_a_master_is(replicated: Cluste
         node.start()
     replicated.wait_until_whole()
     assert read(url, "MUG")[0]["sku"] == "MUG"
+
+
+@pytest.mark.slow
+def test_workers_share_the_shards_on_a_cluster_and_one_is_killed(
+    cluster: Cluster, fresh_postgres: str, tmp_path: Path
+) -> None:
+    paths, log = Paths(fresh_postgres, cluster.url, tmp_path), PostgresLog.open(fresh_postgres)
+    with running_workers(paths, log) as workers:
+        with events_flow(fresh_postgres):
+            workers.start()
+            workers.start()
+            workers.share_out(among=2)
+            workers.all_moves_on()
+            workers.leader().kill()
+            workers.share_out(among=1)
+            workers.all_moves_on()
+        views_reach(cluster.url, log.head())
+    views_equal_a_rebuild(log, cluster.url)
+    log.close()
