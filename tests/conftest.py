@@ -18,11 +18,14 @@ from redis import Redis
 
 from deploy.local.servers.account import Account, server_account
 from deploy.local.servers.binaries import Binaries, find_binaries
+from deploy.local.servers.elasticsearch import ElasticsearchServer
+from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms, find_elasticsearch
 from deploy.local.servers.postgres import PostgresServer
 from deploy.local.servers.redis import RedisServer
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
+from tests.prerequisites import missing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -154,3 +157,28 @@ def logs_as_they_were() -> Iterator[None]:
     before = structlog.get_config()
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_programs() -> ElasticsearchPrograms:
+    """Fetched where they are not there yet."""
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            missing(program)
+    return find_elasticsearch(report=print)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url(
+    elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace
+) -> Iterator[str]:
+    """The session's own server."""
+    server = ElasticsearchServer(
+        programs=elasticsearch_programs,
+        folder=server_place.folder / "elasticsearch",
+        account=server_place.account,
+        log=server_place.folder / "elasticsearch.log",
+    )
+    server.start()
+    yield server.url
+    server.stop()

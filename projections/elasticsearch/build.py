@@ -1,8 +1,8 @@
 """A version of the search index in Elasticsearch.
 
 Each document bears the position of its last event as its external version, so that a writer that stalled
-changes nothing that is newer. Documents are written and refreshed before the checkpoint is: what a reader
-finds at a position is all that was folded up to it. The index is refreshed at commits alone.
+changes nothing that is newer. Documents are written before the checkpoint is, and one refresh shows both:
+what a reader finds at a position is all that was folded up to it. The index is refreshed at commits alone.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import structlog
 from elasticsearch import BadRequestError, ConflictError, Elasticsearch, NotFoundError, helpers
 
+from aggregates.currencies import MINOR_DIGITS
 from event_store.records import START, Checkpoint
 from projections.documents.elasticsearch_names import IndexNames
 from projections.documents.elasticsearch_schema import (
     CHECKPOINT_ID,
-    MAPPINGS,
     SETTINGS,
     document_id,
+    lexicon_in,
+    mappings,
 )
 from projections.documents.keys import Pointer
+from projections.documents.words.lexicon import Lexicon
+from projections.documents.words.normalizer import Normalizer
 from projections.elasticsearch.documents import (
     checkpoint_document,
     index_document,
@@ -53,15 +58,16 @@ class ElasticsearchBuild(SearchBuild):
         numbers: Numbers,
         *,
         names: IndexNames | None = None,
+        lexicon: Lexicon | None = None,
         beside: tuple[Versions, Pointer] | None = None,
     ) -> None:
-        """See Build. `client` may be shared, and is not closed here."""
+        """See SearchBuild. `client` may be shared, and is not closed here."""
         self._client = client.options(request_timeout=REQUEST_SECONDS_MAX)
         self._numbers = numbers
         self._names = names or IndexNames()
         self._files = ElasticsearchVersions(self._client, self._names)
-        self._is_open = False
-        super().__init__(self._files, numbers, beside=beside)
+        self._normalizer: Normalizer | None = None  # of the version that is open
+        super().__init__(self._files, numbers, lexicon=lexicon, beside=beside)
 
     @property
     def _index(self) -> str:
@@ -73,12 +79,13 @@ class ElasticsearchBuild(SearchBuild):
         return f"{self._index}-writer"
 
     def check(self) -> None:
-        """The index may have been deleted, or another may have taken the view over."""
+        """The index may be deleted, emptied or an older one, or another may have taken the view over."""
         self._versions.check()
         self._require_open()
-        with server_errors():
-            if not self._client.indices.exists_alias(name=self._writer):
-                raise TargetMoved(f"the search index, version {self.version}, is gone")
+        with self._failing():
+            found = self._client.get(index=self._writer, id=CHECKPOINT_ID)
+        if stored_checkpoint(found["_source"]) != self._committed:
+            raise TargetMoved(f"the search index, version {self.version}, is not as it was left")
 
     def publish(self) -> None:
         """See Build; the alias follows."""
@@ -87,12 +94,16 @@ class ElasticsearchBuild(SearchBuild):
 
     def close(self) -> None:
         """What was not committed is forgotten."""
-        self._is_open = False
+        self._normalizer = None
         self._forget()
 
     def _require_open(self) -> None:
-        if not self._is_open:
+        self._in_use()
+
+    def _in_use(self) -> Normalizer:
+        if self._normalizer is None:
             raise TargetMoved("the search index is closed")
+        return self._normalizer
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -119,15 +130,15 @@ class ElasticsearchBuild(SearchBuild):
     def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
         if changed:
             self._write(changed.values())
-            self._client.indices.refresh(index=self._index)
         self._write_checkpoint(checkpoint)
 
     def _write(self, products: Iterable[IndexedProduct]) -> None:
         """All of them, or it raises: the same is written again later, and changes nothing then."""
+        normalizer = self._in_use()
         actions = (
             {
                 "_id": document_id(product.page.sku),
-                "_source": index_document(product),
+                "_source": index_document(product, normalizer),
                 "version": product.position,
                 "version_type": "external_gte",
             }
@@ -179,7 +190,11 @@ class ElasticsearchBuild(SearchBuild):
 
     def _another(self, pointer: Pointer) -> ElasticsearchBuild:
         return ElasticsearchBuild(
-            self._client, self._numbers, names=self._names, beside=(self._versions, pointer)
+            self._client,
+            self._numbers,
+            names=self._names,
+            lexicon=self.lexicon,
+            beside=(self._versions, pointer),
         )
 
     def _delete_gone(self) -> None:
@@ -190,21 +205,24 @@ class ElasticsearchBuild(SearchBuild):
             checkpoint = self._open_existing()
             if checkpoint is None:
                 checkpoint = self._open_new()
-        self._is_open = True
         self._opened_at(checkpoint)
         if self.is_published:
             self._files.show(self.version)
 
     def _open_existing(self) -> Checkpoint | None:
-        """The checkpoint of the version that lies there; None where none does, or where it has none."""
-        if not self._client.indices.exists_alias(name=self._writer):
+        """The checkpoint of the version that lies there; None where none does, or where it is damaged."""
+        try:
+            mapping = self._client.indices.get_mapping(index=self._writer)
+        except NotFoundError:
             return None
         try:
+            lexicon = lexicon_in(mapping[self._index]["mappings"])
             found = self._client.get(index=self._index, id=CHECKPOINT_ID)
-        except NotFoundError:
-            logger.error("search index has no checkpoint: built anew", version=self.version)  # noqa: TRY400
+        except (NotFoundError, KeyError, msgspec.ValidationError) as error:
+            logger.error("search index is damaged: built anew", version=self.version, reason=str(error))  # noqa: TRY400
             return None
         self._client.indices.refresh(index=self._index)  # What a crash left written is to be seen.
+        self._normalizer = Normalizer(lexicon)
         return stored_checkpoint(found["_source"])
 
     def _open_new(self) -> Checkpoint:
@@ -214,12 +232,16 @@ class ElasticsearchBuild(SearchBuild):
             self._begin()
         try:
             self._client.indices.create(
-                index=self._index, mappings=MAPPINGS, settings=SETTINGS, aliases={self._writer: {}}
+                index=self._index,
+                mappings=mappings(self.lexicon, MINOR_DIGITS),
+                settings=SETTINGS,
+                aliases={self._writer: {}},
             )
         except BadRequestError as error:  # Our own, where an answer was lost.
             if error.error != "resource_already_exists_exception":
                 raise
         self._write_checkpoint(START)
+        self._normalizer = Normalizer(self.lexicon)
         return START
 
 

@@ -9,33 +9,35 @@ from typing import Any
 import msgspec
 
 from event_store.records import Checkpoint
-from projections.documents.elasticsearch_schema import CHECKPOINT, HIDDEN, PRODUCT
-from projections.documents.search import category_levels
+from projections.documents.elasticsearch_schema import CHECKPOINT, HIDDEN, LONG_MAX, PRODUCT
+from projections.documents.search import ATTRIBUTE_SEPARATOR, category_levels
+from projections.documents.words.normalizer import Normalizer
+from projections.views.public_prices import amounts_by_currency
 from projections.views.search import IndexedProduct
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(IndexedProduct)
 
 
-def index_document(product: IndexedProduct) -> dict[str, Any]:
+def index_document(product: IndexedProduct, normalizer: Normalizer) -> dict[str, Any]:
     """Every SKU has one; only what is on sale has the fields that shoppers' queries look at."""
     page = product.page
     document: dict[str, Any] = {"sku": page.sku, "state": _base64(_encoder.encode(product))}
     if not product.is_on_sale or page.price is None:
         return document | {"kind": HIDDEN}
-    return document | {
+    prices = amounts_by_currency(page)
+    tokens = normalizer.fields(page.sku, page.title, page.description, page.category, page.attributes)
+    return {
+        **document,
+        **tokens,
         "kind": PRODUCT,
         "document": _base64(_encoder.encode(page)),
-        "code": page.sku.lower(),
-        "title": page.title.lower(),
-        "description": page.description.lower(),
-        "category_words": page.category.lower(),
         "category": category_levels(page.category),
-        "attribute": [f"{name}\x1f{value}" for name, value in page.attributes.items()],
-        "attribute_words": [value.lower() for value in page.attributes.values()],
-        "currency": list(dict.fromkeys((page.price.currency, *(one.currency for one in page.prices)))),
-        "price": page.price.amount,
+        "attribute": [f"{name}{ATTRIBUTE_SEPARATOR}{value}" for name, value in page.attributes.items()],
+        "currency": list(prices),
+        "price": {currency: min(max(amount, 0), LONG_MAX) for currency, amount in prices.items()},
         "listed": product.listed,
+        "popularity": product.popularity,
         "in_stock": page.available > 0,
     }
 

@@ -31,7 +31,7 @@ from projections.documents.search import ProductQuery
 from tests.bench.catalogues import LIVOSTYLE, catalogues, workshop
 from tests.bench.sold import Sold
 from tests.shop.facts import listed, placed
-from tests.shop.views import SearchShop
+from tests.shop.views import SearchShop, TantivyShop
 
 QUERIES = int(os.environ.get("BENCH_QUERIES", "150"))
 """Of each class."""
@@ -217,7 +217,7 @@ def main() -> None:
     """The table of each catalogue, and the phrases of another shop."""
     for name, sold in catalogues():
         with tempfile.TemporaryDirectory() as folder:
-            shop = SearchShop(Path(folder) / "index")
+            shop = TantivyShop(Path(folder) / "index")
             started = time.process_time()
             shop.happens(*map(_listing, sold))
             cost = (time.process_time() - started) / len(sold)
@@ -276,7 +276,7 @@ def _suggestions(size: int = 10_000) -> None:
     sold = workshop(size, seed=29)
     chance = random.Random(3)
     with tempfile.TemporaryDirectory() as folder:
-        shop = SearchShop(Path(folder) / "index")
+        shop = TantivyShop(Path(folder) / "index")
         shop.happens(*map(_listing, sold), *_orders(sold))
         costs: dict[str, list[float]] = {}
         shown = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,35 +9,9 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from deploy.local.servers.elasticsearch import ElasticsearchServer
-from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms, find_elasticsearch
+from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms
 from projections.elasticsearch.build import connect
 from tests.conftest import ServerPlace
-from tests.prerequisites import missing
-
-
-@pytest.fixture(scope="session")
-def elasticsearch_programs() -> ElasticsearchPrograms:
-    """Fetched where they are not there yet."""
-    for program in ("java", "mvn"):
-        if shutil.which(program) is None:
-            missing(program)
-    return find_elasticsearch(report=print)
-
-
-@pytest.fixture(scope="session")
-def elasticsearch_url(
-    elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace
-) -> Iterator[str]:
-    """The session's own server."""
-    server = ElasticsearchServer(
-        programs=elasticsearch_programs,
-        folder=server_place.folder / "elasticsearch",
-        account=server_place.account,
-        log=server_place.folder / "elasticsearch.log",
-    )
-    server.start()
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,17 @@ from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.follower import TargetMoved
 from projections.tantivy.build import TantivyBuild
 from tests.shop.facts import listed, received
-from tests.shop.views import SearchShop
+from tests.shop.views import TantivyShop
 
 Damage = Callable[[Path], None]
 """Given the folder of the live version."""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[TantivyShop]:
+    shop = TantivyShop(tmp_path / "index")
+    yield shop
+    shop.close()
 
 
 def one(folder: Path, kind: str) -> Path:
@@ -131,18 +138,18 @@ EVERY_DAMAGE = [
 
 
 @pytest.fixture
-def stocked(shop: SearchShop) -> SearchShop:
+def stocked(shop: TantivyShop) -> TantivyShop:
     shop.happens(listed("A", "Red mug"), received("A", 5))
     shop.happens(listed("B", "Blue mug"))
     assert shop.finds() == ["A", "B"]
     return shop
 
 
-def live(shop: SearchShop) -> Path:
+def live(shop: TantivyShop) -> Path:
     return shop.folder / f"search.v{shop.build.version}"
 
 
-def build_anew(shop: SearchShop, build: TantivyBuild) -> None:
+def build_anew(shop: TantivyShop, build: TantivyBuild) -> None:
     """Where only the pointer was lost, what it named is sound, and goes on where it stands."""
     assert (build.open() in {0, 3}, build.is_published) == (True, False)
     shop.taken_over_by(build)
@@ -151,7 +158,7 @@ def build_anew(shop: SearchShop, build: TantivyBuild) -> None:
 
 @pytest.mark.parametrize("damage", EVERY_DAMAGE)
 def test_a_damaged_index_is_noticed_while_it_is_open_and_built_anew(
-    stocked: SearchShop, damage: Damage, monkeypatch: pytest.MonkeyPatch
+    stocked: TantivyShop, damage: Damage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.0)
     damage(live(stocked))
@@ -169,7 +176,7 @@ def test_a_damaged_index_is_noticed_while_it_is_open_and_built_anew(
 
 @pytest.mark.parametrize("damage", [*EVERY_DAMAGE, engines_own_list_broken])
 def test_a_damaged_index_is_noticed_when_it_is_opened_and_built_anew(
-    stocked: SearchShop, damage: Damage
+    stocked: TantivyShop, damage: Damage
 ) -> None:
     stocked.build.close()
     damage(live(stocked))
@@ -182,7 +189,7 @@ def test_a_damaged_index_is_noticed_when_it_is_opened_and_built_anew(
     assert len(list(stocked.folder.glob("search.v*"))) == 1
 
 
-def test_damage_is_told(stocked: SearchShop) -> None:
+def test_damage_is_told(stocked: TantivyShop) -> None:
     one_bit_turned(live(stocked))
     with structlog.testing.capture_logs() as lines:
         stocked.build.open()
@@ -191,7 +198,7 @@ def test_damage_is_told(stocked: SearchShop) -> None:
     assert line["reason"].endswith(".store is not as it was written")
 
 
-def test_what_is_only_touched_or_beside_is_no_damage(stocked: SearchShop) -> None:
+def test_what_is_only_touched_or_beside_is_no_damage(stocked: TantivyShop) -> None:
     (live(stocked) / "notes.txt").write_text("a stranger's")
     for path in live(stocked).glob("*.store"):
         os.utime(path, (1, 1))
@@ -202,7 +209,7 @@ def test_what_is_only_touched_or_beside_is_no_damage(stocked: SearchShop) -> Non
 
 
 def test_a_reader_looks_at_files_again_after_a_while(
-    stocked: SearchShop, monkeypatch: pytest.MonkeyPatch
+    stocked: TantivyShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_bit_turned(live(stocked))
     monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.0)
@@ -210,7 +217,7 @@ def test_a_reader_looks_at_files_again_after_a_while(
         stocked.reader.position()
 
 
-def test_many_commits_and_merges_are_no_damage(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_commits_and_merges_are_no_damage(shop: TantivyShop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("projections.documents.tantivy_reader._LOOK_SECONDS", 0.0)
     for number in range(60):
         shop.happens(listed(f"S{number}"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from projections.documents.search import Page, ProductQuery
 from projections.documents.words.lexicon import Lexicon
 from projections.views.search import model_of
+from tests.search.conftest import NewShop
 from tests.shop.facts import listed
 from tests.shop.views import SearchShop, skus
 
@@ -159,11 +158,10 @@ def test_a_facet_says_when_its_values_were_cut_off(shop: SearchShop) -> None:
 
 
 @pytest.fixture
-def german(tmp_path: Path) -> Iterator[SearchShop]:
-    lexicon = Lexicon("german", compounds=("tee", "kanne"), synonyms=(("sofa", "couch"), ("couch", "sofa")))
-    shop = SearchShop(tmp_path / "german", lexicon)
-    yield shop
-    shop.close()
+def german(new_shop: NewShop) -> SearchShop:
+    return new_shop(
+        Lexicon("german", compounds=("tee", "kanne"), synonyms=(("sofa", "couch"), ("couch", "sofa")))
+    )
 
 
 def test_compounds_synonyms_and_forms_of_the_shops_language_are_found(german: SearchShop) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from event_store.memory.log import MemoryLog
 from event_store.records import EventReader
-from projections.documents.search import ProductQuery
+from projections.documents.search import Page, Place, ProductQuery, Suggestions
 from projections.documents.tantivy_reader import TantivyReader
 from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build
 from projections.engine.follower import Decoded, TargetMoved
 from projections.redis.build import RedisBuild
+from projections.search.build import SearchBuild
 from projections.tantivy.build import TantivyBuild
 from projections.views.registry import VIEWS
 from projections.views.view import View
@@ -100,17 +101,28 @@ def all_views(redis_url: str, index_folder: Path, views: tuple[View, ...] = VIEW
     return ViewShop(*documents, TantivyBuild(index_folder, numbers))
 
 
+class Searcher(Protocol):
+    """The reading side of a search index, for code that waits for it."""
+
+    def search(self, query: ProductQuery, *, limit: int, place: Place | None = None) -> Page:
+        """See SearchReader."""
+
+    def suggest(self, typed: str, *, limit: int) -> Suggestions:
+        """See SearchReader."""
+
+    def position(self) -> int:
+        """See SearchReader."""
+
+
 class SearchShop(ViewShop):
     """The search index being written, and its reader."""
 
-    def __init__(self, folder: Path, lexicon: Lexicon | None = None) -> None:
-        self.folder = folder
-        self.numbers = MemoryLog()
-        self.build = TantivyBuild(folder, self.numbers, lexicon=lexicon)
-        self.reader = TantivyReader(folder)
-        super().__init__(self.build)
+    def __init__(self, build: SearchBuild, reader: Searcher) -> None:
+        self.build = build
+        self.reader = reader
+        super().__init__(build)
 
-    def taken_over_by(self, build: TantivyBuild) -> None:
+    def taken_over_by(self, build: SearchBuild) -> None:
         """Another build of the index, opened already, goes on."""
         self.build = self.builds["search"] = build
         self.happens()
@@ -125,6 +137,15 @@ class SearchShop(ViewShop):
         """A facet's counts."""
         page = self.reader.search(ProductQuery(**filters), limit=1)
         return {value.value: value.count for value in page.facets.get(name, [])}
+
+
+class TantivyShop(SearchShop):
+    """The embedded index, in a folder."""
+
+    def __init__(self, folder: Path, lexicon: Lexicon | None = None) -> None:
+        self.folder = folder
+        self.numbers = MemoryLog()
+        super().__init__(TantivyBuild(folder, self.numbers, lexicon=lexicon), TantivyReader(folder))
 
 
 def skus(items: list[bytes]) -> list[str]:

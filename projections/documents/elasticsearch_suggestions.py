@@ -1,0 +1,57 @@
+"""Suggestions from Elasticsearch, while a shopper types."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from projections.documents.elasticsearch_schema import PRODUCT
+from projections.documents.elasticsearch_searches import with_position
+from projections.documents.elasticsearch_word_queries import Clause, WordQueries
+from projections.documents.elasticsearch_words import Ask
+from projections.documents.facets import counted, terms_of
+from projections.documents.search import Described, Suggestion
+from projections.documents.words.normalizer import Normalizer
+from projections.documents.words.query_plan import QueryPlan
+from projections.documents.words.suggestions import TITLES, Suggesting, Titled
+
+_described = msgspec.json.Decoder(Described)
+
+
+async def find_suggestions(ask: Ask, normalizer: Normalizer, typed: str, limit: int) -> list[Suggestion]:
+    """What may be meant by this text."""
+    plan = await asyncio.to_thread(normalizer.plan, typed)
+    if not plan.words:
+        return []
+    queries = WordQueries(plan)
+    for with_slips in (False, True):
+        (response,) = await ask(_body(queries.suggested(with_slips=with_slips), max(limit, TITLES)))
+        if hits := response["hits"]["hits"]:
+            categories = [one.value for one in counted(response["aggregations"]["category"]).values]
+            return await asyncio.to_thread(_choose, plan, normalizer, hits, categories, limit)
+    return []
+
+
+def _choose(
+    plan: QueryPlan,
+    normalizer: Normalizer,
+    hits: Sequence[Mapping[str, Any]],
+    categories: Sequence[str],
+    limit: int,
+) -> list[Suggestion]:
+    titled = [
+        Titled(source["sku"], _described.decode(b64decode(source["document"])).title)
+        for source in (hit["_source"] for hit in hits)
+    ]
+    return Suggesting(plan, normalizer).choose(titled, categories, limit)
+
+
+def _body(query: Clause, size: int) -> dict[str, Any]:
+    on_sale = {"term": {"kind": PRODUCT}}
+    body = with_position({"bool": {"must": [query], "filter": [on_sale]}})
+    body["aggs"] |= {"category": terms_of("category")}
+    return body | {"size": size, "_source": ["sku", "document"]}
