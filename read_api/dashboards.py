@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,8 +14,8 @@ from starlette.responses import Response
 
 from projections.documents.shapes import Money, SalesDocument, SalesRow
 from read_api.access import operator_only
-from read_api.freshness import read_fresh
-from read_api.openapi import DashboardDay, documented_rows
+from read_api.freshness import Freshness, read_fresh
+from read_api.openapi import ConversionDay, DashboardDay, documented_rows
 from read_api.requests import WantedFreshness
 from read_api.responses import answer
 from read_api.stores import Stores, stores_of
@@ -28,11 +29,14 @@ _DAYS_MAX = 10_000  # 27 years; more than any range of dates that has data
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-_sales = msgspec.json.Decoder(SalesDocument)
+_sales_of = msgspec.json.Decoder(SalesDocument).decode
+_conversion_of = msgspec.json.Decoder(ConversionDay).decode
+
+Row = TypeVar("Row")
 
 
-class _Days(msgspec.Struct, frozen=True):
-    days: list[DashboardDay]
+class _Days(msgspec.Struct, Generic[Row], frozen=True):
+    days: list[Row]
     position: int
 
 
@@ -45,6 +49,9 @@ def _day(text: object) -> object:
 
 Day = Annotated[date, BeforeValidator(_day)]
 First = Annotated[Day | None, Query(alias="from", description="The first day, UTC, by valid time.")]
+LocalFirst = Annotated[
+    Day | None, Query(alias="from", description="The first day of the shop's zone, by valid time.")
+]
 Last = Annotated[Day | None, Query(alias="to", description="The last day, included.")]
 
 
@@ -54,36 +61,59 @@ async def sales(
 ) -> Response:
     """A row per day and currency that has data. A bound not given is open; of all days the last 30 are shown
     where neither is."""
+    return await _answer(request, "sales", wanted, lambda stores: _sales(stores, first, last))
+
+
+@router.get("/conversion", summary="From visits to orders, by day", **documented_rows("days", ConversionDay))
+async def conversion(
+    request: Request, wanted: WantedFreshness, first: LocalFirst = None, last: Last = None
+) -> Response:
+    """A row per day of the shop's time zone that has data, its days chosen as those of the sales. Imported
+    orders came of no cart, and are in none."""
+    return await _answer(request, "conversion", wanted, lambda stores: _conversion(stores, first, last))
+
+
+async def _answer(
+    request: Request,
+    view: str,
+    wanted: Freshness | None,
+    read: Callable[[Stores], Awaitable[_Days[Any]]],
+) -> Response:
     stores = stores_of(request)
 
     async def wait(position: int, seconds: float) -> int:
-        return await stores.documents.wait_for("sales", None, position, seconds)
+        return await stores.documents.wait_for(view, None, position, seconds)
 
-    found = await read_fresh(
-        lambda: _days(stores, first, last), wait, wanted, stores.settings.min_position_wait_seconds
-    )
+    found = await read_fresh(lambda: read(stores), wait, wanted, stores.settings.min_position_wait_seconds)
     body = msgspec.json.encode({"days": found.days})
     return answer(body, found.position, request.headers, cache="holder")
 
 
-async def _days(stores: Stores, first: date | None, last: date | None) -> _Days:
+async def _sales(stores: Stores, first: date | None, last: date | None) -> _Days[DashboardDay]:
+    found = await _documents(stores, "sales", first, last)
+    rows = [_shown(row) for document in found.days for row in _sales_of(document).rows]
+    return _Days(rows, found.position)
+
+
+async def _conversion(stores: Stores, first: date | None, last: date | None) -> _Days[ConversionDay]:
+    found = await _documents(stores, "conversion", first, last)
+    return _Days([_conversion_of(document) for document in found.days], found.position)
+
+
+async def _documents(stores: Stores, view: str, first: date | None, last: date | None) -> _Days[bytes]:
+    """The documents of a view that has one for each day, in their order."""
     if first is None and last is None:
-        newest = await stores.documents.ranking("sales", "days", limit=DAYS_SHOWN)
+        newest = await stores.documents.ranking(view, "days", limit=DAYS_SHOWN)
         entries = newest.members[::-1]
         position = newest.position
     else:
         between = await stores.documents.ranking_between(
-            "sales", "days", day_number(first or date.min), day_number(last or date.max), limit=_DAYS_MAX
+            view, "days", day_number(first or date.min), day_number(last or date.max), limit=_DAYS_MAX
         )
         entries, position = between.members, between.position
-    documents = await stores.documents.documents("sales", [day for day, _ in entries])
-    rows = [
-        _shown(row)
-        for document in documents.documents
-        if document is not None
-        for row in _sales.decode(document).rows
-    ]
-    return _Days(rows, min(position, documents.position))
+    found = await stores.documents.documents(view, [day for day, _ in entries])
+    documents = [document for document in found.documents if document is not None]
+    return _Days(documents, min(position, found.position))
 
 
 def day_number(day: date) -> int:

@@ -22,7 +22,7 @@ ReadyPosition = Callable[[], int | None]
 
 VIEWS = (
     *("product", "inventory", "cart", "order", "explanation", "customer_orders", "sales", "bestsellers"),
-    *("also_bought", "recent"),
+    *("also_bought", "recent", "conversion"),
     *("sales_hours", "customer_value", "bestseller_days"),
     *("coupon", "batch_coupons", "coupon_batches", "terms", "credit"),
 )

@@ -118,6 +118,15 @@ class CustomerValue(msgspec.Struct):
     sums: list[CustomerValueSums]
 
 
+class ConversionDay(msgspec.Struct):
+    """One day's visits that began, carts taken, and orders placed of carts, canceled ones out."""
+
+    date: str
+    visits: int
+    carts: int
+    orders: int
+
+
 class Bestseller(shapes.ProductDocument, kw_only=True):
     """A product, and how many units of it were ordered."""
 
@@ -181,6 +190,7 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
     AddressForm,
     AlsoBought,
     Bestseller,
+    ConversionDay,
     CreditPage,
     FoundProduct,
     DashboardDay,

@@ -17,6 +17,7 @@ PATHS = {  # Of each view; whether it is found there or not, the response names 
     "customers' value": "/api/v1/customers/0/value",
     "sales": "/api/v1/dashboards/sales?from=2000-01-01&to=2000-01-01",
     "sales by hour": "/api/v1/dashboards/hours?from=2000-01-01&to=2000-01-01",
+    "conversion": "/api/v1/dashboards/conversion?from=2000-01-01&to=2000-01-01",
     "bestsellers": "/api/v1/bestsellers?limit=1",
     "also bought": "/api/v1/products/0/also-bought",
     "bestsellers by window": "/api/v1/bestsellers?window=day&limit=1",

@@ -17,7 +17,7 @@ from event_store.records import RecordedEvent
 from projections.documents.shapes import AlsoBoughtDocument
 from projections.views.view import DocumentView
 
-SKUS_MAX = 20
+SKUS_MAX = 10
 PARTNERS_MAX = 128
 PARTNERS_LEFT = 64
 
@@ -65,7 +65,7 @@ def evolve(
 
 VIEW = DocumentView(
     name="also_bought",
-    model=1,
+    model=2,
     shape=AlsoBoughtDocument,
     events=frozenset(get_args(Event)),
     facts=facts,

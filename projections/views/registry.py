@@ -8,6 +8,7 @@ from projections.views import (
     bestsellers,
     cart,
     catalog,
+    conversion,
     coupon_batches,
     coupons,
     credit,
@@ -28,7 +29,7 @@ from projections.views.view import View
 
 def views(time_zone: TimeZone) -> tuple[View, ...]:
     """Every view, those that count by the shop's days or hours in this zone."""
-    return (*_EVERYWHERE_ALIKE, sales_hours.view(time_zone))
+    return (*_EVERYWHERE_ALIKE, sales_hours.view(time_zone), conversion.view(time_zone))
 
 
 _EVERYWHERE_ALIKE: tuple[View, ...] = (

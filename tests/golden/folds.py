@@ -43,6 +43,7 @@ LOGS = (
     FOLDER / "list_end.copy.gz",  # a price list that ended, and the prices that were withdrawn for it
     FOLDER / "terms.copy.gz",  # rules of sale, defined, replaced and retired
     FOLDER / "visits.copy.gz",  # views of products, and orders of more products than count together
+    FOLDER / "conversion.copy.gz",  # visits, carts, orders of carts and canceled ones, around midnights
     FOLDER / "credit.copy.gz",  # gift cards and store credit: opened, used, given back, blocked, expired
 )
 COMMAND = "python -m tests.golden.folds"

@@ -41,6 +41,8 @@ OPERATORS = (
     "/api/v1/coupon-batches/c.csv",
     "/api/v1/dashboards/sales",
     "/api/v1/dashboards/sales?from=yesterday",
+    "/api/v1/dashboards/conversion",
+    "/api/v1/dashboards/conversion?from=yesterday",
     "/api/v1/dashboards/hours",
     "/api/v1/dashboards/hours?to=yesterday",
     "/api/v1/events",

@@ -49,6 +49,8 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
         ("/api/v1/dashboards/sales?from=yesterday", "from"),
         ("/api/v1/dashboards/sales?from=0.0", "from"),
         ("/api/v1/dashboards/sales?to=2026-02-30", "to"),
+        ("/api/v1/dashboards/conversion?from=2026-03-01T00:00:00Z", "from"),
+        ("/api/v1/dashboards/conversion?to=20260301", "to"),
         ("/api/v1/dashboards/hours?from=2026-03-01T00:00:00Z", "from"),
         ("/api/v1/dashboards/hours?from=2026-01-01&to=2026-04-03", "to"),
         ("/api/v1/dashboards/hours?from=0001-01-01&to=9999-12-31", "to"),

@@ -77,6 +77,7 @@ def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: Qu
         "/api/v1/inventory?low=true",
         "/api/v1/dashboards/sales",
         "/api/v1/dashboards/hours",
+        "/api/v1/dashboards/conversion",
         "/api/v1/products",
         "/api/v1/search?q=mug",
         "/api/v1/suggest?q=mu",

@@ -14,7 +14,7 @@ from tests.shop.views import ViewShop
 PATHS = [
     *("/api/v1/products/MUG", "/api/v1/inventory/MUG", "/api/v1/bestsellers"),
     *("/api/v1/customers/anna/orders", "/api/v1/dashboards/sales", "/api/v1/carts/x", "/api/v1/orders/x"),
-    *("/api/v1/products/MUG/also-bought", "/api/v1/visits/v/recent"),
+    *("/api/v1/products/MUG/also-bought", "/api/v1/visits/v/recent", "/api/v1/dashboards/conversion"),
     *("/api/v1/inventory?low=true", "/api/v1/bestsellers?window=day"),
     *("/api/v1/dashboards/hours", "/api/v1/customers/anna/value"),
 ]

@@ -32,6 +32,7 @@ ROUTES = [
     ("product", "/api/v1/bestsellers?window=week"),
     ("also_bought", "/api/v1/products/MUG/also-bought"),
     ("product", "/api/v1/products/MUG/also-bought"),
+    ("conversion", "/api/v1/dashboards/conversion"),
     ("recent", "/api/v1/visits/v/recent"),
     ("product", "/api/v1/visits/v/recent"),
     ("customer_value", "/api/v1/customers/anna/value"),

@@ -86,6 +86,7 @@ from projections.documents.shapes.terms import (
 )
 from projections.documents.shapes.visits import (
     AlsoBoughtDocument,
+    ConversionDocument,
     RecentDocument,
 )
 
@@ -97,6 +98,7 @@ __all__ = [
     "CartDocument",
     "CartLine",
     "Charge",
+    "ConversionDocument",
     "Coupon",
     "CouponBatchDocument",
     "CouponDocument",

@@ -23,3 +23,13 @@ class AlsoBoughtDocument(msgspec.Struct):
     def best_first(self) -> list[str]:
         """The SKUs by how many orders had them; of equals, what was ordered last comes first."""
         return sorted(self.orders, key=self.orders.__getitem__)[::-1]
+
+
+class ConversionDocument(msgspec.Struct):
+    """A day's visits that began, carts taken, and orders placed of carts; the document key is the day."""
+
+    date: str  # YYYY-MM-DD, of the shop's zone
+    visits: int
+    carts: int
+    orders: int
+    position: int
