@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deploy.edge.api import health_router, new_api
+from deploy.edge.circuit_breaker import CircuitBreaker
 from deploy.edge.first import FirstRoutes
 from deploy.edge.problems import (
     INTERNAL_ERROR,
@@ -50,6 +51,7 @@ from read_api import (
     visits,
 )
 from read_api.bestseller_windows import BestsellerWindows
+from read_api.guarded_search import GuardedSearch
 from read_api.health import ReadyPosition
 from read_api.market_prices import in_main_market
 from read_api.openapi import install_openapi
@@ -58,6 +60,7 @@ from read_api.product_page import ProductPageRoute
 from read_api.rate_limits import RateLimited, RateLimits
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
+from read_api.stale_answers import StaleAnswers
 from read_api.stores import Stores, search_reader
 from read_api.watching import Watcher
 
@@ -91,9 +94,10 @@ def build_query_app(
     None while that is not known. Event streams end where `stopping` gives True. Other owners' routes, such as
     `/api/v1/events`, may be included beside.
     """
-    documents = RedisReader(settings.redis_url)
+    documents = RedisReader(settings.redis_url, breaker=_breaker(failures_max=1))
     watcher = Watcher(documents, watches_max=settings.live_clients_max, stopping=stopping)
-    stores = Stores(settings, documents, search_reader(settings), watcher, BestsellerWindows(documents))
+    index = GuardedSearch(search_reader(settings), _breaker(failures_max=3))
+    stores = Stores(settings, documents, index, watcher, BestsellerWindows(documents))
     stores.watcher.show("product", partial(in_main_market, stores))
 
     limits = RateLimits(settings.redis_url, per_minute=settings.rate_limit) if settings.rate_limit else None
@@ -135,11 +139,18 @@ def build_query_app(
     traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     app.add_middleware(traced)
     app.middleware_stack = FirstRoutes(app, [ProductPageRoute()], traced)
+    if settings.stale_seconds:
+        app.middleware_stack = StaleAnswers(app.middleware_stack, seconds_max=settings.stale_seconds)
     if limits is not None:
         app.middleware_stack = RateLimited(
             app.middleware_stack, limits, operator_token=settings.operator_token
         )
     return app
+
+
+def _breaker(*, failures_max: int) -> CircuitBreaker:
+    """Of a store nearby: it is asked again soon."""
+    return CircuitBreaker(failures_max=failures_max, pause_seconds=0.5)
 
 
 @cache

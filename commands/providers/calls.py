@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter
 from pydantic import SecretStr
 
-from commands.providers.circuit_breaker import CircuitBreaker
+from deploy.edge.circuit_breaker import CircuitBreaker
 
 CALL_SECONDS = 2.0
 """For all of a call: an answer may come in many pieces."""

@@ -9,6 +9,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ConnectionError  # noqa: A004
 
 from projections.documents.errors import ReadStoreUnavailable
 
@@ -38,8 +39,9 @@ class RedisConnections:
                 url,
                 max_connections=CONNECTIONS_MAX,
                 timeout=QUEUED_SECONDS_MAX,
-                # Once, at once: after a restart of the server every kept connection is found broken.
-                retry=Retry(NoBackoff(), 1),
+                # Once, at once: after a restart of the server every kept connection is found broken. One
+                # that does not answer is not waited for twice.
+                retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
                 **self._timeouts,
             )
         except ValueError as error:
@@ -73,3 +75,8 @@ class RedisConnections:
             retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
             **self._timeouts,
         )
+
+
+def is_queue_full(error: Exception) -> bool:
+    """Whether all connections were lent out so long that one who waited gave up: the server may be well."""
+    return isinstance(error.__cause__, TimeoutError) and "No connection available" in str(error)

@@ -10,14 +10,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.keys import ViewKeys, pointer_in, pointer_key, position_in
-from projections.documents.redis_connections import RedisConnections
+from projections.documents.redis_connections import RedisConnections, is_queue_full
 
 Found = TypeVar("Found")
 
@@ -58,13 +58,47 @@ class _Queue:
     reader: asyncio.Task[None] | None = None
 
 
+class Breaker(Protocol):
+    """Whether a server that may be away is to be asked."""
+
+    def lets_through(self) -> bool:
+        """Whether a call may be made now."""
+
+    def succeeded(self) -> None:
+        """A call was answered."""
+
+    def failed(self) -> None:
+        """A call was not answered."""
+
+
+class _AlwaysTry:
+    def lets_through(self) -> bool:
+        return True
+
+    def succeeded(self) -> None:
+        pass
+
+    def failed(self) -> None:
+        pass
+
+
 class RedisReader:
     """Reads the live version of each view. Every call may raise ViewNotReady or ReadStoreUnavailable."""
 
-    def __init__(self, url: str, *, pointer_seconds: float = 0.2, timeout_seconds: float = 2.0) -> None:
-        """`pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pointer_seconds: float = 0.2,
+        timeout_seconds: float = 2.0,
+        breaker: Breaker | None = None,
+    ) -> None:
+        """`breaker`: asked before each call, so that a server that is away is not waited for by everybody.
+
+        `pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
         where the old version is gone, the pointer is read anew)."""
         self._connections = RedisConnections(url, timeout_seconds=timeout_seconds)
+        self._breaker: Breaker = breaker or _AlwaysTry()
         self._pointer_seconds = pointer_seconds
         self._pointers: dict[str, tuple[float, ViewKeys]] = {}
         self._polls: dict[str, asyncio.Task[int]] = {}
@@ -153,8 +187,8 @@ class RedisReader:
 
     async def ping(self) -> None:
         """Raises where the server does not answer."""
-        async with _wrapped():
-            await (await self._connections.client()).ping()
+        async with self._client() as client:
+            await client.ping()
 
     async def close(self) -> None:
         """Gives back every connection."""
@@ -166,8 +200,8 @@ class RedisReader:
         known = self._pointers.get(view)
         if known is not None and not fresh and now - known[0] < self._pointer_seconds:
             return known[1]
-        async with _wrapped():
-            raw = await (await self._connections.client()).get(pointer_key(view))
+        async with self._client() as client:
+            raw = await client.get(pointer_key(view))
         pointer = pointer_in(raw)
         if pointer is None:
             self._pointers.pop(view, None)
@@ -233,8 +267,8 @@ class RedisReader:
         return min(await self._positions(keys))
 
     async def _positions(self, keys: ViewKeys) -> list[int]:
-        async with _wrapped():
-            pipeline = (await self._connections.client()).pipeline(transaction=False)
+        async with self._client() as client:
+            pipeline = client.pipeline(transaction=False)
             for shard in range(keys.shards):
                 pipeline.get(keys.checkpoint(shard))
             checkpoints = await pipeline.execute()
@@ -264,8 +298,8 @@ class RedisReader:
         found: list[tuple[str, int]] = []
         positions = []
         for shard, place in places:
-            async with _wrapped():
-                pipeline = (await self._connections.client()).pipeline(transaction=True)
+            async with self._client() as client:
+                pipeline = client.pipeline(transaction=True)
                 pipeline.get(keys.checkpoint(shard))
                 if falling:
                     pipeline.zrevrangebyscore(place, high, low, start=0, num=limit, withscores=True)
@@ -297,12 +331,25 @@ class RedisReader:
         raise ViewNotReady(keys.view)
 
     async def _exist(self, places: Sequence[str]) -> bool:
-        async with _wrapped():
-            return bool(await (await self._connections.client()).exists(*places))
+        async with self._client() as client:
+            return bool(await client.exists(*places))
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[Any]:
+        """The client; the driver's errors as ours. Where the server did not answer just now, none."""
+        if not self._breaker.lets_through():
+            raise ReadStoreUnavailable("Redis did not answer a moment ago")
+        try:
+            yield await self._connections.client()
+        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+            if not (isinstance(error, ResponseError) or is_queue_full(error)):
+                self._breaker.failed()
+            raise ReadStoreUnavailable(str(error)) from error
+        self._breaker.succeeded()
 
     async def _mget(self, *keys: str) -> list[bytes | None]:
-        async with _wrapped():
-            return cast("list[bytes | None]", await (await self._connections.client()).mget(keys))
+        async with self._client() as client:
+            return cast("list[bytes | None]", await client.mget(keys))
 
 
 def _position(keys: ViewKeys, checkpoint: Any) -> int:
@@ -310,11 +357,3 @@ def _position(keys: ViewKeys, checkpoint: Any) -> int:
     if position is None:
         raise ViewNotReady(keys.view)
     return 0 if keys.past else position
-
-
-@asynccontextmanager
-async def _wrapped() -> AsyncIterator[None]:
-    try:
-        yield
-    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
-        raise ReadStoreUnavailable(str(error)) from error

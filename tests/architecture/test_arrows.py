@@ -20,8 +20,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "read_api": {"projections", "aggregates"},  # and there, only projections.documents, aggregates.pricing
 }
 PACKAGES = set(MAY_IMPORT)
-HTTP = {ROOT / "commands" / "http", ROOT / "read_api", ROOT / "replays" / "feed"}
-"""What answers HTTP requests may import deploy.edge, where both servers have what they share."""
+HTTP = {
+    ROOT / "commands" / "http",
+    ROOT / "commands" / "providers",
+    ROOT / "read_api",
+    ROOT / "replays" / "feed",
+}
+"""What answers HTTP requests, or sends them, may import deploy.edge: what both servers share."""
 CONTEXTS = {
     "catalog",
     "cart",

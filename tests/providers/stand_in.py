@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from commands.providers.calls import ProviderCalls
-from commands.providers.circuit_breaker import CircuitBreaker
+from deploy.edge.circuit_breaker import CircuitBreaker
 
 SECRET = "s3cret"
 Reply = dict[str, Any] | bytes | int

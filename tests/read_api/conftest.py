@@ -29,7 +29,7 @@ def shop(fresh_redis: str, tmp_path: Path) -> Iterator[ViewShop]:
 @pytest.fixture
 def query_settings(fresh_redis: str, tmp_path: Path) -> QuerySettings:
     return QuerySettings(
-        redis_url=fresh_redis, data_dir=tmp_path, min_position_wait_seconds=0.15, access_log=False
+        redis_url=fresh_redis, data_dir=tmp_path, min_position_wait_seconds=0.15, stale_seconds=0
     )
 
 

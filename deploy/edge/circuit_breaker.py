@@ -1,4 +1,4 @@
-"""A circuit breaker: who failed several times in a row is left alone for a while."""
+"""A circuit breaker: what failed several times in a row is left alone for a while."""
 
 from __future__ import annotations
 

@@ -1,0 +1,197 @@
+"""A store that is away: what can be is shown as it was, the rest refused at once, and all of it recovers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from redis import Redis
+
+from deploy.edge.circuit_breaker import CircuitBreaker
+from projections.documents.errors import ReadStoreUnavailable
+from projections.documents.redis_reader import RedisReader
+from projections.documents.search import Page, Place, ProductQuery, Suggestions
+from projections.documents.search_reader import SearchReader
+from read_api.app import build_query_app
+from read_api.guarded_search import SEARCHES_MAX, GuardedSearch
+from read_api.settings import QuerySettings
+from tests.read_api.conftest import running
+from tests.shop.facts import opened, received
+from tests.shop.views import ViewShop
+
+PAGE = "/api/v1/products/MUG"
+
+
+@pytest.fixture
+def stale(shop: ViewShop, query_settings: QuerySettings) -> Iterator[httpx.Client]:
+    """The API with answers kept for an hour, over a shop with a product and a cart."""
+    shop.lists("MUG")
+    shop.happens(opened("c1"))
+    settings = query_settings.model_copy(update={"stale_seconds": 3_600})
+    app = build_query_app(settings, ready_position=lambda: shop.head_at_start)
+    with running(app) as address, httpx.Client(base_url=address, timeout=30) as client:
+        yield client
+
+
+def pause(url: str, milliseconds: int) -> None:
+    """Redis answers nobody for so long, as a server that was stopped."""
+    with Redis.from_url(url) as redis:
+        redis.client_pause(milliseconds, all=True)
+
+
+def test_what_was_shown_is_shown_again_and_says_how_old_it_is(
+    shop: ViewShop, stale: httpx.Client, fresh_redis: str
+) -> None:
+    fresh = stale.get(PAGE)
+    assert "age" not in fresh.headers
+    with Redis.from_url(fresh_redis) as redis:
+        redis.flushall()
+    time.sleep(0.25)  # for so long a reader trusts the pointer that it has read
+    shown = stale.get(PAGE)
+    assert (shown.status_code, shown.content) == (200, fresh.content)
+    assert shown.headers["etag"] == fresh.headers["etag"]
+    assert shown.headers["daybook-view-position"] == fresh.headers["daybook-view-position"]
+    assert int(shown.headers["age"]) >= 0
+    assert shown.headers["cache-status"].startswith("daybook; hit; ttl=-")
+    shop.notices_losses()
+    while "age" in (again := stale.get(PAGE)).headers:
+        time.sleep(0.05)
+    assert again.content == fresh.content
+
+
+def test_what_was_never_shown_or_is_one_clients_is_refused(
+    shop: ViewShop, stale: httpx.Client, fresh_redis: str
+) -> None:
+    assert stale.get("/api/v1/carts/c1").status_code == 200
+    assert stale.get(PAGE).status_code == 200
+    with Redis.from_url(fresh_redis) as redis:
+        redis.flushall()
+    time.sleep(0.25)
+    for path in ("/api/v1/carts/c1", "/api/v1/bestsellers", "/api/v1/products/MUG?market=main"):
+        refused = stale.get(path)
+        assert refused.status_code == 503, path
+        assert refused.headers["retry-after"] == "1"
+
+
+def test_nobody_who_wants_a_position_is_shown_less(
+    shop: ViewShop, stale: httpx.Client, fresh_redis: str
+) -> None:
+    seen = int(stale.get(PAGE).headers["daybook-view-position"])
+    with Redis.from_url(fresh_redis) as redis:
+        redis.flushall()
+    time.sleep(0.25)
+    assert stale.get(PAGE, headers={"Daybook-Min-Position": str(seen)}).status_code == 200
+    assert stale.get(PAGE, headers={"Daybook-Min-Position": str(seen + 1)}).status_code == 503
+    assert stale.get(PAGE, headers={"Daybook-Min-Position": "nonsense"}).status_code == 400
+
+
+def test_a_server_that_hangs_is_waited_for_by_few(
+    shop: ViewShop, stale: httpx.Client, fresh_redis: str
+) -> None:
+    fresh = stale.get(PAGE).content
+    pause(fresh_redis, 8_000)
+    assert stale.get(PAGE).content == fresh  # This one waits for as long as a read may take.
+    begun = time.monotonic()
+    refused = [stale.get("/api/v1/carts/c1").status_code for _ in range(50)]
+    assert set(refused) == {503}
+    at_once = time.monotonic() - begun
+    while stale.get("/api/v1/carts/c1").status_code != 200:
+        time.sleep(0.05)
+    assert at_once < 2.0 * 5  # Each by itself would have waited two seconds or more.
+
+
+def test_a_breaker_stays_closed_where_many_only_wait_for_a_connection(fresh_redis: str) -> None:
+    async def crowd() -> bool:
+        breaker = CircuitBreaker(failures_max=1, pause_seconds=60)
+        reader = RedisReader(fresh_redis, timeout_seconds=30, breaker=breaker)
+        await reader.ping()
+        pause(fresh_redis, 6_000)
+        found = await asyncio.gather(*(reader.ping() for _ in range(20)), return_exceptions=True)
+        await reader.close()
+        assert sum(isinstance(one, ReadStoreUnavailable) for one in found) == 4
+        return breaker.lets_through()
+
+    assert asyncio.run(crowd())
+
+
+class _SlowIndex(SearchReader):
+    """A search index that answers when it is let, and counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go = asyncio.Event()
+        self.is_away = False
+
+    async def search(self, query: ProductQuery, *, limit: int, place: Place | None = None) -> Page:
+        self.asked += 1
+        await self.go.wait()
+        if self.is_away:
+            raise ReadStoreUnavailable("away")
+        return Page([], 0, {}, None, 7, [], [], [], None)
+
+    async def suggest(self, typed: str, *, limit: int) -> Suggestions:
+        raise NotImplementedError
+
+    async def position(self) -> int:
+        return 7
+
+    async def close(self) -> None:
+        pass
+
+
+def test_who_asks_the_same_shares_one_search() -> None:
+    async def crowd() -> None:
+        index = _SlowIndex()
+        search = GuardedSearch(index, CircuitBreaker())
+        same = [asyncio.create_task(search.search(ProductQuery(words="mug"), limit=10)) for _ in range(100)]
+        other = asyncio.create_task(search.search(ProductQuery(words="cup"), limit=10))
+        await asyncio.sleep(0)
+        same[0].cancel()  # The others' search goes on.
+        index.go.set()
+        pages = await asyncio.gather(*same[1:], other)
+        assert {page.position for page in pages} == {7}
+        assert index.asked == 2
+        await search.search(ProductQuery(words="mug"), limit=10)
+        assert index.asked == 3
+
+    asyncio.run(crowd())
+
+
+def test_a_queue_of_searches_is_bounded_and_a_failing_index_left_alone() -> None:
+    async def crowd() -> None:
+        index = _SlowIndex()
+        search = GuardedSearch(index, CircuitBreaker(failures_max=3, pause_seconds=60))
+        waiting = [
+            asyncio.create_task(search.search(ProductQuery(words=f"{number}"), limit=1))
+            for number in range(SEARCHES_MAX)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(ReadStoreUnavailable):
+            await search.search(ProductQuery(words="one more"), limit=1)
+        index.is_away = True
+        index.go.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        asked = index.asked
+        with pytest.raises(ReadStoreUnavailable):
+            await search.search(ProductQuery(words="later"), limit=1)
+        assert index.asked == asked
+
+    asyncio.run(crowd())
+
+
+def test_an_answer_too_old_is_not_shown(
+    shop: ViewShop, query_settings: QuerySettings, fresh_redis: str
+) -> None:
+    shop.lists("MUG")
+    shop.happens(received("MUG", 1))
+    settings = query_settings.model_copy(update={"stale_seconds": 1})
+    app = build_query_app(settings, ready_position=lambda: shop.head_at_start)
+    with running(app) as address, httpx.Client(base_url=address) as api:
+        assert api.get(PAGE).status_code == 200
+        with Redis.from_url(fresh_redis) as redis:
+            redis.flushall()
+        time.sleep(1.1)
+        assert api.get(PAGE).status_code == 503
