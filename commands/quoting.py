@@ -294,7 +294,7 @@ def reprice(
             decision.add(stream, changes)
             held = decision.after(stream, before)
             found = quote(cache, held, at=at)
-    decision.add(stream, _recorded(held, cart_id, found))
+    decision.add(stream, _recorded(held, cart_id, found, rules_of(cache).rules.version))
     return provider_request(cache, held, found)
 
 
@@ -316,7 +316,7 @@ def _is_plain(before: Cart, decision: Decision, rules: CompiledTerms) -> bool:
     )
 
 
-def _recorded(held: Cart, cart_id: str, found: Quote | None) -> tuple[CartPriced, ...]:
+def _recorded(held: Cart, cart_id: str, found: Quote | None, terms: int) -> tuple[CartPriced, ...]:
     """The cart's outcome as a fact, unless it is the last one, or the plain sum that it always was."""
     if found is None:
         outcome = CartPriced(cart_id=cart_id, terms=0, lines=(), charges=(), total=held.sum_of_lines)
@@ -324,7 +324,7 @@ def _recorded(held: Cart, cart_id: str, found: Quote | None) -> tuple[CartPriced
         priced = found.priced
         outcome = CartPriced(
             cart_id=cart_id,
-            terms=priced.explanation.terms,
+            terms=terms,
             lines=priced.lines,
             charges=priced.charges,
             total=priced.total,
@@ -338,7 +338,8 @@ def _recorded(held: Cart, cart_id: str, found: Quote | None) -> tuple[CartPriced
             outcome.charges or outcome.taxes or outcome.shipping or outcome.notices
         )
         return () if plain else (outcome,)
-    return () if replace(outcome, terms=held.priced.terms) == held.priced else (outcome,)
+    same = outcome.total == held.priced.total and replace(outcome, terms=held.priced.terms) == held.priced
+    return () if same else (outcome,)
 
 
 def _expires_at(held: Cart, priced: Priced) -> datetime | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from aggregates.currencies import minor_digits
@@ -207,24 +208,30 @@ class Notice:
         return self.kind in BLOCKING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Priced:
     """The outcome: total = sum of line totals + sum of charges = sum of what is paid for lines and shipping.
 
     `claims`: every promotion that applied. `ends_at`: when the first of the applied promotions ends.
+    `explain` makes the explanation, which most carts are never asked for.
     """
 
     currency: str
     lines: tuple[LinePrice, ...]
     charges: tuple[ChargePrice, ...]
     total: int
-    explanation: Explanation
+    explain: Callable[[], Explanation] = field(compare=False, repr=False)
     taxes: tuple[TaxTotal, ...] = ()
     shipping: ShippingPrice | None = None
     gifts: tuple[GiftDue, ...] = ()
     claims: tuple[Claim, ...] = ()
     notices: tuple[Notice, ...] = ()
     ends_at: datetime | None = None
+
+    @cached_property
+    def explanation(self) -> Explanation:
+        """How the total came about: made once, when it is first needed."""
+        return self.explain()
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""Steps 8 to 11 of the calculation: what was chosen is taxed, and every amount reported and explained."""
+"""Steps 8 to 11 of the calculation: what was chosen is taxed and reported; the explanation, on demand."""
 
 from __future__ import annotations
 
@@ -41,17 +41,20 @@ def outcome(cart: Cart, line_totals: LineTotals, terms: CompiledTerms, choice: C
     lines = _lines(cart, places, line_totals, discounts.left, taxed)
     charges = (*_charges(discounts, quote), *taxed.charges)
     near = near_promotions(choice.missed, context, terms.promotions.by_id)
-    explanation = Explanation(
-        calculation=DAYBOOK_1,
-        terms=terms.version,
-        at=context.at,
-        steps=(
-            *line_steps(cart, places, line_totals, terms.list_labels),
-            *discount_steps(cart, discounts, None if quote is None else quote.step),
-            *taxed.steps,
-        ),
-        not_applied=tuple([_not_applied(rule=rule, why=why) for rule, why in near]),
-    )
+
+    def explain() -> Explanation:
+        return Explanation(
+            calculation=DAYBOOK_1,
+            terms=terms.version,
+            at=context.at,
+            steps=(
+                *line_steps(cart, places, line_totals, terms.list_labels),
+                *discount_steps(cart, discounts, None if quote is None else quote.step),
+                *taxed.steps,
+            ),
+            not_applied=tuple([_not_applied(rule=rule, why=why) for rule, why in near]),
+        )
+
     ends = [
         applied.promotion.promotion.ends_at
         for applied in discounts.applied
@@ -62,7 +65,7 @@ def outcome(cart: Cart, line_totals: LineTotals, terms: CompiledTerms, choice: C
         lines=lines,
         charges=charges,
         total=sum([line.line_total for line in lines]) + sum([charge.amount for charge in charges]),
-        explanation=explanation,
+        explain=explain,
         taxes=taxed.totals,
         shipping=_shipping(quote, discounts.shipping_left, taxed),
         gifts=tuple([gift_due(one) for one in discounts.due]),

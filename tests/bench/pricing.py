@@ -77,8 +77,9 @@ def measured(
     for _ in range(CALLS):
         begun = time.thread_time_ns()
         again = price(lines, terms, context)
+        explained = again.explanation
         took.append((time.thread_time_ns() - begun) / 1e3)
-    if again != priced:
+    if (again, explained) != (priced, priced.explanation):
         raise SystemExit("the same cart costs something else the second time")
     return took, priced
 
