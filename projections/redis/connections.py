@@ -17,6 +17,8 @@ from projections.engine.follower import TargetUnavailable
 
 AnyRedis = Redis | RedisCluster
 
+_PACKED_BYTES_MAX = 65_536
+
 _FAILOVER_TRIES = 3
 """Of a command whose master does not answer, with the cluster's masters looked up anew in between. What is
 not over by then is TargetUnavailable, and tried again by the projector."""
@@ -34,7 +36,10 @@ class Scripts(Protocol):
     """Runs one script many times: `send` for each, then `results` of all."""
 
     def send(self, arguments: Sequence[Any]) -> None:
-        """Begins one run: the number of keys, the keys, the other arguments."""
+        """Begins one run: the number of keys, the keys, the other arguments. It may wait for `flush`."""
+
+    def flush(self) -> None:
+        """Has every run begun that can be, while the caller goes on."""
 
     def results(self) -> list[Any]:
         """What each run gave, in the order in which they were sent."""
@@ -76,6 +81,12 @@ class _Wire(Protocol):
     def send_command(self, *parts: Any) -> None:
         """Sends a command without reading its answer."""
 
+    def pack_command(self, *parts: Any) -> list[bytes]:
+        """A command as it is sent."""
+
+    def send_packed_command(self, packed: list[bytes]) -> None:
+        """Sends what was packed."""
+
     def read_response(self) -> Any:
         """The next answer."""
 
@@ -90,12 +101,24 @@ class _Pipelined:
         self._script = script
         self._wire = cast("_Wire", client.connection_pool.get_connection())
         self._sent: list[Sequence[Any]] = []
+        self._packed: list[bytes] = []  # Sent together: each sending costs more than most of the runs.
+        self._packed_bytes = 0
 
     def send(self, arguments: Sequence[Any]) -> None:
-        self._wire.send_command("EVALSHA", self._script.digest, *arguments)
+        for part in self._wire.pack_command("EVALSHA", self._script.digest, *arguments):
+            self._packed.append(part)
+            self._packed_bytes += len(part)
         self._sent.append(arguments)
+        if self._packed_bytes > _PACKED_BYTES_MAX:
+            self.flush()
+
+    def flush(self) -> None:
+        packed, self._packed, self._packed_bytes = self._packed, [], 0
+        if packed:
+            self._wire.send_packed_command([b"".join(packed)])
 
     def results(self) -> list[Any]:
+        self.flush()
         sent, self._sent = self._sent, []
         given: list[Any] = []
         unknown = []
@@ -124,6 +147,9 @@ class _ClusterScripts:
 
     def send(self, arguments: Sequence[Any]) -> None:
         self._sent.append(arguments)
+
+    def flush(self) -> None:
+        """Nothing is sent ahead."""
 
     def results(self) -> list[Any]:
         sent, self._sent = self._sent, []

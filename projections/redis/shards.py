@@ -105,6 +105,7 @@ class RedisShards:
                     raise TargetDamaged(f"{self.name}: a document cannot be read: {error}") from error
                 self._begin_write(shard, reached, changes)
                 self._remember(changes.documents)
+        self._store.flush_writes()
         if up_to > self.position:
             self._taken = reached
 

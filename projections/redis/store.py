@@ -1,6 +1,7 @@
 """The writing half of the Redis adapter: fenced writes of a shard, the pointers, and whole versions of views.
 
-Writes are pipelined: `begin_write` sends, `end_writes` reads the answers, and Redis works meanwhile.
+Writes are pipelined: `begin_write` and `flush_writes` send, `end_writes` reads the answers, and Redis works
+meanwhile.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class RedisStore:
         checkpoint: Checkpoint,
         changes: Changes,
     ) -> None:
-        """Sends a shard's changes, for the checkpoint to go from `expected` (None: no checkpoint) on."""
+        """Begins to write a shard's changes; its checkpoint goes on from `expected` (None: there is none)."""
         places = [keys.checkpoint(shard), keys.checkpoint_event(shard)]
         arguments: list[str | int | bytes] = ["", ""] if expected is None else [*_fields_of(expected)]
         arguments += (*_fields_of(checkpoint), len(changes.documents))
@@ -93,6 +94,12 @@ class RedisStore:
             if self._writes is None:
                 self._writes = scripts_over(self._redis, _WRITE_SHARD)
             self._writes.send((len(places), *places, *arguments))
+
+    def flush_writes(self) -> None:
+        """Sends what `begin_write` still holds, so that Redis works while the caller goes on."""
+        if self._writes is not None:
+            with wrapped():
+                self._writes.flush()
 
     def end_writes(self) -> list[bool]:
         """For each write begun, in order: whether it was done (or refused, by its checkpoint)."""
