@@ -9,7 +9,6 @@ from projections.engine.build import Build
 from projections.engine.versions import Numbers
 from projections.redis.build import RedisBuild
 from projections.redis.shards import Holds, every_shard
-from projections.tantivy.build import TantivyBuild
 from projections.views.registry import VIEWS
 from projections.views.view import View
 
@@ -22,14 +21,18 @@ def all_builds(
     data_dir: Path,
     numbers: Numbers,
     *,
+    elasticsearch_url: str | None = None,
     shards: int | None = None,
     views: tuple[View, ...] = VIEWS,
     lexicon: Lexicon | None = None,
 ) -> list[Build]:
-    """A build of every view, not opened yet. `shards` None: as many as each live version has."""
+    """A build of every view, not opened yet. `shards` None: as many as each live version has.
+
+    `elasticsearch_url`: where the search index lies, in place of the embedded one in the data folder.
+    """
     return [
         *redis_builds(redis_url, numbers, shards=shards, views=views),
-        search_build(data_dir, numbers, lexicon=lexicon),
+        search_build(data_dir, numbers, elasticsearch_url=elasticsearch_url, lexicon=lexicon),
     ]
 
 
@@ -45,6 +48,14 @@ def redis_builds(
     return [RedisBuild(view, url, numbers, shards=shards, holds=holds) for view in views]
 
 
-def search_build(data_dir: Path, numbers: Numbers, *, lexicon: Lexicon | None = None) -> Build:
-    """The build of the search index."""
-    return TantivyBuild(data_dir / INDEX_FOLDER, numbers, lexicon=lexicon)
+def search_build(
+    data_dir: Path, numbers: Numbers, *, elasticsearch_url: str | None, lexicon: Lexicon | None = None
+) -> Build:
+    """The build of the search index. Each engine is imported where it is used alone."""
+    if elasticsearch_url is None:
+        from projections.tantivy.build import TantivyBuild
+
+        return TantivyBuild(data_dir / INDEX_FOLDER, numbers, lexicon=lexicon)
+    from projections.elasticsearch.build import ElasticsearchBuild, connect
+
+    return ElasticsearchBuild(connect(elasticsearch_url), numbers, lexicon=lexicon)

@@ -1,6 +1,6 @@
 """`daybook projections`: where the views stand, and building one anew.
 
-The context object bears `postgres_url`, `redis_url` and `data_dir`.
+The context object bears `postgres_url`, `redis_url`, `data_dir` and `elasticsearch_url`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ class Addresses(Protocol):
 
     @property
     def data_dir(self) -> Path:
-        """The folder with the search index."""
+        """The folder with the embedded search index."""
+
+    @property
+    def elasticsearch_url(self) -> str | None:
+        """Where the search index lies instead; None: it is embedded."""
 
 
 @click.group("projections")
@@ -60,7 +64,9 @@ def status(addresses: Addresses, as_json: bool, by_shard: bool) -> None:
     try:
         log = PostgresLog.open(addresses.postgres_url)
         try:
-            statuses = view_statuses(log, addresses.redis_url, addresses.data_dir)
+            statuses = view_statuses(
+                log, addresses.redis_url, addresses.data_dir, addresses.elasticsearch_url
+            )
         finally:
             log.close()
     except (EventStoreError, TargetUnavailable) as error:
@@ -85,6 +91,7 @@ def rebuild(addresses: Addresses, name: str) -> None:
             postgres_url=addresses.postgres_url,
             redis_url=addresses.redis_url,
             data_dir=addresses.data_dir,
+            elasticsearch_url=addresses.elasticsearch_url,
             report=bars.update,
         )
     except (EventStoreError, TargetUnavailable, EvictingStore) as error:

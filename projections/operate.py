@@ -13,6 +13,7 @@ from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 from event_store.records import Exclusive
 from projections.builds import all_builds
+from projections.engine.build import Build
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.partitions import LEADER, workers
 from projections.engine.rebuild import Progress
@@ -29,7 +30,13 @@ Report = Callable[[Progress], None]
 
 
 def rebuild_views(
-    views: Sequence[str], *, postgres_url: str, redis_url: str, data_dir: Path, report: Report
+    views: Sequence[str],
+    *,
+    postgres_url: str,
+    redis_url: str,
+    data_dir: Path,
+    elasticsearch_url: str | None = None,
+    report: Report,
 ) -> list[Progress]:
     """Rebuilds the views and gives how each of them ended; `report` gets the progress.
 
@@ -45,7 +52,16 @@ def rebuild_views(
             done = {progress.view for progress in ended}
             left = [view for view in views if view not in done]
             try:
-                ended += _rebuild_here(log, left, redis_url, data_dir, report, lock)
+                every = all_builds(
+                    redis_url,
+                    data_dir,
+                    log,
+                    elasticsearch_url=elasticsearch_url,
+                    views=ViewSettings().views,
+                    lexicon=LexiconSettings().lexicon,
+                )
+                builds = [build for build in every if build.name in left]
+                ended += _rebuild_here(log, builds, report, lock)
             finally:
                 lock.release()
         return ended
@@ -139,16 +155,9 @@ def _away(view: str) -> Progress:
 
 
 def _rebuild_here(
-    log: PostgresLog,
-    views: Sequence[str],
-    redis_url: str,
-    data_dir: Path,
-    report: Report,
-    lock: Exclusive,
+    log: PostgresLog, builds: Sequence[Build], report: Report, lock: Exclusive
 ) -> list[Progress]:
-    settings, lexicon = ViewSettings(), LexiconSettings().lexicon
-    every = all_builds(redis_url, data_dir, log, views=settings.views, lexicon=lexicon)
-    builds = [build for build in every if build.name in views]
+    views = [build.name for build in builds]
     runner = Runner(log, Codec(EVENT_TYPES), builds, ProjectorMetrics(CollectorRegistry()))
     ended: list[Progress] = []
     progressed = _Stopwatch()

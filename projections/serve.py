@@ -133,7 +133,12 @@ class Projector:
             holds=partitions.holds,
         )
         views = self._runner(log, builds)
-        index = search_build(settings.data_dir, log, lexicon=self._lexicon)
+        index = search_build(
+            settings.data_dir,
+            log,
+            elasticsearch_url=settings.elasticsearch_url,
+            lexicon=self._lexicon,
+        )
         search = self._runner(log, [index], reads_again=True)
         requests = RedisRequests(settings.redis_url)
         take_requests = _taking(requests, lambda view: search if view == SEARCH else views)

@@ -16,6 +16,8 @@ class Settings(BaseSettings):
 
     postgres_url: str
     redis_url: str
+    elasticsearch_url: str | None = None
+    """Where the search index lies; None: embedded, in the data folder."""
     data_dir: Path = Path(".daybook")
     projector_shards: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Over how many shards each view is cut; another number builds every view anew. None: as many as it has,

@@ -50,8 +50,13 @@ class ViewStatus(msgspec.Struct, frozen=True):
     by_shard: list[ShardStatus]
 
 
-def view_statuses(log: PostgresLog, redis_url: str, data_dir: Path) -> list[ViewStatus]:
-    """The status of every view. Raises StoreUnavailable and TargetUnavailable."""
+def view_statuses(
+    log: PostgresLog, redis_url: str, data_dir: Path, elasticsearch_url: str | None = None
+) -> list[ViewStatus]:
+    """The status of every view. Raises StoreUnavailable and TargetUnavailable.
+
+    `elasticsearch_url`: where the search index lies, in place of the embedded one in the data folder.
+    """
     store = RedisStore(redis_url)
     try:
         standings = [standing(store, view.name) for view in VIEWS]
@@ -59,7 +64,10 @@ def view_statuses(log: PostgresLog, redis_url: str, data_dir: Path) -> list[View
         store.close()
     partitions = partition_holders(log)
     holders = [partitions[partition_of(shard)] for shard in range(max(each.shards for each in standings))]
-    index = _index_standing(data_dir / INDEX_FOLDER)
+    if elasticsearch_url is None:
+        index = _embedded_standing(data_dir / INDEX_FOLDER)
+    else:
+        index = _elasticsearch_standing(elasticsearch_url)
     head = log.head()
     return [
         *(_status(each, head, holders) for each in standings),
@@ -103,7 +111,16 @@ def standing(store: RedisStore, view: str) -> Standing:
     return Standing(view, keys.version, keys.shards, min(positions), positions)
 
 
-def _index_standing(index_folder: Path) -> Standing:
+def _elasticsearch_standing(url: str) -> Standing:
+    from projections.elasticsearch.standing import index_standing
+
+    found = index_standing(url)
+    if found is None:
+        return Standing(SEARCH, None, 0, 0)
+    return Standing(SEARCH, found.version, 1, found.position, [found.position])
+
+
+def _embedded_standing(index_folder: Path) -> Standing:
     pointer = read_pointer(index_folder)
     if pointer is None:
         return Standing(SEARCH, None, 0, 0)

@@ -15,8 +15,10 @@ class QuerySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
 
     redis_url: str
+    elasticsearch_url: str | None = None
+    """Where the search index lies; None: embedded, in the data folder."""
     data_dir: Path = Path(".daybook")
-    """The search index lies in its folder `index`."""
+    """The embedded search index lies in its folder `index`."""
     host: str = "127.0.0.1"
     read_port: Annotated[int, Field(ge=0, le=65_535)] = 8001
     operator_token: str | None = None
@@ -37,7 +39,7 @@ class QuerySettings(BaseSettings):
     live_clients_max: Annotated[int, Field(ge=0, le=100_000)] = 5_000
     """How many may listen to carts, orders and products at once."""
     search_threads: Annotated[int, Field(ge=1, le=64)] = 2
-    """Searches that run at once; the index is read in threads."""
+    """Searches that run at once in the embedded index, which is read in threads."""
 
     @property
     def index_folder(self) -> Path:

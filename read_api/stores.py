@@ -43,7 +43,11 @@ class Stores:
 
 
 def search_reader(settings: QuerySettings) -> SearchReader:
-    """The search index that the settings name."""
+    """The search index that the settings name. Each engine is imported where it is used alone."""
+    if settings.elasticsearch_url is not None:
+        from projections.documents.elasticsearch_reader import ElasticsearchReader
+
+        return ElasticsearchReader(settings.elasticsearch_url)
     from projections.documents.tantivy_threads import ThreadedTantivyReader
 
     return ThreadedTantivyReader(settings.index_folder, threads=settings.search_threads)

@@ -22,6 +22,7 @@ class Addresses:
     data_dir: Path
     postgres: str | None = None
     redis: str | None = None
+    elasticsearch: str | None = None  # None: the search index is embedded
     commands: str | None = None  # the command side's root URL
     read: str | None = None  # the query side's
 
@@ -34,6 +35,10 @@ class Addresses:
         return self._known(self.redis, "DAYBOOK_REDIS_URL")
 
     @property
+    def elasticsearch_url(self) -> str | None:
+        return self.elasticsearch
+
+    @property
     def commands_url(self) -> str:
         return self._known(self.commands, "--data of a running system")
 
@@ -44,7 +49,11 @@ class Addresses:
     @property
     def environment(self) -> dict[str, str]:
         """The same, as the variables that settings are read from."""
-        known = {"DAYBOOK_POSTGRES_URL": self.postgres, "DAYBOOK_REDIS_URL": self.redis}
+        known = {
+            "DAYBOOK_POSTGRES_URL": self.postgres,
+            "DAYBOOK_REDIS_URL": self.redis,
+            "DAYBOOK_ELASTICSEARCH_URL": self.elasticsearch,
+        }
         found = {name: value for name, value in known.items() if value is not None}
         return found | {"DAYBOOK_DATA_DIR": str(self.data_dir)}
 
@@ -66,6 +75,7 @@ def write_addresses(addresses: Addresses) -> None:
     target = addresses.data_dir / _FILE
     temporary = target.with_suffix(".new")
     text = json.dumps(asdict(addresses) | {"data_dir": str(addresses.data_dir)}, indent=2)
+    temporary.touch(mode=0o600)  # An address may bear a password.
     temporary.write_text(text)
     temporary.replace(target)  # Whole or not at all: others read it at any moment.
 
@@ -91,6 +101,7 @@ def find_addresses(data: Path, environment: Mapping[str, str] = os.environ) -> A
         data_dir=data,
         postgres=environment.get("DAYBOOK_POSTGRES_URL") or running.get("postgres"),
         redis=environment.get("DAYBOOK_REDIS_URL") or running.get("redis"),
+        elasticsearch=environment.get("DAYBOOK_ELASTICSEARCH_URL") or running.get("elasticsearch"),
         commands=running.get("commands"),
         read=running.get("read"),
     )

@@ -21,6 +21,7 @@ class LocalSettings(BaseSettings):
     read_port: Port = 8001
     postgres_url: str | None = None
     redis_url: str | None = None
+    elasticsearch_url: str | None = None
     operator_token: str | None = None
 
 

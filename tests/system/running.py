@@ -62,12 +62,12 @@ class RunningSystem:
         found: dict[str, Any] = json.loads((self.data / "run" / "addresses.json").read_text())
         return found
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         def ready() -> bool:
             assert self.process.poll() is None, f"it ended: {self.complained}"
             return "Daybook is ready." in self.said
 
-        wait_until(ready, seconds=READY_SECONDS, why=lambda: self.complained)
+        wait_until(ready, seconds=seconds, why=lambda: self.complained)
 
     def children(self) -> dict[str, list[psutil.Process]]:
         """Its processes by what they are: postgres, redis, commands, projector, query."""
@@ -121,13 +121,15 @@ def tried(system: RunningSystem, environment: Mapping[str, str] | None = None) -
 
 
 @contextmanager
-def started(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[RunningSystem]:
+def started(
+    *options: str, environment: Mapping[str, str] | None = None, seconds: float = READY_SECONDS
+) -> Iterator[RunningSystem]:
     """One that is ready, in a folder where the servers' user may walk through; both are gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="daybook-system-", dir="/tmp"))
     folder.chmod(0o755)
     system = RunningSystem(folder / "data", *options, environment=environment)
     try:
-        system.wait_ready()
+        system.wait_ready(seconds)
         yield system
     finally:
         system.end()

@@ -34,11 +34,19 @@ DEMOS = ("sample", "retail", "retail-year")
     metavar="N",
     help="Processes that share the views' shards: 16 of each view, or DAYBOOK_PROJECTOR_SHARDS.",
 )
-def up_command(data: Path | None, demo: str, commands: int, projectors: int) -> None:
+@click.option(
+    "--search",
+    type=click.Choice(["embedded", "elasticsearch"]),
+    default="embedded",
+    show_default=True,
+    help="What holds the search index; elasticsearch: a server of our own, with Java and Maven.",
+)
+def up_command(data: Path | None, demo: str, commands: int, projectors: int, search: str) -> None:
     """Run PostgreSQL, Redis, the command, projector and query processes until Ctrl-C or SIGTERM.
 
-    Each server whose address is given (DAYBOOK_POSTGRES_URL, DAYBOOK_REDIS_URL) is used instead of one of
-    our own. What was written stays in the data folder; the next `up` goes on from there.
+    Each server whose address is given (DAYBOOK_POSTGRES_URL, DAYBOOK_REDIS_URL, DAYBOOK_ELASTICSEARCH_URL) is
+    used instead of one of our own. What was written stays in the data folder; the next `up` goes on from
+    there.
 
     Each process has a log in the data folder, all of them together at most 100 MB. DAYBOOK_LOG_LEVEL (debug,
     info, warning, error) is the lowest level that is written, DAYBOOK_ACCESS_LOG=true adds one for each
@@ -54,7 +62,10 @@ def up_command(data: Path | None, demo: str, commands: int, projectors: int) -> 
         click.echo(f"daybook: {_missing(demo)}; the sample shop is taken instead", err=True)
         demo = "sample"
     raise_descriptors()
-    up(Options(data=data_folder(data), demo=demo, commands=commands, projectors=projectors), LocalSettings())
+    options = Options(
+        data=data_folder(data), demo=demo, commands=commands, projectors=projectors, search=search
+    )
+    up(options, LocalSettings())
 
 
 @click.command("demo")

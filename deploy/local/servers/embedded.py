@@ -12,6 +12,8 @@ from deploy.local.data_folder import Paths
 from deploy.local.errors import CannotRun
 from deploy.local.logs.display import Display
 from deploy.local.servers.binaries import find_binaries
+from deploy.local.servers.elasticsearch import ElasticsearchServer
+from deploy.local.servers.elasticsearch_programs import find_elasticsearch
 from deploy.local.servers.postgres import PostgresServer
 from deploy.local.servers.postgres_database import allow_roles, make_database, read_only_url
 from deploy.local.servers.redis import RedisServer
@@ -27,17 +29,34 @@ SOCKET_SECONDS_MAX = 10.0
 
 
 class Servers:
-    """PostgreSQL and Redis, each started here unless its address was given."""
+    """PostgreSQL, Redis and, where wanted, Elasticsearch: each started here unless its address was given."""
 
-    def __init__(self, paths: Paths, settings: LocalSettings) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        settings: LocalSettings,
+        *,
+        with_elasticsearch: bool,
+        report: Callable[[str], None],
+    ) -> None:
+        """`report` gets a word where Elasticsearch is fetched. Raises CannotRun where it cannot be."""
         self._paths = paths
         self._given_postgres = settings.postgres_url
         self._given_redis = settings.redis_url
+        self._given_elasticsearch = settings.elasticsearch_url
         self.processes: list[SupervisedProcess] = []  # in the order of their start
         self._socketless: dict[SupervisedProcess, tuple[subprocess.Popen[bytes], float]] = {}
         """Until when each process may be without a socket, by the monotonic clock; 'now' once it was seen."""
         self._postgres: PostgresServer | None = None
         self._redis: RedisServer | None = None
+        self._elasticsearch: ElasticsearchServer | None = None
+        if with_elasticsearch and not settings.elasticsearch_url:
+            self._elasticsearch = ElasticsearchServer(
+                programs=find_elasticsearch(report),
+                folder=paths.servers / "elasticsearch",
+                account=paths.account,
+                log=paths.logs / "elasticsearch.log",
+            )
         if settings.postgres_url and settings.redis_url:
             return
         binaries = find_binaries(paths.account)
@@ -72,6 +91,11 @@ class Servers:
         assert self._given_redis
         return self._given_redis
 
+    @property
+    def elasticsearch_url(self) -> str | None:
+        """None: the search index is embedded."""
+        return self._given_elasticsearch if self._elasticsearch is None else self._elasticsearch.url
+
     def open_log(self) -> tuple[str, str]:
         """The log's addresses for the writer and for the events feed, once it is there: with roles of
         their own where the server is ours."""
@@ -83,15 +107,12 @@ class Servers:
 
     def check(self) -> None:
         """Raises FolderUnusable for a damaged folder, before anything is started or changed."""
-        if self._postgres is not None:
-            self._postgres.check()
-        if self._redis is not None:
-            self._redis.check()
+        for server in self._own:
+            server.check()
 
     def end_unreachable(self, display: Display) -> None:
         """End a server whose socket was swept away beneath it: the next that is started has one."""
-        servers: list[Server] = [one for one in (self._postgres, self._redis) if one is not None]
-        for supervised, server in zip(self.processes, servers, strict=False):
+        for supervised, server in zip(self.processes, self._own, strict=False):
             if not supervised.started.is_set() or server.socket is None:
                 continue
             process, now = supervised.process, time.monotonic()
@@ -105,6 +126,11 @@ class Servers:
                 message = f"its socket {server.socket} is gone: ended, to be started anew"
                 display.show(message, process=supervised.program.name, level="warning")
                 process.send_signal(supervised.program.stop_signals[0][0])
+
+    @property
+    def _own(self) -> list[Server]:
+        """In the order of their start."""
+        return [one for one in (self._postgres, self._redis, self._elasticsearch) if one is not None]
 
     def _prepared(self, server: Server) -> Callable[[], None]:
         def prepare() -> None:
@@ -138,6 +164,15 @@ class Servers:
             supervised = supervisor.supervise(redis.program, prepare=self._prepared(redis), is_critical=False)
             self.processes.append(supervised)
             check = functools.partial(redis.wait_ready, progress=report_redis)
+            started.append(_started_or_reported(supervised, check, display))
+        if self._elasticsearch is not None:
+            elasticsearch, report_elasticsearch = self._elasticsearch, reporting("elasticsearch")
+            display.show("starting", process="elasticsearch")
+            supervised = supervisor.supervise(
+                elasticsearch.program, prepare=self._prepared(elasticsearch), is_critical=False
+            )
+            self.processes.append(supervised)
+            check = functools.partial(elasticsearch.wait_ready, progress=report_elasticsearch)
             started.append(_started_or_reported(supervised, check, display))
         await asyncio.gather(*started)
         if self._postgres is not None:

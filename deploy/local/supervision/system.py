@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
@@ -38,6 +39,7 @@ class Options:
     demo: str  # none, sample, retail, retail-year
     commands: int  # processes on the one port
     projectors: int  # processes that share the views' shards
+    search: str  # embedded, elasticsearch
 
 
 def up(options: Options, settings: LocalSettings) -> None:
@@ -68,7 +70,12 @@ async def _up(options: Options, settings: LocalSettings) -> None:
         ):
             paths = open_paths(held.data)
             try:
-                servers = Servers(paths, settings)
+                servers = Servers(
+                    paths,
+                    settings,
+                    with_elasticsearch=options.search == "elasticsearch",
+                    report=partial(display.show, process="elasticsearch"),
+                )
                 servers.check()
                 untouched = False
                 resources = Resources(
@@ -141,6 +148,7 @@ class System:
             data_dir=self._paths.data,
             postgres=url,
             redis=self._servers.redis_url,
+            elasticsearch=self._servers.elasticsearch_url,
             commands=root_url(self._for_commands),
             read=root_url(self._for_queries),
         )
@@ -262,6 +270,6 @@ class System:
                 supervised for supervised in self.supervisor.all if supervised not in self._servers.processes
             ]
             await self.supervisor.stop(own)
-            for server in reversed(self._servers.processes):  # Redis, then PostgreSQL
+            for server in reversed(self._servers.processes):  # PostgreSQL last
                 await self.supervisor.stop([server])
         self._display.show("stopped")
