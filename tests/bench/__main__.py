@@ -20,6 +20,7 @@ from tests.bench import (
     reconciliation,
     restore,
     schedules,
+    searching,
     servers,
     sizes,
     storefront,
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "finding": finding.main,
     "reconciliation": reconciliation.main,
     "schedules": schedules.main,
+    "searching": searching.main,
     "storefront": storefront.main,
 }
 LONG = {"servers": servers.main, "sizes": sizes.main, "restore": restore.main}

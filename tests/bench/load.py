@@ -68,6 +68,7 @@ class Responses:
 
     rate: float
     p50: float
+    p95: float
     p99: float
     p999: float
     statuses: dict[str, int]
@@ -109,6 +110,7 @@ def put_load(
     return Responses(
         report["summary"]["requestsPerSec"],
         milliseconds["p50"],
+        milliseconds["p95"],
         milliseconds["p99"],
         milliseconds["p99.9"],
         report["statusCodeDistribution"],
