@@ -21,6 +21,9 @@ from projections.documents.words.highlights import Marker, probably_meant
 from projections.documents.words.normalizer import Normalizer
 from projections.documents.words.query_plan import PlannedWord, QueryPlan, words_enough
 
+_FEW = 32
+"""Products that are named one by one rather than looked for again."""
+
 _REMEMBERED_MAX = 1_024
 _described = msgspec.json.Decoder(Described)
 
@@ -65,14 +68,16 @@ class WordQueries:
         words = [_Word(self, word) for word in plan.demanded]
         exact, begun = _all(word.exact for word in words), _all(word.begun for word in words)
         exact_count, begun_count = self.count(exact), self.count(begun)
-        slipped = _all(word.slipped for word in words) if begun_count < weights.SLIPS_BELOW else begun
-        if slipped is not None and (begun_count or self.count(slipped)):
+        slipped = scored = begun
+        if begun_count < weights.SLIPS_BELOW:
+            slipped, scored = self._fixed(_all(word.slipped for word in words), words)
+        if slipped is not None and scored is not None:
             above: list[tantivy.Query] = []
             if exact is not None and exact_count:
                 above.append(exact)
             if begun is not None and begun_count > exact_count:
                 above.append(begun)
-            ranked = self._ranked(plan, slipped, above, words)
+            ranked = self._ranked(plan, scored, above, words)
             return FoundWords(
                 ranked=ranked,
                 found=slipped,
@@ -82,6 +87,26 @@ class WordQueries:
                 has_slips_only=not begun_count,
             )
         return self._relaxed(plan, words)
+
+    def _fixed(
+        self, found: tantivy.Query | None, words: Sequence[_Word]
+    ) -> tuple[tantivy.Query | None, tantivy.Query | None]:
+        """The products that the query finds, unordered, and scored by their words; None where there are none.
+
+        Where they are few, they are found again without looking for slips, the dearest part of a search.
+        """
+        if found is None:
+            return None, None
+        result = self._searcher.search(found, _FEW + 1)
+        if not result.hits:
+            return None, None
+        if len(result.hits) > _FEW:
+            return found, found
+        skus = [self._searcher.doc(address).get_first("sku") for _, address in result.hits]
+        these = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, "sku", skus), 0.0)
+        clauses: list[Clause] = [(tantivy.Occur.Must, these)]
+        clauses += [(tantivy.Occur.Should, word.begun) for word in words if word.begun is not None]
+        return these, tantivy.Query.boolean_query(clauses)
 
     def _relaxed(self, plan: QueryPlan, words: Sequence[_Word]) -> FoundWords:
         known = [word for word in words if word.exact is not None or self.count(word.slipped)]

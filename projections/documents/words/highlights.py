@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from html import escape
 from itertools import pairwise, takewhile
 
@@ -51,11 +51,11 @@ class Marker:
         self._begun = tuple(word.word for word in plan.words if word.begun)
         self._pairs = [word.exact for word in plan.words if len(word.exact) <= 2 and not word.exact.isascii()]
         self._slipped = [word for word in telling if word.slips] if with_slips else []
-        self._beginnings = self._pattern(normalizer.lexicon.language)
 
-    def _pattern(self, language: str) -> re.Pattern[str] | None:
+    @cached_property
+    def _beginnings(self) -> re.Pattern[str] | None:
         """What every text has in which a word is found; None where no text can have one."""
-        if language in _STEMMED_IN_FRONT:
+        if self._normalizer.lexicon.language in _STEMMED_IN_FRONT:
             return re.compile("")
         words = {_beginning(token) for token in (*self._stems, *self._codes)}
         words |= {_spaced(word) for word in self._begun} | {re.escape(pair) for pair in self._pairs}
