@@ -41,11 +41,13 @@ COSTS = {
     "/api/v1/inventory": 2,
     "/api/v1/dashboards": 10,
     "/api/v1/customers": 5,
+    "/api/v1/visits": 2,
     "/api/v1/events": 10,
 }
 """By the path, or what begins a longer one; of several the longest."""
 COST = 1
-COST_LIVE = 5
+COSTS_OF_PARTS = {"/live": 5, "/also-bought": 3}
+"""By what a path ends with, whatever it begins with."""
 FREE = ("/health/", "/metrics")
 
 log_lines = structlog.get_logger("read_api")
@@ -55,8 +57,9 @@ def cost_of(path: str) -> int:
     """What a request for this path costs."""
     if path.startswith(FREE):
         return 0
-    if path.endswith("/live"):
-        return COST_LIVE
+    for part, cost in COSTS_OF_PARTS.items():
+        if path.endswith(part):
+            return cost
     if path.startswith("/api/v1/products/"):
         return COST
     while path not in COSTS and path:

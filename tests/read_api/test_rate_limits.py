@@ -47,6 +47,8 @@ def limited(
 @pytest.mark.parametrize(
     ("path", "cost"),
     [
+        (f"{PAGE}/also-bought", 3),
+        ("/api/v1/visits/v/recent", 2),
         (PAGE, 1),
         ("/api/v1/products", 2),
         ("/api/v1/products/MUG/live", 5),
