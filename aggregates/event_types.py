@@ -73,7 +73,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
         upcasters=(orders.order_canceled_from_1, unchanged, unchanged, unchanged),
         bound_from=2,
     ),
-    EventType("orders.lines_fulfilled", 1, orders.LinesFulfilled),
+    EventType("orders.lines_fulfilled", 2, orders.LinesFulfilled, upcasters=(unchanged,)),
     EventType(
         "orders.lines_returned",
         2,
@@ -183,6 +183,8 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("credit.credited", 1, credit.Credited, personal=("reason",), subject=credit.account_subject),
     EventType("credit.redeemed", 1, credit.Redeemed),
     EventType("credit.redemption_released", 1, credit.RedemptionReleased),
+    EventType("credit.debited", 1, credit.Debited),
+    EventType("credit.debit_released", 1, credit.DebitReleased),
     EventType("credit.account_blocked", 1, credit.AccountBlocked),
     EventType("credit.account_expired", 1, credit.AccountExpired),
     EventType("visits.product_viewed", 1, visits.ProductViewed),

@@ -43,6 +43,10 @@ class GiftCodes:
         meant = code.upper().translate(_AS_MEANT)
         return self._hash(_ACCOUNT + meant.encode()).hex()[:32]
 
+    def sold_account(self, order_id: OrderId, line_id: LineId, unit: int) -> str:
+        """The account of a unit of an order's line."""
+        return self.account_id(self.sold(order_id, line_id, unit))
+
     def store_credit_id(self, customer_id: str, currency: str) -> str:
         """The account of a customer's store credit in a currency."""
         return self._hash(_STORE_CREDIT + "\0".join((customer_id, currency)).encode()).hex()[:32]

@@ -13,6 +13,8 @@ from aggregates.credit.events import (
     CreditCause,
     Credited,
     CreditEvent,
+    Debited,
+    DebitReleased,
     Redeemed,
     RedemptionReleased,
 )
@@ -24,7 +26,8 @@ class Account:
     """`opened` is None until it is; amounts in minor units of its currency.
 
     `redeemed`: what each order still bears of it, refunds and releases taken off. What comes back after
-    the account has expired stays in the balance, and pays for nothing.
+    the account has expired stays in the balance, and pays for nothing. `debited`: by credit note, what
+    was taken off as the order that sold it gave the money back.
     """
 
     opened: AccountOpened | None = None
@@ -33,6 +36,7 @@ class Account:
     expired: bool = False
     redeemed: dict[OrderId, int] = field(default_factory=dict)
     credit_notes: set[str] = field(default_factory=set)
+    debited: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,12 @@ def evolve(account: Account, event: CreditEvent) -> Account:
         case RedemptionReleased(order_id=order_id, amount=amount):
             account.balance += amount.amount
             _take_off(account, order_id, amount.amount)
+        case Debited(credit_note_id=note, amount=amount):
+            account.balance -= amount.amount
+            account.debited[note] = amount.amount
+        case DebitReleased(credit_note_id=note, amount=amount):
+            account.balance += amount.amount
+            account.debited.pop(note, None)
         case AccountBlocked():
             account.blocked = True
         case AccountExpired(amount=amount):
@@ -164,6 +174,40 @@ def release(account: Account, *, order_id: OrderId) -> tuple[CreditEvent, ...]:
         return ()
     amount = Money(left, opened.currency)
     return (RedemptionReleased(account_id=opened.account_id, order_id=order_id, amount=amount),)
+
+
+def debit(
+    account: Account, *, order_id: OrderId, credit_note_id: str, amount: Money
+) -> tuple[CreditEvent, ...]:
+    """Takes what goes back for a gift card off its balance, once per credit note; a blocked one's too. Never
+    more than there is."""
+    opened = _opened(account)
+    _require_currency(opened, amount)
+    if credit_note_id in account.debited:
+        return ()
+    if amount.amount > account.balance:
+        available = Money(account.balance, opened.currency)
+        raise Rejected(CreditInsufficient(opened.account_id, amount, available))
+    return (
+        Debited(
+            account_id=opened.account_id, order_id=order_id, credit_note_id=credit_note_id, amount=amount
+        ),
+    )
+
+
+def release_debit(account: Account, *, order_id: OrderId, credit_note_id: str) -> tuple[CreditEvent, ...]:
+    """The refund was given up: what was debited for it comes back."""
+    opened, left = _opened(account), account.debited.get(credit_note_id, 0)
+    if not left:
+        return ()
+    return (
+        DebitReleased(
+            account_id=opened.account_id,
+            order_id=order_id,
+            credit_note_id=credit_note_id,
+            amount=Money(left, opened.currency),
+        ),
+    )
 
 
 def block(account: Account, *, reason: str) -> tuple[CreditEvent, ...]:

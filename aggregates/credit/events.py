@@ -73,7 +73,37 @@ class AccountExpired:
     amount: Money
 
 
-CreditEvent = AccountOpened | Credited | Redeemed | RedemptionReleased | AccountBlocked | AccountExpired
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Debited:
+    """The gift card was sold by this order, which gives back what was paid for it: so much is off its
+    balance."""
+
+    account_id: str
+    order_id: OrderId
+    credit_note_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebitReleased:
+    """That refund was given up: what was debited for it is back."""
+
+    account_id: str
+    order_id: OrderId
+    credit_note_id: str
+    amount: Money
+
+
+CreditEvent = (
+    AccountOpened
+    | Credited
+    | Redeemed
+    | RedemptionReleased
+    | Debited
+    | DebitReleased
+    | AccountBlocked
+    | AccountExpired
+)
 
 
 def account_subject(event: Credited) -> str:

@@ -222,12 +222,22 @@ class OrderCanceled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentGiftCard:
+    """A unit of a line (from 1) that is a gift card, and the account that its code is for."""
+
+    line_id: LineId
+    unit: int
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinesFulfilled:
-    """Units of these lines were sent."""
+    """Units of these lines were sent; `gift_cards` are those among them that are some."""
 
     order_id: OrderId
     fulfilment_id: str
     lines: tuple[LineQuantity, ...]
+    gift_cards: tuple[SentGiftCard, ...] = ()  # number 1 did not say
     customer_id: str | None = None
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected
-from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderEvent
+from aggregates.orders.events import LineQuantity, LinesFulfilled, LinesReturned, OrderEvent, SentGiftCard
 from aggregates.orders.order import Line, Order, Refund, placed_order, with_refunds
 from aggregates.pricing.shares import half_even
 
@@ -54,8 +54,12 @@ def fulfil(
     fulfilment_id: str,
     lines: Asked = None,
     under_way: Sequence[Refund] = (),
+    account_of: Callable[[LineId, int], str] | None = None,
 ) -> tuple[OrderEvent, ...]:
-    """Sends units of a confirmed order, once per `fulfilment_id`; none that refunds `under_way` withdraw."""
+    """Sends units of a confirmed order, once per `fulfilment_id`; none that refunds `under_way` withdraw.
+
+    `account_of` names the account of a gift card among them: that of a line's unit, from 1.
+    """
     placed = placed_order(order, order_id)
     if fulfilment_id in order.fulfilments:
         return ()
@@ -71,24 +75,32 @@ def fulfil(
             order_id=order_id,
             fulfilment_id=fulfilment_id,
             lines=_quantities(order, units),
+            gift_cards=tuple(_gift_cards(order, units, account_of)),
             customer_id=placed.customer_id,
         ),
     )
 
 
-def gift_cards_sent(order: Order, sent: LinesFulfilled) -> tuple[tuple[LineId, int, Money], ...]:
-    """The units of gift cards that go out with it: their line, which unit it is (from 1), and its worth: the
-    unit's price, by its share of the line's total. `order` is as before it."""
-    cards: list[tuple[LineId, int, Money]] = []
-    for part in sent.lines:
-        line = order.lines[part.line_id]
-        total, units = line.ordered.line_total, line.ordered.quantity
+def worth_of(order: Order, card: SentGiftCard) -> Money:
+    """What a gift card that was sent can pay: its unit's price, by its share of the line's total."""
+    sold = order.lines[card.line_id].ordered
+    total, units = sold.line_total, sold.quantity
+    up_to, before = (half_even(total.amount * unit, units) for unit in (card.unit, card.unit - 1))
+    return Money(up_to - before, total.currency)
+
+
+def _gift_cards(
+    order: Order, units: Mapping[LineId, int], account_of: Callable[[LineId, int], str] | None
+) -> Iterator[SentGiftCard]:
+    """The gift cards among these units that are sent next."""
+    for line_id, quantity in units.items():
+        line = order.lines[line_id]
         if not line.ordered.gift_card:
             continue
-        for unit in range(line.fulfilled + 1, line.fulfilled + part.quantity + 1):
-            worth = half_even(total.amount * unit, units) - half_even(total.amount * (unit - 1), units)
-            cards.append((part.line_id, unit, Money(worth, total.currency)))
-    return tuple(cards)
+        if account_of is None:
+            raise ValueError(f"line {line_id} has gift cards: they need accounts")
+        for unit in range(line.fulfilled + 1, line.fulfilled + quantity + 1):
+            yield SentGiftCard(line_id=line_id, unit=unit, account_id=account_of(line_id, unit))
 
 
 def return_lines(

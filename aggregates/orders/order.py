@@ -84,6 +84,7 @@ class Line:
     withdrawn: int = 0  # units, of those refunded: they are not sent
     refunded_amount: int = 0  # minor units
     withdrawn_amount: int = 0  # minor units, of those: for the units withdrawn
+    gift_cards: list[str] = field(default_factory=list)  # the accounts of those that were sent
 
     @property
     def unsent(self) -> int:
@@ -225,8 +226,10 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             order.confirmed = True
         case OrderCanceled():
             order.canceled = True
-        case LinesFulfilled(fulfilment_id=fulfilment_id, lines=sent):
+        case LinesFulfilled(fulfilment_id=fulfilment_id, lines=sent, gift_cards=cards):
             order.fulfilments.add(fulfilment_id)
+            for card in cards:
+                order.lines[card.line_id].gift_cards.append(card.account_id)
             for part in sent:
                 order.lines[part.line_id].fulfil(part.quantity)
                 order.units_fulfilled += part.quantity

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import ClassVar
 
@@ -12,8 +12,15 @@ from aggregates.credit import account
 from aggregates.credit.account import Account, CreditInsufficient, CreditUnknown
 from aggregates.credit.events import AccountOpened
 from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected, WrongCurrency
-from aggregates.orders.events import OrderPlaced, Tender
-from commands.gift_codes import GiftCodes
+from aggregates.orders.events import (
+    OrderPlaced,
+    RefundedLine,
+    SentGiftCard,
+    Tender,
+    amount_of_withdrawn,
+)
+from aggregates.orders.order import Order, Refund
+from aggregates.orders.refundable import beside_lines
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
@@ -95,6 +102,15 @@ class CreditNamedTwice(Reason):
 
     about: ClassVar = "credits"
     account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiftCardSpent(Reason):
+    """Less is left of the order's gift cards than would go back for them"""
+
+    line_id: LineId
+    asked: Money
+    available: Money
 
 
 def handle_issue_gift_card(cache: StateCache, command: IssueGiftCard) -> Decision:
@@ -222,35 +238,117 @@ def redeem(cache: StateCache, decision: Decision, placed: OrderPlaced) -> None:
 
 
 def open_sold(
-    cache: StateCache,
-    decision: Decision,
-    order_id: OrderId,
-    cards: Sequence[tuple[LineId, int, Money]],
-    codes: GiftCodes | None,
+    cache: StateCache, decision: Decision, order_id: OrderId, cards: Sequence[tuple[SentGiftCard, Money]]
 ) -> list[dict[str, object]]:
-    """Opens the gift cards that were sold, each by its line, its unit and its worth. Gives what the answer
-    is to say of them; their codes are not in it."""
-    if not cards:
-        return []
-    if codes is None:
-        raise ValueError(f"order {order_id} has gift cards: they need codes")
-    ids = {
-        (line_id, unit): codes.account_id(codes.sold(order_id, line_id, unit)) for line_id, unit, _ in cards
-    }
-    streams = [account.stream(account_id) for account_id in ids.values()]
+    """Opens the gift cards that were sent, each with its worth. Gives what the answer is to say of them;
+    their codes are not in it."""
+    streams = [account.stream(card.account_id) for card, _ in cards]
     cache.expect_new(*streams)
     states = cache.states(streams)
-    for line_id, unit, worth in cards:
-        account_id = ids[line_id, unit]
-        stream = account.stream(account_id)
-        opened = AccountOpened(account_id=account_id, kind="gift_card", currency=worth.currency)
+    for (card, worth), stream in zip(cards, streams, strict=True):
+        opened = AccountOpened(account_id=card.account_id, kind="gift_card", currency=worth.currency)
         decision.add(stream, account.open_account(states[stream], opened))
         held = decision.after(stream, states[stream])
         decision.add(stream, account.credit(held, amount=worth, cause="sold", order_id=order_id))
-    return [
-        {"line_id": line_id, "unit": unit, "account_id": account_id}
-        for (line_id, unit), account_id in ids.items()
+    return [{"line_id": card.line_id, "unit": card.unit, "account_id": card.account_id} for card, _ in cards]
+
+
+def require_unspent(cache: StateCache, sold: Order, planned: Refund) -> None:
+    """Refuses a refund of gift cards that have less left than would go back for them."""
+    for part, accounts in _refunded_cards(cache, sold, planned):
+        available = sum(one.balance for one in accounts.values())
+        if part.amount.amount > available:
+            currency = part.amount.currency
+            raise Rejected(GiftCardSpent(part.line_id, part.amount, Money(available, currency)))
+
+
+def debit(
+    cache: StateCache,
+    decision: Decision,
+    sold: Order,
+    planned: Refund,
+    *,
+    order_id: OrderId,
+    credit_note_id: str,
+) -> None:
+    """Takes what goes back for gift cards off them, as far as there is: those first that have most left.
+    Once per credit note."""
+    for part, accounts in _refunded_cards(cache, sold, planned):
+        if any(credit_note_id in one.debited for one in accounts.values()):
+            continue
+        left = part.amount.amount
+        for account_id, held in sorted(accounts.items(), key=lambda one: -one[1].balance):
+            amount = min(left, held.balance)
+            left -= amount
+            if amount:
+                stream = account.stream(account_id)
+                decision.add(
+                    stream,
+                    account.debit(
+                        decision.after(stream, held),
+                        order_id=order_id,
+                        credit_note_id=credit_note_id,
+                        amount=Money(amount, part.amount.currency),
+                    ),
+                )
+
+
+def release_debit(
+    cache: StateCache, decision: Decision, sold: Order, *, order_id: OrderId, credit_note_id: str
+) -> None:
+    """The refund was given up: what was taken off gift cards for it comes back."""
+    cards = [account_id for line in sold.lines.values() for account_id in line.gift_cards]
+    states = cache.states(account.stream(account_id) for account_id in cards)
+    for account_id in cards:
+        stream = account.stream(account_id)
+        decision.add(
+            stream,
+            account.release_debit(
+                decision.after(stream, states[stream]),
+                order_id=order_id,
+                credit_note_id=credit_note_id,
+            ),
+        )
+
+
+def _refunded_cards(
+    cache: StateCache, sold: Order, planned: Refund
+) -> Iterator[tuple[RefundedLine, dict[str, Account]]]:
+    """The parts of a refund that are for gift cards that were sent, and the accounts of those."""
+    parts = [
+        (replace(part, amount=part.amount - _of_unsent(part)), sold.lines[part.line_id].gift_cards)
+        for part in planned.lines
     ]
+    sent = {line_id: line.gift_cards for line_id, line in sold.lines.items() if line.gift_cards}
+    if sent and (amount := _for_cards_beside_lines(sold, planned)):
+        beside = RefundedLine(
+            line_id=next(iter(sent)), quantity=0, amount=Money(amount, planned.amount.currency)
+        )
+        parts.append((beside, [account_id for cards in sent.values() for account_id in cards]))
+    for part, cards in parts:
+        if cards and part.amount.amount:
+            states = cache.states(account.stream(account_id) for account_id in cards)
+            yield part, {account_id: states[account.stream(account_id)] for account_id in cards}
+
+
+def _of_unsent(part: RefundedLine) -> Money:
+    return Money(amount_of_withdrawn(part, part.withdrawn or 0), part.amount.currency)
+
+
+def _for_cards_beside_lines(sold: Order, planned: Refund) -> int:
+    """What of a refund that no line bears is more than was paid for all but gift cards, in minor units."""
+    placed = sold.placed
+    assert placed is not None
+    beside = beside_lines(planned)
+    if placed.explanation is not None or not beside:  # Else lines and shipping bear all of it.
+        return 0
+    cards = [line for line in sold.lines.values() if line.ordered.gift_card]
+    others = placed.total.amount - sum(line.ordered.paid.amount for line in cards)
+    back = sold.refunded_amount - sum(line.refunded_amount for line in cards)
+    back += beside + sum(
+        part.amount.amount for part in planned.lines if not sold.lines[part.line_id].ordered.gift_card
+    )
+    return min(beside, max(0, back - others))
 
 
 def release(cache: StateCache, decision: Decision, placed: OrderPlaced) -> None:

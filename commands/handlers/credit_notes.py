@@ -13,6 +13,7 @@ from aggregates.orders import credit_note, order, refund, refund_booking
 from aggregates.orders.events import OrderRefunded
 from aggregates.orders.order import Order, Refund
 from commands.handlers.cancellation import cancel, release_unsendable
+from commands.handlers.credit import debit
 from commands.handlers.numbering import number_credit_note
 from commands.loop.decision import Decision
 from commands.loop.state_cache import StateCache
@@ -59,6 +60,7 @@ def book(
     decision.add(order_stream, booked)  # `sold` may go on with it.
     if refunded:
         _give_credit_back(cache, decision, planned, order_id, credit_note_id)
+        debit(cache, decision, sold, planned, order_id=order_id, credit_note_id=credit_note_id)
     decision.add(
         note_stream,
         credit_note.issue(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from aggregates.inventory import stock
@@ -81,15 +82,16 @@ def handle_fulfil_order(cache: StateCache, command: FulfilOrder) -> Decision:
         fulfilment_id=command.fulfilment_id,
         lines=command.lines,
         under_way=refunds_under_way(states[process_stream]),
+        account_of=None if command.codes is None else partial(command.codes.sold_account, order_id),
     )
-    decision.add(order_stream, sent)
     cards = [
-        card
+        (card, fulfilment.worth_of(sold, card))
         for event in sent
         if isinstance(event, LinesFulfilled)
-        for card in fulfilment.gift_cards_sent(sold, event)
+        for card in event.gift_cards
     ]
-    if opened := open_sold(cache, decision, order_id, cards, command.codes):
+    decision.add(order_stream, sent)
+    if opened := open_sold(cache, decision, order_id, cards):
         decision.facts = {**decision.facts, "gift_cards": opened}
     release_unsendable(cache, decision, order_id, sold.lines.values())
     units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)

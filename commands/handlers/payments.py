@@ -16,6 +16,7 @@ from aggregates.payments.payment import Payment
 from aggregates.payments.standing import Standing
 from aggregates.payments.steps import begin_authorize, begin_refund, give_up_holds, most_refundable
 from aggregates.settlement import refund_of
+from commands.handlers.credit import release_debit
 from commands.handlers.settlement import Account, concluded
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
@@ -343,7 +344,17 @@ def handle_write_off_payment(cache: StateCache, command: WriteOffPayment) -> Dec
     account = Account(cache, command.order_id)
     if account.order.placed is None:
         raise Rejected(UnknownOrder(command.order_id))
+    given_up = [begun.refund for begun in account.steps.stuck.values() if begun.refund is not None]
     account.stepped(process.write_off(account.steps, order_id=command.order_id, reason=command.reason))
+    for request in given_up:
+        if request.credit_note_id not in account.order.refunds:
+            release_debit(
+                cache,
+                account.decision,
+                account.order,
+                order_id=command.order_id,
+                credit_note_id=request.credit_note_id,
+            )
     account.settle(on=command.on)
     return account.decision
 

@@ -19,6 +19,7 @@ from aggregates.payments.steps import begin_refund
 from aggregates.settlement import in_parts, paid_back, refunds_under_way
 from commands.handlers.cancellation import cancel
 from commands.handlers.chargeable import Chargeable, any_amount, require_chargeable
+from commands.handlers.credit import debit, require_unspent
 from commands.handlers.credit_notes import book, note_for
 from commands.handlers.settlement import settle
 from commands.loop.decision import AwaitedStep, Decision
@@ -74,6 +75,7 @@ def handle_refund_order(
         to=command.to,
         under_way=refunds_under_way(steps),
     )
+    require_unspent(cache, sold, planned)
     placed = order.placed_order(sold, order_id)
     card = placed.card
     note = note_for(sold, planned, command.credit_note_id)
@@ -134,6 +136,8 @@ def handle_refund_order(
                 reason=command.reason,
             ),
         )
+        # Before the money goes: meanwhile nobody can spend what is paid back.
+        debit(cache, decision, sold, planned, order_id=order_id, credit_note_id=command.credit_note_id)
         decision.awaited = AwaitedStep(process_stream, steps.last_step + 1)
     return decision
 

@@ -11,6 +11,8 @@ from aggregates.credit.events import (
     AccountOpened,
     Credited,
     CreditEvent,
+    Debited,
+    DebitReleased,
     Redeemed,
     RedemptionReleased,
 )
@@ -51,6 +53,10 @@ def evolve(
             what, change = "redeemed", -event.amount.amount
         case RedemptionReleased(order_id=order_id):
             what, change = "released", event.amount.amount
+        case Debited(order_id=order_id):
+            what, change = "debited", -event.amount.amount
+        case DebitReleased(order_id=order_id):
+            what, change = "debit_released", event.amount.amount
         case AccountBlocked():
             what, change = "blocked", 0
             document.blocked = True
@@ -66,7 +72,7 @@ def evolve(
 
 VIEW = DocumentView(
     name="credit",
-    model=1,
+    model=2,
     shape=CreditDocument,
     events=frozenset(get_args(CreditEvent)),
     facts=facts,

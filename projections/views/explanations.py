@@ -22,9 +22,11 @@ def evolve(
     explanation = event.explanation
     steps = () if explanation is None else explanation.steps
     not_applied = () if explanation is None else explanation.not_applied
+    components = {one.group: one.components for one in event.taxes}
     return ExplanationDocument(
         id=key,
         currency=event.currency,
+        goods=sum(line.line_total.amount for line in event.lines),
         total=event.total.amount,
         calculation=event.rounding if explanation is None else explanation.calculation,
         terms=None if explanation is None else explanation.terms,
@@ -40,6 +42,7 @@ def evolve(
                 rate=one.rate,
                 exact=one.exact,
                 inside=one.inside,
+                components=components.get(one.rule, {}) if one.step == "tax" else {},
             )
             for one in steps
         ],
@@ -51,7 +54,7 @@ def evolve(
 
 VIEW = DocumentView(
     name="explanation",
-    model=1,
+    model=2,
     shape=ExplanationDocument,
     events=frozenset({OrderPlaced}),
     facts=facts,

@@ -62,10 +62,13 @@ def _tax(total: TaxTotal, currency: str) -> str:
     base = _money(total.base, currency)
     if total.treatment != "taxed":
         return f"no tax on {base}: {_UNTAXED[total.treatment]} ({total.group})"
-    how = "inside" if total.inside else "on top of"
-    words = f"tax {total.label} ({total.group}), {_money(total.amount, currency)} {how} {base}"
+    tax = _money(total.amount, currency)
+    if total.inside:
+        words = f"tax {total.label} ({total.group}), {tax} inside {base}"
+    else:
+        words = f"tax {total.label} ({total.group}), {total.rate} of {base} on top: {tax}"
     parts = [f"{name} {_money(amount, currency)}" for name, amount in total.components.items()]
-    return words + (f": {', '.join(parts)}" if len(parts) > 1 else "")
+    return words + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
 
 
 def _claim(claim: OrderClaim, currency: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -72,10 +73,24 @@ def _state_in_words(order: OrderDocument, cut: Cut) -> list[str]:
     for charge in order.charges:
         lines.append(f"       {charge.kind} ({charge.label}) = {_money(charge.amount)}")
     lines.append(f"  total {_money(order.total)}")
+    lines += [f"  {words}" for words in _credit_in_words(order)]
     for part in ("authorized", "captured", "refunded", "pending", "disputed"):
         if (amount := getattr(order.payment, part)) is not None:
             lines.append(f"  {part} {_money(amount)}")
     return lines
+
+
+def _credit_in_words(order: OrderDocument) -> Iterator[str]:
+    """What gift cards and store credit paid, and got back: the payment's amounts are the card's alone."""
+    back: Counter[str | None] = Counter()
+    for refund in order.refunds:
+        for tender in refund.tenders or ():
+            back[tender.account_id] += tender.amount.amount
+    for tender in order.tenders:
+        if tender.account_id is not None:
+            given_back = Money(back[tender.account_id], order.currency)
+            words = f"{tender.kind.replace('_', ' ')} {tender.account_id} paid {_money(tender.amount)}"
+            yield words + (f", got {money_in_words(given_back)} back" if given_back.amount else "")
 
 
 def _event_in_json(moment: HistoryEvent) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from aggregates.orders.events import (
     OrderPlaced,
     OrderRefunded,
     RefundedLine,
+    Tender,
 )
 from aggregates.payments.events import GatewayEvent, PaymentEvent, ProcessEvent
 from replays.order.cart_sentences import cart_sentence, named
@@ -85,8 +86,9 @@ def _placed(event: OrderPlaced) -> list[str]:
         lines += [_charged(charge) for charge in event.charges]
     else:
         lines += explained(event, event.explanation)
+    lines += _paid_by(event)
     if event.email is not None:
-        lines.append(f"to be told at {event.email}")
+        lines.append(f"to be notified at {event.email}")
     if event.shipping_address is not None:
         lines.append(f"to be sent to {_address(event.shipping_address)}")
     if event.billing_address is not None:
@@ -96,6 +98,18 @@ def _placed(event: OrderPlaced) -> list[str]:
         consulted = f", VIES consultation {check.consultation}" if check.consultation else ""
         lines.append(f"VAT number {number}, {check.status}{consulted}")
     return lines
+
+
+def _paid_by(event: OrderPlaced) -> list[str]:
+    """Nothing where the card pays all of it."""
+    if not event.credit.amount:
+        return []
+    return [f"{money_in_words(one.amount)} paid by {_tender(one)}" for one in event.tenders]
+
+
+def _tender(tender: Tender) -> str:
+    names = {"card": "card", "gift_card": "gift card", "store_credit": "store credit"}
+    return f"{names[tender.kind]}{f' {tender.account_id}' if tender.account_id else ''}"
 
 
 def _address(address: Address) -> str:
@@ -138,11 +152,7 @@ def _refunded_to(event: OrderRefunded) -> list[str]:
     tenders = event.tenders or ()
     if all(one.kind == "card" for one in tenders):
         return []
-    names = {"card": "the card", "gift_card": "gift card", "store_credit": "store credit"}
-    return [
-        f"{money_in_words(one.amount)} to {names[one.kind]}{f' {one.account_id}' if one.account_id else ''}"
-        for one in tenders
-    ]
+    return [f"{money_in_words(one.amount)} to {_tender(one)}" for one in tenders]
 
 
 def _tax_in(tax: Money | None) -> str:
@@ -157,7 +167,10 @@ def _credited(event: CreditNoteIssued) -> list[str]:
         f"{units(line.quantity)} of {line.title} ({line.sku}), {money_in_words(line.amount)}"
         for line in event.lines
     ]
-    taxes = [f"of it {one.label}: {money_in_words(one.amount)}" for one in event.taxes]
+    taxes = [
+        f"of it tax {one.label}: {money_in_words(one.amount)} on {money_in_words(one.base)}"
+        for one in event.taxes
+    ]
     return [sentence, *lines, *map(_charged, event.charges), *taxes]
 
 
@@ -191,8 +204,13 @@ def _refunded(line: RefundedLine) -> str:
 def _ordered(line: OrderLine) -> str:
     price = price_in_words(line.unit_price)
     words = f"{line.quantity:,} × {line.title} ({line.sku}) at {price} = {money_in_words(line.line_total)}"
-    if line.paid != line.line_total:
-        words += f", {money_in_words(line.paid)} paid"
+    off = f", {money_in_words(line.discount)} off" if line.discount.amount else ""
+    changed = line.paid - (line.line_total - line.discount)
+    if changed.amount:
+        sign = "+" if changed.amount > 0 else ""
+        words += f"{off}, {sign}{money_in_words(changed)} of tax, {money_in_words(line.paid)} paid"
+    elif off:
+        words += f"{off}, {money_in_words(line.paid)} paid"
     return words + (f", a gift of {line.gift_of}" if line.gift_of else "")
 
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from aggregates.credit.events import AccountExpired, Credited, Redeemed, RedemptionReleased
+from aggregates.credit.events import (
+    AccountExpired,
+    Credited,
+    Debited,
+    DebitReleased,
+    Redeemed,
+    RedemptionReleased,
+)
 from aggregates.kernel import Money
 from event_store.memory.log import MemoryLog
 from tests.credit.test_routes import gift_card, pay
@@ -67,6 +74,8 @@ def test_credit_that_nobody_took_or_that_comes_back_without_need_is_found(sold: 
         ),
         (Credited(account_id="another", amount=pounds, cause="granted"), "it was never opened"),
         (Credited(account_id=account_id, amount=Money(1, "EUR"), cause="granted"), "EUR, and the account"),
+        (Debited(order_id=order_id, credit_note_id="n", **facts), "debits 700, and did not sell it"),
+        (DebitReleased(order_id=order_id, credit_note_id="n", **facts), "700 released of 0 debited"),
         (AccountExpired(account_id=account_id, amount=Money(5_001, "GBP")), "its balance is -701"),
     ):
         found = findings(with_event(sold, event))

@@ -91,7 +91,6 @@ class PricedWorld(World):
                 shipping_address=BERLIN,
                 payment_method=method,
                 capture=capture,
-                placed_on=TODAY,
                 expires_at=NOON + timedelta(minutes=15),
                 credits=tuple(NamedCredit(account_id=one, by_code=True) for one in self._accounts),
             )

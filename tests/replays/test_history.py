@@ -130,7 +130,7 @@ def test_the_story_is_told_in_words(fresh_postgres: str, postgres_shop: Story) -
         "fulfil order, by operator token, channel api",
         "cart         2 units of Mug MUG-1 (MUG-1) put in, at 12.99 GBP each.",
         f"order        Order N-{ANNA} was placed by a guest: 29.98 GBP in all.",
-        "to be told at anna@example.org",
+        "to be notified at anna@example.org",
         "to be sent to Anna, 1 High St, LS1 Leeds, GB",
         "stock        2 units of Mug MUG-1 (MUG-1) set aside until 2026-03-01T12:15:00Z.",
         f"payment      29.98 GBP authorized by the bank (reference pi_{ANNA}).",

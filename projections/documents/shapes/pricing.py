@@ -48,7 +48,8 @@ class ExplanationStep(msgspec.Struct, omit_defaults=True):
 
     `rule`: the price list, promotion, shipping method or tax group. `base`: what the rate is on; of a
     shipping rate by weight or quantity, grams or units. `rate`, `exact`: for people, what was applied, and
-    the amount before rounding. `inside`: a tax that the price contains.
+    the amount before rounding. `inside`: a tax that the price contains. `components`: the taxes that a rate
+    is made of, each with its part of the amount.
     """
 
     step: str
@@ -60,6 +61,7 @@ class ExplanationStep(msgspec.Struct, omit_defaults=True):
     rate: str | None = None
     exact: str | None = None
     inside: bool = False
+    components: dict[str, int] = {}
 
 
 class NotAppliedPromotion(msgspec.Struct):
@@ -70,7 +72,8 @@ class NotAppliedPromotion(msgspec.Struct):
 
 
 class ExplanationDocument(msgspec.Struct):
-    """How an order's total came about, in minor units of `currency`.
+    """How an order's total came about, in minor units of `currency`: `goods`, what the lines cost at their
+    prices, and the amount of every step but the taxes inside come to `total`.
 
     `terms`: the version of the rules of sale, `at` the moment it was priced as of. An order that no rule
     had a part in has no steps, and null for both: its total is the sum of its lines and charges.
@@ -78,6 +81,7 @@ class ExplanationDocument(msgspec.Struct):
 
     id: str  # the order's
     currency: str
+    goods: int
     total: int
     calculation: str
     terms: int | None

@@ -1,5 +1,5 @@
 """Credit: no balance is ever below zero; what an order says that credit pays is what its command took of the
-accounts; what comes back is what the order still bore."""
+accounts; what comes back is what the order still bore; what is taken off a gift card, its seller takes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from aggregates.credit.events import (
     AccountOpened,
     Credited,
     CreditEvent,
+    Debited,
+    DebitReleased,
     Redeemed,
     RedemptionReleased,
 )
@@ -19,6 +21,8 @@ from aggregates.orders.events import OrderCanceled, OrderPlaced, OrderRefunded
 from event_store.records import RecordedEvent
 from replays.verification.findings import Report, at
 
+ADDING = (Credited, RedemptionReleased, DebitReleased)
+"""What adds to a balance; the others take from it."""
 Part = tuple[str, str, int]
 """An account, a currency, an amount in minor units."""
 
@@ -31,6 +35,8 @@ class CreditCheck:
         self._opened: dict[str, AccountOpened] = {}
         self._balances: Counter[str] = Counter()
         self._expired: set[str] = set()
+        self._sold: dict[str, tuple[OrderId, int]] = {}  # gift cards, by account
+        self._debited: dict[str, Counter[str]] = {}  # by account and credit note
         self._borne: dict[OrderId, Counter[str]] = {}  # by order and account, refunds and releases taken off
         self._first: RecordedEvent | None = None  # of the command under way, as all below
         self._placed: dict[OrderId, Counter[Part]] = {}
@@ -115,28 +121,37 @@ class CreditCheck:
         if event.amount.currency != opened.currency:
             self._wrong(recorded, f"{event.amount.currency}, and the account is in {opened.currency}")
         amount = event.amount.amount
+        self._balances[account_id] += amount if isinstance(event, ADDING) else -amount
+        if self._balances[account_id] < 0:
+            self._wrong(recorded, f"its balance is {self._balances[account_id]}")
         match event:
-            case Credited(cause=cause, order_id=order_id, credit_note_id=note):
-                self._balances[account_id] += amount
-                if cause == "refunded" and order_id is not None:
-                    self._give_back(recorded, order_id, account_id, amount)
-                    self._credited[note or "", account_id, amount] += 1
-            case Redeemed(order_id=order_id):
-                self._balances[account_id] -= amount
-                self._borne.setdefault(order_id, Counter())[account_id] += amount
-                part = (account_id, event.amount.currency, amount)
-                self._redeemed.setdefault(order_id, Counter())[part] += 1
-            case RedemptionReleased(order_id=order_id):
-                self._balances[account_id] += amount
-                self._give_back(recorded, order_id, account_id, amount)
-                self._released.add(order_id)
+            case Debited() | DebitReleased():
+                self._debit(recorded, event)
             case AccountExpired():
                 if account_id in self._expired:
                     self._wrong(recorded, "it expires twice")
                 self._expired.add(account_id)
-                self._balances[account_id] -= amount
-        if self._balances[account_id] < 0:
-            self._wrong(recorded, f"its balance is {self._balances[account_id]}")
+            case _:
+                self._of_order(recorded, event)
+
+    def _of_order(self, recorded: RecordedEvent, event: Credited | Redeemed | RedemptionReleased) -> None:
+        """Notes what an order took of an account, or gave to it."""
+        account_id, order_id, amount = event.account_id, event.order_id, event.amount.amount
+        if order_id is None:
+            return
+        match event:
+            case Credited(cause="sold"):
+                self._sold[account_id] = (order_id, amount)
+            case Credited(cause="refunded", credit_note_id=note):
+                self._give_back(recorded, order_id, account_id, amount)
+                self._credited[note or "", account_id, amount] += 1
+            case Redeemed():
+                self._borne.setdefault(order_id, Counter())[account_id] += amount
+                part = (account_id, event.amount.currency, amount)
+                self._redeemed.setdefault(order_id, Counter())[part] += 1
+            case RedemptionReleased():
+                self._give_back(recorded, order_id, account_id, amount)
+                self._released.add(order_id)
 
     def _give_back(self, recorded: RecordedEvent, order_id: OrderId, account_id: str, amount: int) -> None:
         borne = self._borne.setdefault(order_id, Counter())
@@ -144,6 +159,21 @@ class CreditCheck:
             wrong = f"order {order_id} gives back {amount}, of {borne[account_id]} that it has of the account"
             self._wrong(recorded, wrong)
         borne[account_id] -= min(amount, borne[account_id])
+
+    def _debit(self, recorded: RecordedEvent, event: Debited | DebitReleased) -> None:
+        """Only the order that sold a gift card takes off it, and no more than it was sold for."""
+        amount, note = event.amount.amount, event.credit_note_id
+        debited = self._debited.setdefault(event.account_id, Counter())
+        if isinstance(event, DebitReleased):
+            if amount != (before := debited.pop(note, 0)):
+                self._wrong(recorded, f"{amount} released of {before} debited for credit note {note}")
+            return
+        seller, worth = self._sold.get(event.account_id, (None, 0))
+        debited[note] += amount
+        if seller != event.order_id:
+            self._wrong(recorded, f"order {event.order_id} debits {amount}, and did not sell it")
+        elif debited.total() > worth:
+            self._wrong(recorded, f"{debited.total()} debited, it was sold for {worth}")
 
     def _wrong(self, recorded: RecordedEvent | None, wrong: str) -> None:
         assert recorded is not None  # the command under way has a first event
