@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """Coupons in a cart."""
     wrong_codes_per_minute: Annotated[int, Field(ge=1)] = 20
     """Unknown coupons of one client in each command process: a code is not to be found by trying."""
+    vat_checks_per_minute: Annotated[int, Field(ge=1)] = 10
+    """Checkouts of one client, in each command process, for which VIES is asked about a VAT number."""
     price_lock_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = 3600
     """How long a cart's line holds the price at which it was taken, or last quoted."""
     stock_quantity_max: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000_000

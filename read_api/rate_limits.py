@@ -12,14 +12,13 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_network
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.edge.problems import problem
-from deploy.edge.requests import is_operator
+from deploy.edge.requests import client_of, is_operator
 from projections.documents.errors import ReadStoreUnavailable
 from projections.documents.redis_token_buckets import Drawn, RedisTokenBuckets
 from read_api.problems import RATE_LIMITED
@@ -31,7 +30,6 @@ _CLIENTS_MAX = 20_000
 """Remembered by one process; the one not seen for longest is forgotten, with what it had drawn."""
 _TIMEOUT_SECONDS = 0.25
 _AWAY_SECONDS = 1.0
-_NETWORK_BITS = 64  # of an IPv6 client, who has them all
 
 COSTS = {
     "/api/v1/search": 5,
@@ -67,20 +65,11 @@ def cost_of(path: str) -> int:
     return COSTS.get(path, COST)
 
 
-def client_of(scope: Scope, operator_token: str | None) -> str:
-    """Whose budget it is: the operator's, or an address's."""
+def whose_budget(scope: Scope, operator_token: str | None) -> str:
+    """The operator's, or a client's."""
     if operator_token and is_operator(Request(scope).headers, operator_token):
         return "operator"
-    host: str = (scope.get("client") or ("local",))[0]
-    if ":" in host:
-        try:
-            address = IPv6Address(host.partition("%")[0])
-        except ValueError:
-            return host
-        if address.ipv4_mapped is None:
-            return str(ip_network((address, _NETWORK_BITS), strict=False).network_address)
-        return str(address.ipv4_mapped)
-    return host
+    return client_of(scope)
 
 
 @dataclass(slots=True)
@@ -192,7 +181,7 @@ class RateLimited:
         if not cost:
             await self._app(scope, receive, send)
             return
-        client = client_of(scope, self._operator_token)
+        client = whose_budget(scope, self._operator_token)
         left = self._limits.spend(client, cost)
         while left is None:
             seconds = await self._limits.draw(client, cost)

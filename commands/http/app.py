@@ -36,7 +36,7 @@ from commands.http import (
     visits,
 )
 from commands.http.direct_routes import DIRECT_ROUTES
-from commands.http.guesses import Guesses
+from commands.http.guesses import Guesses, Tries
 from commands.http.json_bodies import InvalidBody
 from commands.http.problems import (
     BUSY,
@@ -116,6 +116,7 @@ def build_command_app(
     app.state.secret = log.installation_secret()
     app.state.gift_codes = GiftCodes(app.state.secret)
     app.state.guesses = Guesses(settings.wrong_codes_per_minute)
+    app.state.vat_checks = Tries(settings.vat_checks_per_minute)
     sold = (catalog, inventory, visits, cart, orders, payments, owed)
     for context in (*sold, terms, coupons, credit, customers, health):
         app.include_router(context.router)

@@ -154,7 +154,7 @@ async def enter_coupon(request: Request, cart_id: IdPath, body: EnteredCouponBod
         **_times(request),
     )
     guesses: Guesses = request.app.state.guesses
-    async with guesses.guess(request.client.host if request.client else "", UnknownCoupon):
+    async with guesses.guess(request, UnknownCoupon):
         return await answered(request, command)
 
 

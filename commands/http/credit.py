@@ -90,7 +90,7 @@ async def balance(request: Request, body: BalanceBody) -> Response:
     codes: GiftCodes = request.app.state.gift_codes
     command = CheckBalance(account_id=codes.account_id(body.code), today=datetime.now(UTC).date())
     guesses: Guesses = request.app.state.guesses
-    async with guesses.guess(request.client.host if request.client else "", CreditUnknown):
+    async with guesses.guess(request, CreditUnknown):
         return await answered(request, command)
 
 

@@ -1,4 +1,5 @@
-"""Wrong codes are counted by client: one with many of them is refused for a minute."""
+"""What a client tries is counted: one with many wrong codes, or many requests of an outside service, is
+refused for a minute."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from fastapi import Request
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -14,6 +16,20 @@ from limits.strategies import FixedWindowRateLimiter
 from aggregates.kernel import Reason, Rejected
 from commands.http.problems import TOO_MANY_TRIES
 from deploy.edge.problems import ProblemError
+from deploy.edge.requests import client_of
+
+
+class Tries:
+    """Counts for one command process, whatever comes of a try."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._most = RateLimitItemPerMinute(per_minute)
+        self._made = FixedWindowRateLimiter(MemoryStorage())
+
+    def count(self, request: Request) -> None:
+        """Counts one for the request's client. Raises ProblemError for one too many."""
+        if not self._made.hit(self._most, client_of(request.scope)):
+            raise ProblemError(TOO_MANY_TRIES)
 
 
 class Guesses:
@@ -27,9 +43,10 @@ class Guesses:
         self._ended = asyncio.Condition()
 
     @asynccontextmanager
-    async def guess(self, client: str, wrong: type[Reason]) -> AsyncIterator[None]:
-        """A client's try: a wrong one where it is refused for such a reason. Raises ProblemError for one
-        too many."""
+    async def guess(self, request: Request, wrong: type[Reason]) -> AsyncIterator[None]:
+        """A try of the request's client: a wrong one where it is refused for such a reason. Raises
+        ProblemError for one too many."""
+        client = client_of(request.scope)
         async with self._ended:
             await self._ended.wait_for(lambda: not self._under_way[client] or self._may_guess(client))
             if not self._may_guess(client):

@@ -105,7 +105,7 @@ async def check_out(
     order_id = new_id()
     now = datetime.now(UTC)
     codes: GiftCodes = request.app.state.gift_codes
-    vat = await check_vat_number(request, body.vat_number, now)
+    vat = await check_vat_number(request, body.vat_number, now, tries=request.app.state.vat_checks)
     command = PlaceOrder(
         cart_id=cart_id,
         order_id=order_id,
@@ -132,8 +132,7 @@ async def check_out(
         expires_at=now + timedelta(seconds=settings.reservation_seconds),
     )
     guesses: Guesses = request.app.state.guesses
-    client = request.client.host if request.client else ""
-    async with guesses.guess(client, CreditUnknown) if body.credits else nullcontext():
+    async with guesses.guess(request, CreditUnknown) if body.credits else nullcontext():
         answer = await outcome(request, command, keyed=True, step_seconds=wait_seconds(prefer))
     return response_of(answer, order_secret=order_secrets.order_secret(installation_secret, answer.id))
 

@@ -35,7 +35,7 @@ SKU_MISMATCH = ProblemType("sku-mismatch", 409, "The body names another SKU than
 NEWS_REJECTED = ProblemType("news-rejected", 400, "The news is not signed by the gateway, or is unreadable.")
 CART_NOT_CHECKED_OUT = ProblemType("cart-not-checked-out", 409, "The cart has not become an order.")
 TOO_MANY_REQUESTS = ProblemType("too-many-requests", 429, "Too many requests. Try again in a minute.")
-TOO_MANY_TRIES = ProblemType("too-many-tries", 429, "Too many wrong codes. Try again in a minute.")
+TOO_MANY_TRIES = ProblemType("too-many-tries", 429, "Too many tries. Try again in a minute.")
 GATEWAY_UNAVAILABLE = ProblemType("gateway-unavailable", 503, "The payment gateway is away. Try again.")
 TAX_UNAVAILABLE = ProblemType(
     "tax-unavailable", 503, "Who knows the tax of the destination is away. The cart is unharmed: try again."

@@ -12,11 +12,12 @@ from aggregates.kernel import Rejected
 from aggregates.orders.events import VatCheck
 from aggregates.pricing.rules import Home
 from commands.codec import CODEC
+from commands.http.guesses import Tries
 from commands.loop.reading import read_states
 from commands.loop.state_cache import StateCache
 from commands.providers.vies import Vies
 from commands.quoting import rules_of
-from commands.vat_numbers import VatNumber, vat_number
+from commands.vat_numbers import GREAT_BRITAIN, VatNumber, vat_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,13 @@ class GivenVatNumber:
     check: VatCheck
 
 
-async def check_vat_number(request: Request, text: str | None, at: datetime) -> GivenVatNumber | None:
+async def check_vat_number(
+    request: Request, text: str | None, at: datetime, *, tries: Tries | None = None
+) -> GivenVatNumber | None:
     """The number that a request bears; None where it bears none. Rejected where its form is wrong.
 
-    With `DAYBOOK_VAT_CHECK=required`, VIES is asked about it.
+    With `DAYBOOK_VAT_CHECK=required`, VIES is asked about it: as often as `tries` lets the client; raises
+    ProblemError for once too often.
     """
     if text is None:
         return None
@@ -38,6 +42,8 @@ async def check_vat_number(request: Request, text: str | None, at: datetime) -> 
     vies: Vies | None = request.app.state.providers.vies
     if vies is None:
         return GivenVatNumber(given.number, VatCheck(country=given.country))
+    if tries is not None and given.country != GREAT_BRITAIN:  # VIES is not asked about those.
+        tries.count(request)
     requester = await asyncio.to_thread(_own_number, request)
     return GivenVatNumber(given.number, await vies.check(given, requester, at))
 

@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Container, Mapping
 from hashlib import blake2b
+from ipaddress import IPv6Address, ip_network
 from random import Random
 
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from deploy.edge.problems import (
 )
 
 ORDER_SECRET = "Daybook-Order-Secret"
+IPV6_CLIENT_BITS = 64
+"""How an IPv6 address names a client: the rest of it, its devices choose at will."""
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NO_TRACE = b"0" * 32
@@ -44,6 +47,21 @@ def is_operator(headers: Mapping[str, str], operator_token: str | None) -> bool:
         return True
     scheme, _, given = headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), operator_token.encode())
+
+
+def client_of(scope: Scope) -> str:
+    """Whom a request counts for: its client's address; of IPv6 the network of 64 bits, as one client has all
+    of it. Behind trusted proxies it is the address that they forward."""
+    host: str = (scope.get("client") or ("local",))[0]
+    if ":" not in host:
+        return host
+    try:
+        address = IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, IPV6_CLIENT_BITS), strict=False).network_address)
 
 
 def token_required() -> ProblemError:

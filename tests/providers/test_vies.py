@@ -45,13 +45,13 @@ def fault(name: str) -> Callable[[dict[str, Any]], Reply]:
 
 
 def in_a_shop(
-    tmp_path: Path, scenario: Callable[[Shop], Awaitable[None]], vies: StandIn, **calls: Any
+    tmp_path: Path, scenario: Callable[[Shop], Awaitable[None]], vies: StandIn, **settings: Any
 ) -> None:
     async def run() -> None:
         log = MemoryLog()
-        made = vies.calls("vies", **calls)
+        made = vies.calls("vies")
         providers = Providers(vies=Vies(made), calls=(made,))
-        async with aclosing(providers), open_shop(log, tmp_path, providers=providers) as shop:
+        async with aclosing(providers), open_shop(log, tmp_path, providers=providers, **settings) as shop:
             await scenario(shop)
         found: list[str] = []
         verify(log, CODEC, report=lambda finding: found.append(str(finding)))
@@ -125,6 +125,25 @@ def test_with_vies_away_checkout_goes_on_taxed(tmp_path: Path) -> None:
     with stand_in(vies_knows(True)) as vies:
         pass
     in_a_shop(tmp_path, scenario, vies)
+
+
+def test_a_client_cannot_have_vies_asked_again_and_again(tmp_path: Path) -> None:
+    async def scenario(shop: Shop) -> None:
+        cart_id = await german_shop(shop)
+        too_little = {"total": {"amount": 1, "currency": "GBP"}}
+        refused = [await checked_out(shop, cart_id, vat_number=NUMBER, **too_little) for _ in range(3)]
+        assert [one.status_code for one in refused] == [409, 409, 429]
+        assert refused[2].json()["type"] == "/problems/too-many-tries"
+        assert len(vies.requests) == 2
+        british = await checked_out(shop, cart_id, vat_number="GB 980 7806 84", **too_little)
+        assert british.status_code == 409  # VIES is not asked about it.
+        without = await checked_out(shop, cart_id)
+        assert without.status_code == 201, without.text
+        customer = await shop.client.put("/api/v1/customers/1/tax-status", json={"vat_number": NUMBER})
+        assert customer.status_code == 200, customer.text  # the operator's
+
+    with stand_in(vies_knows(True)) as vies:
+        in_a_shop(tmp_path, scenario, vies, vat_checks_per_minute=2)
 
 
 def test_a_number_of_great_britain_is_checked_by_its_form_and_shifts_no_tax(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from deploy.edge.middleware import behind_the_edge
 from deploy.edge.settings import EdgeSettings
 from projections.documents.redis_token_buckets import RedisTokenBuckets
 from read_api.app import build_query_app
-from read_api.rate_limits import RateLimits, client_of, cost_of
+from read_api.rate_limits import RateLimits, cost_of, whose_budget
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.shop.views import ViewShop
@@ -79,10 +79,10 @@ def test_a_route_has_its_cost(path: str, cost: int) -> None:
 )
 def test_a_client_is_an_address_or_a_network_of_them(host: str, client: str) -> None:
     scope = {"type": "http", "client": (host, 1), "headers": []}
-    assert client_of(scope, None) == client
+    assert whose_budget(scope, None) == client
     bearer = [(b"authorization", b"Bearer t0ken")]
-    assert client_of({**scope, "headers": bearer}, "t0ken") == "operator"
-    assert client_of({**scope, "headers": bearer}, "another") == client
+    assert whose_budget({**scope, "headers": bearer}, "t0ken") == "operator"
+    assert whose_budget({**scope, "headers": bearer}, "another") == client
 
 
 def test_a_budget_is_spent_and_then_refused_before_any_work(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from starlette.types import ASGIApp
 
 from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
@@ -19,6 +20,8 @@ from commands.processes.manager import ProcessManagers, all_kinds
 from commands.providers.choose import Providers
 from commands.settings import Settings
 from deploy.edge.bodies import Bodies
+from deploy.edge.middleware import behind_the_edge
+from deploy.edge.settings import EdgeSettings
 from event_store.records import EventLog
 from tests.shop import log as shop_log
 from tests.shop.facts import CODEC
@@ -96,17 +99,26 @@ class Shop:
 
 @asynccontextmanager
 async def open_shop(
-    log: EventLog, folder: Path, *, providers: Providers | None = None, **settings: Any
+    log: EventLog,
+    folder: Path,
+    *,
+    providers: Providers | None = None,
+    edge: EdgeSettings | None = None,
+    peer: str = "127.0.0.1",
+    **settings: Any,
 ) -> AsyncIterator[Shop]:
-    """A shop on `log`, with the sandbox gateway's ledger in `folder`, that may ask these providers."""
+    """A shop on `log`, with the sandbox gateway's ledger in `folder`, that may ask these providers; with
+    `edge`, behind all of it. Requests come from `peer`."""
     given = {"deadline_seconds": 30.0} | settings  # The machine may be busy with other tests.
     configured = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **given)
     handling = Handling(log, CODEC, HANDLERS, deadline_seconds=configured.deadline_seconds)
     gateway = SandboxGateway(folder / "sandbox.sqlite")
-    app = Bodies(build_command_app(configured, handling, log, gateway, providers=providers))
+    app: ASGIApp = build_command_app(configured, handling, log, gateway, providers=providers)
+    app = Bodies(app) if edge is None else behind_the_edge(app, edge, methods=("GET", "POST", "PUT"))
+    transport = httpx.ASGITransport(app, client=(peer, 1))
     async with (
         handling,
         ProcessManagers(log, CODEC, handling, all_kinds(gateway, log)),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop", timeout=30) as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=30) as client,
     ):
         yield Shop(log, client, handling, gateway)
