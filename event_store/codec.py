@@ -74,6 +74,11 @@ class Codec:
         """The stored name of a class of events."""
         return self._by_class[event_class].name
 
+    def class_of(self, name: str) -> type[Any] | None:
+        """The class of events of a stored name; None where this code has none."""
+        event_type = self._by_name.get(name)
+        return None if event_type is None else event_type.cls
+
     def subject_of(self, event: Any) -> str | None:
         """Whose personal data the event holds, so whose key it is sealed under; None where it holds none."""
         event_type = self._by_class[type(event)]

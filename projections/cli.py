@@ -19,8 +19,8 @@ from event_store.errors import EventStoreError
 from event_store.postgres.log import PostgresLog
 from projections.documents.search import VIEW as SEARCH
 from projections.engine.follower import TargetUnavailable
-from projections.engine.rebuild import Progress
-from projections.operate import rebuild_views
+from projections.engine.rebuild import Action, Progress
+from projections.operate import run_action
 from projections.redis.store import EvictingStore
 from projections.status import ViewStatus, view_statuses
 from projections.views.registry import VIEWS
@@ -28,6 +28,12 @@ from projections.views.registry import VIEWS
 NAMES = (*(view.name for view in VIEWS), SEARCH)
 
 _DIFFERENCES_SHOWN = 20
+_NOT_DONE: dict[Action, str] = {
+    "rebuild": "not rebuilt",
+    "retry": "not retried",
+    "rollback": "not rolled back",
+    "drop": "nothing dropped",
+}
 
 
 class Addresses(Protocol):
@@ -75,6 +81,9 @@ def status(addresses: Addresses, as_json: bool, by_shard: bool) -> None:
         click.echo(msgspec.json.encode(statuses).decode())
     else:
         click.echo(_aligned(_shard_rows(statuses) if by_shard else _view_rows(statuses)))
+        for each in statuses:
+            if each.stopped is not None:
+                click.echo(f"{each.view}: {each.stopped}")
 
 
 @projections_group.command()
@@ -82,11 +91,41 @@ def status(addresses: Addresses, as_json: bool, by_shard: bool) -> None:
 @click.pass_obj
 def rebuild(addresses: Addresses, name: str) -> None:
     """Build a view anew beside the live one, compare the two, and switch."""
+    _run("rebuild", addresses, name)
+
+
+@projections_group.command()
+@click.argument("name", type=click.Choice([*NAMES, "all"]))
+@click.pass_obj
+def retry(addresses: Addresses, name: str) -> None:
+    """Have a view that has stopped take in the next event again."""
+    _run("retry", addresses, name)
+
+
+@projections_group.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.pass_obj
+def rollback(addresses: Addresses, name: str) -> None:
+    """Catch up the version that was read before the last rebuild, and switch back to it."""
+    _run("rollback", addresses, name)
+
+
+@projections_group.command()
+@click.argument("name", type=click.Choice([*NAMES, "all"]))
+@click.pass_obj
+def drop(addresses: Addresses, name: str) -> None:
+    """Delete the version that is kept for rolling back."""
+    _run("drop", addresses, name)
+
+
+def _run(action: Action, addresses: Addresses, name: str) -> None:
+    """Does it with a view, or with all, and prints how it ended; exits with 1 where any failed."""
     _quiet_logs()
     views = NAMES if name == "all" else (name,)
     bars = _Bars()
     try:
-        ended = rebuild_views(
+        ended = run_action(
+            action,
             views,
             postgres_url=addresses.postgres_url,
             redis_url=addresses.redis_url,
@@ -99,7 +138,7 @@ def rebuild(addresses: Addresses, name: str) -> None:
     finally:
         bars.close()
     for progress in ended:
-        click.echo(_outcome(progress))
+        click.echo(_outcome(action, progress))
     if len(ended) < len(views) or any(progress.state == "failed" for progress in ended):
         sys.exit(1)
 
@@ -133,17 +172,20 @@ def _quiet_logs() -> None:
     )
 
 
-def _outcome(progress: Progress) -> str:
+def _outcome(action: Action, progress: Progress) -> str:
     if progress.state == "failed":
-        return f"{progress.view}: not rebuilt: {progress.reason}"
+        return f"{progress.view}: {_NOT_DONE[action]}: {progress.reason}"
+    if action == "drop":
+        return f"{progress.view}: version {progress.version} dropped"
     line = f"{progress.view}: version {progress.version} at position {progress.position}"
+    if action != "rebuild":
+        return line
     if progress.documents is None:
         return f"{line}, built; there was none to compare it with"
-    differing = progress.differing_keys or []
-    line += f", {progress.documents} documents compared, {len(differing)} differ from the version before"
-    shown = ", ".join(differing[:_DIFFERENCES_SHOWN])
-    more = ", …" if len(differing) > _DIFFERENCES_SHOWN else ""
-    return f"{line}: {shown}{more}" if differing else line
+    differing, keys = progress.differing or 0, (progress.differing_keys or [])[:_DIFFERENCES_SHOWN]
+    line += f", {progress.documents} documents compared, {differing} differ from the version before"
+    more = ", …" if differing > len(keys) else ""
+    return f"{line}: {', '.join(keys)}{more}" if differing else line
 
 
 def _view_rows(statuses: list[ViewStatus]) -> list[tuple[str, ...]]:

@@ -8,14 +8,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+import msgspec
 from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
+
+from projections.documents.stops import Stop
 
 WhyNot = Callable[[], str | None]
 """Why the projector is not ready; None where it is."""
 
+Stops = Callable[[], list[Stop]]
+"""The views that have stopped before an event: with any, the projector is ready and degraded."""
 
-def serve_health(host: str, port: int, why_not_ready: WhyNot) -> int:
+
+def serve_health(host: str, port: int, why_not_ready: WhyNot, stops: Stops) -> int:
     """Serves from a thread of its own, as long as the process lives. Gives the port, where 0 asks for any."""
     metrics = make_wsgi_app()
 
@@ -26,7 +32,7 @@ def serve_health(host: str, port: int, why_not_ready: WhyNot) -> int:
             case "/health/ready":
                 reason = why_not_ready()
                 if reason is None:
-                    return _answer(start_response, "200 OK", {"status": "ready"})
+                    return _answer(start_response, "200 OK", _ready(stops()))
                 body = {"type": "/problems/not-ready", "title": "Not ready", "status": 503, "detail": reason}
                 return _answer(start_response, "503 Service Unavailable", body)
             case "/metrics":
@@ -43,6 +49,12 @@ def serve_health(host: str, port: int, why_not_ready: WhyNot) -> int:
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
         """Logs nothing: probes come every few seconds."""
+
+
+def _ready(stops: list[Stop]) -> dict[str, Any]:
+    if not stops:
+        return {"status": "ready"}
+    return {"status": "degraded", "stopped": msgspec.to_builtins(stops)}
 
 
 def _answer(start_response: Any, status: str, body: dict[str, Any]) -> list[bytes]:

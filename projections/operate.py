@@ -1,4 +1,4 @@
-"""Rebuilding views from outside: requested of the running projector, or done here where none runs."""
+"""What operators do with views: requested of the running projector, or done here where none runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from projections.builds import all_builds
 from projections.engine.build import Build
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.partitions import LEADER, workers
-from projections.engine.rebuild import Progress
+from projections.engine.rebuild import Action, Progress
 from projections.engine.runner import Runner
+from projections.engine.stops import Stops
 from projections.lexicon_settings import LexiconSettings
 from projections.redis.requests import RedisRequests, Request
+from projections.redis.stops import RedisStops
 from projections.view_settings import ViewSettings
 
 _POLL_SECONDS = 0.2
@@ -29,7 +31,8 @@ _NO_PROGRESS_SECONDS_MAX = 30.0  # then a projector that holds its lock, or a st
 Report = Callable[[Progress], None]
 
 
-def rebuild_views(
+def run_action(
+    action: Action,
     views: Sequence[str],
     *,
     postgres_url: str,
@@ -38,7 +41,7 @@ def rebuild_views(
     elasticsearch_url: str | None = None,
     report: Report,
 ) -> list[Progress]:
-    """Rebuilds the views and gives how each of them ended; `report` gets the progress.
+    """Does it with the views and gives how each of them ended; `report` gets the progress.
 
     Raises StoreUnavailable, and TargetUnavailable when Redis is away.
     """
@@ -47,7 +50,7 @@ def rebuild_views(
         ended: list[Progress] = []
         lock = _lock_alone(log)
         if lock is None:
-            ended, lock = _ask_projector(log, redis_url, views, report)
+            ended, lock = _request(log, redis_url, action, views, report)
         if lock is not None:
             done = {progress.view for progress in ended}
             left = [view for view in views if view not in done]
@@ -61,7 +64,7 @@ def rebuild_views(
                     lexicon=LexiconSettings().lexicon,
                 )
                 builds = [build for build in every if build.name in left]
-                ended += _rebuild_here(log, builds, report, lock)
+                ended += _run_here(log, action, builds, RedisStops(redis_url), report, lock)
             finally:
                 lock.release()
         return ended
@@ -78,13 +81,13 @@ def _lock_alone(log: PostgresLog) -> Exclusive | None:
     return lock
 
 
-def _ask_projector(
-    log: PostgresLog, redis_url: str, views: Sequence[str], report: Report
+def _request(
+    log: PostgresLog, redis_url: str, action: Action, views: Sequence[str], report: Report
 ) -> tuple[list[Progress], Exclusive | None]:
-    """How each rebuild ended, and the projector's lock where it ended before it had done them all."""
+    """How each ended, and the projector's lock where it ended before it had done them all."""
     requests = RedisRequests(redis_url)
     try:
-        waiting: dict[str, Request] = {view: requests.submit(view) for view in views}
+        waiting: dict[str, Request] = {view: requests.submit(view, action) for view in views}
         last: dict[str, Progress] = {}
         ended: list[Progress] = []
         progressed, lock_checked = _Stopwatch(), _Stopwatch()
@@ -154,11 +157,17 @@ def _away(view: str) -> Progress:
     return Progress("failed", view, reason=reason)
 
 
-def _rebuild_here(
-    log: PostgresLog, builds: Sequence[Build], report: Report, lock: Exclusive
+def _run_here(
+    log: PostgresLog,
+    action: Action,
+    builds: Sequence[Build],
+    stops: Stops,
+    report: Report,
+    lock: Exclusive,
 ) -> list[Progress]:
     views = [build.name for build in builds]
-    runner = Runner(log, Codec(EVENT_TYPES), builds, ProjectorMetrics(CollectorRegistry()))
+    metrics = ProjectorMetrics(CollectorRegistry())
+    runner = Runner(log, Codec(EVENT_TYPES), builds, metrics, stops=stops)
     ended: list[Progress] = []
     progressed = _Stopwatch()
 
@@ -175,7 +184,7 @@ def _rebuild_here(
         return lock.still_held() and not progressed.is_over
 
     for view in views:
-        runner.rebuild(view, report_progress)
+        runner.request(action, view, report_progress)
     runner.run(poll)
     left = [view for view in views if view not in {progress.view for progress in ended}]
     if progressed.is_over:

@@ -24,6 +24,7 @@ from event_store.postgres.leases import PostgresLeases
 from event_store.postgres.log import PostgresLog
 from projections.builds import redis_builds, search_build
 from projections.documents.search import VIEW as SEARCH
+from projections.documents.stops import Stop
 from projections.engine.follower import Follower, TargetUnavailable
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.partitions import LEADER, Partitions
@@ -33,6 +34,7 @@ from projections.health import serve_health
 from projections.lexicon_settings import LexiconSettings
 from projections.redis.joined import JoinedViews
 from projections.redis.requests import RedisRequests, Request
+from projections.redis.stops import RedisStops
 from projections.settings import Settings
 from projections.view_settings import ViewSettings
 
@@ -50,13 +52,14 @@ logger = structlog.get_logger(__name__)
 def run_projector(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT; the batch under way ends first. A silent server is waited for no more.
 
-    Raises LogGap, UnknownEvent and DecodingFailed: nothing may be folded past such an event.
+    Raises LogGap: nothing may be folded past one.
     """
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     projector = Projector(settings)
     with _on_signals(projector.stop):
         if settings.projector_metrics_port is not None:
-            serve_health(settings.host, settings.projector_metrics_port, projector.why_not_ready)
+            port = settings.projector_metrics_port
+            serve_health(settings.host, port, projector.why_not_ready, projector.stops)
         projector.run()
 
 
@@ -72,7 +75,7 @@ class Projector:
         self._runners: list[Runner] = []
 
     def run(self) -> None:
-        """Runs until `stop`. Raises LogGap, UnknownEvent and DecodingFailed."""
+        """Runs until `stop`. Raises LogGap."""
         self._log = log = self._opened_log()
         while log is not None and not self._stopping.is_set():
             try:
@@ -106,6 +109,10 @@ class Projector:
         if not runners:
             return "It waits for the log."
         return None if all(runner.lives for runner in runners) else "Its runner has ended, or hangs."
+
+    def stops(self) -> list[Stop]:
+        """Where views have stopped in this process; may be called from any thread."""
+        return [stop for runner in list(self._runners) for stop in runner.stops]
 
     def _hold(self, log: PostgresLog, leases: PostgresLeases) -> None:
         """Works as long as the lease lasts: as the leader where that lock can be had, else beside another."""
@@ -184,6 +191,8 @@ class Projector:
             Codec(EVENT_TYPES),
             followers,
             self._metrics,
+            stops=RedisStops(self._settings.redis_url),
+            kept_seconds=self._settings.projector_kept_hours * 3600,
             reads_again=reads_again,
             log_each_event=self._settings.log_level.lower() == "debug",
         )
@@ -238,7 +247,7 @@ def _taking(requests: RedisRequests, runner_of: Callable[[str], Runner]) -> Call
                 continue  # Sent again by a client that saw no progress for a while.
             seen_ids.add(request.id)
             runner, report = runner_of(request.view), _reporter(requests, request)
-            runner.submit(partial(runner.rebuild, request.view, report))
+            runner.submit(partial(runner.request, request.action, request.view, report))
 
     return take
 

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     projector_shards: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Over how many shards each view is cut; another number builds every view anew. None: as many as it has,
     or 1."""
+    projector_kept_hours: Annotated[float, Field(ge=0)] = 24.0
+    """For so long the version of a view that was read before a rebuild is kept for rolling back."""
     projector_metrics_port: int | None = None
     """Where `/metrics` and `/health/…` are served, on `host`; None: nowhere."""
     host: str = "127.0.0.1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,11 @@ from projections.builds import INDEX_FOLDER
 from projections.documents.errors import ViewNotReady
 from projections.documents.keys import ViewKeys, pointer_in, pointer_key
 from projections.documents.search import VIEW as SEARCH
+from projections.documents.stops import Stop
 from projections.documents.tantivy_reader import TantivyReader
 from projections.documents.tantivy_schema import read_pointer
 from projections.engine.partitions import leader, partition_holders, partition_of
+from projections.redis.stops import RedisStops
 from projections.redis.store import RedisStore
 from projections.views.registry import VIEWS
 
@@ -48,6 +50,7 @@ class ViewStatus(msgspec.Struct, frozen=True):
     position: int
     lag: int | None  # events
     by_shard: list[ShardStatus]
+    stopped: Stop | None = None
 
 
 def view_statuses(
@@ -68,14 +71,17 @@ def view_statuses(
         index = _embedded_standing(data_dir / INDEX_FOLDER)
     else:
         index = _elasticsearch_standing(elasticsearch_url)
+    stops = _stops(redis_url)
     head = log.head()
     return [
-        *(_status(each, head, holders) for each in standings),
-        _status(index, head, [leader(log)]),
+        *(_status(each, head, holders, stops) for each in standings),
+        _status(index, head, [leader(log)], stops),
     ]
 
 
-def _status(each: Standing, head: int, holders: Sequence[str | None]) -> ViewStatus:
+def _status(
+    each: Standing, head: int, holders: Sequence[str | None], stops: Mapping[tuple[str, int], Stop]
+) -> ViewStatus:
     return ViewStatus(
         each.view,
         each.version,
@@ -86,7 +92,16 @@ def _status(each: Standing, head: int, holders: Sequence[str | None]) -> ViewSta
             ShardStatus(shard, holders[shard], position, max(head - position, 0))
             for shard, position in enumerate(each.positions)
         ],
+        None if each.version is None else stops.get((each.view, each.version)),
     )
+
+
+def _stops(redis_url: str) -> Mapping[tuple[str, int], Stop]:
+    stops = RedisStops(redis_url)
+    try:
+        return stops.shown()
+    finally:
+        stops.close()
 
 
 def live_keys(store: RedisStore, view: str) -> ViewKeys:

@@ -18,6 +18,7 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.keys import ViewKeys, pointer_in, pointer_key, position_in
 from projections.documents.redis_connections import RedisConnections, is_queue_full
+from projections.documents.stops import STOPS_KEY, Stop, stop_in
 
 Found = TypeVar("Found")
 
@@ -184,6 +185,12 @@ class RedisReader:
                 return position
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, _POLL_SECONDS_MAX)
+
+    async def stops(self) -> list[Stop]:
+        """The versions of views that have stopped before an event, those that nobody reads included."""
+        async with self._client() as client:
+            found = await cast("Awaitable[list[bytes]]", client.hvals(STOPS_KEY))
+        return [stop for raw in found if (stop := stop_in(raw)) is not None]
 
     async def ping(self) -> None:
         """Raises where the server does not answer."""

@@ -32,7 +32,6 @@ from projections.elasticsearch.documents import (
     checkpoint_document,
     index_document,
     stored_checkpoint,
-    stored_product,
     stored_state,
 )
 from projections.elasticsearch.versions import ElasticsearchVersions, server_errors
@@ -87,9 +86,9 @@ class ElasticsearchBuild(SearchBuild):
         if stored_checkpoint(found["_source"]) != self._committed:
             raise TargetMoved(f"the search index, version {self.version}, is not as it was left")
 
-    def publish(self) -> None:
+    def publish(self, *, keep: bool = False) -> None:
         """See Build; the alias follows."""
-        super().publish()
+        super().publish(keep=keep)
         self._files.show(self.version)
 
     def close(self) -> None:
@@ -113,8 +112,8 @@ class ElasticsearchBuild(SearchBuild):
             except NotFoundError as error:
                 raise TargetMoved(f"the search index, version {self.version}, is gone") from error
 
-    def _stored(self, skus: Collection[str]) -> Mapping[str, IndexedProduct]:
-        found: dict[str, IndexedProduct] = {}
+    def _states(self, skus: Collection[str]) -> Mapping[str, bytes]:
+        found: dict[str, bytes] = {}
         wanted = sorted(skus)
         for start in range(0, len(wanted), _READ_AT_ONCE):
             some = wanted[start : start + _READ_AT_ONCE]
@@ -124,7 +123,7 @@ class ElasticsearchBuild(SearchBuild):
                 if "error" in one:
                     raise TargetUnavailable(f"Elasticsearch: {sku}: {one['error'].get('reason')}")
                 if one["found"]:
-                    found[sku] = stored_product(one["_source"])
+                    found[sku] = stored_state(one["_source"])
         return found
 
     def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
@@ -188,6 +187,11 @@ class ElasticsearchBuild(SearchBuild):
     def _reset(self) -> None:
         self.close()
 
+    def _is_there(self) -> bool:
+        with server_errors():
+            exists = self._client.indices.exists_alias(name=self._writer)
+            return bool(exists and self._client.exists(index=self._index, id=CHECKPOINT_ID))
+
     def _another(self, pointer: Pointer) -> ElasticsearchBuild:
         return ElasticsearchBuild(
             self._client,
@@ -227,6 +231,8 @@ class ElasticsearchBuild(SearchBuild):
 
     def _open_new(self) -> Checkpoint:
         """An empty index: the next version where this one is lost or damaged."""
+        if self._pinned is not None and self._client.indices.exists(index=self._index):
+            raise TargetMoved(f"the search index, version {self.version}, is damaged")
         if self.is_published or self._client.indices.exists(index=self._index):
             self._versions.withdraw()
             self._begin()

@@ -16,7 +16,6 @@ from projections.views.public_prices import amounts_by_currency
 from projections.views.search import IndexedProduct
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(IndexedProduct)
 
 
 def index_document(product: IndexedProduct, normalizer: Normalizer) -> dict[str, Any]:
@@ -52,13 +51,8 @@ def stored_checkpoint(source: Mapping[str, Any]) -> Checkpoint:
     return Checkpoint(source["position"], source["event"])
 
 
-def stored_product(source: Mapping[str, Any]) -> IndexedProduct:
-    """What the last commit has of a SKU."""
-    return _decoder.decode(stored_state(source))
-
-
 def stored_state(source: Mapping[str, Any]) -> bytes:
-    """The same, as bytes."""
+    """What the last commit has of a SKU: an IndexedProduct's JSON."""
     return b64decode(source["state"])
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 from event_store.records import START, Checkpoint
 from projections.documents.keys import Pointer
@@ -17,6 +17,25 @@ class Comparison(NamedTuple):
 
     documents: int
     differing_keys: list[str]
+
+
+class Candidates(NamedTuple):
+    """What comparing two versions found while both went on: keys whose documents may differ."""
+
+    documents: int  # compared
+    keys: list[str]
+
+
+class Compared(NamedTuple):
+    """What comparing some documents once more found."""
+
+    differing: list[str]
+    undecided: list[str]
+    """Keys whose two versions did not stand at one position."""
+
+
+class NotKept(Exception):  # noqa: N818
+    """There is no version that readers could be turned back to."""
 
 
 class Build(ABC):
@@ -46,6 +65,11 @@ class Build(ABC):
         self._opened_before = False
         self._taken = START
         self._write_to(self._pinned or Pointer(0, shards or 1, model))
+
+    @property
+    @abstractmethod
+    def events(self) -> frozenset[type[Any]]:
+        """See Follower."""
 
     @property
     def version(self) -> int:
@@ -83,6 +107,11 @@ class Build(ABC):
         live = self._versions.live
         return live is not None and live.version == self.version
 
+    @property
+    def has_live(self) -> bool:
+        """Whether readers read any version of the view."""
+        return self._versions.live is not None
+
     def open(self) -> int:
         """Takes the view over and finds out which version is live.
 
@@ -118,13 +147,14 @@ class Build(ABC):
     def close(self) -> None:
         """See Follower."""
 
-    def publish(self) -> None:
+    def publish(self, *, keep: bool = False) -> None:
         """Makes this version the one that readers read, in one step; then deletes the one before.
 
-        TargetMoved where another has taken the view over: then nothing was changed.
+        `keep`: that is kept instead, for rolling back, and what was kept before is deleted. TargetMoved where
+        another has taken the view over: then nothing was changed.
         """
         self.settle(may_hold_back=False)
-        self._versions.publish(self._pointer)
+        self._versions.publish(self._pointer, keep=keep)
         self._pinned = None
         self._delete_gone()
 
@@ -151,12 +181,68 @@ class Build(ABC):
         build.open()
         return build
 
-    @abstractmethod
+    @property
+    def kept(self) -> Pointer | None:
+        """The version that readers read before this one, kept for rolling back."""
+        return self._versions.kept
+
+    @property
+    def kept_at(self) -> int:
+        """Since when it is kept: seconds since 1970."""
+        return self._versions.kept_at
+
+    def open_kept(self) -> Self:
+        """The version that is kept, opened; to be caught up and published. Raises NotKept."""
+        kept, live = self._versions.kept, self._pointer
+        if kept is None:
+            raise NotKept("no version is kept")
+        if kept.model != live.model:
+            raise NotKept(
+                f"version {kept.version} was built by read model {kept.model}, this code has {live.model}:"
+                " the code that built it goes on from it when it is started"
+            )
+        if kept.shards != live.shards:
+            raise NotKept(f"version {kept.version} is cut over {kept.shards} shards, not over {live.shards}")
+        build = self._another(kept)
+        if not build._is_there():
+            build.close()
+            raise NotKept(f"version {kept.version} is no longer there")
+        build.open()
+        return build
+
+    def follow_kept(self, *, follows: bool) -> None:
+        """What is kept is caught up from now on, in every process, or no longer. TargetMoved as `publish`."""
+        self._versions.follow_kept(follows=follows)
+
+    def drop_kept(self) -> None:
+        """Deletes what is kept. TargetMoved as `publish`."""
+        self._versions.drop_kept()
+        self._delete_gone()
+
     def compare(self, other: Self) -> Comparison:
         """Compares every document, byte for byte, with those of `other`, another version of the same view.
 
-        Both are settled, at the same position, and stand still meanwhile. May run in another thread.
+        Both are settled, at the same position, and stand still meanwhile.
         """
+        documents, keys = self.comparison_with(other)()
+        differing, undecided = self.compare_again(other, keys)
+        return Comparison(documents, sorted({*differing, *undecided}))
+
+    @abstractmethod
+    def read_checkpoints(self) -> Sequence[Checkpoint]:
+        """Each shard's, as they are durable now, whichever process writes it."""
+
+    @abstractmethod
+    def comparison_with(self, other: Self) -> Callable[[], Candidates]:
+        """What compares every document of the two versions, as one call for another thread.
+
+        Both may go on meanwhile: no difference is overlooked that was there when it began, but some may be
+        found that are none. `compare_again` tells which.
+        """
+
+    @abstractmethod
+    def compare_again(self, other: Self, keys: Sequence[str]) -> Compared:
+        """Which of these documents differ, where both versions of them stand at one position. Settled."""
 
     def drop(self) -> None:
         """Deletes this version, which is not published: a rebuild was given up. TargetMoved as `publish`."""
@@ -175,6 +261,10 @@ class Build(ABC):
         """Reads the version's checkpoints, or makes it where it is not there."""
 
     @abstractmethod
+    def _is_there(self) -> bool:
+        """Whether this version lies in the store as it was left, as far as that is found out fast."""
+
+    @abstractmethod
     def _another(self, pointer: Pointer) -> Self:
         """One that writes this version, with the same `Versions`."""
 
@@ -190,8 +280,9 @@ class Build(ABC):
         self._write_to(self._versions.begin(shards=self.shards, model=self._model, past=past))
 
     def _choose_version(self) -> None:
-        """Finds the live version, or the one to build: what was begun by the same read model goes on."""
-        live, begun = self._versions.live, self._versions.building
+        """Finds the live version, or the one to build: what was begun by the same read model goes on, and so
+        does what it was read from before another read model's was published."""
+        live, begun, kept = self._versions.live, self._versions.building, self._versions.kept
         shards = self._wanted_shards or (1 if live is None else live.shards)
         wanted = (self._model, shards)
         if live is not None and not live.past and (live.model, live.shards) == wanted:
@@ -200,6 +291,16 @@ class Build(ABC):
                 self._versions.give_up(begun)  # Left by a rebuild that was killed.
         elif begun is not None and (begun.model, begun.shards) == wanted:
             self._write_to(begun)
+        elif kept is not None and (kept.model, kept.shards) == wanted and self._is_kept_there(kept):
+            self._versions.build_kept()
+            self._write_to(kept)
         else:
             self._write_to(Pointer(0, shards, self._model))
             self._begin()
+
+    def _is_kept_there(self, kept: Pointer) -> bool:
+        build = self._another(kept)
+        try:
+            return build._is_there()
+        finally:
+            build.close()

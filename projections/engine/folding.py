@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple
 import msgspec
 
 from event_store.records import RecordedEvent
-from projections.engine.follower import Decoded
+from projections.engine.follower import Decoded, FoldFailed
 from projections.views.view import Document, DocumentView, EntriesView, Entry, View
 
 _ENCODER = msgspec.json.Encoder()
@@ -54,35 +54,53 @@ class DocumentFold(Generic[Document]):
         self._decoder = msgspec.json.Decoder(view.shape)
 
     def facts_of(self, batch: Sequence[Decoded]) -> list[Fact]:
-        """The facts for each document, in the order of the log."""
+        """The facts for each document, in the order of the log. Raises FoldFailed."""
         wanted, facts = self._view.events, self._view.facts
-        return [
-            Fact(key, fact, recorded)
-            for recorded, event in batch
-            if type(event) in wanted
-            for key, fact in facts(event, recorded)
-        ]
+        found: list[Fact] = []
+        recorded = None
+        try:
+            for recorded, event in batch:
+                if type(event) in wanted:
+                    for key, fact in facts(event, recorded):
+                        found.append(Fact(key, fact, recorded))
+        except Exception as error:
+            raise failed_at(recorded, error) from error
+        return found
 
     def fold(self, facts: Sequence[Fact], load: Load) -> Changes:
-        """The documents after the facts; what is not above a document's position is counted in it."""
+        """The documents after the facts; what is not above a document's position is counted in it.
+
+        Raises FoldFailed, and DecodeError where a stored document is damaged.
+        """
         stored = load({key for key, _, _ in facts})
         decode, evolve = self._decoder.decode, self._view.evolve
         documents: dict[str, Document] = {key: decode(value) for key, value in stored.items()}
         changed: dict[str, Document] = {}
-        for key, fact, recorded in facts:
-            document = documents.get(key)
-            if document is None or recorded.position > document.position:
-                document = documents[key] = changed[key] = evolve(key, document, fact, recorded)
-                document.position = recorded.position
+        recorded = None
+        try:
+            for key, fact, recorded in facts:
+                document = documents.get(key)
+                if document is None or recorded.position > document.position:
+                    document = documents[key] = changed[key] = evolve(key, document, fact, recorded)
+                    document.position = recorded.position
+        except Exception as error:
+            raise failed_at(recorded, error) from error
+        return self._encoded(changed)
+
+    def _encoded(self, changed: Mapping[str, Document]) -> Changes:
         encode, ranking = _ENCODER.encode, self._view.ranking
-        return Changes(
-            {key: encode(document) for key, document in changed.items()},
-            rankings=()
-            if ranking is None
-            else [
-                RankingEntry(ranking.name, key, ranking.score(document)) for key, document in changed.items()
-            ],
-        )
+        encoded: dict[str, bytes] = {}
+        rankings: list[RankingEntry] = []
+        position = 0
+        try:
+            for key, document in changed.items():
+                position = document.position
+                encoded[key] = encode(document)
+                if ranking is not None:
+                    rankings.append(RankingEntry(ranking.name, key, ranking.score(document)))
+        except Exception as error:
+            raise FoldFailed(position, reason_of(error)) from error
+        return Changes(encoded, rankings=rankings)
 
 
 class EntriesFold:
@@ -92,18 +110,33 @@ class EntriesFold:
         self._view = view
 
     def facts_of(self, batch: Sequence[Decoded]) -> list[Fact]:
-        """The entries, each for its key."""
+        """The entries, each for its key. Raises FoldFailed."""
         facts = []
-        for recorded, event in batch:
-            if type(event) in self._view.events:
-                entry = self._view.entry(event, recorded)
-                if entry is not None:
-                    facts.append(Fact(entry.key, entry, recorded))
+        recorded = None
+        try:
+            for recorded, event in batch:
+                if type(event) in self._view.events:
+                    entry = self._view.entry(event, recorded)
+                    if entry is not None:
+                        facts.append(Fact(entry.key, entry, recorded))
+        except Exception as error:
+            raise failed_at(recorded, error) from error
         return facts
 
     def fold(self, facts: Sequence[Fact], load: Load) -> Changes:
         """Entries as the facts give them."""
         return Changes({}, entries=[fact for _, fact, _ in facts])
+
+
+def failed_at(recorded: RecordedEvent | None, error: Exception) -> FoldFailed:
+    """What a view's own code raised at the event."""
+    assert recorded is not None, "code that is not the view's failed"
+    return FoldFailed(recorded.position, reason_of(error))
+
+
+def reason_of(error: Exception) -> str:
+    """What kind of error it is, and what it says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 Fold = DocumentFold[Any] | EntriesFold

@@ -9,10 +9,20 @@ from event_store.records import START, Checkpoint, RecordedEvent
 
 
 class Decoded(NamedTuple):
-    """An event as it stands in the log, and the dataclass it decodes to (personal fields None)."""
+    """An event as it stands in the log, and the dataclass it decodes to (personal fields None).
+
+    Where it does not decode, an Undecodable stands for it; no follower gets one of an event that it wants.
+    """
 
     recorded: RecordedEvent
     event: Any
+
+
+class Undecodable(NamedTuple):
+    """What stands for an event that does not decode; `event_class` None: this code has no such type."""
+
+    event_class: type[Any] | None
+    reason: str
 
 
 class TargetMoved(Exception):  # noqa: N818
@@ -36,12 +46,25 @@ class TargetUnavailable(Exception):  # noqa: N818
     """
 
 
+class FoldFailed(Exception):  # noqa: N818
+    """The fold fails at an event: the code cannot take in what the event holds.
+
+    The runner drops what is held in memory, and stops the follower before that event; others go on.
+    """
+
+    def __init__(self, position: int, reason: str) -> None:
+        """`position`: the event's."""
+        super().__init__(f"position {position}: {reason}")
+        self.position = position
+        self.reason = reason
+
+
 class Follower(Protocol):
     """What takes in the log's events in order, and knows how far it has come.
 
     Its checkpoint lies where it writes, changed in the same step, so that what is half applied counts once.
     The runner makes one call at a time, from one thread at a time. Every call may raise TargetUnavailable;
-    `apply`, `settle` and `check` may raise TargetMoved, or TargetDamaged.
+    `apply`, `settle` and `check` may raise TargetMoved, or TargetDamaged; `apply` and `settle` FoldFailed.
     """
 
     @property
@@ -51,6 +74,10 @@ class Follower(Protocol):
     @property
     def version(self) -> int:
         """Which version of it this is, where there can be several; known after `open`."""
+
+    @property
+    def events(self) -> frozenset[type[Any]] | None:
+        """The classes of the events that it folds; None: every event."""
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -22,6 +22,12 @@ class ProjectorMetrics:
         self._lag = Gauge(
             "daybook_view_lag_events", "Events behind the log's head", ["view", "version"], registry=registry
         )
+        self._stopped = Gauge(
+            "daybook_view_stopped",
+            "1 while the view stands before an event that it cannot take in",
+            ["view", "version"],
+            registry=registry,
+        )
         self._shard_position = Gauge(
             "daybook_shard_position",
             "Last position taken in by a shard that this process writes",
@@ -49,10 +55,18 @@ class ProjectorMetrics:
         self._position.labels(view, str(version)).set(position)
         self._lag.labels(view, str(version)).set(max(head - position, 0))
 
+    def set_stopped(self, view: str, version: int, *, is_stopped: bool) -> None:
+        """Sets whether a version has stopped before an event."""
+        self._stopped.labels(view, str(version)).set(is_stopped)
+
     def remove_version(self, view: str, version: int) -> None:
         """Drops the series of a version that is no longer written."""
         self._position.remove(view, str(version))
         self._lag.remove(view, str(version))
+
+    def remove_stopped(self, view: str, version: int) -> None:
+        """Drops the series of a version that is no longer written here."""
+        self._stopped.remove(view, str(version))
 
     def set_shard(self, view: str, version: int, shard: int, *, position: int, head: int) -> None:
         """Sets the position of a shard that this process writes, and its lag behind the head."""

@@ -1,6 +1,7 @@
 """Reads the log in order and drives every follower along it; what lags catches up beside what is current.
 
-Nothing is ever skipped: a gap, or an event that does not decode, ends the runner with its error.
+Nothing is ever skipped: a gap ends the runner with its error, and an event that a follower cannot take in
+stops that follower before it. What this code has no type for is no follower's, and is logged.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from queue import SimpleQueue
 import structlog
 
 from event_store.codec import Codec
-from event_store.errors import AnotherHistory, StoreUnavailable
+from event_store.errors import AnotherHistory, DecodingFailed, StoreUnavailable, UnknownEvent
 from event_store.history import LIMIT_MAX, has, read_on
-from event_store.records import Checkpoint, EventReader
-from projections.engine.follower import Decoded, Follower
+from event_store.records import Checkpoint, EventReader, RecordedEvent
+from projections.documents.stops import Stop
+from projections.engine.drop import Drop
+from projections.engine.follower import Decoded, Follower, TargetUnavailable, Undecodable
 from projections.engine.lane import RETRIES, Lane
 from projections.engine.metrics import ProjectorMetrics
-from projections.engine.rebuild import Progress, Rebuild, Report
+from projections.engine.rebuild import Action, Progress, Rebuild, Report
+from projections.engine.retry import Retry
+from projections.engine.stops import OwnStops, Stops
 
 _PAGE_EVENTS = 5_000
 _PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for those that catch up,
@@ -31,6 +36,8 @@ _POLL_SECONDS = 0.5
 _ROUND_SECONDS_MAX = 60.0
 """A page and its writes take less, however slow the stores are: beyond it something hangs."""
 _TRACES_LOGGED = 20
+
+KEPT_SECONDS = 86_400.0
 
 logger = structlog.get_logger(__name__)
 
@@ -45,23 +52,30 @@ class Runner:
         followers: Sequence[Follower],
         metrics: ProjectorMetrics,
         *,
+        stops: Stops | None = None,
+        kept_seconds: float = KEPT_SECONDS,
         reads_again: bool = False,
         log_each_event: bool = False,
     ) -> None:
-        """`reads_again`: another runner of this process reads the same events, and counts them."""
+        """`stops`: where those of several processes are shown. `kept_seconds`: for so long the version of a
+        view that was read before is kept for rolling back. `reads_again`: another runner of this process
+        reads the same events, and counts them."""
         self._log = log
         self._codec = codec
         self._lanes = [Lane(follower, log) for follower in followers]
         self._metrics = metrics
         self._reads_again = reads_again
         self._log_each_event = log_each_event
-        self._rebuilds: list[Rebuild] = []
+        self._stops: Stops = OwnStops() if stops is None else stops
+        self._kept_seconds = kept_seconds
+        self._tasks: list[Rebuild | Drop | Retry] = []  # that operators have requested
         self._compare_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
         self._stopping = threading.Event()
         self._polled_at = 0.0
         self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
         self._shown: set[tuple[str, int]] = set()  # views and versions, in the metrics
         self._shown_shards: set[tuple[str, int, int]] = set()
+        self._shown_stopped: set[tuple[str, int]] = set()
         self._submitted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._front_events = 0  # that the followers in front took in last
         self._head = 0
@@ -72,6 +86,11 @@ class Runner:
         began = self._round_began_at
         return began is not None and time.monotonic() - began < _ROUND_SECONDS_MAX
 
+    @property
+    def stops(self) -> list[Stop]:
+        """Where its followers have stopped before an event; may be called from any thread."""
+        return [stop for lane in list(self._lanes) if (stop := lane.stop) is not None]
+
     def stop(self) -> None:
         """Lets the batch under way end; may be called from a signal handler or another thread."""
         self._stopping.set()
@@ -79,8 +98,7 @@ class Runner:
     def run(self, poll: Callable[[], bool] = lambda: True) -> None:
         """Runs until `stop`, or until `poll`, called twice a second, returns False.
 
-        PostgreSQL or a follower's target being away is waited out. Raises LogGap, UnknownEvent and
-        DecodingFailed.
+        PostgreSQL or a follower's target being away is waited out. Raises LogGap.
         """
         pauses = RETRIES.pauses()
         try:
@@ -110,6 +128,7 @@ class Runner:
                 lane.settle(may_hold_back=False)
                 lane.close()
             self._lanes = []
+            self._stops.close()
             self._show_positions()
 
     def submit(self, call: Callable[[], None]) -> None:
@@ -125,15 +144,21 @@ class Runner:
         known = [lane.follower for lane in kept]
         self._lanes = kept + [Lane(one, self._log) for one in followers if one not in known]
 
-    def rebuild(self, view: str, report: Report) -> None:
-        """Begins a rebuild of the view; `report` gets its progress, until it is over."""
+    def request(self, action: Action, view: str, report: Report) -> None:
+        """Begins what an operator requests of the view; `report` gets its progress, until it is over."""
         live = next((lane for lane in self._lanes if lane.follower.name == view), None)
         if live is None or live.build is None:
             report(Progress("failed", view, reason=f"there is no view {view}"))
-        elif any(rebuild.live is live for rebuild in self._rebuilds):
-            report(Progress("failed", view, reason="the view is being rebuilt already"))
+        elif any(task.live is live for task in self._tasks):
+            report(Progress("failed", view, reason="something is being done with the view already"))
+        elif action == "drop":
+            self._tasks.append(Drop(live, live.build, report))
+        elif action == "retry":
+            self._tasks.append(Retry(live, self._log, self._stops, report))
         else:
-            self._rebuilds.append(Rebuild(live, live.build, self._log, report, self._metrics))
+            from_kept = action == "rollback"
+            rebuild = Rebuild(live, live.build, self._log, report, self._metrics, from_kept=from_kept)
+            self._tasks.append(rebuild)
 
     def step(self) -> None:
         """One page for the followers furthest behind and one for those in front; waits when there is nothing.
@@ -157,7 +182,7 @@ class Runner:
                 pause = _IDLE_SECONDS if settled else _UNSETTLED_SECONDS
                 self._head = self._log.wait(after=front[0].position, timeout_seconds=pause)
         self._settle_all()
-        self._step_rebuilds()
+        self._step_tasks()
 
     def _checkpoints(self) -> list[Checkpoint]:
         return sorted({lane.follower.checkpoint for lane in self._lanes if lane.is_moving})
@@ -174,11 +199,11 @@ class Runner:
             return 0
         if not events:
             return 0
-        batch = [Decoded(recorded, self._codec.decode(recorded)) for recorded in events]
+        batch, undecodable = self._decoded(events)
         last = events[-1].position
         tailing = up_to is None and len(events) < limit
         for lane in lanes:
-            lane.guard(lambda one=lane.follower: one.apply(batch, up_to=last, tailing=tailing))  # type: ignore[misc]
+            lane.apply(batch, undecodable, tailing=tailing)
         for lane in lanes:
             lane.settle(may_hold_back=tailing)
         if not self._reads_again:
@@ -191,21 +216,40 @@ class Runner:
 
     def _settle_all(self) -> None:
         for lane in self._lanes:
-            if lane.is_at_work:
+            if lane.is_open:
                 lane.settle(may_hold_back=True)
 
-    def _step_rebuilds(self) -> None:
-        for rebuild in self._rebuilds:
-            was_begun = rebuild.new is not None
-            rebuild.step(self._compare_executor)
-            if rebuild.new is not None and not was_begun:
-                self._lanes.append(rebuild.new)
-            if rebuild.is_over:
-                # Closed is the lane no longer needed: the old version, or the new one given up.
-                given_up = rebuild.new is not None and not rebuild.new.is_open
-                closed = rebuild.new if given_up else rebuild.live if rebuild.new is not None else None
-                self._lanes = [lane for lane in self._lanes if lane is not closed]
-        self._rebuilds = [rebuild for rebuild in self._rebuilds if not rebuild.is_over]
+    def _decoded(self, events: Sequence[RecordedEvent]) -> tuple[list[Decoded], list[Decoded]]:
+        """The events, and those among them that do not decode."""
+        decode = self._codec.decode
+        try:
+            return [Decoded(recorded, decode(recorded)) for recorded in events], []
+        except (UnknownEvent, DecodingFailed):
+            batch = [self._decoded_singly(recorded) for recorded in events]
+            return batch, [one for one in batch if isinstance(one.event, Undecodable)]
+
+    def _decoded_singly(self, recorded: RecordedEvent) -> Decoded:
+        try:
+            return Decoded(recorded, self._codec.decode(recorded))
+        except (UnknownEvent, DecodingFailed) as error:
+            event_class = self._codec.class_of(recorded.type)
+            logger.error(  # noqa: TRY400
+                "event does not decode" if event_class else "event of an unknown type: no view takes it in",
+                position=recorded.position,
+                event_type=recorded.type,
+                reason=str(error),
+            )
+            return Decoded(recorded, Undecodable(event_class, str(error)))
+
+    def _step_tasks(self) -> None:
+        for task in self._tasks:
+            was_begun = task.new is not None
+            task.step(self._compare_executor)
+            if task.new is not None and not was_begun:
+                self._lanes.append(task.new)
+            if task.is_over:
+                self._lanes = [lane for lane in self._lanes if lane is not task.closed]
+        self._tasks = [task for task in self._tasks if not task.is_over]
 
     def _is_poll_due(self) -> bool:
         now = time.monotonic()
@@ -219,15 +263,53 @@ class Runner:
     def _check(self) -> None:
         """Finds out what changed without an event: emptied stores, shards, and how far the head has gone."""
         for lane in self._lanes:
-            if lane.is_at_work:
+            if lane.is_open:
                 lane.guard(lane.follower.check)
-        at_work = [lane for lane in self._lanes if lane.is_at_work]
+        at_work = [lane for lane in self._lanes if lane.is_open]
         there = {one: has(self._log, one) for lane in at_work for one in lane.checkpoints_aside}
         for lane in at_work:
             if not all(there.get(checkpoint, True) for checkpoint in lane.follower.checkpoints):
                 lane.recheck_history()
+        self._drop_old()
+        try:
+            self._share_stops()
+        except TargetUnavailable as error:
+            logger.warning("stops of views are not shown", reason=str(error))
         self._head = self._log.head()
         self._show_positions()
+
+    def _share_stops(self) -> None:
+        """Shows where followers have stopped, has those try again that were taken off, and takes off what is
+        over: the version stands further in every process, or is not followed any more."""
+        shown = self._stops.shown()
+        for lane in self._lanes:
+            stop = lane.stop
+            if stop is not None and not lane.is_stop_shown:
+                self._stops.show(stop)
+                lane.is_stop_shown = True
+            elif stop is not None and (stop.view, stop.version) not in shown:
+                lane.retry()
+        led = {lane.follower.name for lane in self._lanes if lane.build is not None}
+        lanes = {(lane.follower.name, lane.follower.version): lane for lane in self._lanes}
+        for place, stop in shown.items():
+            one = lanes.get(place)
+            if stop.view not in led:
+                continue
+            if one is None or (one.stop is None and one.is_open and one.follower.position > stop.position):
+                self._stops.take_off(place)
+            elif one.is_open:
+                one.publish_stopped(stop.position)
+
+    def _drop_old(self) -> None:
+        """Deletes versions that have been kept for long enough."""
+        busy = [task.live for task in self._tasks]
+        for lane in self._lanes:
+            build = lane.build
+            if build is None or lane.is_rebuild or lane in busy or not lane.is_open or build.kept is None:
+                continue
+            if time.time() - build.kept_at >= self._kept_seconds:
+                logger.info("version dropped", view=build.name, version=build.kept.version)
+                lane.guard(build.drop_kept)
 
     def _show_positions(self) -> None:
         builds = {(one.name, one.version): one for lane in self._lanes if (one := lane.build) and one.version}
@@ -247,6 +329,12 @@ class Runner:
         for place in self._shown_shards - shards.keys():
             self._metrics.remove_shard(*place)
         self._shown_shards = set(shards)
+        stopped = {(one.follower.name, one.follower.version): one.stop for one in self._lanes if one.is_open}
+        for (name, version), stop in stopped.items():
+            self._metrics.set_stopped(name, version, is_stopped=stop is not None)
+        for name, version in self._shown_stopped - stopped.keys():
+            self._metrics.remove_stopped(name, version)
+        self._shown_stopped = set(stopped)
 
     def _log_batch(
         self, batch: Sequence[Decoded], lanes: Sequence[Lane], *, tailing: bool, seconds: float

@@ -1,14 +1,15 @@
 """Which versions of a view there are, and who may change that: a pointer and a record beside it.
 
-Readers read the version that the pointer names. The record says which version is being built and which
-are to be deleted, and bears an epoch. Both are only ever changed together, by compare-and-set, and a
-writer that takes a view over raises the epoch first: another that stalled, between any two steps, is refused
-from then on. No number is given to two versions, so that what is deleted or written late hits no other's
-documents.
+Readers read the version that the pointer names. The record says which version is being built, which one
+was read before and is kept, and which are to be deleted, and bears an epoch. Pointer and record are only ever
+changed together, by compare-and-set, and a writer that takes a view over raises the epoch first: another that
+stalled, between any two steps, is refused from then on. No number is given to two versions, so that what is
+deleted or written late hits no other's documents.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
@@ -24,6 +25,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     epoch: int = 0
     newest: int = 0  # version ever begun, as far as this record goes back
     building: Pointer | None = None
+    kept: Pointer | None = None  # what readers read before, for rolling back
+    kept_at: int = 0  # seconds since 1970: when it was replaced
+    follows_kept: bool = False  # while it is caught up, to be read again
     gone: tuple[Pointer, ...] = ()  # Readers find none of them; parts may be deleted already.
 
 
@@ -74,6 +78,16 @@ class Versions:
         return self._record.building
 
     @property
+    def kept(self) -> Pointer | None:
+        """The version that readers read before the live one; nothing follows the log for it."""
+        return self._record.kept
+
+    @property
+    def kept_at(self) -> int:
+        """When it was replaced: seconds since 1970."""
+        return self._record.kept_at
+
+    @property
     def gone(self) -> tuple[Pointer, ...]:
         """The versions to be deleted."""
         return self._record.gone
@@ -86,11 +100,15 @@ class Versions:
         building = record.building
         if building is not None and self.live is not None and building.version == self.live.version:
             building = None
-        kept = {one.version for one in (self.live, building) if one is not None}
+        kept = record.kept
+        if kept is not None and self.live is not None and kept.version == self.live.version:
+            kept = None
+        in_use = {one.version for one in (self.live, building, kept) if one is not None}
         found = [*record.gone, *self._store.left_over(known)]
-        gone = {one.version: one for one in found if one.version not in kept}
-        newest = max([record.newest, *kept, *gone])
-        self._change(Record(record.epoch + 1, newest, building, tuple(gone.values())), self._seen.pointer)
+        gone = {one.version: one for one in found if one.version not in in_use}
+        newest = max([record.newest, *in_use, *gone])
+        taken = Record(record.epoch + 1, newest, building, kept, record.kept_at, gone=tuple(gone.values()))
+        self._change(taken, self._seen.pointer)
 
     def check(self) -> None:
         """Raises TargetMoved where something is not as it was left."""
@@ -104,7 +122,8 @@ class Versions:
     def begin(self, *, shards: int, model: int, past: bool = False) -> Pointer:
         """A new version to be built, in place of one that was begun before. Raises StoreUnavailable.
 
-        `past`: the live one is of another history than the log has now, which the pointer shows readers.
+        What was kept is given up for it: there are never three. `past`: the live one is of another history
+        than the log has now, which the pointer shows readers.
         """
         # Each of the two that remember may forget: the store is emptied, the log is brought back.
         number = self._numbers.next_number(f"view {self._view}", above=self._record.newest)
@@ -113,24 +132,46 @@ class Versions:
         if past and live is not None:
             live = msgspec.structs.replace(live, past=True)
             pointer = msgspec.json.encode(live)
-        self._change(self._without_building(building=begun), pointer)
+        self._change(_without_kept(self._without_building(building=begun)), pointer)
         self.live = live
         return begun
+
+    def build_kept(self) -> None:
+        """What was kept is being built from now on, in place of one that was begun."""
+        kept = self._record.kept
+        record = self._without_building(building=kept)
+        self._change(msgspec.structs.replace(record, kept=None), self._seen.pointer)
 
     def give_up(self, begun: Pointer) -> None:
         """What was begun is not wanted any more."""
         if self.building is not None and self.building.version == begun.version:
             self._change(self._without_building(building=None), self._seen.pointer)
 
-    def publish(self, begun: Pointer) -> None:
-        """Turns the pointer to what was built; the live version is gone."""
-        if self.building is None or self.building.version != begun.version:
-            raise TargetMoved(f"{self._view}: version {begun.version} is not what is being built")
-        pointer = msgspec.structs.replace(begun, epoch=self._record.epoch)
-        gone = self.gone if self.live is None else (*self.gone, self.live)
-        record = msgspec.structs.replace(self._record, building=None, gone=gone)
+    def follow_kept(self, *, follows: bool) -> None:
+        """What was kept is caught up from now on, by every process that writes shards of it; or no longer."""
+        record = msgspec.structs.replace(self._record, follows_kept=follows and self.kept is not None)
+        self._change(record, self._seen.pointer)
+
+    def publish(self, built: Pointer, *, keep: bool = False) -> None:
+        """Turns the pointer to what was built, or to what was kept; the live version is kept, or gone."""
+        was_kept = self.kept is not None and self.kept.version == built.version
+        if not was_kept and (self.building is None or self.building.version != built.version):
+            raise TargetMoved(f"{self._view}: version {built.version} is not what is being built")
+        pointer = msgspec.structs.replace(built, epoch=self._record.epoch)
+        record = self._record
+        record = msgspec.structs.replace(record, kept=None) if was_kept else _without_kept(record)
+        building = self.building if was_kept else None
+        record = msgspec.structs.replace(record, building=building, follows_kept=False)
+        if self.live is not None and keep and not self.live.past:
+            record = msgspec.structs.replace(record, kept=self.live, kept_at=int(time.time()))
+        elif self.live is not None:
+            record = msgspec.structs.replace(record, gone=(*record.gone, self.live))
         self._change(record, msgspec.json.encode(pointer))
         self.live = pointer
+
+    def drop_kept(self) -> None:
+        """What was kept is gone."""
+        self._change(_without_kept(self._record), self._seen.pointer)
 
     def withdraw(self) -> None:
         """From now on readers find nothing; the live version is gone."""
@@ -157,10 +198,18 @@ class Versions:
 
 
 def in_being(stored: Stored) -> list[Pointer]:
-    """The versions that are followed: the one that is read, and the one that is being built."""
+    """The versions that are followed: the one that is read, and the one that is built or caught up."""
     record, _ = _record(stored.record)
-    versions = {one.version: one for one in (record.building, pointer_in(stored.pointer)) if one is not None}
+    caught_up = record.kept if record.follows_kept else None
+    named = (record.building, caught_up, pointer_in(stored.pointer))
+    versions = {one.version: one for one in named if one is not None}
     return list(versions.values())
+
+
+def _without_kept(record: Record) -> Record:
+    if record.kept is None:
+        return record
+    return msgspec.structs.replace(record, kept=None, follows_kept=False, gone=(*record.gone, record.kept))
 
 
 def _record(raw: bytes | None) -> tuple[Record, bytes | None]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from event_store.records import START, Checkpoint
 from projections.documents.keys import Pointer, ViewKeys
-from projections.engine.build import Build, Comparison
+from projections.engine.build import Build, Candidates, Compared
 from projections.engine.follower import Decoded, TargetMoved
 from projections.engine.versions import Numbers, Stored, Versions
-from projections.redis.compare import compare_versions
+from projections.redis.compare import candidates, compare_again
 from projections.redis.shards import Holds, RedisShards, every_shard
 from projections.redis.store import RedisStore, checkpoint_keys, checkpoints_in
 from projections.redis.versions import RedisVersions, delete_gone, record_and_pointer
@@ -37,6 +38,11 @@ class RedisBuild(Build):
         self._store = RedisStore(url)
         versions = RedisVersions(view.name, self._store)
         super().__init__(view.name, versions, numbers, model=view.model, shards=shards, beside=beside)
+
+    @property
+    def events(self) -> frozenset[type[Any]]:
+        """See Follower."""
+        return self._view.events
 
     @property
     def folding(self) -> Mapping[int, Checkpoint]:
@@ -73,8 +79,23 @@ class RedisBuild(Build):
             raise TargetMoved(f"{self.name}: another took over, or the store lost something")
         self._written.see(checkpoints)
 
-    def compare(self, other: RedisBuild) -> Comparison:
-        return compare_versions(self._store, self._view, self._written.keys, other._written.keys)
+    def read_checkpoints(self) -> Sequence[Checkpoint]:
+        return [checkpoint or START for checkpoint in self._store.checkpoints(self._written.keys)]
+
+    def comparison_with(self, other: RedisBuild) -> Callable[[], Candidates]:
+        view, one, two = self._view, self._written.keys, other._written.keys
+
+        def compared() -> Candidates:
+            store = RedisStore(self._url)  # Its own: this one is used by another thread meanwhile.
+            try:
+                return candidates(store, view, one, two)
+            finally:
+                store.close()
+
+        return compared
+
+    def compare_again(self, other: RedisBuild, keys: Sequence[str]) -> Compared:
+        return compare_again(self._store, self._view, self._written.keys, other._written.keys, keys)
 
     def close(self) -> None:
         self._written.forget()
@@ -91,6 +112,9 @@ class RedisBuild(Build):
             self._begin()
             self._written.read()
         self._written.write_missing()
+
+    def _is_there(self) -> bool:
+        return None not in self._store.checkpoints(self._written.keys)
 
     def _another(self, pointer: Pointer) -> RedisBuild:
         beside = (self._versions, pointer)

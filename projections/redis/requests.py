@@ -1,4 +1,4 @@
-"""How an operator's command requests a rebuild from the running projector, and reads its progress."""
+"""How an operator's command requests something of the running projector, and reads its progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 from redis.exceptions import ResponseError
 
-from projections.engine.rebuild import Progress
+from projections.engine.rebuild import Action, Progress
 from projections.redis.connections import AnyRedis, connect
 from projections.redis.store import wrapped
 
@@ -20,10 +20,11 @@ _TIMEOUT_SECONDS = 5.0
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One view to be rebuilt; progress is reported under the id."""
+    """What is to be done with one view; progress is reported under the id."""
 
     id: str
     view: str
+    action: Action = "rebuild"
 
 
 class RedisRequests:
@@ -39,9 +40,9 @@ class RedisRequests:
             self._client = connect(self._url, retries=1, socket_timeout=_TIMEOUT_SECONDS)
         return self._client
 
-    def submit(self, view: str) -> Request:
-        """Requests a rebuild; the running projector takes it up within a second."""
-        request = Request(uuid4().hex, view)
+    def submit(self, view: str, action: Action) -> Request:
+        """Requests it; the running projector takes it up within a second."""
+        request = Request(uuid4().hex, view, action)
         with wrapped():
             self._redis.rpush(_REQUESTS, msgspec.json.encode(request))
         return request

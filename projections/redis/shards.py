@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,7 @@ from projections.documents.keys import ViewKeys
 from projections.engine.folding import Changes, Fact, fold_of
 from projections.engine.follower import (
     Decoded,
+    FoldFailed,
     TargetDamaged,
     TargetMoved,
     TargetUnavailable,
@@ -47,6 +49,7 @@ class RedisShards:
         """`holds` may change between calls; `see` finds out."""
         self.name = view.name
         self.keys = keys
+        self._view = view
         self._fold = fold_of(view)
         self._store = store
         self._holds = holds
@@ -58,6 +61,11 @@ class RedisShards:
         self._documents: dict[str, bytes] = {}
         self._documents_bytes = 0
         self._has_all = False  # that lie in the shards held
+
+    @property
+    def events(self) -> frozenset[type[Any]]:
+        """See Follower."""
+        return self._view.events
 
     @property
     def version(self) -> int:
@@ -101,6 +109,9 @@ class RedisShards:
             if new or (up_to > stored.position and not tailing):
                 try:
                     changes = self._fold.fold(new, self._load)
+                except FoldFailed:
+                    self._store.end_writes()  # Of the shards before, so that none is done after it is opened.
+                    raise
                 except msgspec.DecodeError as error:
                     raise TargetDamaged(f"{self.name}: a document cannot be read: {error}") from error
                 self._begin_write(shard, reached, changes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
@@ -29,6 +29,21 @@ class EvictingStore(Exception):  # noqa: N818
 
 _WRITE_SHARD = Script("write_shard.lua")
 _CHANGE_RECORD = Script("change_record.lua")
+_DIGEST_DOCUMENTS = Script("digest_documents.lua")
+
+
+class Digest(NamedTuple):
+    """Of a document; empty where there is none, or no score in the ranking."""
+
+    content: bytes
+    score: bytes
+
+
+class Digests(NamedTuple):
+    """Of documents of one shard, at one moment."""
+
+    checkpoint: tuple[bytes, bytes]
+    documents: list[Digest]
 
 
 class RedisStore:
@@ -161,6 +176,32 @@ class RedisStore:
                 pipeline.zrange(key, 0, -1, withscores=True)
             found = pipeline.execute(raise_on_error=False)
         return [[] if isinstance(one, ResponseError) else [tuple(entry) for entry in one] for one in found]
+
+    def digests(
+        self, keys: ViewKeys, shard: int, document_keys: Sequence[str], *, ranking: str | None
+    ) -> Digests:
+        """Of documents of one shard, and its checkpoint at that moment; see digest_documents.lua."""
+        places = [keys.checkpoint(shard), keys.checkpoint_event(shard), *map(keys.document, document_keys)]
+        if ranking is not None:
+            places.append(keys.ranking(ranking, shard))
+        with wrapped():
+            found: object = self._redis.eval(_DIGEST_DOCUMENTS.text, len(places), *places, *document_keys)
+        checkpoint, event, *digests = cast("list[bytes]", found)
+        return Digests((checkpoint, event), list(map(Digest, digests[::2], digests[1::2])))
+
+    def members(self, key: str) -> Iterator[list[str]]:
+        """The members of a sorted set, in lists; some may come twice. None where something else lies."""
+        found: list[str] = []
+        with wrapped():
+            if self._redis.type(key) != b"zset":
+                return
+            for member, _ in self._redis.zscan_iter(key, count=_KEYS_PER_CALL):
+                found.append(member.decode(errors="replace"))
+                if len(found) == _KEYS_PER_CALL:
+                    yield found
+                    found = []
+        if found:
+            yield found
 
     def delete(self, keys: Collection[str | bytes]) -> None:
         """Deletes keys."""

@@ -8,18 +8,22 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Self
+from typing import Any, Self
 
-from event_store.records import START, Checkpoint
+import msgspec
+
+from event_store.records import START, Checkpoint, RecordedEvent
 from projections.documents.keys import Pointer
 from projections.documents.search import VIEW
 from projections.documents.words.lexicon import Lexicon
-from projections.engine.build import Build, Comparison
-from projections.engine.follower import Decoded, checkpoint_of
+from projections.engine.build import Build, Candidates, Compared
+from projections.engine.folding import failed_at
+from projections.engine.follower import Decoded, TargetDamaged, checkpoint_of
 from projections.engine.versions import Numbers, Versions, VersionStore
-from projections.views.search import IndexedProduct, evolve, facts, model_of
+from projections.search.compare import candidates
+from projections.views.search import EVENTS, IndexedProduct, evolve, facts, model_of
 
 _HELD_BACK_SECONDS = 0.2
 """Between commits while tailing: a shopper hardly notices a fifth of a second."""
@@ -37,6 +41,9 @@ _CHANGED_MAX = 20_000
 
 _REMEMBERED_MAX = 20_000
 """Products kept in memory; any other is read back from the index when an event names it."""
+
+
+_DECODER = msgspec.json.Decoder(IndexedProduct)
 
 
 class SearchBuild(Build):
@@ -58,6 +65,11 @@ class SearchBuild(Build):
         self._forget()
 
     @property
+    def events(self) -> frozenset[type[Any]]:
+        """See Follower."""
+        return EVENTS
+
+    @property
     def checkpoints(self) -> list[Checkpoint]:
         """The last commit's."""
         self._require_open()
@@ -70,16 +82,21 @@ class SearchBuild(Build):
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """Folds in memory; what the clock or the amount makes due is committed by `settle`."""
-        wanted = [
-            (sku, fact, recorded)
-            for recorded, event in batch
-            if recorded.position > self.position
-            for sku, fact in facts(event, recorded)
-        ]
+        wanted: list[tuple[str, Any, RecordedEvent]] = []
+        recorded = None
+        try:
+            for recorded, event in batch:
+                if recorded.position > self.position:
+                    wanted += [(sku, fact, recorded) for sku, fact in facts(event, recorded)]
+        except Exception as error:
+            raise failed_at(recorded, error) from error
         with self._failing():
             self._recall({sku for sku, _, _ in wanted})
+        try:
             for sku, fact, recorded in wanted:
                 self._changed[sku] = evolve(sku, self._changed.get(sku), fact, recorded)
+        except Exception as error:
+            raise failed_at(recorded, error) from error
         if up_to > self.position:
             self._taken = checkpoint_of(batch, up_to)
         self._tailing = tailing
@@ -97,12 +114,22 @@ class SearchBuild(Build):
         self._opened_at(self._taken)
         self._remember()
 
-    def compare(self, other: Self) -> Comparison:
-        """Every SKU that either index has, on sale or not."""
+    def comparison_with(self, other: Self) -> Callable[[], Candidates]:
+        def compared() -> Candidates:
+            with self._failing(), other._failing():
+                return candidates(self._all_stored, other._all_stored)
+
+        return compared
+
+    def compare_again(self, other: Self, keys: Sequence[str]) -> Compared:
+        if self.checkpoints != other.checkpoints:
+            return Compared([], list(keys))
         with self._failing(), other._failing():
-            ours, theirs = dict(self._all_stored()), dict(other._all_stored())
-        keys = ours.keys() | theirs.keys()
-        return Comparison(len(keys), sorted(key for key in keys if ours.get(key) != theirs.get(key)))
+            ours, theirs = self._states(keys), other._states(keys)
+        return Compared(sorted(key for key in keys if ours.get(key) != theirs.get(key)), [])
+
+    def read_checkpoints(self) -> Sequence[Checkpoint]:
+        return self.checkpoints
 
     @abstractmethod
     def _require_open(self) -> None:
@@ -112,9 +139,16 @@ class SearchBuild(Build):
     def _failing(self) -> AbstractContextManager[None]:
         """What the store fails with becomes TargetMoved, TargetDamaged or TargetUnavailable."""
 
-    @abstractmethod
     def _stored(self, skus: Collection[str]) -> Mapping[str, IndexedProduct]:
         """What the last commit has of these, by SKU; those that it has nothing of are left out."""
+        try:
+            return {sku: _DECODER.decode(state) for sku, state in self._states(skus).items()}
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise TargetDamaged(f"{self.name}: a product cannot be read: {error}") from error
+
+    @abstractmethod
+    def _states(self, skus: Collection[str]) -> Mapping[str, bytes]:
+        """The bytes that the last commit has of these, by SKU; those that it has nothing of are left out."""
 
     @abstractmethod
     def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:

@@ -18,7 +18,7 @@ from projections.documents.words.lexicon import Lexicon
 from projections.engine.follower import TargetMoved, TargetUnavailable
 from projections.engine.versions import Numbers, Versions
 from projections.search.build import SearchBuild
-from projections.tantivy.documents import all_stored, stored_product
+from projections.tantivy.documents import all_stored, stored_state
 from projections.tantivy.opened import OpenedIndex
 from projections.tantivy.versions import IndexVersions
 from projections.views.search import IndexedProduct
@@ -65,10 +65,10 @@ class TantivyBuild(SearchBuild):
     def _require_open(self) -> None:
         self._in_use()
 
-    def _stored(self, skus: Collection[str]) -> Mapping[str, IndexedProduct]:
+    def _states(self, skus: Collection[str]) -> Mapping[str, bytes]:
         opened = self._in_use()
-        found = ((sku, stored_product(opened.searcher, opened.queries, sku)) for sku in skus)
-        return {sku: product for sku, product in found if product is not None}
+        found = ((sku, stored_state(opened.searcher, opened.queries, sku)) for sku in skus)
+        return {sku: state for sku, state in found if state is not None}
 
     def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
         self._in_use().commit(changed, checkpoint)
@@ -93,6 +93,10 @@ class TantivyBuild(SearchBuild):
 
     def _reset(self) -> None:
         self.close()
+
+    def _is_there(self) -> bool:
+        folder = self._files.folder(self.version)
+        return folder.is_dir() and IndexFiles(folder).damage() is None
 
     def _another(self, pointer: Pointer) -> TantivyBuild:
         return TantivyBuild(
@@ -129,6 +133,8 @@ class TantivyBuild(SearchBuild):
 
     def _open_new(self) -> OpenedIndex:
         """An empty index: the next version where this one is lost or damaged."""
+        if self._pinned is not None and self._files.folder(self.version).exists():
+            raise TargetMoved(f"the search index, version {self.version}, is damaged")
         if self.is_published or self._files.folder(self.version).exists():
             self._versions.withdraw()
             self._begin()

@@ -18,7 +18,6 @@ from projections.views.search import IndexedProduct
 _U64_MAX = 2**64 - 1
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(IndexedProduct)
 
 
 def index_document(product: IndexedProduct, normalizer: Normalizer) -> tantivy.Document:
@@ -69,10 +68,10 @@ def stored_checkpoint(searcher: tantivy.Searcher, queries: ProductQueries) -> Ch
     return Checkpoint(int(position or 0), _state(searcher, hits[0][1]).decode())
 
 
-def stored_product(searcher: tantivy.Searcher, queries: ProductQueries, sku: str) -> IndexedProduct | None:
-    """What the last commit has of a SKU."""
+def stored_state(searcher: tantivy.Searcher, queries: ProductQueries, sku: str) -> bytes | None:
+    """What the last commit has of a SKU: an IndexedProduct's JSON."""
     hits = searcher.search(queries.term("sku", sku), 1, count=False).hits
-    return _decoder.decode(_state(searcher, hits[0][1])) if hits else None
+    return _state(searcher, hits[0][1]) if hits else None
 
 
 def all_stored(searcher: tantivy.Searcher) -> Iterator[tuple[str, bytes]]:

@@ -26,6 +26,10 @@ def model_of(lexicon: Lexicon) -> int:
     return MODEL + (lexicon.fingerprint << 16)
 
 
+EVENTS = catalog.VIEW.events | {OrderPlaced, OrderCanceled}
+"""The classes of the events that it folds."""
+
+
 class IndexedProduct(msgspec.Struct):
     """What the index keeps of a SKU: its product page, the position at which it was last listed, the units
     ordered less those of canceled orders, and the position of the last event of any of it."""
@@ -50,7 +54,7 @@ def facts(event: Any, recorded: RecordedEvent) -> Sequence[tuple[str, Any]]:
     """The SKUs whose product changes, each with what the event says of it."""
     if type(event) in catalog.VIEW.events:
         return catalog.facts(event, recorded)
-    return bestsellers.facts(event, recorded) if isinstance(event, OrderPlaced | OrderCanceled) else ()
+    return bestsellers.facts(event, recorded) if type(event) in EVENTS else ()
 
 
 def evolve(sku: str, product: IndexedProduct | None, fact: Any, recorded: RecordedEvent) -> IndexedProduct:

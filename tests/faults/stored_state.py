@@ -14,7 +14,7 @@ from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
 from event_store.records import RecordedEvent
 from projections.cli import NAMES
-from projections.operate import rebuild_views
+from projections.operate import run_action
 from projections.status import ViewStatus, view_statuses
 from replays.verification.findings import Finding
 from replays.verification.verify import verify
@@ -100,7 +100,7 @@ class StoredState:
 
     def views_equal_a_rebuild(self) -> None:
         """Every view, the index included, is byte for byte what the log makes of it."""
-        ended = rebuild_views(NAMES, **self._addresses, report=lambda _: None)  # type: ignore[arg-type]
+        ended = run_action("rebuild", NAMES, **self._addresses, report=lambda _: None)  # type: ignore[arg-type]
         assert {progress.view: progress.state for progress in ended} == dict.fromkeys(NAMES, "done"), ended
         assert {progress.view: progress.differing_keys or [] for progress in ended} == {
             name: [] for name in NAMES

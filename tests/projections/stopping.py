@@ -1,4 +1,4 @@
-"""A projector in a process of its own that is stopped, or killed, at one step of a rebuild."""
+"""A projector in a process of its own that is stopped, or killed, at one step of a rebuild or rollback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psycopg
 from event_store.postgres.log import PostgresLog
 from projections.builds import all_builds
 from projections.engine.partitions import LEADER
-from projections.engine.rebuild import Rebuild
+from projections.engine.rebuild import Action, Rebuild
 from projections.engine.versions import Versions
 from projections.redis import versions as redis_versions
 from projections.redis.build import RedisBuild
@@ -71,16 +71,23 @@ def arm(step: str, what: signal.Signals) -> None:
             stopping.after(Versions, "begin")
         case "build":
             for build in (RedisBuild, TantivyBuild):
-                stopping.before(build, "settle", lambda build, **_: build.version == 2 and build.position > 0)
-        case "publish":
+                stopping.before(build, "settle", lambda build, **_: is_beside(build) and build.position > 0)
+        case "publish" | "roll back":
             stopping.before(Versions, "publish")
-        case "published":
+        case "published" | "rolled back":
             stopping.after(Versions, "publish")
-        case "deleting":
+        case "catch up":
+            for build in (RedisBuild, TantivyBuild):
+                stopping.before(build, "settle", is_beside)
+        case "drop kept":
+            stopping.before(Versions, "drop_kept")
+        case "dropped kept":
+            stopping.after(Versions, "drop_kept")
+        case "deleting" | "deleting kept":
             # A checkpoint is deleted, the documents are not; or some of a folder's files.
             stopping.before(RedisStore, "delete", lambda *_: next(deletions) == 1)
             stopping.before(tantivy_versions, "_remove")
-        case "deleted":
+        case "deleted" | "deleted kept":
             stopping.before(Versions, "deleted")
         case "drop":
             Rebuild._compare = lambda rebuild, _: rebuild.give_up("asked to")  # type: ignore[method-assign]
@@ -91,25 +98,39 @@ def arm(step: str, what: signal.Signals) -> None:
     assert redis_versions.delete_gone  # What deletes in Redis goes through the store's `delete`.
 
 
-def rebuild(postgres_url: str, redis_url: str, data_dir: Path, view: str, step: str, what: int) -> None:
-    """Rebuilds one view under the projector's lock, as long as it is held."""
+def is_beside(build: Any, **_: Any) -> bool:
+    """Whether it writes a version next to the live one."""
+    return build._pinned is not None
+
+
+def act(
+    postgres_url: str, redis_url: str, data_dir: Path, view: str, step: str, what: int, action: Action
+) -> None:
+    """Does it with one view under the projector's lock, as long as it is held."""
     arm(step, signal.Signals(what))
     log = PostgresLog.open(postgres_url)
     lock = log.try_exclusive(LEADER)
     assert lock is not None
     builds = [build for build in all_builds(redis_url, data_dir, log) if build.name == view]
     runner = new_runner(log, builds)
-    runner.rebuild(view, lambda progress: runner.stop() if progress.is_over else None)
+    runner.request(action, view, lambda progress: runner.stop() if progress.is_over else None)
     runner.run(lock.still_held)
 
 
 @contextmanager
 def stopped_at(
-    step: str, what: signal.Signals, *, postgres_url: str, redis_url: str, data_dir: Path, view: str
+    step: str,
+    what: signal.Signals,
+    *,
+    postgres_url: str,
+    redis_url: str,
+    data_dir: Path,
+    view: str,
+    action: Action = "rebuild",
 ) -> Iterator[multiprocessing.process.BaseProcess]:
     """The process, stopped or dead by then, its lock lost; whatever happens it ends."""
     process = multiprocessing.get_context("fork").Process(
-        target=rebuild, args=(postgres_url, redis_url, data_dir, view, step, int(what))
+        target=act, args=(postgres_url, redis_url, data_dir, view, step, int(what), action)
     )
     process.start()
     assert process.pid is not None

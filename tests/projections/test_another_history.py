@@ -213,7 +213,7 @@ def test_a_rebuild_of_another_history_is_not_published(
 
     with running(runner):
         views_reach(fresh_redis, head)
-        runner.rebuild("order", report)
+        runner.request("rebuild", "order", report)
         eventually(lambda: reported != [] and reported[-1].is_over, "over")
         assert reported[-1].state == "failed"
         assert "another history" in str(reported[-1].reason)

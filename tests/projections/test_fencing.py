@@ -14,7 +14,7 @@ from redis import Redis
 from event_store.postgres.log import PostgresLog
 from projections.builds import all_builds
 from projections.documents.tantivy_reader import TantivyReader
-from projections.engine.rebuild import Progress
+from projections.engine.rebuild import Action, Progress
 from projections.tantivy.build import TantivyBuild
 from projections.views import orders
 from tests.projections.memory_views import differences
@@ -27,6 +27,9 @@ from tests.shop.log import Shop, decoded
 CatchesUp = Callable[..., list[Progress]]
 
 STEPS = ["begin", "build", "publish", "published", "deleting", "deleted", "drop"]
+PUBLISHED = {"published", "deleting", "deleted"}
+ROLLBACK = ["catch up", "roll back", "rolled back"]
+DROPPING = ["drop kept", "dropped kept", "deleting kept", "deleted kept"]
 
 
 @pytest.fixture
@@ -41,20 +44,20 @@ def shop(fresh_postgres: str, fresh_redis: str) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def catches_up(shop: Shop, fresh_redis: str, tmp_path: Path) -> Callable[..., list[Progress]]:
-    """A projector runs until the view stands at the head, and a rebuild asked of it is over."""
+def catches_up(shop: Shop, fresh_redis: str, tmp_path: Path) -> CatchesUp:
+    """A projector runs until the view stands at the head, and what is requested of it is over."""
 
-    def caught_up(view: str, *, rebuilding: bool = False) -> list[Progress]:
+    def caught_up(view: str, action: Action | None = None) -> list[Progress]:
         head = shop.flush()
         builds = [build for build in all_builds(fresh_redis, tmp_path, shop.log) if build.name == view]
         runner = new_runner(shop.log, builds)
         reported: list[Progress] = []
-        if rebuilding:
-            runner.rebuild(view, reported.append)
+        if action is not None:
+            runner.request(action, view, reported.append)
 
         def done() -> bool:
             (lane, *more) = runner._lanes
-            is_over = not rebuilding or (bool(reported) and reported[-1].is_over)
+            is_over = action is None or (bool(reported) and reported[-1].is_over)
             is_there = is_over and not more and lane.is_open and lane.build.is_published
             return is_there and lane.build.checkpoints[0].position == head
 
@@ -88,10 +91,9 @@ def versions_of(redis: Redis, view: str) -> set[int]:
 
 @pytest.fixture
 def at(fresh_postgres: str, fresh_redis: str, tmp_path: Path) -> Callable[..., object]:
-    def stopped(step: str, what: signal.Signals, view: str) -> object:
-        return stopped_at(
-            step, what, postgres_url=fresh_postgres, redis_url=fresh_redis, data_dir=tmp_path, view=view
-        )
+    def stopped(step: str, what: signal.Signals, view: str, action: Action = "rebuild") -> object:
+        addresses = {"postgres_url": fresh_postgres, "redis_url": fresh_redis}
+        return stopped_at(step, what, **addresses, data_dir=tmp_path, view=view, action=action)
 
     return stopped
 
@@ -100,31 +102,102 @@ def at(fresh_postgres: str, fresh_redis: str, tmp_path: Path) -> Callable[..., o
 def test_a_rebuild_killed_at_any_step_leaves_nothing(
     shop: Shop, redis: Redis, fresh_redis: str, catches_up: CatchesUp, at: Callable[..., object], step: str
 ) -> None:
+    """But the version that was read before: a rebuild that is begun deletes the one before that."""
     catches_up("order")
+    catches_up("order", "rebuild")
+    assert versions_of(redis, "order") == {1, 2}
     with at(step, signal.SIGKILL, "order"):
         pass
     shop.places("late", {"LATE": 1})
     catches_up("order")
 
     live = json.loads(redis.get("view:order"))["version"]
-    assert live == (2 if step in {"published", "deleting", "deleted"} else 1)
-    assert versions_of(redis, "order") == {live}
-    (reported,) = [each for each in catches_up("order", rebuilding=True) if each.is_over]
-    assert (reported.state, reported.version) == ("done", 3), "its number is not used again"
-    assert versions_of(redis, "order") == {3}
+    assert live == (3 if step in PUBLISHED else 2)
+    assert versions_of(redis, "order") == ({2, 3} if step in PUBLISHED else {2})
+    (reported,) = [each for each in catches_up("order", "rebuild") if each.is_over]
+    assert (reported.state, reported.version) == ("done", 4), "its number is not used again"
+    assert versions_of(redis, "order") == {live, 4}
     assert differences(shop.log, CODEC, fresh_redis, orders.VIEW) == []
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_twin_that_stalled_at_any_step_changes_nothing_once_another_took_over(
+@pytest.mark.parametrize("view", ["order", "search"])
+@pytest.mark.parametrize("step", ROLLBACK)
+def test_a_rollback_killed_at_any_step_can_be_had_again(
+    shop: Shop,
+    redis: Redis,
+    fresh_redis: str,
+    tmp_path: Path,
+    catches_up: CatchesUp,
+    at: Callable[..., object],
+    step: str,
+    view: str,
+) -> None:
+    def live() -> int:
+        pointer = (
+            redis.get("view:order") if view == "order" else (tmp_path / "index/search.json").read_bytes()
+        )
+        return int(json.loads(pointer)["version"])
+
+    catches_up(view)
+    catches_up(view, "rebuild")
+    shop.places("late", {"LATE": 1})
+    shop.lists("LATER")
+    shop.flush()
+    with at(step, signal.SIGKILL, view, "rollback"):
+        pass
+    catches_up(view)
+    assert live() == (1 if step == "rolled back" else 2)
+    shop.places("later", {"LATER": 1})
+    (reported,) = [each for each in catches_up(view, "rollback") if each.is_over]
+    assert (reported.state, reported.version) == ("done", live()), reported
+    assert live() == (2 if step == "rolled back" else 1)
+    if view == "order":
+        assert versions_of(redis, "order") == {1, 2}
+        assert differences(shop.log, CODEC, fresh_redis, orders.VIEW) == []
+    else:
+        index_equals_a_rebuild(shop, tmp_path)
+
+
+@pytest.mark.parametrize("step", DROPPING)
+def test_what_is_dropped_by_who_is_killed_is_dropped(
     shop: Shop, redis: Redis, fresh_redis: str, catches_up: CatchesUp, at: Callable[..., object], step: str
 ) -> None:
     catches_up("order")
-    with at(step, signal.SIGSTOP, "order") as twin:
+    catches_up("order", "rebuild")
+    with at(step, signal.SIGKILL, "order", "drop"):
+        pass
+    (reported,) = [each for each in catches_up("order", "drop") if each.is_over]
+    assert reported.state == ("done" if step == "drop kept" else "failed")
+    assert versions_of(redis, "order") == {2}
+    (reported,) = [each for each in catches_up("order", "rollback") if each.is_over]
+    assert (reported.state, reported.reason) == ("failed", "no version is kept")
+    assert differences(shop.log, CODEC, fresh_redis, orders.VIEW) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "action"),
+    [
+        *((step, "rebuild") for step in STEPS),
+        *((step, "rollback") for step in ROLLBACK),
+        *((step, "drop") for step in DROPPING),
+    ],
+)
+def test_a_twin_that_stalled_at_any_step_changes_nothing_once_another_took_over(
+    shop: Shop,
+    redis: Redis,
+    fresh_redis: str,
+    catches_up: CatchesUp,
+    at: Callable[..., object],
+    step: str,
+    action: Action,
+) -> None:
+    catches_up("order")
+    catches_up("order", "rebuild")
+    with at(step, signal.SIGSTOP, "order", action) as twin:
         shop.places("late", {"LATE": 1})
-        catches_up("order", rebuilding=True)
+        catches_up("order", "rebuild")
         before = everything(redis)
-        assert json.loads(redis.get("view:order"))["version"] == 3
+        assert json.loads(redis.get("view:order"))["version"] == (4 if action == "rebuild" else 3)
         wake(twin)
         assert everything(redis) == before
     shop.places("later", {"LATE": 1})
@@ -137,14 +210,17 @@ def test_an_index_being_rebuilt_by_who_is_killed_is_cleared_away(
     shop: Shop, tmp_path: Path, catches_up: CatchesUp, at: Callable[..., object], step: str
 ) -> None:
     catches_up("search")
+    catches_up("search", "rebuild")
     with at(step, signal.SIGKILL, "search"):
         pass
     shop.lists("LATER")
     catches_up("search")
 
-    live = json.loads((tmp_path / "index" / "search.json").read_text())["version"]
-    assert live == (2 if step in {"published", "deleting"} else 1)
-    assert [folder.name for folder in (tmp_path / "index").glob("search.v*")] == [f"search.v{live}"]
+    folder = tmp_path / "index"
+    live = json.loads((folder / "search.json").read_text())["version"]
+    assert live == (3 if step in PUBLISHED else 2)
+    kept = [2, 3] if step in PUBLISHED else [2]
+    assert sorted(one.name for one in folder.glob("search.v*")) == [f"search.v{version}" for version in kept]
     index_equals_a_rebuild(shop, tmp_path)
 
 
@@ -156,6 +232,7 @@ def test_a_twin_that_stalled_with_the_index_changes_nothing(
     folder = tmp_path / "index"
     record, pointer = folder / "search.record.json", folder / "search.json"
     catches_up("search")
+    catches_up("search", "rebuild")
     with at(step, signal.SIGSTOP, "search") as twin:
         shop.lists("LATER")
         head = shop.flush()
@@ -167,8 +244,8 @@ def test_a_twin_that_stalled_with_the_index_changes_nothing(
             wake(twin)
             assert pointer.read_bytes() == before
             eventually(lambda: TantivyReader(folder).position() == head, "caught up")
-    live = json.loads(pointer.read_text())["version"]
-    assert [one.name for one in folder.glob("search.v*")] == [f"search.v{live}"]
+    kept = [2, 3] if step == "deleting" else [2]
+    assert sorted(one.name for one in folder.glob("search.v*")) == [f"search.v{version}" for version in kept]
     index_equals_a_rebuild(shop, tmp_path)
 
 

@@ -21,6 +21,7 @@ class FileFollower:
 
     name = "lines"
     version = 1
+    events = None
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -128,7 +129,7 @@ def test_a_target_that_was_emptied_is_followed_anew(
 def test_what_has_no_versions_cannot_be_rebuilt(shop: Shop, fresh_redis: str, follower: FileFollower) -> None:
     reports: list[str | None] = []
     runner = runner_of(shop, fresh_redis, follower)
-    runner.rebuild("lines", lambda progress: reports.append(progress.reason))
+    runner.request("rebuild", "lines", lambda progress: reports.append(progress.reason))
     assert reports == ["there is no view lines"]
 
 

@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 
 from event_store.memory.log import MemoryLog
+from projections.documents.stops import Stop
 from projections.engine import runner as runner_module
 from projections.engine.build import Build
 from projections.health import serve_health
@@ -26,10 +27,16 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 def test_it_answers_who_asks_and_says_why_it_is_not_ready() -> None:
     reasons: list[str | None] = [None]
-    port = serve_health("127.0.0.1", 0, lambda: reasons[-1])
+    stops: list[Stop] = []
+    port = serve_health("127.0.0.1", 0, lambda: reasons[-1], lambda: stops)
     assert get(port, "/health/live") == (200, '{"status": "live"}')
     assert get(port, "/health/ready") == (200, '{"status": "ready"}')
     assert get(port, "/metrics")[0] == 200
+    stops.append(Stop("product", 1, 41, "product.listed", "KeyError: 'color'"))
+    status, degraded = get(port, "/health/ready")
+    assert (status, json.loads(degraded)["status"]) == (200, "degraded")
+    (stopped,) = json.loads(degraded)["stopped"]
+    assert (stopped["view"], stopped["position"], stopped["reason"]) == ("product", 41, "KeyError: 'color'")
     reasons.append("Its runner has ended.")
     status, problem = get(port, "/health/ready")
     assert (status, json.loads(problem)["detail"]) == (503, "Its runner has ended.")

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from redis import Redis
 
 from deploy.local.servers.redis import RedisServer
-from tests.conftest import ServerPlace
 from tests.projections.running import new_runner, redis_builds, running, views_equal_a_rebuild, views_reach
 from tests.shop.log import Shop
-
-
-@pytest.fixture
-def own_redis(server_place: ServerPlace) -> Iterator[RedisServer]:
-    sockets = server_place.sockets / "o"
-    sockets.mkdir(mode=0o777, exist_ok=True)
-    sockets.chmod(0o777)
-    server = RedisServer(
-        program=server_place.binaries.redis_server,
-        folder=server_place.folder / "own-redis",
-        sockets=sockets,
-        account=server_place.account,
-        log=server_place.folder / "own-redis.log",
-    )
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -78,13 +79,36 @@ def test_a_second_projector_goes_on_where_the_first_was_killed(shop: Shop, paths
 
 
 @pytest.mark.slow
-def test_an_event_nobody_knows_ends_the_process_loudly(shop: Shop, paths: Paths) -> None:
-    shop.records_raw(NewEvent("mystery-1", "mystery.happened", 1, b"{}"))
-    shop.flush()
+def test_operators_see_which_views_have_stopped_and_have_them_try_again(shop: Shop, paths: Paths) -> None:
+    shop.records_raw(NewEvent("product-BROKEN", "catalog.product_listed", 1, b'{"sku":7}'))
+    shop.bustle(orders=5)
+    head = shop.flush()
+    message = (
+        "product: stopped at 0: catalog.product_listed at 1: position 1, catalog.product_listed number 1"
+    )
+
+    def command(*arguments: str) -> Result:
+        return CliRunner().invoke(projections_group, list(arguments), obj=paths, catch_exceptions=False)
+
+    def statuses() -> dict[str, dict[str, Any]]:
+        return {each["view"]: each for each in json.loads(command("status", "--json").stdout)}
 
     with projector(paths) as process:
-        assert process.wait(20) != 0
-    assert "position 1, mystery.happened" in (paths.data_dir / "projector.log").read_text()
+        eventually(lambda: statuses()["product"]["stopped"] is not None, "it has stopped")
+        eventually(lambda: statuses()["order"]["position"] == head, "another goes on")
+        assert message in command("status").stdout
+        retried = command("retry", "product")
+        assert (
+            retried.exit_code,
+            message.replace(" stopped", " not retried: stopped") in retried.stdout,
+        ) == (1, True)
+        assert process.poll() is None
+        assert command("retry", "order").exit_code == 0
+    log = (paths.data_dir / "projector.log").read_text()
+    assert "event does not decode" in log
+    assert "view stopped" in log
+    here = command("retry", "product")
+    assert (here.exit_code, "stopped at 0" in here.stdout) == (1, True), "no projector runs: it is done here"
 
 
 @pytest.mark.slow
@@ -159,7 +183,9 @@ def test_a_rebuild_is_asked_for_again_where_its_projector_ended_and_another_runs
 
     def asking() -> list[Progress]:
         addresses = {"postgres_url": paths.postgres_url, "redis_url": paths.redis_url}
-        return operate.rebuild_views(["order"], **addresses, data_dir=paths.data_dir, report=heard.append)
+        return operate.run_action(
+            "rebuild", ["order"], **addresses, data_dir=paths.data_dir, report=heard.append
+        )
 
     with ThreadPoolExecutor(1) as executor:
         answer = executor.submit(asking)
@@ -191,7 +217,7 @@ def test_a_strangers_request_is_passed_over(redis: Redis, paths: Paths, foreign:
     redis.set("rebuild:requests", foreign)
     assert requests.take() == []
     redis.rpush("rebuild:requests", foreign)
-    request = requests.submit("order")
+    request = requests.submit("order", "rebuild")
     assert requests.take() == [request]
     redis.set(f"rebuild:{request.id}", foreign)
     assert requests.last_progress(request) is None

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from event_store.postgres.log import PostgresLog
+from event_store.records import NewEvent
 from projections.engine.partitions import leader
+from projections.engine.rebuild import Action
+from projections.operate import run_action
 from projections.status import view_statuses
 from tests.projections.projectors import Paths, Workers, events_flow, index_reaches, running_workers
 from tests.projections.running import eventually, views_equal_a_rebuild, views_reach
+from tests.shop.facts import CODEC, listed
+from tests.shop.log import Shop
 
 pytestmark = pytest.mark.slow
 
@@ -108,4 +115,67 @@ def test_an_emptied_store_is_filled_again_by_all(
         workers.all_moves_on()
         redis.flushall()
         workers.all_moves_on()
+    equals_a_rebuild()
+
+
+def test_views_that_several_write_are_rebuilt_and_rolled_back_while_events_flow(
+    workers: Workers, paths: Paths, equals_a_rebuild: Callable[[], None]
+) -> None:
+    """Shards of both versions move on in several processes while they are compared, or caught up."""
+
+    def done(action: Action, views: list[str]) -> dict[str, tuple[str, int | None, list[str] | None]]:
+        ended = run_action(action, views, **dataclasses.asdict(paths), report=lambda _: None)
+        return {each.view: (each.state, each.version, each.differing_keys) for each in ended}
+
+    views = ["order", "bestsellers", "customer_orders"]
+    with events_flow(paths.postgres_url):
+        workers.start()
+        workers.start()
+        workers.share_out(among=2)
+        workers.all_moves_on()
+        assert done("rebuild", views) == dict.fromkeys(views, ("done", 2, []))
+        workers.all_moves_on()
+        assert done("rollback", views) == dict.fromkeys(views, ("done", 1, None))
+        workers.all_moves_on()
+        assert done("drop", ["order"]) == {"order": ("done", 2, None)}
+    equals_a_rebuild()
+
+
+def test_an_event_that_one_worker_cannot_take_in_stops_its_view_and_is_tried_again_by_all(
+    workers: Workers, paths: Paths, log: PostgresLog, equals_a_rebuild: Callable[[], None]
+) -> None:
+    shop = Shop(log)
+    shop.bustle(orders=5)
+    before = shop.flush()
+    shop.records_raw(NewEvent("product-BROKEN", "catalog.product_listed", 1, b'{"sku":7}'))
+    shop.flush()
+    shop.bustle(orders=5, seed=2)
+    head = shop.flush()
+
+    def stopped() -> dict[str, int]:
+        statuses = view_statuses(log, paths.redis_url, paths.data_dir)
+        return {each.view: each.stopped.position for each in statuses if each.stopped is not None}
+
+    def others() -> set[int]:
+        statuses = view_statuses(log, paths.redis_url, paths.data_dir)
+        return {each.position for each in statuses if each.view in ("order", "cart", "customer_orders")}
+
+    workers.start()
+    workers.start()
+    workers.share_out(among=2)
+    eventually(lambda: {"product", "search"} <= stopped().keys(), "they have stopped")
+    eventually(lambda: others() == {head}, "others go on")
+    assert set(stopped().values()) == {before}
+    views = list(stopped())
+    (ended,) = run_action("retry", ["product"], **dataclasses.asdict(paths), report=lambda _: None)
+    assert (ended.state, str(ended.reason).partition(":")[0]) == ("failed", f"stopped at {before}")
+    data = CODEC.encode("product-BROKEN", listed("BROKEN")).data
+    with psycopg.connect(paths.postgres_url, autocommit=True) as sql:
+        sql.execute("SET session_replication_role = replica")
+        sql.execute(
+            "UPDATE daybook.events SET data = %s, schema_number = 2 WHERE position = %s", (data, before + 1)
+        )
+    tried = run_action("retry", views, **dataclasses.asdict(paths), report=lambda _: None)
+    assert {each.view: (each.state, each.position) for each in tried} == dict.fromkeys(views, ("done", head))
+    eventually(lambda: stopped() == {}, "no longer shown")
     equals_a_rebuild()

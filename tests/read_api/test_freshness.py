@@ -12,6 +12,8 @@ import httpx
 import pytest
 from redis import Redis
 
+from projections.documents.stops import Stop
+from projections.redis.stops import RedisStops
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
@@ -154,6 +156,25 @@ def test_ready_means_every_view_has_reached_the_head_of_the_start(
     assert (waiting.status_code, waiting.json()["behind"]) == (503, {"sales": 3})
     stocked.happens(received("MUG", 1))
     assert api.get("/health/ready").status_code == 200
+
+
+def test_a_view_that_has_stopped_holds_up_no_other(
+    stocked: ViewShop, api: httpx.Client, query_settings: QuerySettings
+) -> None:
+    stocked.head_at_start = stocked.position + 1
+    stocked.happens(received("MUG", 1), but_not_in=("sales",))
+    stops = RedisStops(query_settings.redis_url)
+    stops.show(Stop("sales", 1, 3, "inventory.stock_received", "KeyError: 'color'"))
+    stops.show(Stop("product", 2, 3, "inventory.stock_received", "a version that nobody reads"))
+    degraded = api.get("/health/ready")
+    assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
+    assert degraded.json()["stopped"] == {"sales": 3}
+    assert api.get("/api/v1/products/MUG").status_code == 200
+    stops.show(Stop("sales", 1, 2, "inventory.stock_received", "of another time"))
+    assert api.get("/health/ready").status_code == 503
+    stops.take_off(("sales", 1))
+    assert api.get("/health/ready").status_code == 503
+    stops.close()
 
 
 @pytest.mark.parametrize("path", ["/api/v1/bestsellers", "/api/v1/customers/c-1/orders"])
