@@ -9,6 +9,7 @@ from tests.bench import (
     append,
     coupons,
     finding,
+    folding,
     hot_stream,
     live,
     one_caller,
@@ -43,7 +44,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "searching": searching.main,
     "storefront": storefront.main,
 }
-LONG = {"servers": servers.main, "sizes": sizes.main, "restore": restore.main}
+LONG = {"folding": folding.main, "servers": servers.main, "sizes": sizes.main, "restore": restore.main}
 
 
 def main() -> None:
