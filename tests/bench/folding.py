@@ -60,10 +60,10 @@ def _wait_for_views(system: RunningSystem) -> None:
     while True:
         head = _head(system)
         lag = [one["lag"] for one in json.loads(_daybook(system, "projections", "status", "--json"))]
-        if head == before and not any(lag):
+        if head == before > 0 and not any(lag):
             return
         before = head
-        time.sleep(3.0)
+        time.sleep(10.0)
 
 
 def _daybook(system: RunningSystem, *arguments: str) -> str:
