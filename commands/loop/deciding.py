@@ -81,8 +81,10 @@ class Deciding:
                 log_lines.exception("command_failed", command=type(waiting.command).__name__)
                 return None
             else:
+                folded = {} if decided.decision is None else decided.decision.folded
+                writer = waiting.context.command_id
                 for index, (stream, event) in enumerate(decided.events):
-                    self.cache.evolve(stream, event, writer=waiting.context.command_id, index=index)
+                    self.cache.evolve(stream, event, writer=writer, index=index, folded=folded.get(stream))
                 return decided
 
     def _decide_on_loaded(self, waiting: Waiting) -> Decided:

@@ -72,7 +72,8 @@ class Decision:
 
     `stream` is the one whose version is answered; `created` makes the answer 201. No events: nothing
     was to be done, and the answer is the state as it stands. `forget`: streams that no command is about to
-    need; their states give way to those of others.
+    need; their states give way to those of others. `folded`: the states that `after` was asked for, after all
+    that was decided on their streams.
     """
 
     id: str
@@ -82,26 +83,26 @@ class Decision:
     facts: Mapping[str, Any] = field(default_factory=dict)
     awaited: AwaitedStep | None = None
     forget: tuple[str, ...] = ()
-    _states: dict[str, Any] = field(default_factory=dict)  # of `after`
+    folded: dict[str, Any] = field(default_factory=dict)
 
     def add(self, stream: str, events: Iterable[Any]) -> None:
         """Appends what one aggregate decided."""
         for event in events:
             self.events.append((stream, event))
-            if stream in self._states:
-                self._states[stream] = kind_of(stream).evolve(self._states[stream], event)
+            if stream in self.folded:
+                self.folded[stream] = kind_of(stream).evolve(self.folded[stream], event)
 
     def after(self, stream: str, state: State) -> State:
         """`state`, the stream's, after what was decided on it here: for the next decision of one command.
 
         The state itself stays as it is: it is a copy that goes on.
         """
-        if stream not in self._states:
+        if stream not in self.folded:
             decided = [event for name, event in self.events if name == stream]
             if not decided:
                 return state
-            self._states[stream] = kind_of(stream).fold(copy_of(state), decided)
-        after: State = self._states[stream]
+            self.folded[stream] = kind_of(stream).fold(copy_of(state), decided)
+        after: State = self.folded[stream]
         return after
 
 

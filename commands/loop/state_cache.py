@@ -120,10 +120,13 @@ class StateCache:
             if stream not in self._streams:
                 self._prepared[stream] = stream_state
 
-    def evolve(self, stream: str, event: Any, *, writer: UUID, index: int) -> None:
-        """Folds an event of a decision that the batch under way is to append."""
+    def evolve(self, stream: str, event: Any, *, writer: UUID, index: int, folded: Any = None) -> None:
+        """Folds an event of a decision that the batch under way is to append; `folded`: the state after all
+        of the decision, where its handler has folded that."""
         stream_state = self._streams[stream]
-        stream_state.state = kind_of(stream).evolve(stream_state.state, event)
+        if folded is None:
+            folded = kind_of(stream).evolve(stream_state.state, event)
+        stream_state.state = folded
         stream_state.version += 1
         stream_state.last_writer = writer
         stream_state.last_index = index

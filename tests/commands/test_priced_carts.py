@@ -11,8 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from aggregates.cart import cart
 from aggregates.cart.events import CartPriced
+from aggregates.folds import kind_of
+from aggregates.inventory import stock
 from aggregates.orders.events import OrderPlaced
+from aggregates.terms.terms import MAIN_TERMS
 from event_store.memory.log import MemoryLog
 from projections.views import cart as cart_view
 from replays.verification.verify import verify
@@ -116,6 +120,34 @@ def test_a_cart_shows_discount_tax_and_shipping_and_its_order_has_them(
             assert placed.explanation.terms == 4
             assert placed.context.destination.country == "GB"
             assert "N1" not in str(placed.context)
+
+    asyncio.run(scenario())
+
+
+def test_the_states_in_memory_are_those_that_the_log_folds_to(log: MemoryLog, tmp_path: Path) -> None:
+    """Handlers that decide twice on a stream fold it meanwhile, and the loop goes on from there."""
+
+    async def scenario() -> None:
+        async with open_shop(log, tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            await shop.product("TEA", units=9, pence=500)
+            await rules(
+                shop, markets=[MARKET], shipping_methods=[POST], promotions=[{**TEN, "automatic": True}]
+            )
+            first = await opened(shop, "uk", MUG=1, TEA=2)
+            (await shop.client.delete(f"/api/v1/carts/{first}/items/TEA")).raise_for_status()
+            second = await opened(shop, "uk", MUG=1)
+            delivery = {"country": "GB", "postal_code": "N1 1AA", "method_id": "post"}
+            (await shop.client.put(f"/api/v1/carts/{second}/delivery", json=delivery)).raise_for_status()
+            assert (await shop.checkout(second)).status_code == 201
+            for stream in (cart.stream(first), cart.stream(second), stock.stream("MUG"), MAIN_TERMS):
+                held = shop.handling._cache.get(stream)
+                recorded = list(log.read_stream(stream))
+                assert held is not None
+                assert held.version == len(recorded)
+                assert held.state == kind_of(stream).fold(
+                    kind_of(stream).initial(), map(CODEC.decode, recorded)
+                )
 
     asyncio.run(scenario())
 
