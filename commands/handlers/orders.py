@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aggregates.cart import cart, items
 from aggregates.cart.cart import Cart, CartLine
@@ -157,37 +157,42 @@ def handle_place_order(
     assert isinstance(event, OrderPlaced)
     redeem(cache, decision, event)
     require_agreed(held, event.total, found, agreed=command.total)
-    asks_nobody = event.card.amount == 0
     require_chargeable(event.card, chargeable)
-    _reserve(decision, event, stocks, command, confirmed=asks_nobody)
-    decision.add(
-        payment_stream,
-        payment.request(
-            states[payment_stream],
-            order_id=command.order_id,
-            method=command.payment_method,
-            amount=event.card,
-            credit=event.credit,
-            capture=command.capture,
-        ),
-    )
-    if asks_nobody:
-        ordered = decision.after(order_stream, states[order_stream])
-        decision.add(order_stream, order.confirm(ordered, order_id=command.order_id))
-        return decision
-    decision.add(process_stream, process.start(states[process_stream], order_id=command.order_id))
-    decision.add(
-        process_stream,
-        begin_authorize(
-            states[process_stream],
-            order_id=command.order_id,
-            method=command.payment_method,
-            amount=event.card,
-            in_parts=command.capture == "each",
-        ),
-    )
-    decision.awaited = AwaitedStep(process_stream, 1)
+    _reserve(decision, event, stocks, command, confirmed=not event.card.amount)
+    _request_payment(decision, event, states, command)
     return decision
+
+
+def _request_payment(
+    decision: Decision, placed: OrderPlaced, states: Mapping[str, Any], command: PlaceOrder
+) -> None:
+    """Asks the gateway for what the card pays; an order of which it pays nothing is confirmed at once."""
+    order_id, amount = command.order_id, placed.card
+    order_stream, payment_stream = order.stream(order_id), payment.stream(order_id)
+    requested = payment.request(
+        states[payment_stream],
+        order_id=order_id,
+        method=command.payment_method,
+        amount=amount,
+        credit=placed.credit,
+        capture=command.capture,
+    )
+    decision.add(payment_stream, requested)
+    if not amount.amount:
+        ordered = decision.after(order_stream, states[order_stream])
+        decision.add(order_stream, order.confirm(ordered, order_id=order_id))
+        return
+    process_stream = process.stream(order_id)
+    decision.add(process_stream, process.start(states[process_stream], order_id=order_id))
+    begun = begin_authorize(
+        states[process_stream],
+        order_id=order_id,
+        method=command.payment_method,
+        amount=amount,
+        in_parts=command.capture == "each",
+    )
+    decision.add(process_stream, begun)
+    decision.awaited = AwaitedStep(process_stream, 1)
 
 
 def _purchase(line: CartLine, offer: Offer) -> Purchase:
