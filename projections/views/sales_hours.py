@@ -61,7 +61,7 @@ def _on(day: date, moment: datetime) -> datetime:
 
 def _row(document: SalesHoursDocument, time_zone: TimeZone, moment: datetime, currency: str) -> SalesHour:
     starts_at, local = time_zone.hour_of(moment)
-    for row in document.rows:
+    for row in reversed(document.rows):  # Most events are of the newest hour.
         if row.starts_at == starts_at and row.currency == currency:
             return row
     row = SalesHour(starts_at, local, currency, orders=0, units=0, gross=0, returns=0, net=0)

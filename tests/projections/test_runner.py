@@ -15,6 +15,10 @@ from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
 from projections.documents.errors import ViewNotReady
 from projections.documents.keys import Pointer, ViewKeys
+from projections.redis.build import RedisBuild
+from projections.views import sales_hours
+from projections.views.time_zone import time_zone
+from tests.projections.memory_views import differences
 from tests.projections.running import (
     eventually,
     new_runner,
@@ -23,6 +27,7 @@ from tests.projections.running import (
     views_equal_a_rebuild,
     views_reach,
 )
+from tests.shop.facts import CODEC
 from tests.shop.log import Shop
 
 
@@ -117,6 +122,26 @@ def test_another_read_model_is_built_beside_the_old_one(shop: Shop, redis: Redis
 
     assert json.loads(redis.get("{view:product}:record"))["kept"]["model"] == 99
     views_equal_a_rebuild(shop.log, fresh_redis)
+
+
+def test_another_time_zone_is_built_beside_the_old_one(shop: Shop, redis: Redis, fresh_redis: str) -> None:
+    shop.bustle(orders=20)
+    shop.flush()
+
+    def live_with(zone: str) -> set[str]:
+        """The local offsets of the hours, once they are those of the zone."""
+        view = sales_hours.view(time_zone(zone))
+        with running(new_runner(shop.log, [RedisBuild(view, fresh_redis, shop.log)])):
+            eventually(
+                lambda: json.loads(redis.get("view:sales_hours") or b"{}").get("model") == view.model,
+                f"{zone} is live",
+            )
+        assert differences(shop.log, CODEC, fresh_redis, view) == []
+        keys = [key for key in redis.keys("{sales_hours.v*") if key.rpartition(b":")[2][:2] == b"20"]
+        return {row["local"][-6:] for key in keys for row in json.loads(redis.get(key))["rows"]}
+
+    assert live_with("UTC") == {"+00:00"}
+    assert live_with("Asia/Kathmandu") == {"+05:45"}
 
 
 def test_another_number_of_shards_is_a_rebuild(shop: Shop, redis: Redis, fresh_redis: str) -> None:
