@@ -10,15 +10,14 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from deploy.edge.problems import INVALID_REQUEST, ProblemError
-from projections.documents.shapes import Money, SalesHour, SalesHoursDocument
+from deploy.edge.problems import ProblemError
+from projections.documents.shapes import SalesHour, SalesHoursDocument
 from read_api.access import operator_only
-from read_api.dashboards import Day, day_number
-from read_api.freshness import read_fresh
+from read_api.dashboards import Day, LocalFirst, Rows, answer_rows, day_number, figures_of
 from read_api.openapi import DashboardHour, documented_rows
+from read_api.problems import TOO_MANY_DAYS
 from read_api.requests import WantedFreshness
-from read_api.responses import answer
-from read_api.stores import Stores, stores_of
+from read_api.stores import Stores
 
 router = APIRouter(prefix="/api/v1/dashboards", tags=["dashboards"], dependencies=[Depends(operator_only)])
 
@@ -32,39 +31,28 @@ _FIGURES = ("orders", "units", "gross", "returns", "net", "discounts", "shipping
 
 _hours = msgspec.json.Decoder(SalesHoursDocument)
 
-First = Annotated[Day | None, Query(alias="from", description="The first day of the shop's zone.")]
 Last = Annotated[
     Day | None, Query(alias="to", description=f"The last day, included; at most {DAYS_MAX} in all.")
 ]
 
 
-class _Hours(msgspec.Struct, frozen=True):
-    hours: list[DashboardHour]
-    position: int
-
-
-@router.get("/hours", summary="Sales by hour and currency", **documented_rows("hours", DashboardHour))
+@router.get(
+    "/hours", summary="Sales by hour and currency", **documented_rows("hours", DashboardHour, TOO_MANY_DAYS)
+)
 async def hours(
-    request: Request, wanted: WantedFreshness, first: First = None, last: Last = None
+    request: Request, wanted: WantedFreshness, first: LocalFirst = None, last: Last = None
 ) -> Response:
     """A row per hour of the shop's time zone and currency that has data: as many hours as its day has."""
-    stores = stores_of(request)
     if first is not None and last is not None and (last - first).days >= DAYS_MAX:
         raise ProblemError(
-            INVALID_REQUEST, f"From {first} to {last} are more than {DAYS_MAX} days.", field="to"
+            TOO_MANY_DAYS, f"From {first} to {last} are more than {DAYS_MAX} days.", days_max=DAYS_MAX
         )
-
-    async def wait(position: int, seconds: float) -> int:
-        return await stores.documents.wait_for("sales_hours", None, position, seconds)
-
-    found = await read_fresh(
-        lambda: _found(stores, first, last), wait, wanted, stores.settings.min_position_wait_seconds
+    return await answer_rows(
+        request, "sales_hours", "hours", wanted, lambda stores: _found(stores, first, last)
     )
-    body = msgspec.json.encode({"hours": found.hours})
-    return answer(body, found.position, request.headers, cache="holder")
 
 
-async def _found(stores: Stores, first: date | None, last: date | None) -> _Hours:
+async def _found(stores: Stores, first: date | None, last: date | None) -> Rows[DashboardHour]:
     """The documents are by UTC day: a local day's hours are in its own, and in that before or after it."""
     ranking = stores.documents
     if first is None and last is None:
@@ -83,7 +71,8 @@ async def _found(stores: Stores, first: date | None, last: date | None) -> _Hour
     found = await stores.documents.documents("sales_hours", [day for day, _ in entries])
     documents = (_hours.decode(document) for document in found.documents if document is not None)
     wanted = (row for document in documents for row in document.rows if _is_between(row, first, last))
-    return _Hours([_shown(row) for row in _merged(wanted)], min(position, found.position))
+    rows = [DashboardHour(row.starts_at, row.local, **figures_of(row)) for row in _merged(wanted)]
+    return Rows(rows, min(position, found.position))
 
 
 def _is_between(row: SalesHour, first: date, last: date) -> bool:
@@ -104,19 +93,3 @@ def _merged(rows: Iterable[SalesHour]) -> list[SalesHour]:
 def _shifted(day: date, days: int) -> date:
     """So many days later, as far as there are dates."""
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
-
-
-def _shown(row: SalesHour) -> DashboardHour:
-    return DashboardHour(
-        starts_at=row.starts_at,
-        local=row.local,
-        currency=row.currency,
-        orders=row.orders,
-        units=row.units,
-        gross=Money(row.gross, row.currency),
-        returns=Money(row.returns, row.currency),
-        net=Money(row.net, row.currency),
-        discounts=Money(row.discounts, row.currency),
-        shipping=Money(row.shipping, row.currency),
-        tax=Money(row.tax, row.currency),
-    )

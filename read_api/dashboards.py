@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
-from projections.documents.shapes import Money, SalesDocument, SalesRow
+from projections.documents.shapes import Money, SalesDocument, SalesHour, SalesRow
 from read_api.access import operator_only
 from read_api.freshness import Freshness, read_fresh
 from read_api.openapi import ConversionDay, DashboardDay, documented_rows
@@ -35,8 +35,10 @@ _conversion_of = msgspec.json.Decoder(ConversionDay).decode
 Row = TypeVar("Row")
 
 
-class _Days(msgspec.Struct, Generic[Row], frozen=True):
-    days: list[Row]
+class Rows(msgspec.Struct, Generic[Row], frozen=True):
+    """What a dashboard shows, and where its view stood."""
+
+    rows: list[Row]
     position: int
 
 
@@ -61,7 +63,7 @@ async def sales(
 ) -> Response:
     """A row per day and currency that has data. A bound not given is open; of all days the last 30 are shown
     where neither is."""
-    return await _answer(request, "sales", wanted, lambda stores: _sales(stores, first, last))
+    return await answer_rows(request, "sales", "days", wanted, lambda stores: _sales(stores, first, last))
 
 
 @router.get("/conversion", summary="From visits to orders, by day", **documented_rows("days", ConversionDay))
@@ -70,37 +72,45 @@ async def conversion(
 ) -> Response:
     """A row per day of the shop's time zone that has data, its days chosen as those of the sales. Imported
     orders came of no cart, and are in none."""
-    return await _answer(request, "conversion", wanted, lambda stores: _conversion(stores, first, last))
+    return await answer_rows(
+        request, "conversion", "days", wanted, lambda stores: _conversion(stores, first, last)
+    )
 
 
-async def _answer(
+async def answer_rows(
     request: Request,
     view: str,
+    name: str,
     wanted: Freshness | None,
-    read: Callable[[Stores], Awaitable[_Days[Any]]],
+    read: Callable[[Stores], Awaitable[Rows[Any]]],
 ) -> Response:
+    """`{name: rows}` of a view, as fresh as wanted. For the operator alone."""
     stores = stores_of(request)
 
     async def wait(position: int, seconds: float) -> int:
         return await stores.documents.wait_for(view, None, position, seconds)
 
     found = await read_fresh(lambda: read(stores), wait, wanted, stores.settings.min_position_wait_seconds)
-    body = msgspec.json.encode({"days": found.days})
+    body = msgspec.json.encode({name: found.rows})
     return answer(body, found.position, request.headers, cache="holder")
 
 
-async def _sales(stores: Stores, first: date | None, last: date | None) -> _Days[DashboardDay]:
+async def _sales(stores: Stores, first: date | None, last: date | None) -> Rows[DashboardDay]:
     found = await _documents(stores, "sales", first, last)
-    rows = [_shown(row) for document in found.days for row in _sales_of(document).rows]
-    return _Days(rows, found.position)
+    rows = [
+        DashboardDay(date=row.date, **figures_of(row))
+        for document in found.rows
+        for row in _sales_of(document).rows
+    ]
+    return Rows(rows, found.position)
 
 
-async def _conversion(stores: Stores, first: date | None, last: date | None) -> _Days[ConversionDay]:
+async def _conversion(stores: Stores, first: date | None, last: date | None) -> Rows[ConversionDay]:
     found = await _documents(stores, "conversion", first, last)
-    return _Days([_conversion_of(document) for document in found.days], found.position)
+    return Rows([_conversion_of(document) for document in found.rows], found.position)
 
 
-async def _documents(stores: Stores, view: str, first: date | None, last: date | None) -> _Days[bytes]:
+async def _documents(stores: Stores, view: str, first: date | None, last: date | None) -> Rows[bytes]:
     """The documents of a view that has one for each day, in their order."""
     if first is None and last is None:
         newest = await stores.documents.ranking(view, "days", limit=DAYS_SHOWN)
@@ -113,7 +123,7 @@ async def _documents(stores: Stores, view: str, first: date | None, last: date |
         entries, position = between.members, between.position
     found = await stores.documents.documents(view, [day for day, _ in entries])
     documents = [document for document in found.documents if document is not None]
-    return _Days(documents, min(position, found.position))
+    return Rows(documents, min(position, found.position))
 
 
 def day_number(day: date) -> int:
@@ -121,16 +131,10 @@ def day_number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
-def _shown(row: SalesRow) -> DashboardDay:
-    return DashboardDay(
-        date=row.date,
-        currency=row.currency,
-        orders=row.orders,
-        units=row.units,
-        gross=Money(row.gross, row.currency),
-        returns=Money(row.returns, row.currency),
-        net=Money(row.net, row.currency),
-        discounts=Money(row.discounts, row.currency),
-        shipping=Money(row.shipping, row.currency),
-        tax=Money(row.tax, row.currency),
-    )
+def figures_of(row: SalesRow | SalesHour) -> dict[str, Any]:
+    """What is shown of a row's figures, by name."""
+    amounts = ("gross", "returns", "net", "discounts", "shipping", "tax")
+    return {
+        **{name: getattr(row, name) for name in ("currency", "orders", "units")},
+        **{name: Money(getattr(row, name), row.currency) for name in amounts},
+    }

@@ -283,11 +283,11 @@ def documented_stream(*problems: ProblemType) -> dict[str, Any]:
     }
 
 
-def documented_rows(name: str, row: type[msgspec.Struct]) -> dict[str, Any]:
+def documented_rows(name: str, row: type[msgspec.Struct], *problems: ProblemType) -> dict[str, Any]:
     """The answers of a dashboard: `{name: [row]}`."""
     rows = {"type": "array", "items": {"$ref": _COMPONENTS.format(name=row.__name__)}}
     schema = {"type": "object", "required": [name], "properties": {name: rows}}
-    return _answers(schema, (*_EVERYWHERE, TOKEN_REQUIRED))
+    return _answers(schema, (*_EVERYWHERE, TOKEN_REQUIRED, *problems))
 
 
 def problem_answers(*problems: ProblemType) -> dict[int | str, dict[str, Any]]:

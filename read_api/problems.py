@@ -8,6 +8,7 @@ from deploy.edge.problems import ProblemError, ProblemType
 
 INVALID_MIN_POSITION = ProblemType("invalid-min-position", 400, "Daybook-Min-Position is not a position.")
 INVALID_CURSOR = ProblemType("invalid-cursor", 400, "The cursor is not one of this query's.")
+TOO_MANY_DAYS = ProblemType("too-many-days", 400, "These are more days than one answer has.")
 CURSOR_EXPIRED = ProblemType("cursor-expired", 410, "The pages after this cursor are gone. Start again.")
 CURRENCY_REQUIRED = ProblemType(
     "currency-required", 422, "Prices are compared in one currency, and the shop has several: name one."

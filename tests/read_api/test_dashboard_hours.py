@@ -101,8 +101,12 @@ def test_without_dates_the_last_days_are_shown_each_with_all_its_hours(
     assert set(list(by_day.values())[:-1]) == {4}
 
 
-def test_more_days_than_one_response_has_are_refused(shop: ViewShop, api: httpx.Client) -> None:
-    shop.lists("MUG")
-    answer = api.get("/api/v1/dashboards/hours", params={"from": "2026-01-01", "to": "2026-04-03"})
-    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
-    assert "92 days" in answer.json()["detail"]
+@pytest.mark.parametrize(("first", "last"), [("2026-01-01", "2026-04-03"), ("0001-01-01", "9999-12-31")])
+def test_more_days_than_one_answer_has_are_refused(
+    shop: ViewShop, api: httpx.Client, first: str, last: str
+) -> None:
+    shop.happens(sold("o1", "2026-04-02T12:00"))
+    assert len(hours(api, **{"from": "2026-01-01", "to": "2026-04-02"})) == 1
+    answer = api.get("/api/v1/dashboards/hours", params={"from": first, "to": last})
+    problem = answer.json()
+    assert (answer.status_code, problem["type"], problem["days_max"]) == (400, "/problems/too-many-days", 92)
