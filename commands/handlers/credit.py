@@ -314,19 +314,24 @@ def release_debit(
 def _refunded_cards(
     cache: StateCache, sold: Order, planned: Refund
 ) -> Iterator[tuple[RefundedLine, dict[str, Account]]]:
-    """The parts of a refund that are for gift cards that were sent, and the accounts of those."""
+    """The parts of a refund that are for gift cards, but for units that were not sent; and the accounts of
+    those that were."""
+    sellers = {
+        line_id: line
+        for line_id, line in sold.lines.items()
+        if line.ordered.gift_card and len(line.gift_cards) == line.fulfilled  # Those of before are not known.
+    }
     parts = [
-        (replace(part, amount=part.amount - _of_unsent(part)), sold.lines[part.line_id].gift_cards)
+        (replace(part, amount=part.amount - _of_unsent(part)), sellers[part.line_id].gift_cards)
         for part in planned.lines
+        if part.line_id in sellers
     ]
-    sent = {line_id: line.gift_cards for line_id, line in sold.lines.items() if line.gift_cards}
-    if sent and (amount := _for_cards_beside_lines(sold, planned)):
-        beside = RefundedLine(
-            line_id=next(iter(sent)), quantity=0, amount=Money(amount, planned.amount.currency)
-        )
-        parts.append((beside, [account_id for cards in sent.values() for account_id in cards]))
+    if sellers and (amount := _for_cards_beside_lines(sold, planned)):
+        money = Money(amount, planned.amount.currency)
+        beside = RefundedLine(line_id=next(iter(sellers)), quantity=0, amount=money)
+        parts.append((beside, [account_id for line in sellers.values() for account_id in line.gift_cards]))
     for part, cards in parts:
-        if cards and part.amount.amount:
+        if part.amount.amount:
             states = cache.states(account.stream(account_id) for account_id in cards)
             yield part, {account_id: states[account.stream(account_id)] for account_id in cards}
 

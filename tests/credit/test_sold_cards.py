@@ -3,6 +3,7 @@ and what was spent of it is not paid back."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 
 from aggregates.credit.events import Debited, DebitReleased
 from commands.gateways.gateway import GatewayRefusal
+from event_store.memory.log import MemoryLog
 from replays.verification.verify import verify
 from tests.credit.test_refunds import happened, refund
 from tests.credit.test_routes import balance, gbp, in_shop, lists_gift_cards, pay, problem
+from tests.replays.test_price_contradictions import changed, to
 from tests.shop.commands import eventually
 from tests.shop.facts import CODEC
-from tests.shop.http import Shop, key
+from tests.shop.http import Shop, key, open_shop
 
 
 async def sold(shop: Shop, cards: int, mugs: int = 0) -> tuple[str, list[str]]:
@@ -122,6 +125,41 @@ def test_a_card_that_was_not_sent_has_no_balance_to_take_from(tmp_path: Path) ->
         verified(shop)
 
     in_shop(tmp_path, scenario)
+
+
+def test_of_cards_that_were_not_sent_units_are_refunded_and_no_mere_amount(tmp_path: Path) -> None:
+    """Else they would be sent with all of their worth."""
+
+    async def scenario(shop: Shop) -> None:
+        await lists_gift_cards(shop)
+        placed = await shop.checkout(await shop.cart(GIFT=2, MUG=1))
+        order_id = placed.json()["id"]
+        mug = {"lines": [{"line_id": "2", "quantity": 1}]}
+        assert (await shop.post(f"/orders/{order_id}/fulfilments", mug, **key())).status_code == 201
+        await happened(shop, "payments.payment_captured")
+        refused = await refund(shop, order_id, amount=gbp(1001))
+        assert (problem(refused), refused.json()["available"]) == ("gift-card-spent", gbp(0))
+        assert (await refund(shop, order_id, amount=gbp(1000))).status_code == 201  # As far as for the mug.
+        assert (await refund(shop, order_id, **line(1))).status_code == 201
+        assert (refunded(shop), shop.events("credit.debited")) == ([1000, 2500], [])
+        verified(shop)
+
+    in_shop(tmp_path, scenario)
+
+
+def test_cards_that_their_order_does_not_know_are_refunded_as_before(tmp_path: Path) -> None:
+    async def scenario(folder: Path) -> None:
+        log = MemoryLog()
+        async with open_shop(log, folder) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            order_id, _ = await sold(shop, 1)
+        old = changed(log, "orders.lines_fulfilled", to("gift_cards", value=[]))
+        async with open_shop(old, folder) as shop:
+            answer = await refund(shop, order_id, **line(1))
+            assert answer.status_code == 201, answer.text
+            assert (refunded(shop), shop.events("credit.debited")) == ([2500], [])
+
+    asyncio.run(scenario(tmp_path))
 
 
 @pytest.mark.parametrize("then", ["retry", "write-off"])
