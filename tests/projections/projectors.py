@@ -31,6 +31,7 @@ class Paths:
     postgres_url: str
     redis_url: str
     data_dir: Path
+    elasticsearch_url: str | None = None
 
 
 @contextmanager
@@ -123,7 +124,7 @@ class Workers:
             counts = [holders.count(holder) for holder in set(holders)]
             return None not in holders and len(counts) == among and max(counts) - min(counts) <= 1
 
-        eventually(are_shared_out, f"{among} share the partitions")
+        eventually(are_shared_out, f"{among} share the partitions", seconds_max=60)  # Processes start.
 
     def holds_none(self, process: subprocess.Popen[bytes]) -> bool:
         holders = [*partition_holders(self._log), leader(self._log)]

@@ -55,11 +55,11 @@ def running(runner: Runner, poll: Callable[[], bool] = lambda: True) -> Iterator
         raise raised[0]
 
 
-def eventually(holds: Callable[[], bool], what: str) -> None:
+def eventually(holds: Callable[[], bool], what: str, *, seconds_max: float = WAIT_SECONDS_MAX) -> None:
     """Waits until it holds."""
-    until = time.monotonic() + WAIT_SECONDS_MAX
+    until = time.monotonic() + seconds_max
     while not holds():
-        assert time.monotonic() < until, f"not within {WAIT_SECONDS_MAX} s: {what}"
+        assert time.monotonic() < until, f"not within {seconds_max} s: {what}"
         time.sleep(0.01)
 
 

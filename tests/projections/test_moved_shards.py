@@ -7,11 +7,14 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from aggregates.inventory import stock
 from projections.documents.keys import ViewKeys
 from projections.engine.follower import TargetDamaged, TargetMoved, TargetUnavailable
+from projections.engine.metrics import ProjectorMetrics
+from projections.engine.runner import Runner
 from projections.redis.build import RedisBuild
 from projections.redis.joined import JoinedViews
 from projections.redis.shards import JoinedShards
@@ -19,6 +22,7 @@ from projections.views import catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.memory_views import differences
+from tests.projections.running import eventually, running
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop, decoded
 
@@ -219,3 +223,30 @@ def test_a_shard_in_which_nothing_changes_costs_no_call_for_each_batch(
     build.publish()
     assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
     build.close()
+
+
+def test_metrics_show_the_shards_that_a_process_writes(shop: Shop, fresh_redis: str) -> None:
+    shop.bustle(orders=5)
+    head = shop.flush()
+    registry, held = CollectorRegistry(), Held(1, 2)
+    pair = Pair(catalog.VIEW, fresh_redis, shop)
+    pair.close()  # All shards are there, at position 0; nobody writes 0 and 3.
+    follower = RedisBuild(catalog.VIEW, fresh_redis, shop.log, shards=SHARDS, holds=held)
+    runner = Runner(shop.log, CODEC, [follower], ProjectorMetrics(registry))
+
+    def shown() -> dict[str, float]:
+        found = (
+            registry.get_sample_value(
+                "daybook_shard_lag_events", {"view": "product", "version": "1", "shard": str(shard)}
+            )
+            for shard in range(SHARDS)
+        )
+        return {str(shard): lag for shard, lag in enumerate(found) if lag is not None}
+
+    with running(runner):
+        eventually(lambda: shown() == {"1": 0, "2": 0}, "both are current")
+        held.shards = {0}
+        eventually(lambda: shown() == {"0": 0}, "another is held")
+        lag = registry.get_sample_value("daybook_view_lag_events", {"view": "product", "version": "1"})
+        assert lag == head, "shard 3 has taken in nothing"
+    assert shown() == {}

@@ -122,12 +122,16 @@ def test_operators_see_where_views_stand_and_rebuild_them(shop: Shop, paths: Pat
         return result.stdout
 
     assert "not ready" in command_output("status")
-    with projector(paths):
+    with projector(paths) as process:
         views_reach(paths.redis_url, head)
         index_reaches(paths, head)
         before = json.loads(command_output("status", "--json"))
         assert {each["view"] for each in before} == set(NAMES)
         assert {(each["version"], each["position"], each["lag"]) for each in before} == {(1, head, 0)}
+        shown = command_output("status", "--shards").splitlines()
+        assert [line.split()[:2] for line in shown[1:]] == [[name, "0"] for name in NAMES]
+        assert {line.split()[2].rpartition(":")[2] for line in shown[1:]} == {str(process.pid)}
+        assert {tuple(line.split()[3:]) for line in shown[1:]} == {(str(head), "0")}
 
         printed = command_output("rebuild", "all")
 
