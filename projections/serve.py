@@ -41,6 +41,7 @@ from projections.view_settings import ViewSettings
 _STOP_SECONDS_MAX = 12
 """After so long it ends by force: what a batch has left half done is found, and counts once."""
 _PAUSE_SECONDS = 0.5
+_POLL_SECONDS_AWAITING = 0.1
 _COLLECT_AFTER = 100_000
 """New objects before the garbage collector runs: documents stay in memory for a while and have no cycles; to
 go through them every 700 objects is a quarter of the projector's work."""
@@ -117,7 +118,6 @@ class Projector:
     def _hold(self, log: PostgresLog, leases: PostgresLeases) -> None:
         """Works as long as the lease lasts: as the leader where that lock can be had, else beside another."""
         partitions = Partitions(leases)
-        partitions.balance()
         while not self._stopping.is_set() and leases.still_held():
             if leases.take([LEADER]):
                 logger.info("projector runs", lock=LEADER, partitions=partitions.held)
@@ -152,7 +152,7 @@ class Projector:
 
         def poll() -> bool:
             take_requests()
-            return _balanced(leases, partitions) and not searching.done()
+            return _balanced(leases, partitions, views) and not searching.done()
 
         with ThreadPoolExecutor(1, thread_name_prefix="search") as executor, self._running(views, search):
             searching: Future[None] = executor.submit(search.run, leases.still_held)
@@ -169,13 +169,15 @@ class Projector:
         views = self._runner(log, [])
 
         def poll() -> bool:
-            if not _balanced(leases, partitions) or _is_free(leases):
+            if not leases.still_held() or _is_free(leases):
                 return False
             try:
                 views.follow(joined.followers())
             except TargetUnavailable as error:
                 logger.warning("Redis is away", reason=str(error))
-            return True
+            if not (partitions.held or views.is_open):
+                return True  # Its first share it takes once it can go on with it at once.
+            return _balanced(leases, partitions, views)
 
         with self._running(views):
             try:
@@ -218,13 +220,14 @@ class Projector:
         return None
 
 
-def _balanced(leases: PostgresLeases, partitions: Partitions) -> bool:
-    """Shares the partitions out; False where the lease was lost."""
+def _balanced(leases: PostgresLeases, partitions: Partitions, views: Runner) -> bool:
+    """Shares the partitions out, soon again where one is about to come; False where the lease was lost."""
     try:
         partitions.balance()
     except StoreUnavailable as error:
         logger.warning("lease lost", reason=str(error))
         return False
+    views.poll_seconds = _POLL_SECONDS_AWAITING if partitions.awaits_more else Runner.poll_seconds
     return leases.still_held()
 
 

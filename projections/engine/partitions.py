@@ -64,10 +64,11 @@ class Partitions:
     """Those that this process holds."""
 
     def __init__(self, leases: Leases) -> None:
-        """Makes this process one of the workers. Raises StoreUnavailable."""
+        """Holds none before `balance`."""
         self._leases = leases
         self._held: list[int] = []
-        leases.share(_WORKER)
+        self._share = 0
+        self._is_worker = False
 
     @property
     def held(self) -> Sequence[int]:
@@ -78,15 +79,22 @@ class Partitions:
         """Whether the shard is in one of them."""
         return partition_of(shard) in self._held
 
+    @property
+    def awaits_more(self) -> bool:
+        """Whether it holds less than its share: another is about to give something up."""
+        return len(self._held) < self._share
+
     def balance(self) -> None:
         """Gives up what is above this process's share, or takes what is free up to it.
 
-        Nothing is being written meanwhile: from now on others write what was given up. Raises
-        StoreUnavailable.
+        The first call makes it one of the workers. Nothing is being written meanwhile: from now on others
+        write what was given up. Raises StoreUnavailable.
         """
+        if not self._is_worker:
+            self._is_worker = self._leases.share(_WORKER)
         holders = self._leases.holders([_WORKER, *_PARTITION_LOCKS])
         workers = sorted(holder.session for holder in holders.get(_WORKER, ()))
-        share = share_of(workers.index(self._leases.session), len(workers))
+        self._share = share = share_of(workers.index(self._leases.session), len(workers))
         if len(self._held) > share:
             kept = _spread(self._held, share)
             given_up = [partition for partition in self._held if partition not in kept]

@@ -45,6 +45,9 @@ logger = structlog.get_logger(__name__)
 class Runner:
     """Drives followers. All calls but `stop` and `submit` come from one thread."""
 
+    poll_seconds = _POLL_SECONDS
+    """Between two calls of `poll`; may be changed by it."""
+
     def __init__(
         self,
         log: EventReader,
@@ -81,6 +84,11 @@ class Runner:
         self._head = 0
 
     @property
+    def is_open(self) -> bool:
+        """Whether every follower is open, and could take in events."""
+        return all(lane.is_open for lane in self._lanes)
+
+    @property
     def lives(self) -> bool:
         """Whether its rounds go on; may be called from any thread."""
         began = self._round_began_at
@@ -96,7 +104,7 @@ class Runner:
         self._stopping.set()
 
     def run(self, poll: Callable[[], bool] = lambda: True) -> None:
-        """Runs until `stop`, or until `poll`, called twice a second, returns False.
+        """Runs until `stop`, or until `poll`, called every `poll_seconds`, returns False.
 
         PostgreSQL or a follower's target being away is waited out. Raises LogGap.
         """
@@ -254,7 +262,7 @@ class Runner:
     def _is_poll_due(self) -> bool:
         now = time.monotonic()
         # `poll` checks the lock, which must be held still when a view is taken over.
-        is_soon = now - self._polled_at < _POLL_SECONDS
+        is_soon = now - self._polled_at < self.poll_seconds
         if is_soon and not any(lane.is_due for lane in self._lanes):
             return False
         self._polled_at = now

@@ -25,7 +25,7 @@ class JoinedViews:
         self._followers: dict[tuple[str, int], JoinedShards] = {}
 
     def followers(self) -> list[JoinedShards]:
-        """One for each version that has a shard held here; the same as before where it goes on.
+        """One for each version, open by the time a shard of it is held; the same as before where it goes on.
 
         Raises TargetUnavailable.
         """
@@ -39,7 +39,7 @@ class JoinedViews:
         for view, *stored in zip(self._views, found[::2], found[1::2], strict=True):
             for pointer in in_being(Stored(*stored)):
                 place = (view.name, pointer.version)
-                if pointer.model == view.model and any(map(self._holds, range(pointer.shards))):
+                if pointer.model == view.model:
                     wanted[place] = self._followers.get(place) or self._follower(view, pointer)
         self._followers = wanted
         return list(wanted.values())

@@ -145,7 +145,10 @@ class RedisShards:
 
         TargetMoved where one that is held still stands elsewhere than it was left.
         """
-        if any(found[shard] != self._stored[shard] for shard in self._folding if self._holds(shard)):
+        held = [shard for shard in range(self.keys.shards) if self._holds(shard)]
+        if any(found[shard] is None for shard in held):
+            raise TargetMoved(f"{self.name}: version {self.version} is not there")
+        if any(found[shard] != self._stored[shard] for shard in self._folding if shard in held):
             raise TargetMoved(f"{self.name}: the store no longer stands at position {self.position}")
         self._stored = list(found)
         self._find_held()

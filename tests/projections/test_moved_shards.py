@@ -165,6 +165,17 @@ def test_a_version_that_is_gone_is_written_by_nobody(pair: Pair, shop: Shop, red
     assert not list(redis.scan_iter(match="{product.v1.*"))
 
 
+def test_nobody_begins_a_shard_of_a_version_that_is_gone(pair: Pair, redis: Redis) -> None:
+    joined = pair.joined
+    joined.open()
+    assert not joined.folding
+    pair.leader.restart()
+    pair.held[1].shards = {2}
+    with pytest.raises(TargetMoved):
+        joined.check()
+    assert not list(redis.scan_iter(match="{product.v1.*"))
+
+
 def test_what_another_finds_damaged_the_leader_builds_anew(
     shop: Shop, redis: Redis, fresh_redis: str
 ) -> None:
