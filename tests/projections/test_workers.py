@@ -9,9 +9,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from event_store.postgres.log import PostgresLog
 from event_store.records import NewEvent
+from projections.cli import projections_group
 from projections.engine.partitions import leader
 from projections.engine.rebuild import Action
 from projections.operate import run_action
@@ -178,4 +180,20 @@ def test_an_event_that_one_worker_cannot_take_in_stops_its_view_and_is_tried_aga
     tried = run_action("retry", views, **dataclasses.asdict(paths), report=lambda _: None)
     assert {each.view: (each.state, each.position) for each in tried} == dict.fromkeys(views, ("done", head))
     eventually(lambda: stopped() == {}, "no longer shown")
+    equals_a_rebuild()
+
+
+def test_a_view_is_rebuilt_by_all_of_them_while_it_moves_on(
+    workers: Workers, paths: Paths, equals_a_rebuild: Callable[[], None]
+) -> None:
+    with events_flow(paths.postgres_url):
+        workers.start()
+        workers.start()
+        workers.share_out(among=2)
+        workers.all_moves_on()
+        result = CliRunner().invoke(
+            projections_group, ["rebuild", "order"], obj=paths, catch_exceptions=False
+        )
+        assert (result.exit_code, " 0 differ" in result.stdout) == (0, True), result.output
+        workers.all_moves_on()
     equals_a_rebuild()
