@@ -35,9 +35,9 @@ from projections.elasticsearch.documents import (
     stored_state,
 )
 from projections.elasticsearch.versions import ElasticsearchVersions, server_errors
-from projections.engine.follower import TargetMoved, TargetUnavailable
+from projections.engine.follower import FoldFailed, TargetMoved, TargetUnavailable
 from projections.engine.versions import Numbers, Versions
-from projections.search.build import SearchBuild
+from projections.search.build import SearchBuild, made_of
 from projections.views.search import IndexedProduct
 
 REQUEST_SECONDS_MAX = 30.0
@@ -134,10 +134,16 @@ class ElasticsearchBuild(SearchBuild):
     def _write(self, products: Iterable[IndexedProduct]) -> None:
         """All of them, or it raises: the same is written again later, and changes nothing then."""
         normalizer = self._in_use()
+        positions: dict[str, int] = {}
+
+        def source(product: IndexedProduct) -> dict[str, Any]:
+            positions[document_id(product.page.sku)] = product.position
+            return index_document(product, normalizer)
+
         actions = (
             {
                 "_id": document_id(product.page.sku),
-                "_source": index_document(product, normalizer),
+                "_source": made_of(product, source),
                 "version": product.position,
                 "version_type": "external_gte",
             }
@@ -154,13 +160,16 @@ class ElasticsearchBuild(SearchBuild):
         )
         for is_written, answer in written:
             if not is_written:
-                self._refused(answer["index"])
+                self._refused(answer["index"], positions)
 
-    def _refused(self, item: Mapping[str, Any]) -> None:
+    def _refused(self, item: Mapping[str, Any], positions: Mapping[str, int]) -> None:
         reason = item.get("error") or {}
         words = reason.get("reason") if isinstance(reason, Mapping) else reason
         if item.get("status") in (404, 409):
             raise TargetMoved(f"the search index, version {self.version}: {words}")
+        position = positions.get(str(item.get("_id")))
+        if item.get("status") == 400 and position is not None:  # It will be refused for ever.
+            raise FoldFailed(position, f"Elasticsearch refuses {item.get('_id')}: {words}")
         raise TargetUnavailable(f"Elasticsearch refuses {item.get('_id')}: {words}")
 
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -19,8 +19,8 @@ from projections.documents.keys import Pointer
 from projections.documents.search import VIEW
 from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build, Candidates, Compared
-from projections.engine.folding import failed_at
-from projections.engine.follower import Decoded, TargetDamaged, checkpoint_of
+from projections.engine.folding import failed_at, reason_of
+from projections.engine.follower import Decoded, FoldFailed, TargetDamaged, checkpoint_of
 from projections.engine.versions import Numbers, Versions, VersionStore
 from projections.search.compare import candidates
 from projections.views.search import EVENTS, IndexedProduct, evolve, facts, model_of
@@ -43,7 +43,17 @@ _REMEMBERED_MAX = 20_000
 """Products kept in memory; any other is read back from the index when an event names it."""
 
 
+Made = TypeVar("Made")
+
 _DECODER = msgspec.json.Decoder(IndexedProduct)
+
+
+def made_of(product: IndexedProduct, make: Callable[[IndexedProduct], Made]) -> Made:
+    """The engine's document of a product. Raises FoldFailed at the product's last event."""
+    try:
+        return make(product)
+    except Exception as error:
+        raise FoldFailed(product.position, reason_of(error)) from error
 
 
 class SearchBuild(Build):
@@ -152,7 +162,8 @@ class SearchBuild(Build):
 
     @abstractmethod
     def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
-        """Writes products and checkpoint: afterwards both are durable, and readers see them."""
+        """Writes products and checkpoint: afterwards both are durable, and readers see them. FoldFailed where
+        the engine has no document for a product (see `made_of`)."""
 
     @abstractmethod
     def _all_stored(self) -> Iterator[tuple[str, bytes]]:

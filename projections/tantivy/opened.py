@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import tantivy
+
 from aggregates.currencies import MINOR_DIGITS
 from event_store.records import Checkpoint
 from projections.documents.tantivy_files import IndexFiles
@@ -12,6 +14,7 @@ from projections.documents.tantivy_queries import ProductQueries
 from projections.documents.tantivy_schema import CHECKPOINT, lexicon_of, make_index
 from projections.documents.words.lexicon import Lexicon
 from projections.documents.words.normalizer import Normalizer
+from projections.search.build import made_of
 from projections.tantivy.documents import checkpoint_document, index_document, stored_checkpoint
 from projections.views.search import IndexedProduct
 
@@ -32,10 +35,14 @@ class OpenedIndex:
         self.checkpoint = stored_checkpoint(self.searcher, self.queries)
 
     def commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
-        """Writes the products and how far they stand, together or not at all."""
+        """Writes the products and how far they stand, together or not at all. Raises FoldFailed."""
+
+        def document(product: IndexedProduct) -> tantivy.Document:
+            return index_document(product, self.normalizer)
+
         for sku, product in changed.items():
             self.writer.delete_documents_by_term("sku", sku)
-            self.writer.add_document(index_document(product, self.normalizer))
+            self.writer.add_document(made_of(product, document))
         self.writer.delete_documents_by_term("kind", CHECKPOINT)
         self.writer.add_document(checkpoint_document(checkpoint))
         self.writer.commit()

@@ -16,6 +16,7 @@ from redis import Redis
 from event_store.memory.log import MemoryLog
 from event_store.records import NewEvent
 from projections.builds import all_builds
+from projections.documents.errors import ViewNotReady
 from projections.documents.redis_reader import RedisReader
 from projections.documents.stops import Stop
 from projections.documents.tantivy_reader import TantivyReader
@@ -26,12 +27,15 @@ from projections.redis.build import RedisBuild
 from projections.redis.stops import RedisStops
 from projections.redis.store import RedisStore
 from projections.status import standing
+from projections.tantivy import opened
+from projections.tantivy.build import TantivyBuild
 from projections.views import catalog, inventory
 from projections.views.registry import VIEWS
+from projections.views.search import IndexedProduct
 from projections.views.view import DocumentView
 from tests.projections.memory_views import differences
 from tests.projections.running import eventually, new_runner, running, views_reach
-from tests.shop.facts import CODEC
+from tests.shop.facts import CODEC, listed
 from tests.shop.log import Shop
 
 LISTED = "catalog.product_listed"
@@ -120,6 +124,44 @@ def test_code_that_fails_at_an_event_stops_its_view_before_it(
         assert (stop.view, stop.position, stop.event_type) == ("inventory", first.position - 1, first.type)
         assert stop.reason == "ZeroDivisionError: no such ratio"
         assert position_of(fresh_redis, "inventory") == stop.position, "and is read"
+
+
+def test_a_product_that_the_engine_cannot_take_stops_the_index_before_it(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_document = opened.index_document
+
+    def failing_at_poison(product: IndexedProduct, normalizer: Any) -> Any:
+        if product.page.sku == "POISON":
+            raise OverflowError("too long")
+        return index_document(product, normalizer)
+
+    shop.bustle(orders=5)
+    shop.record((listed("POISON"),))
+    shop.bustle(orders=5, seed=2)
+    head = shop.flush()
+    poison = next(one for one in shop.log.read_all(after=0, limit=999) if b'"POISON"' in one.data).position
+    monkeypatch.setattr(opened, "index_document", failing_at_poison)
+
+    def position() -> int | None:
+        try:
+            return TantivyReader(tmp_path).position()
+        except ViewNotReady:
+            return None
+
+    runner = new_runner(shop.log, [TantivyBuild(tmp_path, shop.log)])
+    with running(runner):
+        eventually(lambda: len(runner.stops) == 1, "stopped")
+        (stop,) = runner.stops
+        assert (stop.position, stop.event_type, stop.reason) == (
+            poison - 1,
+            LISTED,
+            "OverflowError: too long",
+        )
+        eventually(lambda: position() == poison - 1, "published and read, since nothing was read before")
+    monkeypatch.undo()
+    with running(new_runner(shop.log, [TantivyBuild(tmp_path, shop.log)])):
+        eventually(lambda: position() == head, "caught up")
 
 
 def test_a_view_that_was_mended_goes_on_after_a_restart(shop: Shop, fresh_redis: str) -> None:
