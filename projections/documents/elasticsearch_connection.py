@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError, TransportError
-from elasticsearch.serializer import JsonSerializer
+from elasticsearch.serializer import JsonSerializer, NdjsonSerializer
 
 from projections.documents.elasticsearch_names import IndexNames
 from projections.documents.elasticsearch_schema import lexicon_in
@@ -47,7 +47,7 @@ class Connection:
         self._names = names
         self._client = AsyncElasticsearch(
             url,
-            serializer=_Json(),
+            serializers={"application/json": _Json(), "application/x-ndjson": _Ndjson()},
             request_timeout=seconds_max,
             connections_per_node=_CONNECTIONS_MAX,
             max_retries=1,  # A connection that the server closed while nobody used it is not its absence.
@@ -125,6 +125,11 @@ class _Json(JsonSerializer):
             return msgspec.json.decode(data)
         except msgspec.DecodeError as error:
             raise ValueError(str(error)) from error
+
+
+class _Ndjson(NdjsonSerializer):
+    def json_dumps(self, data: Any) -> bytes:
+        return msgspec.json.encode(data)
 
 
 def _pointer(source: Mapping[str, Any]) -> Pointer | None:

@@ -35,7 +35,7 @@ from projections.elasticsearch.documents import (
     stored_state,
 )
 from projections.elasticsearch.versions import ElasticsearchVersions, server_errors
-from projections.engine.follower import FoldFailed, TargetMoved, TargetUnavailable
+from projections.engine.follower import FoldFailed, TargetDamaged, TargetMoved, TargetUnavailable
 from projections.engine.versions import Numbers, Versions
 from projections.search.build import SearchBuild, made_of
 from projections.views.search import IndexedProduct
@@ -111,6 +111,8 @@ class ElasticsearchBuild(SearchBuild):
                 yield
             except NotFoundError as error:
                 raise TargetMoved(f"the search index, version {self.version}, is gone") from error
+            except (msgspec.MsgspecError, ValueError) as error:
+                raise TargetDamaged(f"the search index, version {self.version}: {error}") from error
 
     def _states(self, skus: Collection[str]) -> Mapping[str, bytes]:
         found: dict[str, bytes] = {}

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from aggregates.inventory.events import StockAdjusted
 from projections.documents.errors import ViewNotReady
 from projections.documents.search import ProductQuery
-from projections.documents.tantivy_reader import TantivyReader
-from projections.engine.follower import Decoded, TargetMoved, TargetUnavailable
-from projections.tantivy.build import TantivyBuild
+from projections.engine.follower import Decoded, TargetMoved
 from tests.shop.facts import listed, priced, received, recorded
-from tests.shop.views import TantivyShop
+from tests.shop.views import SearchShop
 
 _EVERYTHING = ProductQuery()
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[TantivyShop]:
-    shop = TantivyShop(tmp_path / "index")
-    yield shop
-    shop.close()
-
-
-def test_readers_see_nothing_before_the_first_publication(shop: TantivyShop) -> None:
+def test_readers_see_nothing_before_the_first_publication(shop: SearchShop) -> None:
     with pytest.raises(ViewNotReady):
         shop.reader.position()
     shop.happens(listed("A"))
     assert (shop.reader.position(), shop.finds()) == (1, ["A"])
 
 
-def test_what_was_not_committed_is_folded_again_after_a_crash(shop: TantivyShop) -> None:
+def test_what_was_not_committed_is_folded_again_after_a_crash(shop: SearchShop) -> None:
     shop.happens(listed("A", price="1.00"), received("A", 5))
     shop.happens(received("A", 7), settled=False)
     assert (shop.build.position, shop.reader.position()) == (3, 2)
     shop.build.close()
-    again = TantivyBuild(shop.folder, shop.numbers)
+    again = shop.another()
     assert again.open() == 2
     again.apply([Decoded(recorded(3), received("A", 7))], up_to=3, tailing=True)
     again.settle(may_hold_back=False)
@@ -49,21 +37,21 @@ def test_what_was_not_committed_is_folded_again_after_a_crash(shop: TantivyShop)
     again.close()
 
 
-def test_an_event_given_twice_counts_once(shop: TantivyShop) -> None:
+def test_an_event_given_twice_counts_once(shop: SearchShop) -> None:
     shop.happens(listed("A"), received("A", 5))
     shop.build.apply([Decoded(recorded(2), received("A", 5))], up_to=2, tailing=True)
     shop.happens(received("B", 1))
     assert b'"available":5' in shop.reader.search(_EVERYTHING, limit=1).items[0]
 
 
-def test_events_of_no_product_move_the_position(shop: TantivyShop) -> None:
+def test_events_of_no_product_move_the_position(shop: SearchShop) -> None:
     shop.happens(listed("A"))
     shop.build.apply([], up_to=50, tailing=True)
     shop.build.settle(may_hold_back=False)
-    assert (shop.reader.position(), TantivyReader(shop.folder).position()) == (50, 50)
+    assert (shop.reader.position(), shop.new_reader().position()) == (50, 50)
 
 
-def test_commits_are_held_back_only_for_a_moment(shop: TantivyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commits_are_held_back_only_for_a_moment(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
     held_back = "projections.search.build._HELD_BACK_SECONDS"
     monkeypatch.setattr(held_back, 60.0)
     shop.happens(listed("A"))
@@ -77,13 +65,7 @@ def test_commits_are_held_back_only_for_a_moment(shop: TantivyShop, monkeypatch:
     assert shop.finds() == ["A", "B"]
 
 
-def test_two_writers_cannot_have_one_index(shop: TantivyShop) -> None:
-    shop.happens(listed("A"))
-    with pytest.raises(TargetUnavailable):
-        TantivyBuild(shop.folder, shop.numbers).open()
-
-
-def test_a_rebuild_is_seen_only_when_it_is_whole(shop: TantivyShop) -> None:
+def test_a_rebuild_is_seen_only_when_it_is_whole(shop: SearchShop) -> None:
     events = [listed("A"), received("A", 2), listed("B"), priced("A", "0.09")]
     shop.happens(*events)
     beside = shop.build.beside()
@@ -98,13 +80,13 @@ def test_a_rebuild_is_seen_only_when_it_is_whole(shop: TantivyShop) -> None:
     beside.publish()
     assert (beside.is_published, shop.build.is_published) == (True, False)
     assert (before.search(_EVERYTHING, limit=9).total, before.position()) == (2, 4)
-    assert [folder.name for folder in shop.folder.glob("search.v*")] == [f"search.v{beside.version}"]
+    assert shop.versions() == [beside.version]
     with pytest.raises(TargetMoved):
         shop.build.check()
     beside.close()
 
 
-def test_a_comparison_names_every_product_that_differs(shop: TantivyShop) -> None:
+def test_a_comparison_names_every_product_that_differs(shop: SearchShop) -> None:
     shop.happens(listed("A"), listed("B"), received("C", 1))
     beside = shop.build.beside()
     batch = [Decoded(recorded(1), listed("A")), Decoded(recorded(2), listed("B", "Another title"))]
@@ -113,10 +95,10 @@ def test_a_comparison_names_every_product_that_differs(shop: TantivyShop) -> Non
     compared = shop.build.compare(beside)
     assert (compared.documents, compared.differing_keys) == (3, ["B", "C"])
     beside.drop()
-    assert not list(shop.folder.glob(f"search.v{beside.version}"))
+    assert beside.version not in shop.versions()
 
 
-def test_a_rebuild_that_was_given_up_does_not_disturb_the_next(shop: TantivyShop) -> None:
+def test_a_rebuild_that_was_given_up_does_not_disturb_the_next(shop: SearchShop) -> None:
     shop.happens(listed("A"))
     given_up = shop.build.beside()
     given_up.apply([Decoded(recorded(1), listed("Z"))], up_to=1, tailing=False)
@@ -127,46 +109,14 @@ def test_a_rebuild_that_was_given_up_does_not_disturb_the_next(shop: TantivyShop
     next_one.close()
 
 
-def test_a_deleted_folder_is_noticed_and_begun_anew(shop: TantivyShop) -> None:
-    shop.happens(listed("A"))
-    assert shop.finds() == ["A"]
-    shutil.rmtree(shop.folder)
-    with pytest.raises(ViewNotReady):
-        shop.reader.position()
-    with pytest.raises(TargetMoved):
-        shop.build.check()
-    assert shop.build.open() == 0
-    assert not shop.build.is_published
-    shop.begins_anew()
-    shop.happens(listed("A"), listed("B"))
-    assert shop.finds() == ["A", "B"]
-
-
-def test_a_folder_deleted_under_a_write_is_noticed(shop: TantivyShop) -> None:
-    shop.happens(listed("A"))
-    shutil.rmtree(shop.folder)
-    shop.happens(listed("B"), settled=False)
-    with pytest.raises(TargetMoved):
-        shop.build.settle(may_hold_back=False)
-
-
-def test_a_lost_version_is_withdrawn(shop: TantivyShop, tmp_path: Path) -> None:
-    shop.happens(listed("A"))
-    shop.build.close()
-    shutil.rmtree(next(shop.folder.glob("search.v*")))
-    again = TantivyBuild(shop.folder, shop.numbers)
-    assert (again.open(), again.is_published) == (0, False)
-    again.close()
-
-
-def test_products_long_forgotten_are_read_back(shop: TantivyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_long_forgotten_are_read_back(shop: SearchShop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("projections.search.build._REMEMBERED_MAX", 2)
     shop.happens(*(listed(f"S{n}") for n in range(9)), *(received(f"S{n}", 4) for n in range(9)))
     shop.happens(*(StockAdjusted(sku=f"S{n}", location="main", delta=-4, reason="x") for n in range(5)))
     assert shop.finds(in_stock=False) == [f"S{n}" for n in range(5)]
 
 
-def test_an_index_is_restarted_beside_the_one_that_readers_read(shop: TantivyShop) -> None:
+def test_an_index_is_restarted_beside_the_one_that_readers_read(shop: SearchShop) -> None:
     shop.happens(listed("A"))
     shop.build.restart()
     assert (shop.build.position, shop.build.is_published) == (0, False)

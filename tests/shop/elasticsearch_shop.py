@@ -22,12 +22,19 @@ class ElasticsearchShop(SearchShop):
         self.names = IndexNames(f"test-{uuid4().hex[:12]}")
         self.client = connect(url)
         self.numbers = MemoryLog()
-        self._reader = BlockingReader(url, self.names)
-        super().__init__(self.another(lexicon), self._reader)
+        self._readers: list[BlockingReader] = []
+        super().__init__(self.another(lexicon), self.new_reader())
 
     def another(self, lexicon: Lexicon | None = None) -> ElasticsearchBuild:
-        """A twin of the writer, not opened."""
         return ElasticsearchBuild(self.client, self.numbers, names=self.names, lexicon=lexicon)
+
+    def new_reader(self) -> BlockingReader:
+        self._readers.append(BlockingReader(self.url, self.names))
+        return self._readers[-1]
+
+    def versions(self) -> list[int]:
+        numbers = map(self.names.number_of, self.indexes())
+        return sorted(number for number in numbers if number is not None)
 
     def indexes(self) -> list[str]:
         """Every index of this shop."""
@@ -36,7 +43,8 @@ class ElasticsearchShop(SearchShop):
     def close(self) -> None:
         """Gives everything back."""
         super().close()
-        self._reader.close()
+        for reader in self._readers:
+            reader.close()
         for index in self.indexes():
             self.client.indices.delete(index=index)
         self.client.close()

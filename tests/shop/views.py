@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from event_store.memory.log import MemoryLog
 from event_store.records import EventReader
 from projections.documents.search import Page, Place, ProductQuery, Suggestions
 from projections.documents.tantivy_reader import TantivyReader
+from projections.documents.tantivy_schema import FOLDER_PREFIX
 from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build
 from projections.engine.follower import Decoded, TargetMoved
@@ -114,13 +116,25 @@ class Searcher(Protocol):
         """See SearchReader."""
 
 
-class SearchShop(ViewShop):
+class SearchShop(ViewShop, ABC):
     """The search index being written, and its reader."""
 
     def __init__(self, build: SearchBuild, reader: Searcher) -> None:
         self.build = build
         self.reader = reader
         super().__init__(build)
+
+    @abstractmethod
+    def another(self, lexicon: Lexicon | None = None) -> SearchBuild:
+        """Another build of the same index, not opened."""
+
+    @abstractmethod
+    def new_reader(self) -> Searcher:
+        """A reader that has not read yet."""
+
+    @abstractmethod
+    def versions(self) -> list[int]:
+        """The versions that lie in the store."""
 
     def taken_over_by(self, build: SearchBuild) -> None:
         """Another build of the index, opened already, goes on."""
@@ -145,7 +159,17 @@ class TantivyShop(SearchShop):
     def __init__(self, folder: Path, lexicon: Lexicon | None = None) -> None:
         self.folder = folder
         self.numbers = MemoryLog()
-        super().__init__(TantivyBuild(folder, self.numbers, lexicon=lexicon), TantivyReader(folder))
+        super().__init__(self.another(lexicon), self.new_reader())
+
+    def another(self, lexicon: Lexicon | None = None) -> TantivyBuild:
+        return TantivyBuild(self.folder, self.numbers, lexicon=lexicon)
+
+    def new_reader(self) -> TantivyReader:
+        return TantivyReader(self.folder)
+
+    def versions(self) -> list[int]:
+        names = (path.name.removeprefix(FOLDER_PREFIX) for path in self.folder.glob(f"{FOLDER_PREFIX}*"))
+        return sorted(map(int, names))
 
 
 def skus(items: list[bytes]) -> list[str]:
