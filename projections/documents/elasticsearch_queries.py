@@ -1,4 +1,4 @@
-"""What a shopper asks for, as one search of Elasticsearch. Nothing typed is ever parsed as a query."""
+"""What a shopper wants, as one search of Elasticsearch. Nothing typed is ever parsed as a query."""
 
 from __future__ import annotations
 

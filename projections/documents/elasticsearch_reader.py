@@ -1,7 +1,7 @@
 """Reads the search index that the projector writes in Elasticsearch.
 
 Every page comes from one refresh of one version, with the position of the checkpoint that is visible in it.
-Each search looks at the pointer too, so that another version is taken up at once. What words find is
+Each search checks the pointer too, so that another version is taken up at once. What words find is
 remembered as long as the index stands where it was found out.
 """
 
@@ -114,12 +114,12 @@ class ElasticsearchReader:
         async def read(version: Version) -> Suggestions:
             generation: _Generation | None = None
 
-            async def ask(*bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
+            async def run(*bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
                 nonlocal generation
-                generation, responses = await self._ask(version, None, *bodies)
+                generation, responses = await self._run(version, None, *bodies)
                 return responses
 
-            items = await find_suggestions(ask, version.normalizer, typed, limit)
+            items = await find_suggestions(run, version.normalizer, typed, limit)
             position = generation.position if generation else await self._position(version)
             return Suggestions(items, position)
 
@@ -141,7 +141,7 @@ class ElasticsearchReader:
         raise ReadStoreUnavailable("Elasticsearch: the live version of the search index moves all the time")
 
     async def _position(self, version: Version) -> int:
-        generation, _ = await self._ask(version, None, with_position(NONE) | {"size": 0})
+        generation, _ = await self._run(version, None, with_position(NONE) | {"size": 0})
         return generation.position
 
     async def _sorted(self, version: Version, query: ProductQuery, limit: int, after: After | None) -> Page:
@@ -204,7 +204,7 @@ class ElasticsearchReader:
             currency, priced_in = await self._currency(version, retained, query)
             found, found_in = await self._words(version, retained, query.words)
             search = ProductSearch(msgspec.structs.replace(query, currency=currency))
-            generation, (response,) = await self._ask(version, retained, body(search, found))
+            generation, (response,) = await self._run(version, retained, body(search, found))
             if {priced_in, found_in} <= {None, generation.name}:
                 break  # Else there was a refresh in between; in the end that matters little.
         return _Matched(generation, search, found, response)
@@ -219,7 +219,7 @@ class ElasticsearchReader:
         name: str = retained.generation.name if retained else self._seen
         known = self._currencies
         if known is None or known[0] != name or len(known[1]) > 1:
-            generation, (response,) = await self._ask(version, retained, currencies_body())
+            generation, (response,) = await self._run(version, retained, currencies_body())
             known = self._currencies = generation.name, currencies_of(response)
         name, currencies = known
         if len(currencies) > 1:
@@ -233,24 +233,24 @@ class ElasticsearchReader:
         if typed is None:
             return None, None
         name: str = retained.generation.name if retained else self._seen
-        asked_in: str | None = None
+        counted_in: str | None = None
         if (found := self._found.get((name, typed))) is not None:
             self._found.move_to_end((name, typed))
             return found, name
 
-        async def ask(*bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
-            nonlocal asked_in
-            generation, responses = await self._ask(version, retained, *bodies)
-            asked_in = generation.name
+        async def run(*bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
+            nonlocal counted_in
+            generation, responses = await self._run(version, retained, *bodies)
+            counted_in = generation.name
             return responses
 
-        found = await find_words(ask, version.normalizer, typed)
-        self._found[asked_in or name, typed] = found
+        found = await find_words(run, version.normalizer, typed)
+        self._found[counted_in or name, typed] = found
         while len(self._found) > _REMEMBERED_MAX:
             self._found.popitem(last=False)
-        return found, asked_in
+        return found, counted_in
 
-    async def _ask(
+    async def _run(
         self, version: Version, retained: _Retained | None, *bodies: Mapping[str, Any]
     ) -> tuple[_Generation, list[dict[str, Any]]]:
         if retained is not None:

@@ -12,7 +12,7 @@ import msgspec
 from projections.documents.elasticsearch_schema import PRODUCT
 from projections.documents.elasticsearch_searches import with_position
 from projections.documents.elasticsearch_word_queries import Clause, WordQueries
-from projections.documents.elasticsearch_words import Ask
+from projections.documents.elasticsearch_words import RunSearches
 from projections.documents.facets import counted, terms_of
 from projections.documents.search import Described, Suggestion
 from projections.documents.words.normalizer import Normalizer
@@ -22,14 +22,16 @@ from projections.documents.words.suggestions import TITLES, Suggesting, Titled
 _described = msgspec.json.Decoder(Described)
 
 
-async def find_suggestions(ask: Ask, normalizer: Normalizer, typed: str, limit: int) -> list[Suggestion]:
+async def find_suggestions(
+    run: RunSearches, normalizer: Normalizer, typed: str, limit: int
+) -> list[Suggestion]:
     """What may be meant by this text."""
     plan = await asyncio.to_thread(normalizer.plan, typed)
     if not plan.words:
         return []
     queries = WordQueries(plan)
     for with_slips in (False, True):
-        (response,) = await ask(_body(queries.suggested(with_slips=with_slips), max(limit, TITLES)))
+        (response,) = await run(_body(queries.suggested(with_slips=with_slips), max(limit, TITLES)))
         if hits := response["hits"]["hits"]:
             categories = [one.value for one in counted(response["aggregations"]["category"]).values]
             return await asyncio.to_thread(_choose, plan, normalizer, hits, categories, limit)

@@ -59,7 +59,7 @@ class WordQueries:
         return {"bool": {"must": [found], "should": preferred}}
 
     def suggested(self, *, with_slips: bool) -> Clause:
-        """Products that have all words, the last one begun, or where asked for, each with one slip: first
+        """Products that have all words, the last one begun, or with slips, each with one slip: first
         what has the words in its title, of these the most popular."""
         found = every(word.suggested for word in self.words) if with_slips else self.begun
         half = weights.SUGGESTED_POPULARITY / 2

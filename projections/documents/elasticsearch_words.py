@@ -41,20 +41,20 @@ class FoundWords:
 NOTHING = FoundWords(NONE, NONE)
 
 
-class Ask(Protocol):
+class RunSearches(Protocol):
     """Searches in the index."""
 
     async def __call__(self, *bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
         """A response for each."""
 
 
-async def find_words(ask: Ask, normalizer: Normalizer, typed: str) -> FoundWords:
+async def find_words(run: RunSearches, normalizer: Normalizer, typed: str) -> FoundWords:
     """What is found for this text. Words that nothing has fall away; then one, then up to 40 %."""
     plan = await asyncio.to_thread(normalizer.plan, typed)
     if not plan.words:
         return NOTHING
     queries = WordQueries(plan)
-    (counts,) = await ask(_counting(queries.begun, {"exact": queries.exact}))
+    (counts,) = await run(_counting(queries.begun, {"exact": queries.exact}))
     if begun := count_of(counts):
         with_slips = begun < SLIPS_BELOW and queries.has_slips
         has_exact = bool(counts["aggregations"]["exact"]["doc_count"])
@@ -62,15 +62,15 @@ async def find_words(ask: Ask, normalizer: Normalizer, typed: str) -> FoundWords
         above = (queries.exact,) * has_exact + (queries.begun,) * with_slips
         return FoundWords(queries.ranked(found, above), found, above, plan=plan)
     ranked = queries.ranked(queries.slipped)
-    nearest, each = await ask(_top(ranked), _most_words(queries))
+    nearest, each = await run(_top(ranked), _most_words(queries))
     if count_of(nearest):
         described = _described.decode(_document(nearest))
         meant = probably_meant(plan, normalizer, described.names)
         return FoundWords(ranked, queries.slipped, did_you_mean=meant, plan=plan, has_slips_only=True)
-    return await _relaxed(ask, queries, each)
+    return await _relaxed(run, queries, each)
 
 
-async def _relaxed(ask: Ask, queries: WordQueries, each: Mapping[str, Any]) -> FoundWords:
+async def _relaxed(run: RunSearches, queries: WordQueries, each: Mapping[str, Any]) -> FoundWords:
     found = each["aggregations"]
     known = [word for place, word in enumerate(queries.words) if found[f"word {place}"]["doc_count"]]
     hits = each["hits"]["hits"]
@@ -81,7 +81,7 @@ async def _relaxed(ask: Ask, queries: WordQueries, each: Mapping[str, Any]) -> F
         return NOTHING
     present = {queries.words.index(word) for word in known}
     if enough < len(known):
-        (top,) = await ask(_top(queries.some(known, enough, named=True)))
+        (top,) = await run(_top(queries.some(known, enough, named=True)))
         present = {int(name) for hit in top["hits"]["hits"] for name in hit["matched_queries"]}
     some = queries.some(known, enough)
     words = [word.planned.typed for place, word in enumerate(queries.words) if place not in present]

@@ -120,8 +120,8 @@ class ElasticsearchBuild(SearchBuild):
         for start in range(0, len(wanted), _READ_AT_ONCE):
             some = wanted[start : start + _READ_AT_ONCE]
             ids = [document_id(sku) for sku in some]
-            answer = self._client.mget(index=self._index, ids=ids, source_includes=["state"])
-            for sku, one in zip(some, answer["docs"], strict=True):
+            response = self._client.mget(index=self._index, ids=ids, source_includes=["state"])
+            for sku, one in zip(some, response["docs"], strict=True):
                 if "error" in one:
                     raise TargetUnavailable(f"Elasticsearch: {sku}: {one['error'].get('reason')}")
                 if one["found"]:
@@ -160,9 +160,9 @@ class ElasticsearchBuild(SearchBuild):
             max_chunk_bytes=_BYTES_AT_ONCE,
             raise_on_error=False,
         )
-        for is_written, answer in written:
+        for is_written, response in written:
             if not is_written:
-                self._refused(answer["index"], positions)
+                self._refused(response["index"], positions)
 
     def _refused(self, item: Mapping[str, Any], positions: Mapping[str, int]) -> None:
         reason = item.get("error") or {}
@@ -254,7 +254,7 @@ class ElasticsearchBuild(SearchBuild):
                 settings=SETTINGS,
                 aliases={self._writer: {}},
             )
-        except BadRequestError as error:  # Our own, where an answer was lost.
+        except BadRequestError as error:  # Our own, where a response was lost.
             if error.error != "resource_already_exists_exception":
                 raise
         self._write_checkpoint(START)

@@ -19,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def index_document(product: IndexedProduct, normalizer: Normalizer) -> dict[str, Any]:
-    """Every SKU has one; only what is on sale has the fields that shoppers' queries look at."""
+    """Every SKU has one; only what is on sale has the fields that shoppers' queries search."""
     page = product.page
     document: dict[str, Any] = {"sku": page.sku, "state": _base64(_encoder.encode(product))}
     if not product.is_on_sale or page.price is None:

@@ -1,4 +1,4 @@
-"""Where the search index in Elasticsearch stands, for people who ask."""
+"""Where the search index in Elasticsearch stands, for operators."""
 
 from __future__ import annotations
 

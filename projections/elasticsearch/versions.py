@@ -55,7 +55,7 @@ class ElasticsearchVersions:
                     index=self._names.views, id=VIEW, document=document, refresh=True, **condition
                 )
             except ConflictError:
-                return self._read()[0] == new  # Ours, where an answer was lost and the client tried again.
+                return self._read()[0] == new  # Ours, where a response was lost and the client tried again.
             return True
 
     def left_over(self, record: bytes | None) -> list[Pointer]:

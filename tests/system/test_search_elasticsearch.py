@@ -33,20 +33,20 @@ def read(system: RunningSystem) -> Iterator[httpx.Client]:
 def listed(system: RunningSystem, sku: str, title: str) -> str:
     """A product goes on sale; the position of that."""
     product = {"sku": sku, "title": title, "description": "", "category": "Kitchen", "attributes": {}}
-    answer = httpx.post(
+    response = httpx.post(
         f"{system.addresses['commands']}/api/v1/products",
         json=product | {"price": {"amount": 1299, "currency": "GBP"}},
         headers={"Idempotency-Key": f"list-{sku}-once-only"},
         timeout=30,
     )
-    assert answer.status_code == 201, answer.text
-    return str(answer.headers["Daybook-Position"])
+    assert response.status_code == 201, response.text
+    return str(response.headers["Daybook-Position"])
 
 
 def found(read: httpx.Client, words: str, position: str) -> list[str]:
     headers = {"Daybook-Min-Position": position, "Prefer": "handling=strict"}
-    answer = read.get("/search", params={"q": words}, headers=headers)
-    return [item["sku"] for item in answer.json()["items"]] if answer.status_code == 200 else []
+    response = read.get("/search", params={"q": words}, headers=headers)
+    return [item["sku"] for item in response.json()["items"]] if response.status_code == 200 else []
 
 
 def test_what_is_listed_is_found_there_and_can_be_bought(system: RunningSystem, read: httpx.Client) -> None:
@@ -57,7 +57,7 @@ def test_what_is_listed_is_found_there_and_can_be_bought(system: RunningSystem, 
     assert tried(system)
 
 
-def test_projections_are_told_of_and_rebuilt_there(system: RunningSystem) -> None:
+def test_projections_shows_and_rebuilds_it_there(system: RunningSystem) -> None:
     where = ("--data", str(system.data))
     before = status(system)
     assert before["version"]
