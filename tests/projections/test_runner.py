@@ -137,7 +137,8 @@ def test_another_time_zone_is_built_beside_the_old_one(shop: Shop, redis: Redis,
                 f"{zone} is live",
             )
         assert differences(shop.log, CODEC, fresh_redis, view) == []
-        keys = [key for key in redis.keys("{sales_hours.v*") if key.rpartition(b":")[2][:2] == b"20"]
+        version = json.loads(redis.get("view:sales_hours"))["version"]
+        keys = redis.keys(f"{{sales_hours.v{version}.0}}:20*")
         return {row["local"][-6:] for key in keys for row in json.loads(redis.get(key))["rows"]}
 
     assert live_with("UTC") == {"+00:00"}
