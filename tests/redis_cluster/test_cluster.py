@@ -133,7 +133,7 @@ def test_a_slot_that_is_being_moved_and_has_moved_loses_nothing(cluster: Cluster
     build = RedisBuild(catalog.VIEW, cluster.url, shop.log, shards=SHARDS)
     build.open()
     caught_up(build, shop)
-    place = build._keys.document("MUG")
+    place = build._written.keys.document("MUG")
     slot = cluster.slot_of(place)
     before = cluster.node_of(slot)
     to = next(node for node in cluster.nodes if node is not before)
@@ -190,7 +190,7 @@ def test_readers_say_that_the_store_is_away_while_a_master_is(replicated: Cluste
     build = RedisBuild(catalog.VIEW, replicated.url, shop.log, shards=SHARDS)
     build.open()
     caught_up(build, shop)
-    master = replicated.node_of(replicated.slot_of(build._keys.document("MUG")))
+    master = replicated.node_of(replicated.slot_of(build._written.keys.document("MUG")))
     build.close()
     replicated.wait_until_replicated()
     for node in (master, replicated.nodes[replicated.nodes.index(master) + 3]):
