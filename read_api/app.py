@@ -94,9 +94,9 @@ def build_query_app(
     None while that is not known. Event streams end where `stopping` gives True. Other owners' routes, such as
     `/api/v1/events`, may be included beside.
     """
-    documents = RedisReader(settings.redis_url, breaker=_breaker(failures_max=1))
+    documents = RedisReader(settings.redis_url, breaker=_breaker())
     watcher = Watcher(documents, watches_max=settings.live_clients_max, stopping=stopping)
-    index = GuardedSearch(search_reader(settings), _breaker(failures_max=3))
+    index = GuardedSearch(search_reader(settings), _breaker())
     stores = Stores(settings, documents, index, watcher, BestsellerWindows(documents))
     stores.watcher.show("product", partial(in_main_market, stores))
 
@@ -148,9 +148,9 @@ def build_query_app(
     return app
 
 
-def _breaker(*, failures_max: int) -> CircuitBreaker:
+def _breaker() -> CircuitBreaker:
     """Of a store nearby: it is asked again soon."""
-    return CircuitBreaker(failures_max=failures_max, pause_seconds=0.5)
+    return CircuitBreaker(failures_max=3, pause_seconds=0.5)
 
 
 @cache
