@@ -249,6 +249,14 @@ def test_tiers_of_the_cart_look_at_the_sum_of_the_selection(units: int, percent:
     assert discounts(priced(lines, promotion("p", fixed))).get("p", 0) == percent
 
 
+def test_below_all_tiers_of_the_cart_nothing_comes_off_the_dearest() -> None:
+    action = Action(
+        kind="percent_off", tiers=(ActionTier(from_amount={"GBP": 2_000_000}, percent=10 * PERCENT),)
+    )
+    assert off(action, line("a", "19999.99")) == {"a": 1_999_999}
+    assert off(action, line("a", "20000.00")) == {"a": 1_800_000}
+
+
 def test_a_tier_is_chosen_by_what_line_promotions_left_and_not_by_what_the_cart_did() -> None:
     tiers = (ActionTier(from_amount={"GBP": 900}, percent=50 * PERCENT),)
     tiered = promotion("tiered", Action(kind="percent_off", tiers=tiers), priority=50)

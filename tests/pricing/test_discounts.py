@@ -144,7 +144,8 @@ def test_of_a_group_the_best_applies_and_the_others_say_why_not() -> None:
 
 def test_of_equally_good_ones_the_first_in_order_applies() -> None:
     same = promotion("same", Action(kind="per_unit", amount={"GBP": 100}))
-    assert discounts(priced(A10, *group_of(TEN, same))) == {"same": 100}
+    outcome = priced(A10, *group_of(TEN, same))
+    assert (discounts(outcome), why_not(outcome)) == ({"same": 100}, {"ten": "better_in_group"})
     assert discounts(priced(A10, *group_of(replace(TEN, priority=101), same))) == {"ten": 100}
 
 
@@ -155,6 +156,12 @@ def test_a_group_is_decided_at_the_turn_of_its_first_that_gives_something() -> N
     assert discounts(priced(A10, *group_of(ten, three), half)) == {"three": 300, "half": 350}
     of_others = replace(ten, action=off_lines(10, skus("z")))
     assert discounts(priced(A10, *group_of(of_others, three), half)) == {"half": 500, "three": 300}
+
+
+def test_one_of_a_group_that_gives_nothing_does_not_end_the_comparison() -> None:
+    idle = promotion("then nothing", off_lines(90), at_least(9999))
+    outcome = priced(A10, *group_of(TEN, idle, TWENTY))
+    assert (discounts(outcome), why_not(outcome)) == ({"twenty": 200}, {"ten": "better_in_group"})
 
 
 def test_of_a_group_by_order_the_first_that_gives_something_applies() -> None:
@@ -226,6 +233,12 @@ def test_the_last_of_several_better_exclusives_wins_and_the_others_are_named() -
     outcome = priced(A10, *rules, TEN)
     assert discounts(outcome) == {"e13": 130}
     assert why_not(outcome) == {"e11": "exclusive", "e12": "exclusive", "ten": "exclusive"}
+
+
+def test_an_exclusive_promotion_that_a_limit_keeps_out_says_so_even_where_it_would_lose() -> None:
+    alone = promotion("alone", off_cart(10), exclusive=True)
+    outcome = priced(A10, alone, TWENTY, left={"alone": Left(uses=0)})
+    assert (discounts(outcome), why_not(outcome)) == ({"twenty": 200}, {"alone": "used_up"})
 
 
 def test_an_exclusive_promotion_is_judged_on_a_cart_without_the_others() -> None:
@@ -377,6 +390,12 @@ def test_without_a_coupon_only_what_was_near_is_told() -> None:
     assert why_not(outcome) == {}
 
 
+def test_a_limit_of_what_the_cart_does_not_have_is_not_told() -> None:
+    of_others = promotion("of others", off_lines(10, skus("z")))
+    assert why_not(priced(A10, of_others, left={"of others": Left(uses=0)})) == {}
+    assert why_not(priced(A10, TEN, left={"ten": Left(uses=0)})) == {"ten": "used_up"}
+
+
 # Gifts
 
 
@@ -473,6 +492,24 @@ def test_a_gift_is_shipped_like_any_line() -> None:
     assert without.shipping is not None and without.shipping.rate == 100
 
 
+def test_a_gift_counts_among_the_units_that_ship() -> None:
+    by_units = replace(
+        post("GBP", 100),
+        by="quantity",
+        tiers=(*post("GBP", 100).tiers, replace(post("GBP", 900).tiers[0], at_least=2)),
+    )
+    outcome = priced([*A10, GIFT], PRESENT, method=by_units)
+    assert outcome.shipping is not None and outcome.shipping.rate == 900
+    assert priced(A10, PRESENT, method=by_units).charges[-1].amount == 100
+
+
+def test_a_gift_alone_is_reason_enough_to_ship() -> None:
+    voucher = line("v", "10.00", ships=False)
+    outcome = priced([voucher, GIFT], PRESENT, method=post("GBP", 100))
+    assert outcome.shipping is not None and outcome.shipping.rate == 100
+    assert priced([voucher], PRESENT, method=post("GBP", 100)).shipping is None
+
+
 # Free delivery
 
 
@@ -521,3 +558,9 @@ def test_how_much_more_makes_delivery_free_is_told() -> None:
 def test_nothing_is_told_of_delivery_that_an_amount_would_not_make_free(other: Promotion) -> None:
     outcome = priced(A10, other, method=post("GBP", 300), destination=Destination(country="GB"))
     assert outcome.notices == ()
+
+
+def test_nothing_more_is_asked_for_where_a_budget_alone_keeps_delivery_from_being_free() -> None:
+    free = promotion("free", Action(kind="shipping_percent", percent=WHOLE), at_least(1000))
+    outcome = priced(A10, free, method=post("GBP", 300), left={"free": Left(budget=299)})
+    assert (outcome.notices, why_not(outcome)) == ((), {"free": "over_budget"})

@@ -9,6 +9,7 @@ import pytest
 
 from aggregates.pricing.compiled_terms import compile_terms
 from aggregates.pricing.context import Left
+from aggregates.pricing.explanation import decimal_text
 from aggregates.pricing.price import price
 from aggregates.pricing.rules import WHOLE, Action, ActionTier, BundlePart
 from tests.pricing.cases import (
@@ -175,3 +176,22 @@ def test_a_line_and_shipping_name_their_group_of_tax() -> None:
     assert outcome.shipping.label == "Post"
     assert outcome.shipping.tax_groups == {"GB/standard": outcome.shipping.tax}
     assert [one.tax_group for one in priced(GOODS).lines] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "text"),
+    [
+        (5, 2, "2.5"),
+        (-5, 2, "-2.5"),
+        (-1, 4, "-0.25"),
+        (-8, 2, "-4"),
+        (0, 3, "0"),
+        (-1, 100_000, "0"),
+        (199_999, 100_000, "1.9999"),
+        (100, 1, "100"),
+    ],
+)
+def test_a_quotient_is_written_with_its_sign_and_up_to_four_decimals(
+    numerator: int, denominator: int, text: str
+) -> None:
+    assert decimal_text(numerator, denominator) == text

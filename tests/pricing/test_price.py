@@ -246,6 +246,11 @@ def test_amounts_are_of_goods_after_their_discounts_for_shipping() -> None:
     assert free.charges == ()
 
 
+def test_shipping_is_charged_under_the_methods_label() -> None:
+    outcome = priced([line("a", "10.00")], method=BY_WEIGHT)
+    assert outcome.charges == (ChargePrice(kind="shipping", rule="parcel", label="Parcel", amount=395),)
+
+
 def test_weight_is_that_of_all_units_that_ship() -> None:
     def shipping(*lines: PricedLine) -> int | None:
         found = priced(lines, method=BY_WEIGHT).shipping

@@ -21,10 +21,11 @@ from aggregates.pricing.explanation import Priced
 from aggregates.pricing.parcel import Parcel
 from aggregates.pricing.price import price
 from aggregates.pricing.provider_requests import ProviderRequest, ShippingRequest, TaxRequest, next_request
-from aggregates.pricing.rules import Market, ShippingMethod, TaxArea, TaxComponent, Terms
+from aggregates.pricing.rules import Action, Market, ShippingMethod, TaxArea, TaxComponent, Terms
 from aggregates.pricing.taxes import TaxTarget
 from tests.pricing.cases import NOON, line, percents, post, promotion, rate, terms
 from tests.pricing.cases import less as amount_off
+from tests.pricing.priced import gift_line
 
 CALIFORNIA = Destination(country="US", region="CA", postal_prefix="94105")
 US = Market(market_id="us", countries=("US",), currencies=("USD", "JPY"), tax_pricing="exclusive")
@@ -259,3 +260,19 @@ def test_a_method_of_the_market_is_asked_about_even_where_others_have_none() -> 
     other, outcome = asked(rules(method=express), context(method_id="express", market="main"))
     assert other is None
     assert blocking(outcome) == []
+
+
+def test_a_carriers_price_counts_whichever_promotions_and_gifts_apply() -> None:
+    """It was asked about all lines at their full price."""
+    less = promotion("less", amount_off(500, "USD"))
+    present = promotion("present", Action(kind="gift", skus=("G",)))
+    of_terms = rules(method=SWIFT, promotions={"less": less, "present": present})
+    lines = (*CART, gift_line("g", "4.00", "present"))
+    at = context(method_id="express")
+    request, _ = asked(of_terms, at, lines)
+    assert isinstance(request, ShippingRequest)
+    assert request.parcel == Parcel(weight_grams=780, amount=3300, quantity=4)
+    at = replace(at, shipping_answer=carried(request, 595))
+    nobody, outcome = asked(of_terms, at, lines)
+    assert nobody is None
+    assert outcome.total == 2900 - 500 + 595

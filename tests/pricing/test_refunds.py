@@ -160,6 +160,7 @@ def test_the_operator_names_tenders_and_the_rest_goes_as_ever() -> None:
     assert by_tender(3000, THREE, {"gift": 1000}) == {"card": 2000, "gift": 1000}
     assert by_tender(3000, THREE, {"gift": 1000, "store": 1500}) == {"card": 500, "store": 1500, "gift": 1000}
     assert by_tender(5000, THREE, {"card": 100}) == {"card": 4000, "store": 1000}
+    assert by_tender(4000, THREE, {"card": 2000}) == {"card": 4000}
     assert by_tender(0, THREE) == {}
 
 
@@ -172,6 +173,12 @@ def test_no_tender_gets_back_more_than_it_gave(tender: str, remaining: int) -> N
         1501,
         remaining,
     )
+
+
+def test_nothing_goes_back_to_a_tender_that_gave_nothing() -> None:
+    with pytest.raises(OverTenderError) as refused:
+        by_tender(1, THREE, {"cash": 1})
+    assert (refused.value.requested, refused.value.remaining) == (1, 0)
 
 
 @pytest.mark.parametrize(("amount", "to"), [(6501, {}), (100, {"card": 101}), (100, {"card": -1})])

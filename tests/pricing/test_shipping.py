@@ -130,6 +130,12 @@ def test_the_quote_explains_itself_and_says_what_is_missing_for_free_delivery() 
     )
 
 
+def test_the_quote_of_a_method_that_is_never_free_explains_itself_too() -> None:
+    found = quoted(terms(replace(BY_WEIGHT, free_from={})), context(), weight_grams=2500, amount=4680)
+    assert found is not None and found.step is not None
+    assert (found.step.base, found.step.rate, found.notices) == (2500, "from 2000 g: 5.95", ())
+
+
 @pytest.mark.parametrize(("amount", "free"), [(4999, False), (5000, True), (5001, True)])
 def test_delivery_is_free_from_the_amount_on(amount: int, free: bool) -> None:
     found = quoted(terms(BY_WEIGHT), context(), amount=amount)
@@ -407,6 +413,15 @@ def test_tiers_without_the_currency_are_passed_over_wherever_they_stand() -> Non
     cheap = ShippingTier(price=euros | gbp(300), at_least=0)
     found = quoted(terms(replace(method, by="weight_grams", tiers=(stepped, cheap))), context())
     assert found is not None and found.rate == 300
+
+
+def test_a_currency_that_a_tier_lacks_leaves_the_tier_to_the_others() -> None:
+    prices = {"EUR": 100} | gbp(300)
+    by_amount = ShippingTier(price=prices, from_amount=gbp(0))
+    stepped = ShippingTier(price=prices, step=500, step_price=gbp(10))
+    for by, tier in (("amount", by_amount), ("weight_grams", stepped)):
+        method = ShippingMethod(method_id="parcel", label="", by=by, tiers=(tier,))  # type: ignore[arg-type]
+        assert rate(terms(method), context(), weight_grams=0) == 300
 
 
 def test_what_does_not_reach_a_destination_is_left_out_wherever_it_stands() -> None:

@@ -314,6 +314,14 @@ def test_case_23_a_line_too_small_for_any_tax_has_none() -> None:
     assert (outcome.paid, outcome.tax) == ({"a": 10799, "b": 1}, {"a": 1800, "b": 0})
 
 
+def test_tax_on_top_is_explained_by_its_base_under_its_own_label() -> None:
+    rules = terms(area("GB", rate("20", label="VAT at the full rate")), where=market("exclusive"))
+    outcome = taxed(rules, line("a", 1000), line("b", 500))
+    (step,) = outcome.steps
+    assert (step.base, step.rate, step.amount, step.inside) == (1500, "20 %", 300, False)
+    assert {step.label, outcome.totals[0].label, outcome.charges[0].label} == {"VAT at the full rate"}
+
+
 def test_case_5_a_cart_at_nothing_has_no_tax() -> None:
     outcome = taxed(terms(area("GB", rate("20"))), line("a", 0), line("b", 0))
     assert (outcome.tax, outcome.steps) == ({"a": 0, "b": 0}, ())
@@ -422,6 +430,16 @@ def test_by_origin_the_merchants_own_area_counts_in_his_region(
     assert [one.group for one in outcome.totals] == [f"{expected}/standard"]
 
 
+def test_by_origin_a_home_without_a_postal_code_is_in_no_area_of_postal_codes() -> None:
+    rules = terms(
+        area("codes", rate("1"), country="US", regions=("TX",), postal_prefixes=("X", "7")),
+        area("tx", rate("2"), country="US", regions=("TX",), sourcing="origin"),
+        home=Home(country="US", region="TX"),
+    )
+    outcome = taxed(rules, line("a", 100), at=where("TX", None))
+    assert [one.group for one in outcome.totals] == ["tx/standard"]
+
+
 def test_by_origin_a_home_outside_all_areas_changes_nothing() -> None:
     rules = terms(
         area("dallas", rate("2"), country="US", postal_prefixes=("75",), sourcing="origin"),
@@ -513,6 +531,13 @@ def test_an_area_without_a_rate_for_shipping_has_that_of_the_method() -> None:
     assert outcome.groups["shipping"] == {"GB/food": 50}
     outcome = taxed(rules, line("a", 2), shipping=shipped(1))
     assert outcome.totals[0].amount == 1  # 0.6 of both together, and not 0.4 and 0.2
+
+
+def test_goods_at_the_least_amount_there_is_draw_shipping() -> None:
+    rules = terms(area("GB", rate("20"), rate("0", "books")), where=market("exclusive"))
+    outcome = taxed(rules, line("a", 1, "books"), shipping=shipped(300))
+    assert outcome.groups["shipping"].keys() == {"GB/books"}
+    assert outcome.tax["shipping"] == 0
 
 
 def test_shipping_for_nothing_is_in_no_group() -> None:
@@ -651,10 +676,11 @@ def test_components_of_a_provider_are_rounded_as_the_area_says() -> None:
     assert answered(a=half, b=half, shipping=TargetTax(treatment="exempt")).tax["a"] == 1
     rules = terms(replace(ASKED, components_rounded="each"), where=market("exclusive"))
     answer = TaxAnswer(
-        digest=digest(LINES, None, IN_US), provider="taxer", reference="", answers={"a": half, "b": half}
+        digest=digest(LINES[:1], None, IN_US), provider="taxer", reference="", answers={"a": half}
     )
-    outcome = taxed(rules, *LINES, at=replace(IN_US, tax_answer=answer))
+    outcome = taxed(rules, LINES[0], at=replace(IN_US, tax_answer=answer))
     assert outcome.totals[0].components == {"state": 1, "city": 1}
+    assert outcome.tax == {"a": 2}
 
 
 def test_without_an_answer_on_shipping_the_market_says_how_it_is_taxed() -> None:
