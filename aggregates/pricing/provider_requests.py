@@ -11,7 +11,7 @@ from aggregates.pricing.context import Context, Destination, PricedLine
 from aggregates.pricing.explanation import Priced
 from aggregates.pricing.line_totals import LineTotals
 from aggregates.pricing.parcel import Parcel, asked_parcel
-from aggregates.pricing.rules import SHIPPING, STANDARD
+from aggregates.pricing.rules import GIFT_CARD, SHIPPING, STANDARD
 from aggregates.pricing.taxes import UNDEFINED_MARKET, TaxTarget
 
 
@@ -99,11 +99,15 @@ def _tax_request(
     targets = []
     for line in priced.lines:
         known = traits[line.line_id]
-        targets.append(TaxTarget(line.line_id, STANDARD if known is None else known.tax_category, line.net))
+        category = STANDARD if known is None else known.tax_category
+        if category != GIFT_CARD:
+            targets.append(TaxTarget(line.line_id, category, line.net))
     shipped = None
     if priced.shipping is not None:
         method = terms.methods.of(context.market)[priced.shipping.method_id].method
         shipped = TaxTarget(SHIPPING, method.tax_category, priced.shipping.net)
+    if not targets and shipped is None:
+        return None
     digest = taxes.digest(targets, shipped, context)
     if context.tax_answer is not None and context.tax_answer.digest == digest:
         return None

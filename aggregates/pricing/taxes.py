@@ -84,14 +84,15 @@ def tax(
 ) -> TaxOutcome:
     """The tax on lines and shipping at the context's destination and moment.
 
-    Without a destination, or where no area is defined at all, there is no tax. Where an area's provider has
-    not answered what is asked now and its own rates do not hold, a notice says so and there is none either.
+    Of nothing, without a destination, or where no area is defined at all, there is no tax. Where an area's
+    provider has not answered what is asked now and its own rates do not hold, a notice says so and there is
+    none either.
     """
     paid = {one.target: one.net for one in targets}
     if shipping is not None:
         paid[shipping.target] = shipping.net
     outcome = TaxOutcome(dict.fromkeys(paid, 0), paid)
-    if context.destination is None or not compiled.areas.by_id:
+    if context.destination is None or not compiled.areas.by_id or not paid:
         return outcome
     market = compiled.markets.get(context.market, UNDEFINED_MARKET)
     area = compiled.areas.at(context.destination)

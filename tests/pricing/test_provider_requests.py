@@ -21,7 +21,7 @@ from aggregates.pricing.explanation import Priced
 from aggregates.pricing.parcel import Parcel
 from aggregates.pricing.price import price
 from aggregates.pricing.provider_requests import ProviderRequest, ShippingRequest, TaxRequest, next_request
-from aggregates.pricing.rules import Action, Market, ShippingMethod, TaxArea, TaxComponent, Terms
+from aggregates.pricing.rules import GIFT_CARD, Action, Market, ShippingMethod, TaxArea, TaxComponent, Terms
 from aggregates.pricing.taxes import TaxTarget
 from tests.pricing.cases import NOON, line, percents, post, promotion, rate, terms
 from tests.pricing.cases import less as amount_off
@@ -276,3 +276,19 @@ def test_a_carriers_price_counts_whichever_promotions_and_gifts_apply() -> None:
     nobody, outcome = asked(of_terms, at, lines)
     assert nobody is None
     assert outcome.total == 2900 - 500 + 595
+
+
+CARD = line("g", "50.00", tax_category=GIFT_CARD, ships=False)
+
+
+def test_gift_cards_are_outside_of_tax_so_that_nobody_is_asked_about_them() -> None:
+    request, _ = asked(rules(TAXER), context(), (MUGS, CARD))
+    assert isinstance(request, TaxRequest)
+    assert request.targets == (TaxTarget("a", "ceramics", 2000),)
+    nobody, outcome = asked(rules(TAXER), context(tax_answer=taxed(request, "8")), (MUGS, CARD))
+    assert nobody is None
+    assert blocking(outcome) == []
+    assert outcome.total == 5000 + 2160
+    nobody, outcome = asked(rules(TAXER), context(), (CARD,))
+    assert nobody is None
+    assert blocking(outcome) == []
