@@ -26,12 +26,15 @@ _CLUSTER_CONNECTIONS_MAX = 256
 class RedisConnections:
     """Made when the first read wants them: only the server knows whether it is of a Cluster."""
 
-    def __init__(self, url: str, *, timeout_seconds: float) -> None:
-        """ReadStoreUnavailable where `url` is no address."""
+    def __init__(self, url: str, *, timeout_seconds: float, connect_seconds: float | None = None) -> None:
+        """`connect_seconds`: how long a new connection may take, where that is not the time for an answer.
+
+        ReadStoreUnavailable where `url` is no address.
+        """
         self._url = url
         self._timeouts: dict[str, Any] = {
             "socket_timeout": timeout_seconds,
-            "socket_connect_timeout": timeout_seconds,
+            "socket_connect_timeout": connect_seconds or timeout_seconds,
         }
         # A plain pool raises where every connection is lent out, as if the server were away.
         try:

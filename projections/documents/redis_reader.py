@@ -25,6 +25,7 @@ Found = TypeVar("Found")
 TOGETHER_MAX = 256
 """Documents in one read, so that no caller waits for a very long one."""
 
+_CONNECT_SECONDS = 5.0  # Several round trips, for which a process that serves a crowd takes its time.
 _TRIES = 3  # Of a reading beside which something was written.
 _POLL_SECONDS_FIRST = 0.002
 _POLL_SECONDS_MAX = 0.02
@@ -98,7 +99,9 @@ class RedisReader:
 
         `pointer_seconds`: for so long a pointer once read is trusted (a switched view keeps being found:
         where the old version is gone, the pointer is read anew)."""
-        self._connections = RedisConnections(url, timeout_seconds=timeout_seconds)
+        self._connections = RedisConnections(
+            url, timeout_seconds=timeout_seconds, connect_seconds=max(timeout_seconds, _CONNECT_SECONDS)
+        )
         self._breaker: Breaker = breaker or _AlwaysTry()
         self._pointer_seconds = pointer_seconds
         self._pointers: dict[str, tuple[float, ViewKeys]] = {}

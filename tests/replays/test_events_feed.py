@@ -60,7 +60,7 @@ def test_an_event_is_a_cloud_event_without_personal_data(shop: Story, feed: Serv
         "position": recorded.position,
         "stream": f"order-{ANNA}",
         "streamversion": 1,
-        "schemanumber": 5,
+        "schemanumber": 6,
         "correlation": "0af7651916cd43dd8448eb211c80319c",
     }
     assert data["email"] is None
