@@ -12,8 +12,8 @@ SILENCE_SECONDS_MAX = 3.0
 """A holder that could not check its lock for so long must not act on it."""
 
 
-class PostgresExclusive:
-    """A held lock; it lives as long as its connection."""
+class LockSession:
+    """A session of the log's server; its locks live as long as its connection."""
 
     def __init__(self, connection: LimitedConnection) -> None:
         self._connection = connection
@@ -21,6 +21,7 @@ class PostgresExclusive:
         self._mutex = threading.Lock()
 
     def still_held(self) -> bool:
+        """False once the session is lost: stop at once."""
         with self._mutex:
             try:
                 if not self._released.is_set():
@@ -30,8 +31,8 @@ class PostgresExclusive:
         self._close_if_released()
         return not self._connection.closed
 
-    def release(self) -> None:
-        """Waits for nobody: where another thread looks at the connection, that one closes it."""
+    def end(self) -> None:
+        """Waits for nobody: where another thread uses the connection, that one closes it."""
         self._released.set()
         self._close_if_released()
 
@@ -41,6 +42,14 @@ class PostgresExclusive:
                 self._connection.close()
             finally:
                 self._mutex.release()
+
+
+class PostgresExclusive(LockSession):
+    """A held lock."""
+
+    def release(self) -> None:
+        """Gives it up."""
+        self.end()
 
 
 def try_exclusive(url: str, schema: str, name: str, closing: threading.Event) -> PostgresExclusive | None:

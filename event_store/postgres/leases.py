@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from event_store.postgres.connections import LimitedConnection, connect, unavailable_is_typed
-from event_store.postgres.exclusive import SILENCE_SECONDS_MAX
+from event_store.postgres.exclusive import SILENCE_SECONDS_MAX, LockSession
 from event_store.postgres.queries import queries
 
 LEASE_SECONDS = 5.0
@@ -30,14 +30,12 @@ class Holder(NamedTuple):
     process: str
 
 
-class PostgresLeases:
+class PostgresLeases(LockSession):
     """One process's session. What raises StoreUnavailable has lost it, and all that was held."""
 
     def __init__(self, connection: LimitedConnection, schema: str, *, lease_seconds: float) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._schema = schema
-        self._released = connection.closing = threading.Event()
-        self._mutex = threading.Lock()
         self._pause_seconds = lease_seconds / _RENEWALS
         self.session = connection.info.backend_pid
         threading.Thread(target=self._renew, name="leases", daemon=True).start()
@@ -58,21 +56,9 @@ class PostgresLeases:
         """See `PostgresLog.holders`."""
         return by_name(self._rows("lock_holders", names))
 
-    def still_held(self) -> bool:
-        """False once the session is lost: stop at once."""
-        with self._mutex:
-            try:
-                if not self._released.is_set():
-                    self._connection.execute("SELECT")
-            except psycopg.Error:
-                self._connection.close()
-        self._close_if_released()
-        return not self._connection.closed
-
     def release_all(self) -> None:
-        """Ends the session. Waits for nobody: where another thread uses it, that one closes it."""
-        self._released.set()
-        self._close_if_released()
+        """Ends the session."""
+        self.end()
 
     def _rows(self, query: str, names: Collection[str]) -> list[tuple[Any, ...]]:
         with self._mutex, unavailable_is_typed:
@@ -87,13 +73,6 @@ class PostgresLeases:
         while not self._released.wait(self._pause_seconds) and self.still_held():
             pass
         self._close_if_released()
-
-    def _close_if_released(self) -> None:
-        if self._released.is_set() and self._mutex.acquire(blocking=False):
-            try:
-                self._connection.close()
-            finally:
-                self._mutex.release()
 
 
 def open_leases(

@@ -48,6 +48,9 @@ class Scripts(Protocol):
         """Gives up what was sent."""
 
 
+_TIMEOUT_SECONDS = 5.0  # of a LateClient
+
+
 def connect(url: str, *, retries: int = 0, **options: Any) -> AnyRedis:
     """A client of the server at this address, or of the Cluster that it belongs to.
 
@@ -163,3 +166,23 @@ class _ClusterScripts:
             return self._client.evalsha(self._script.digest, *arguments)
         except NoScriptError:
             return self._client.eval(self._script.text, *arguments)
+
+
+class LateClient:
+    """A client that is made when it is first used, and again after `close`. From one thread at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: AnyRedis | None = None
+
+    @property
+    def _redis(self) -> AnyRedis:
+        if self._client is None:
+            self._client = connect(self._url, retries=1, socket_timeout=_TIMEOUT_SECONDS)
+        return self._client
+
+    def close(self) -> None:
+        """Gives back the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None

@@ -9,14 +9,13 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from projections.engine.rebuild import Action, Progress
-from projections.redis.connections import AnyRedis, connect
+from projections.redis.connections import LateClient
 from projections.redis.store import wrapped
 
 Sent = TypeVar("Sent")
 
 _REQUESTS = "rebuild:requests"
 _PROGRESS_SECONDS_KEPT = 3_600
-_TIMEOUT_SECONDS = 5.0
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -27,18 +26,8 @@ class Request(msgspec.Struct, frozen=True):
     action: Action = "rebuild"
 
 
-class RedisRequests:
+class RedisRequests(LateClient):
     """Both ends. Every call may raise TargetUnavailable."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._client: AnyRedis | None = None
-
-    @property
-    def _redis(self) -> AnyRedis:
-        if self._client is None:
-            self._client = connect(self._url, retries=1, socket_timeout=_TIMEOUT_SECONDS)
-        return self._client
 
     def submit(self, view: str, action: Action) -> Request:
         """Requests it; the running projector takes it up within a second."""
@@ -87,12 +76,6 @@ class RedisRequests:
         with wrapped():
             left = self._redis.pttl(_progress_key(request))
         return None if left < 0 else _PROGRESS_SECONDS_KEPT - left / 1000
-
-    def close(self) -> None:
-        """Gives back the connection."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
 
 def _decoded(raw: bytes, kind: type[Sent]) -> Sent | None:

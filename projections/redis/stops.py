@@ -10,24 +10,12 @@ from redis.exceptions import ResponseError
 
 from projections.documents.stops import STOPS_KEY, Stop, stop_in
 from projections.engine.stops import Place
-from projections.redis.connections import AnyRedis, connect
+from projections.redis.connections import LateClient
 from projections.redis.store import wrapped
 
-_TIMEOUT_SECONDS = 5.0
 
-
-class RedisStops:
+class RedisStops(LateClient):
     """See Stops. From one thread at a time."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._client: AnyRedis | None = None
-
-    @property
-    def _redis(self) -> AnyRedis:
-        if self._client is None:
-            self._client = connect(self._url, retries=1, socket_timeout=_TIMEOUT_SECONDS)
-        return self._client
 
     def shown(self) -> Mapping[Place, Stop]:
         """See Stops."""
@@ -51,12 +39,6 @@ class RedisStops:
         """See Stops."""
         with wrapped():
             self._redis.hdel(STOPS_KEY, _field(place))
-
-    def close(self) -> None:
-        """See Stops."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
 
 def _field(place: Place) -> str:
