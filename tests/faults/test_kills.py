@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.shop.system import Shop
-from tests.system.running import daybook
+from tests.system.running import daybook, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -34,19 +34,32 @@ def test_orders_survive_the_kill_of_the_server_process_that_writes_them(shop: Sh
     """PostgreSQL then ends all of its processes and recovers by itself."""
     with shop.load() as load:
         load.wait_for_orders(ORDERS_BEFORE)
-        with psycopg.connect(shop.system.addresses["postgres"]) as connection:
-            row = connection.execute(
-                "SELECT pid FROM pg_stat_activity WHERE query LIKE '%append(%' AND pid <> pg_backend_pid()"
-                " ORDER BY state_change DESC LIMIT 1"
-            ).fetchone()
-        assert row is not None
-        psutil.Process(row[0]).kill()
+        _writer(shop).kill()
         load.wait_for_orders(ORDERS_AFTER)
     load.retry()
     with shop.stored() as stored:
         stored.holds(load.bought, skus=load.skus)
         stored.verifies()
         stored.views_equal_a_rebuild()
+
+
+def _writer(shop: Shop) -> psutil.Process:
+    """PostgreSQL's process that appended last; a connection shows its last statement alone, so it is looked
+    for until one shows an append."""
+    found: list[psutil.Process] = []
+    with psycopg.connect(shop.system.addresses["postgres"], autocommit=True) as connection:
+
+        def seen() -> bool:
+            row = connection.execute(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE query ~ 'append(_each)?[(]' AND pid <> pg_backend_pid()"
+                " ORDER BY state_change DESC LIMIT 1"
+            ).fetchone()
+            found.extend([psutil.Process(row[0])] if row is not None else [])
+            return bool(found)
+
+        wait_until(seen, why=lambda: "no process of PostgreSQL appends")
+    return found[0]
 
 
 def test_orders_survive_the_kill_of_the_supervisor(shop: Shop) -> None:
