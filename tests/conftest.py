@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -26,6 +27,7 @@ from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from tests.prerequisites import missing
+from tests.system.running import errors_of_systems, forget_ended_systems
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +40,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"more than one test is called {twice[0]}")
+
+
+TOGETHER = {
+    "tests/edge": "tests/edge",
+    "tests/faults": "tests/faults",
+    "tests/elasticsearch": "elasticsearch",
+    "tests/search": "elasticsearch",
+}
+"""Folders whose tests run in one process, by the name of what they share: a system, or a JVM."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Processes that share the tests: what shares a server goes to one of them, else a file at a time."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return TOGETHER.get(file.rpartition("/")[0], file)
+
+    return Scheduling(config, log) if config.option.dist == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the systems of a test wrote last stands beside its failure: CI's log is often all that is left."""
+    report = yield
+    if report.failed:
+        report.sections.extend(errors_of_systems())
+    if report.when == "teardown":
+        forget_ended_systems()
+    return report
 
 
 @dataclass(frozen=True)
@@ -129,7 +164,7 @@ def log(request: pytest.FixtureRequest) -> Iterator[EventLog]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(server_place: ServerPlace) -> Iterator[str]:
+def redis_server(server_place: ServerPlace) -> Iterator[RedisServer]:
     """The session's own Redis."""
     server = RedisServer(
         program=server_place.binaries.redis_server,
@@ -139,8 +174,14 @@ def redis_url(server_place: ServerPlace) -> Iterator[str]:
         log=server_place.folder / "redis.log",
     )
     server.start()
-    yield server.url
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RedisServer) -> str:
+    """The session's server."""
+    return redis_server.url
 
 
 @pytest.fixture

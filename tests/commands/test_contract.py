@@ -33,6 +33,7 @@ from event_store.memory.log import MemoryLog
 from tests.gateways.stripe_objects import charge, event
 from tests.shop.facts import CODEC
 from tests.shop.http import CHECKOUT
+from tests.waiting import SECONDS_MAX
 
 TOLD = Settings(postgres_url="postgresql:///not-used", wrong_codes_per_minute=100_000)
 NOT_CALLED: Any = None
@@ -94,6 +95,7 @@ def serving(folder: Path) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
+        assert thread.is_alive()
         time.sleep(0.01)
     base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     with httpx.Client(base_url=f"{base}/api/v1") as client:
@@ -171,7 +173,7 @@ def place_order(client: httpx.Client, *, method: str = "pm_card_visa", fulfilled
 def unpaid_order(client: httpx.Client) -> str:
     """An order that was sent, and whose money the gateway refuses to take."""
     order_id = place_order(client, method="pm_card_captureRefused", fulfilled=True)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS_MAX
     while order_id not in client.get("/payments/owed").text:
         assert time.monotonic() < deadline
         time.sleep(0.02)

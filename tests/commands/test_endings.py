@@ -23,6 +23,7 @@ from event_store.records import EventLog
 from tests.shop.facts import CODEC
 from tests.shop.http import open_shop
 from tests.suspensions import CancelAt
+from tests.waiting import SECONDS_MAX
 
 MOMENTS = pytest.mark.parametrize("when_done", [False, True], ids=["waiting", "answered"])
 
@@ -38,7 +39,7 @@ def opening(number: int) -> OpenCart:
 async def outcome_of(handling: Handling, number: int) -> str:
     """How a command ends for its caller."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS_MAX):
             await handling.handle(opening(number), context())
     except (BusyError, StoreUnavailable) as error:
         return type(error).__name__
@@ -57,7 +58,7 @@ def test_a_loop_that_is_canceled_at_any_await_tells_whoever_waits(log: EventLog,
             await asyncio.wait(waiting)
             await outcome_of(handling, 100 * at + 4)
             if cancel.canceled is not None:
-                await asyncio.wait((cancel.canceled,), timeout=5)
+                await asyncio.wait((cancel.canceled,), timeout=SECONDS_MAX)
                 assert cancel.canceled.cancelled()
                 assert not handling.lives
                 assert await outcome_of(handling, 100 * at + 5) == "StoreUnavailable"
@@ -75,10 +76,10 @@ def test_a_stop_that_is_canceled_at_any_await_leaves_no_loop(log: EventLog, when
         await asyncio.sleep(0)
         cancel = CancelAt("", at, when_done=when_done)
         stopping = asyncio.create_task(cancel.counted(handling.stop()))
-        await asyncio.wait((stopping, *waiting), timeout=5)
+        await asyncio.wait((stopping, *waiting), timeout=SECONDS_MAX)
         assert stopping.done()
         assert all(one.done() for one in waiting)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS_MAX):
             while "handling" in {task.get_name() for task in asyncio.all_tasks()}:
                 await asyncio.sleep(0)
         assert await outcome_of(handling, 100 * at + 5) == "BusyError"
@@ -108,7 +109,7 @@ def test_a_stop_does_not_wait_for_a_batch_that_never_ends(monkeypatch: pytest.Mo
         handling = Handling(log, CODEC, HANDLERS)
         handling.start()
         waiting = asyncio.create_task(outcome_of(handling, 1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS_MAX):
             await log.has_taken.wait()
             await handling.stop()
         assert await waiting == "StoreUnavailable"
@@ -121,9 +122,9 @@ def test_who_waits_for_a_step_can_be_canceled_at_any_await(when_done: bool) -> N
     async def run(at: int) -> None:
         async with Handling(MemoryLog(), CODEC, HANDLERS) as handling:
             cancel = CancelAt("", at, when_done=when_done)
-            waits = handling.step_ended(AwaitedStep("checkout-1", 1), timeout_seconds=30)
+            waits = handling.step_ended(AwaitedStep("checkout-1", 1), timeout_seconds=2 * SECONDS_MAX)
             waiting = asyncio.create_task(cancel.counted(waits))
-            await asyncio.wait((waiting,), timeout=5)
+            await asyncio.wait((waiting,), timeout=SECONDS_MAX)
             assert waiting.cancelled()
             assert handling._step_ends.watched == 0
 
@@ -224,7 +225,7 @@ def test_a_snapshot_that_fails_by_our_mistake_is_counted_and_commands_go_on(
         log = Full()
         async with Handling(log, CODEC, HANDLERS) as handling:
             await handling.handle(opening(1), context())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(SECONDS_MAX):
                 while snapshots.FAILURES._value.get() == before:
                     await asyncio.sleep(0.01)
             assert await outcome_of(handling, 2) == "answered"

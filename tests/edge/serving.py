@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.edge.wire import get
-from tests.system.running import wait_until
+from tests.waiting import wait_until
 
 BACKLOG = 2048
 

@@ -24,7 +24,8 @@ from event_store.memory.log import MemoryLog
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
 from tests.edge.wire import HOST, Answer, get, port_of, wire
-from tests.system.running import RunningSystem, call, wait_until
+from tests.system.running import RunningSystem, call
+from tests.waiting import wait_until
 
 ON_BOTH = ["/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/nowhere"]
 ON_QUERIES = [

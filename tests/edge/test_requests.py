@@ -11,6 +11,7 @@ import pytest
 from tests.edge.serving import served
 from tests.edge.wire import HOST, ask, get, port_of, wire
 from tests.system.running import RunningSystem
+from tests.waiting import SECONDS_MAX
 
 LIVE = b"GET /health/live HTTP/1.1\r\n"
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\nUpgrade: "
@@ -195,7 +196,7 @@ def test_who_goes_while_several_requests_wait_is_no_failure_of_ours(
                 line.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert get(server.port, "/").status == 200
         server.process.terminate()  # By its end it has written what it had to say.
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=SECONDS_MAX)
     assert capfd.readouterr().err == ""
 
 
@@ -216,7 +217,7 @@ def test_nothing_follows_the_refusal_of_a_body_that_was_invited_meanwhile(
             assert answers.startswith(b"HTTP/1.1 400 ")
             assert answers.count(b"\r\n\r\n") == 1
         server.process.terminate()  # By its end it has written what it had to say.
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=SECONDS_MAX)
     assert capfd.readouterr().err == ""
 
 

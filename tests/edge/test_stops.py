@@ -15,7 +15,8 @@ import pytest
 from tests.edge.serving import served
 from tests.edge.wire import HOST, get, port_of, wire
 from tests.suspended import suspended
-from tests.system.running import RunningSystem, started, wait_until
+from tests.system.running import RunningSystem, started
+from tests.waiting import SECONDS_MAX, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def test_what_is_under_way_is_answered_and_then_the_connection_ends() -> None:
             answer = line.answer()
             assert (answer.status, answer.headers["connection"]) == (200, "close")
             assert line.rest() == b""
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=SECONDS_MAX)
 
 
 def test_a_connection_at_rest_or_half_way_through_a_request_is_closed_not_reset() -> None:
@@ -62,7 +63,7 @@ def test_a_connection_at_rest_or_half_way_through_a_request_is_closed_not_reset(
         assert half.answer().problem == (503, "server-stopping")
         for line in (resting, silent, half):
             assert line.rest() == b""
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=SECONDS_MAX)
 
 
 def test_what_takes_too_long_is_told_that_the_server_stops() -> None:
@@ -71,7 +72,7 @@ def test_what_takes_too_long_is_told_that_the_server_stops() -> None:
         client.until_read()
         server.process.terminate()
         assert client.answer().problem == (503, "server-stopping")
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=SECONDS_MAX)
 
 
 def test_a_server_that_hangs_ends_all_the_same() -> None:
@@ -79,13 +80,13 @@ def test_a_server_that_hangs_ends_all_the_same() -> None:
         client.send(b"GET /never HTTP/1.1\r\n", HOST, b"\r\n")
         client.until_read()
         server.process.terminate()
-        assert server.process.wait(timeout=30) == -signal.SIGALRM
+        assert server.process.wait(timeout=SECONDS_MAX) == -signal.SIGALRM
 
 
 def test_who_comes_while_nobody_serves_waits_for_the_next_process() -> None:
     with served() as server:
         server.process.terminate()
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=SECONDS_MAX)
         with wire(server.port) as early:
             early.send(LIVE)
             early.socket.settimeout(0.2)  # Absence: no answer comes.
@@ -135,7 +136,7 @@ def test_a_process_that_is_replaced_under_load_resets_nobody(own_system: Running
         with visitors.coming():
             visitors.until_served()
             old.terminate()
-            old.wait(timeout=30)
+            old.wait(timeout=SECONDS_MAX)
             visitors.until_served()
         assert set(visitors.outcomes) == {"200"}, visitors.outcomes
 

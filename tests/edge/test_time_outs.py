@@ -18,6 +18,7 @@ from tests.edge.served import LARGE_BYTES
 from tests.edge.serving import served
 from tests.edge.wire import HOST, get, port_of, wire
 from tests.system.running import RunningSystem
+from tests.waiting import SECONDS_MAX
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +87,9 @@ def test_a_request_that_does_not_come_to_its_end_is_ended_and_a_resting_connecti
 def silent(port: int, count: int) -> Iterator[None]:
     with ExitStack() as connections:
         for _ in range(count):
-            connections.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5)).sendall(b"G")
+            connections.enter_context(
+                socket.create_connection(("127.0.0.1", port), timeout=SECONDS_MAX)
+            ).sendall(b"G")
         yield
 
 

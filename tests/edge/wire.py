@@ -11,10 +11,9 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from tests.system.running import wait_until
+from tests.waiting import SECONDS_MAX, wait_until
 
 HOST = b"Host: localhost\r\n"
-SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import psycopg
 
 from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, NewEvent, Outcome
+from tests.waiting import SECONDS_MAX
 
 ADDED = "cart.item_added"
 
@@ -92,7 +93,7 @@ class LoopDoor:
 def until_someone_waits(sql: psycopg.Connection) -> None:
     """Until an append waits for a lock."""
     waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'daybook' AND wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS_MAX
     while sql.execute(waiting).fetchone() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)

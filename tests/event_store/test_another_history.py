@@ -20,6 +20,7 @@ from event_store.postgres.log import PostgresLog
 from event_store.postgres.migrations import migrate
 from event_store.records import START, Appended, Checkpoint, EventLog, Moved, Snapshot
 from tests.event_store.given import adding, append, entry, positions
+from tests.waiting import SECONDS_MAX
 
 SHAPE = "a shape"
 
@@ -202,7 +203,7 @@ def test_a_subscription_of_the_library_ends_where_the_log_goes_on_otherwise(
     monkeypatch.setattr("event_store.library.subscription._LOOK_SECONDS", 0.05)
     with LogApplicationRecorder(postgres_log, str).subscribe(gt=0) as subscription:
         assert [next(subscription).id for _ in range(2)] == [1, 2]
-        so_far, deadline = waits.count, time.monotonic() + 10
+        so_far, deadline = waits.count, time.monotonic() + SECONDS_MAX
         while waits.count < so_far + 2:  # By the second it has noted what stands at the head.
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -250,7 +251,7 @@ def test_a_connection_that_reads_while_a_session_begins_is_not_read_over_again(
             before = _waiting(sql)
             asyncio.run(postgres_log.session_async())
         reading.result()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + SECONDS_MAX
     while _is_there(sql, before) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not _is_there(sql, before)

@@ -17,6 +17,7 @@ from event_store.postgres import wakeup as postgres_wakeup
 from event_store.postgres.log import PostgresLog
 from tests.event_store.given import adding, append
 from tests.suspended import suspended
+from tests.waiting import SECONDS_MAX
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def test_a_log_is_closed_beneath_whoever_waits_for_its_server(
         time.sleep(0.2)  # Absence: no answer comes.
         assert looking.is_alive()
         log.close()
-        looking.join(10)
+        looking.join(SECONDS_MAX)
         assert not looking.is_alive()
     assert raised == [StoreUnavailable]
 
@@ -64,7 +65,7 @@ def test_a_lock_is_given_back_beneath_whoever_looks_at_it(
         looking.start()
         time.sleep(0.2)  # Absence: no answer comes.
         held.release()
-        looking.join(10)
+        looking.join(SECONDS_MAX)
         assert not looking.is_alive()
     assert seen == [False]
     again = None
@@ -87,7 +88,7 @@ def test_an_append_that_cannot_be_sent_tells_its_caller(
     async def run() -> None:
         monkeypatch.setattr(postgres_log, "_new_writer_connection", none_left)
         with pytest.raises(RuntimeError, match="thread"):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS_MAX):
                 await postgres_log.append_async([adding("cart-a")])
         monkeypatch.undo()
 
@@ -102,7 +103,7 @@ def test_a_listener_that_fails_by_our_mistake_is_not_waited_for(
 
     monkeypatch.setattr(postgres_wakeup, "_head_of", broken)
     with pytest.raises(KeyError):
-        postgres_log.wait(after=0, timeout_seconds=5)
+        postgres_log.wait(after=0, timeout_seconds=SECONDS_MAX)
 
 
 def test_what_others_say_on_the_channel_is_no_matter(
@@ -111,9 +112,9 @@ def test_what_others_say_on_the_channel_is_no_matter(
     postgres_log.wait(after=0, timeout_seconds=0.3)
     sql.execute("SELECT pg_notify(%s, 'good morning')", [schema])
     append(postgres_log, adding("cart-a"))
-    assert postgres_log.wait(after=0, timeout_seconds=5) == 1
+    assert postgres_log.wait(after=0, timeout_seconds=SECONDS_MAX) == 1
     append(postgres_log, adding("cart-b"))
-    assert postgres_log.wait(after=1, timeout_seconds=5) == 2
+    assert postgres_log.wait(after=1, timeout_seconds=SECONDS_MAX) == 2
 
 
 def test_a_log_is_closed_while_its_waker_begins(

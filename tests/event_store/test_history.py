@@ -14,6 +14,7 @@ from event_store.records import Appended, EventLog, KeyReused, Moved, Replayed
 from tests.event_store.given import adding, append, entry, keyed
 from tests.event_store.history import Follower, History, check_order
 from tests.event_store.writing import WriterProcess, WriterThreads
+from tests.waiting import SECONDS_MAX
 
 
 def test_threads_with_a_log_each_share_one_order(
@@ -42,8 +43,8 @@ def test_processes_on_the_same_streams_share_one_order_also_when_one_is_killed(
     history = History()
     with Follower(postgres_log) as follower:
         writers = [WriterProcess(writer_url, schema, f"process{n}", seconds=2.0) for n in range(count)]
-        killed = WriterProcess(writer_url, schema, "killed", seconds=60.0)
-        postgres_log.wait(after=200, timeout_seconds=20)
+        killed = WriterProcess(writer_url, schema, "killed", seconds=10 * SECONDS_MAX)
+        postgres_log.wait(after=200, timeout_seconds=SECONDS_MAX)
         while not any(event.stream.startswith("cart-killed") for event in follower.seen):
             postgres_log.wait(after=len(follower.seen), timeout_seconds=1)
         killed.process.kill()

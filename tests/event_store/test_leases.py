@@ -12,10 +12,11 @@ import pytest
 
 from event_store.errors import StoreUnavailable
 from event_store.postgres.log import PostgresLog
+from tests.waiting import SECONDS_MAX
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + SECONDS_MAX
     while not holds():
         assert time.monotonic() < until, what
         time.sleep(0.02)
@@ -74,7 +75,7 @@ def test_who_works_long_keeps_its_lease_and_who_stands_still_loses_it(fresh_post
         eventually(lambda: "a" not in log.holders(["a"]), "it is lost")
     finally:
         os.kill(process.pid or 0, signal.SIGCONT)
-    process.join(20)
+    process.join(SECONDS_MAX)
     assert process.exitcode == 0, "it noticed"
     log.close()
 

@@ -23,6 +23,7 @@ from event_store.records import Appended, Entry, EventLog, KeyReused, Replayed
 from tests.conftest import ServerPlace
 from tests.event_store.given import LoopDoor, adding, append, entry, keyed, positions
 from tests.event_store.history import Follower, History
+from tests.waiting import SECONDS_MAX
 
 RETRYING = """
 import sys
@@ -128,7 +129,7 @@ def behind_the_door(
     # Once the first append was notified of, the writer and the waker are connected, and the next to send is
     # the test's append.
     assert positions(append(log, adding("cart-first"))) == [1]
-    assert [note.payload for note in sql.notifies(timeout=20, stop_after=1)] == ["1"]
+    assert [note.payload for note in sql.notifies(timeout=SECONDS_MAX, stop_after=1)] == ["1"]
     yield log
     log.close()
 
@@ -143,7 +144,7 @@ def test_cut_before_the_whole_call_was_sent(
     door.lets_through = bytes_sent
     sending = threading.Thread(target=history.append, args=[behind_the_door, sent])
     sending.start()
-    assert door.swallowed.wait(20)
+    assert door.swallowed.wait(SECONDS_MAX)
     door.cut()
     sending.join()
     assert history.lost == 1
@@ -162,7 +163,7 @@ def test_cut_after_the_commit_and_before_the_answer(
             door.deaf = True
             sending = threading.Thread(target=history.append, args=[behind_the_door, sent])
             sending.start()
-            assert postgres_log.wait(after=number - 1, timeout_seconds=5) == number
+            assert postgres_log.wait(after=number - 1, timeout_seconds=SECONDS_MAX) == number
             door.cut()
             sending.join()
             # The same command again through either, the same key by another command.

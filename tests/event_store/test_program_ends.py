@@ -8,6 +8,7 @@ from textwrap import dedent
 
 from event_store.postgres.log import PostgresLog
 from tests.event_store.given import written
+from tests.waiting import SECONDS_MAX
 
 OPENED = """
 import asyncio, os, sys, threading
@@ -20,7 +21,7 @@ log = PostgresLog.open(sys.argv[1], schema=sys.argv[2])
 def run(program: str, url: str, schema: str) -> list[str]:
     """The lines that a program of its own prints, over a log that it has opened."""
     words = [sys.executable, "-c", OPENED + dedent(program), url, schema]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS_MAX, check=True)
     assert not done.stderr
     return done.stdout.splitlines()
 
@@ -48,7 +49,7 @@ def test_a_forked_child_reads_and_appends_over_connections_of_its_own(
         def see(process):
             append(log, adding(f"{process}-a"))
             asyncio.run(log.append_async([adding(f"{process}-b")]))
-            head, events = log.wait(after=0, timeout_seconds=5), log.read_all(after=0, limit=10)
+            head, events = log.wait(after=0, timeout_seconds=SECONDS_MAX), log.read_all(after=0, limit=10)
             print(process, head, len(events), flush=True)
 
         see("parent")

@@ -13,6 +13,7 @@ from event_store.postgres.connections import FEED_ROLE, READER_ROLE
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.migrations import WRITER_ROLE, grant, migrate
 from tests.event_store.given import adding, append, positions
+from tests.waiting import SECONDS_MAX
 
 FACTS = {  # table: a column of it
     "events": "data",
@@ -100,7 +101,7 @@ def test_a_log_that_is_read_as_the_feed_has_all_that_the_feed_needs(
         log = PostgresLog.open(url, schema=schema, read_only=True)
         log.close()
         log = PostgresLog(url, schema, read_only=True, role=FEED_ROLE)
-        assert log.head() == log.wait(after=0, timeout_seconds=5) == 1
+        assert log.head() == log.wait(after=0, timeout_seconds=SECONDS_MAX) == 1
         assert log.read_all(after=0, limit=10) == postgres_log.read_all(after=0, limit=10)
         assert log.log_id() == postgres_log.log_id()
         with pytest.raises(LogUnreadable, match="permission denied"):

@@ -21,6 +21,7 @@ from tests.event_store.given import LoopDoor, adding, append, entry
 from tests.event_store.history import Follower, History
 from tests.event_store.writing import WriterThreads
 from tests.servers import idle_backend, kill, kill_one
+from tests.waiting import SECONDS_MAX
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def test_a_server_that_turns_read_only_is_away_to_writers_and_back_without_a_res
         for setting, refuses in (("on", True), ("off", False)):
             sql.execute(f"ALTER SYSTEM SET default_transaction_read_only = {setting}".encode())
             sql.execute("SELECT pg_reload_conf()")
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + SECONDS_MAX
             while True:  # The setting takes its moment.
                 try:
                     append(log, adding("cart-a", version))

@@ -25,6 +25,7 @@ from tests.event_store.given import (
     until_submitted,
     written,
 )
+from tests.waiting import SECONDS_MAX
 
 
 @pytest.fixture(params=["threads", "loop"])
@@ -145,7 +146,7 @@ def test_a_batch_that_cannot_be_packed_fails_its_calls_and_leaves_nobody_waiting
     with monkeypatch.context() as patched, ThreadPoolExecutor(8) as threads:
         patched.setattr(CommandBatch, "parameters", broken)
         calls = [threads.submit(append, door, adding(f"cart-{number}")) for number in range(8)]
-        assert {type(call.exception(timeout=10)) for call in calls} == {MemoryError}
+        assert {type(call.exception(timeout=SECONDS_MAX)) for call in calls} == {MemoryError}
     assert positions(append(door, adding("cart-a", 1))) == [2]
 
 

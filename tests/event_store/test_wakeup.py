@@ -12,6 +12,7 @@ from event_store.postgres import wakeup as postgres_wakeup
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.wakeup import Listener
 from tests.event_store.given import adding, append
+from tests.waiting import SECONDS_MAX
 
 TELLING = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -28,11 +29,11 @@ def test_a_word_comes_before_a_look(
     monkeypatch: pytest.MonkeyPatch,
     lost: bool,
 ) -> None:
-    look = 4.0
+    look = 2 * SECONDS_MAX
     monkeypatch.setattr(postgres_wakeup, "POLL_SECONDS", look)
     listener = Listener(postgres_url, schema, read_only=False, closing=threading.Event())
     append(postgres_log, adding("cart-a"))
-    assert listener.wait(after=0, until=time.monotonic() + 10) == 1
+    assert listener.wait(after=0, until=time.monotonic() + SECONDS_MAX) == 1
     for n in range(1, 6):
         if lost:
             sql.execute(TELLING)

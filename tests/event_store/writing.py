@@ -23,6 +23,7 @@ from event_store.postgres.log import PostgresLog
 from event_store.records import Appended, Entry, EventLog, KeyReused, Moved, Outcome, Replayed
 from tests.event_store.given import entry, keyed
 from tests.event_store.history import History
+from tests.waiting import SECONDS_MAX
 
 SHARED = ("stock-1", "stock-2", "stock-3")
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (Appended, Replayed, KeyReused, Moved)}
@@ -97,7 +98,7 @@ class WriterThreads:
     def appended(self) -> int:
         return sum(writer.appended for writer in self.writers)
 
-    def write_more(self, count: int, seconds: float = 20) -> None:
+    def write_more(self, count: int, seconds: float = SECONDS_MAX) -> None:
         """Returns when so many more commands were acknowledged."""
         enough, until = self.appended + count, time.monotonic() + seconds
         while self.appended < enough and not self._failures:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-WAIT_SECONDS_MAX = 60.0
+from tests.waiting import SECONDS_MAX
 
 
 @dataclass(kw_only=True)
@@ -40,7 +40,7 @@ class Background(ABC):
 
     def wait_until(self, holds: Callable[[], bool], state: Callable[[], str]) -> None:
         """Fails with the state where it takes too long, and where the work failed."""
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        deadline = time.monotonic() + SECONDS_MAX
         while not holds():
             assert self._error is None, self._error
             assert time.monotonic() < deadline, state()

@@ -19,7 +19,7 @@ from event_store.postgres.log import PostgresLog
 from tests.faults.shoppers import Client
 from tests.importing.files import HEADER
 from tests.shop.system import Shop
-from tests.system.running import wait_until
+from tests.waiting import wait_until
 
 CONNECTIONS_EACH = 50
 UNDER_WAY_EVENTS = 1_000

@@ -17,7 +17,7 @@ def http_request(method: str, path: str, body: bytes = b"", **headers: str) -> b
     return f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n{fields}{length}\r\n".encode() + body
 
 
-ANSWER_SECONDS_MAX = 20.0
+ANSWER_SECONDS_MAX = 60.0
 
 
 class Lost(Exception):  # noqa: N818

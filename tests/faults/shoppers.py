@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from tests.faults.background import WAIT_SECONDS_MAX, Background
+from tests.faults.background import Background
 from tests.faults.http_client import Answer, Connections, Lost
 from tests.shop.http import CHECKOUT
+from tests.waiting import SECONDS_MAX
 
 PAUSE_SECONDS = 0.05  # before asking again
 THINKING_SECONDS = 0.1  # between a shopper's orders, so that the books stay small enough to be read through
@@ -64,7 +65,7 @@ class Client:
         """The answer that is final: a success or a refusal. What is lost, or told to come back, comes back
         with the same key."""
         key = key or secrets.token_hex(16)
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        deadline = time.monotonic() + SECONDS_MAX
         last: object = None
         while time.monotonic() < deadline:
             try:
@@ -75,7 +76,7 @@ class Client:
                 if is_final(answer):
                     return answer
             await asyncio.sleep(PAUSE_SECONDS)
-        raise AssertionError(f"POST {path}: no answer within {WAIT_SECONDS_MAX} s, last {last!r}")
+        raise AssertionError(f"POST {path}: no answer within {SECONDS_MAX} s, last {last!r}")
 
     async def done(self, path: str, body: dict[str, Any], *, key: str | None = None) -> Answer:
         """The same, where only a success will do."""

@@ -19,7 +19,7 @@ from projections.status import ViewStatus, view_statuses
 from replays.verification.findings import Finding
 from replays.verification.verify import verify
 from tests.faults.shoppers import Bought
-from tests.system.running import wait_until
+from tests.waiting import wait_until
 
 CODEC = Codec(EVENT_TYPES)
 PAGE_EVENTS = 5_000

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from tests.shop.system import Shop
-from tests.system.running import daybook, wait_until
+from tests.system.running import daybook
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

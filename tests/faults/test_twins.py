@@ -18,7 +18,7 @@ from tests.faults.page_watch import watched
 from tests.faults.proxies import HoldingProxy
 from tests.faults.shoppers import Load
 from tests.shop.system import Shop
-from tests.system.running import wait_until
+from tests.waiting import SECONDS_MAX, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def another_projector(shop: Shop, log: Path, **environment: str) -> Iterator[psu
             yield psutil.Process(process.pid)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(SECONDS_MAX)
     assert process.returncode == 0, log.read_text()
 
 
@@ -121,7 +121,7 @@ def test_a_write_that_comes_late_is_refused(shop: Shop, faults_folder: Path) -> 
             stored.wait_views(stored.log.head())
             proxy.hold_writes()
             try:
-                assert proxy.holds.wait(30)
+                assert proxy.holds.wait(SECONDS_MAX)
                 lock.is_lost()
                 load.wait_for_orders(ORDERS)
             except BaseException:

@@ -21,6 +21,7 @@ from commands.gateways.sandbox.gateway import SandboxGateway
 from commands.gateways.sandbox.worker import Worker
 from commands.gateways.stripe_events import WEBHOOK_PATH
 from tests.gateways.sandbox import TEN, Sandbox, run
+from tests.waiting import SECONDS_MAX
 
 
 class Webhook(ThreadingHTTPServer):
@@ -150,7 +151,7 @@ def test_a_running_deliverer_delivers_what_another_process_makes_happen(ledger):
             await asyncio.to_thread(other.hold_lapses, held.standing.reference)
             other.close()
             for _ in range(2):
-                assert await asyncio.to_thread(webhook.taken.acquire, timeout=10)
+                assert await asyncio.to_thread(webhook.taken.acquire, timeout=SECONDS_MAX)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
@@ -183,11 +184,11 @@ def test_a_running_deliverer_outlives_a_ledger_that_is_locked_for_a_while(ledger
         other.execute("BEGIN IMMEDIATE")
         async with httpx.AsyncClient() as client:
             running = asyncio.create_task(Deliverer(gateway, webhook.url, client).run(poll_seconds=0.01))
-            await asyncio.wait_for(refused.wait(), 10)
+            await asyncio.wait_for(refused.wait(), SECONDS_MAX)
             other.execute("ROLLBACK")
             held = await gateway.authorize(key="checkout-a/1", method=VISA, amount=TEN, order_id="a")
             await asyncio.to_thread(books.hold_lapses, held.standing.reference)
-            assert await asyncio.to_thread(webhook.taken.acquire, timeout=10)
+            assert await asyncio.to_thread(webhook.taken.acquire, timeout=SECONDS_MAX)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 

@@ -23,6 +23,7 @@ from commands.operator.processes_cli import processes_group
 from event_store.postgres.log import PostgresLog
 from tests.payments.owing import TOTAL, disputed, refund, sold, unpaid_though_sent, unreturned
 from tests.shop.http import Shop, open_shop
+from tests.waiting import SECONDS_MAX
 
 Run = Callable[..., Awaitable[Result]]
 GROUPS: dict[str, click.Group] = {
@@ -66,7 +67,7 @@ def silent_logs() -> Iterator[None]:
 
 async def eventually(daybook: Run, holds: Callable[[Result], bool], *arguments: str) -> Result:
     """Runs the command until its result is the expected one."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS_MAX):
         while not holds(result := await daybook(*arguments)):
             await asyncio.sleep(0.05)
     return result

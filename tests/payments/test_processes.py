@@ -25,6 +25,7 @@ from event_store.memory.log import MemoryLog
 from tests.payments.deciding import Desk
 from tests.shop.commands import ORDER, DyingHandling, Shop, eventually
 from tests.shop.facts import NOON
+from tests.waiting import SECONDS_MAX
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ async def _dies_with_its_command(shop: Shop, **options: Any) -> None:
         one.gateway = shop.gateway
         one.handling, handling = DyingHandling(), one.handling  # type: ignore[assignment]
         async with one.managers(clock=lambda: shop.now, **options):
-            await asyncio.wait_for(one.handling.received.wait(), 10)  # type: ignore[attr-defined]
+            await asyncio.wait_for(one.handling.received.wait(), SECONDS_MAX)  # type: ignore[attr-defined]
         one.handling = handling
 
 
@@ -209,7 +210,7 @@ def test_a_fetching_of_news_that_dies_at_any_of_them_is_followed_by_one_that_rec
             every = timedelta(minutes=5)
             fetching = NewsFetching(shop.gateway, dying, clock=lambda: shop.now, every=every)
             async with first.managers(clock=lambda: shop.now, kinds=[fetching]):
-                await asyncio.wait_for(dead.wait(), 10)
+                await asyncio.wait_for(dead.wait(), SECONDS_MAX)
         async with shop.open() as second:
             second.gateway = shop.gateway
             fetching = NewsFetching(shop.gateway, second.do, clock=lambda: shop.now, every=every)

@@ -34,6 +34,7 @@ from tests.payments.reported import NOVEMBER, many, write_log
 from tests.shop.commands import ORDER, DyingHandling, Shop, eventually
 from tests.shop.facts import CODEC
 from tests.shop.gateways import WatchedGateway
+from tests.waiting import SECONDS_MAX
 
 TOTAL = 2900
 
@@ -243,7 +244,7 @@ def test_a_process_that_dies_with_its_outcome_in_hand_is_followed_by_one_that_re
             kind = kind_of(one)
             one.handling = dying  # type: ignore[assignment]
             async with one.managers(kinds=[kind]):
-                await asyncio.wait_for(dying.received.wait(), 10)
+                await asyncio.wait_for(dying.received.wait(), SECONDS_MAX)
             one.handling = handling
         assert reconciliations(shop) == []
         async with reconciling(shop):
@@ -392,7 +393,7 @@ class WaitingLog:
     def read_streams(self, streams: Any) -> Any:
         self.times += 1
         self.reached.set()
-        assert self.go.wait(30)
+        assert self.go.wait(SECONDS_MAX)
         return self._log.read_streams(streams)
 
 

@@ -37,6 +37,7 @@ from commands.processes.schedules import Schedules
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventReader
 from tests.shop.facts import CODEC
+from tests.waiting import SECONDS_MAX
 
 CALLS = frozenset({"authorize", "capture", "void", "refund", "look", "find"})
 LATER = {
@@ -131,7 +132,7 @@ class Dying:
     def operate(self, *words: str, die_at: int | None = None) -> int:
         """Has an operator's command run; its exit code, below zero where a signal ended it."""
         with self._started(_operate, words, die_at=die_at) as process:
-            process.join(60)
+            process.join(SECONDS_MAX)
             assert process.exitcode is not None, f"still at {self.steps}"
             return int(process.exitcode)
 

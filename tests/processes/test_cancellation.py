@@ -14,6 +14,7 @@ from event_store.postgres.log import PostgresLog
 from event_store.retries import RetryPolicy
 from tests.shop.commands import DyingHandling, Shop, eventually
 from tests.suspensions import CancelAt
+from tests.waiting import SECONDS_MAX
 
 MOMENTS = pytest.mark.parametrize("when_done", [False, True], ids=["waiting", "answered"])
 TASKS = pytest.mark.parametrize("task", ["_Manager.run", "Following._until_closed"])
@@ -55,7 +56,7 @@ async def canceled_at(shop, number, task, *, when_done):
                         lambda: cancel.suspensions,
                     )
                 if cancel.canceled is not None:
-                    await asyncio.wait((cancel.canceled,), timeout=5)
+                    await asyncio.wait((cancel.canceled,), timeout=SECONDS_MAX)
                     assert cancel.canceled.cancelled()
                     if task == "_Manager.run":
                         await is_free(shop.log)
@@ -98,11 +99,11 @@ def test_a_stop_that_is_itself_canceled_leaves_nothing_running_and_no_lock_taken
             managers = first.managers()
             before = asyncio.all_tasks()
             await managers.__aenter__()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(SECONDS_MAX):
                 await first.handling.received.wait()
             cancel = CancelAt("", number, when_done=number % 2 == 0)
             stopping = asyncio.create_task(cancel.counted(managers.__aexit__()))
-            await asyncio.wait((stopping,), timeout=5)
+            await asyncio.wait((stopping,), timeout=SECONDS_MAX)
             assert stopping.done()
             await eventually(lambda: asyncio.all_tasks() == before, asyncio.all_tasks)
             await is_free(shop.log)

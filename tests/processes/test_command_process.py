@@ -20,19 +20,18 @@ from event_store.postgres.log import PostgresLog
 from event_store.records import Entry, NewEvent
 from tests.servers import kill
 from tests.suspended import suspended
-from tests.system.running import wait_until
-
-STOP_SECONDS_MAX = 15
-"""After so long the supervisor kills."""
+from tests.waiting import SECONDS_MAX, wait_until
 
 
 class Running:
     """One of `daybook serve`'s processes."""
 
     def __init__(self, part: str, postgres_url: str, redis_url: str, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        # Bound until the test ends, without listening: nobody else gets the port before the process does.
+        self.reserved = socket.socket()
+        self.reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.reserved.bind(("127.0.0.1", 0))
+        port = self.reserved.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self._output = folder / f"{part}.log"
         settings = {
@@ -53,7 +52,7 @@ class Running:
     def status(self, path: str) -> int:
         """0 where nobody answers."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=SECONDS_MAX) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -62,7 +61,7 @@ class Running:
 
     def wait(self) -> int:
         """Its exit code."""
-        return self.process.wait(STOP_SECONDS_MAX)
+        return self.process.wait(SECONDS_MAX)
 
 
 @pytest.fixture
@@ -78,6 +77,7 @@ def started(redis_url: str, tmp_path: Path) -> Iterator[Callable[[str, str], Run
         if one.process.poll() is None:
             one.process.kill()
             one.process.wait()
+        one.reserved.close()
 
 
 @contextmanager

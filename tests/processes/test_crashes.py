@@ -16,6 +16,7 @@ from tests.shop.commands import ORDER, DyingHandling, Shop, eventually
 from tests.shop.facts import NOON
 from tests.shop.gateways import DyingGateway
 from tests.shop.log import decoded
+from tests.waiting import SECONDS_MAX
 
 LONG = RetryPolicy(pause_first=60.0, pause_max=60.0)  # whoever lost a call is dead before it asks again
 
@@ -126,7 +127,7 @@ def test_an_answer_that_was_never_recorded_is_asked_for_again_and_the_card_charg
             await first.sell(capture="checkout")
             first.handling, handling = DyingHandling(), first.handling
             async with first.managers():
-                await asyncio.wait_for(first.handling.received.wait(), 5)
+                await asyncio.wait_for(first.handling.received.wait(), SECONDS_MAX)
             first.handling = handling
             assert first.statuses() == ("placed", "pending")
             assert first.charged() == [("authorized", 0, 0)]

@@ -18,6 +18,7 @@ from event_store.postgres.log import PostgresLog
 from replays.verification.verify import verify
 from tests.shop.commands import ORDER, Shop, eventually
 from tests.shop.gateways import Do, WatchedGateway
+from tests.waiting import SECONDS_MAX
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +81,7 @@ def test_the_answer_of_a_manager_that_stalled_changes_nothing(fresh_postgres: st
         asyncio.run(take_over())
         before, kept = shop.story(), (shop.charged(), shop.checkpoints(), shop.open_work())
         os.kill(process.pid, signal.SIGCONT)
-        process.join(20)
+        process.join(SECONDS_MAX)
         assert process.exitcode == 0
         assert shop.story() == before
         assert (shop.charged(), shop.checkpoints(), shop.open_work()) == kept

@@ -17,6 +17,7 @@ from projections.documents.tantivy_reader import TantivyReader
 from projections.engine.partitions import PARTITIONS, leader, partition_holders
 from tests.projections.running import eventually, views_reach
 from tests.shop.log import Shop
+from tests.waiting import SECONDS_MAX
 
 PROJECTOR = (
     "from projections.serve import run_projector; from projections.settings import Settings;"
@@ -42,7 +43,7 @@ def projector(paths: Paths, **environment: str) -> Iterator[subprocess.Popen[byt
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(SECONDS_MAX)
 
 
 def started(paths: Paths, **environment: str) -> subprocess.Popen[bytes]:
@@ -124,7 +125,7 @@ class Workers:
             counts = [holders.count(holder) for holder in set(holders)]
             return None not in holders and len(counts) == among and max(counts) - min(counts) <= 1
 
-        eventually(are_shared_out, f"{among} share the partitions", seconds_max=60)  # Processes start.
+        eventually(are_shared_out, f"{among} share the partitions")  # Processes start.
 
     def holds_none(self, process: subprocess.Popen[bytes]) -> bool:
         holders = [*partition_holders(self._log), leader(self._log)]
@@ -148,5 +149,5 @@ def running_workers(paths: Paths, log: PostgresLog) -> Iterator[Workers]:
         for process in workers.running:
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        codes = [process.wait(20) for process in workers.running]
+        codes = [process.wait(SECONDS_MAX) for process in workers.running]
     assert set(codes) <= {0, -signal.SIGKILL}, (paths.data_dir / "projector.log").read_text()[-3000:]

@@ -21,8 +21,7 @@ from projections.status import standing
 from projections.views.registry import VIEWS
 from tests.projections.memory_views import differences
 from tests.shop.facts import CODEC
-
-WAIT_SECONDS_MAX = 20.0
+from tests.waiting import SECONDS_MAX
 
 
 def redis_builds(url: str, numbers: Numbers, shards: int = 1) -> list[Build]:
@@ -55,7 +54,7 @@ def running(runner: Runner, poll: Callable[[], bool] = lambda: True) -> Iterator
         raise raised[0]
 
 
-def eventually(holds: Callable[[], bool], what: str, *, seconds_max: float = WAIT_SECONDS_MAX) -> None:
+def eventually(holds: Callable[[], bool], what: str, *, seconds_max: float = SECONDS_MAX) -> None:
     """Waits until it holds."""
     until = time.monotonic() + seconds_max
     while not holds():

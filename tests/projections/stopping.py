@@ -23,6 +23,7 @@ from projections.redis.store import RedisStore
 from projections.tantivy import versions as tantivy_versions
 from projections.tantivy.build import TantivyBuild
 from tests.projections.running import new_runner
+from tests.waiting import SECONDS_MAX
 
 HOLDER = (
     "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND"
@@ -149,5 +150,5 @@ def wake(process: multiprocessing.process.BaseProcess) -> None:
     """It goes on until it notices that it no longer holds its lock."""
     assert process.pid is not None
     os.kill(process.pid, signal.SIGCONT)
-    process.join(20)
+    process.join(SECONDS_MAX)
     assert process.exitcode == 0

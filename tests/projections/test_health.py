@@ -15,11 +15,12 @@ from projections.engine import runner as runner_module
 from projections.engine.build import Build
 from projections.health import serve_health
 from tests.projections.running import eventually, new_runner, running
+from tests.waiting import SECONDS_MAX
 
 
 def get(port: int, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=SECONDS_MAX) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -58,7 +59,7 @@ def test_a_runner_that_hangs_does_not_live(monkeypatch: pytest.MonkeyPatch) -> N
 
     class Hanging(MemoryLog):
         def head(self) -> int:
-            let_go.wait(30)
+            let_go.wait(2 * SECONDS_MAX)
             return super().head()
 
     builds: list[Build] = []

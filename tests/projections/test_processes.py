@@ -24,6 +24,7 @@ from projections.redis.requests import RedisRequests, Request
 from tests.projections.projectors import Paths, index_reaches, projector, started
 from tests.projections.running import eventually, views_equal_a_rebuild, views_reach
 from tests.shop.log import Shop
+from tests.waiting import SECONDS_MAX
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_killed_under_load_its_views_equal_a_rebuild(shop: Shop, paths: Paths) -
     log = paths.data_dir / "projector.log"
     for seed in range(4):
         process = started(paths)
-        rounds_left, deadline = 5 + 2 * seed, time.monotonic() + 30
+        rounds_left, deadline = 5 + 2 * seed, time.monotonic() + SECONDS_MAX
         while rounds_left:
             assert time.monotonic() < deadline, "it does not run"
             rounds_left -= log.read_text().count("projector runs") > seed
@@ -52,7 +53,7 @@ def test_killed_under_load_its_views_equal_a_rebuild(shop: Shop, paths: Paths) -
             head = shop.flush()
             time.sleep(0.05)  # A load that leaves something of the machine to the projector.
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(SECONDS_MAX)
 
     with projector(paths) as process:
         # The killed ones may have done all the work, and SIGTERM may come before this one answers to it.

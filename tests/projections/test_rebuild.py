@@ -34,6 +34,7 @@ from tests.projections.running import (
 )
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop
+from tests.waiting import SECONDS_MAX
 
 
 def test_a_rebuild_goes_on_beside_the_live_view_under_writes(
@@ -111,7 +112,7 @@ def test_the_live_view_goes_on_while_it_is_compared(
 
     def compared_late(*arguments: Any) -> Candidates:
         comparing.set()
-        assert may_compare.wait(20)
+        assert may_compare.wait(SECONDS_MAX)
         found: Candidates = candidates(*arguments)
         return found._replace(keys=[*found.keys, "MUG", "CUP"])  # as if both had been written meanwhile
 

@@ -17,6 +17,7 @@ from projections.views.registry import VIEWS
 from tests.projections.memory_views import differences
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop, decoded
+from tests.waiting import SECONDS_MAX
 
 
 def caught_up(build: RedisBuild, shop: Shop) -> None:
@@ -196,9 +197,9 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
     newer.settle(may_hold_back=False)
     reading = threading.Thread(target=read)
     reading.start()
-    assert complete.wait(10)
+    assert complete.wait(SECONDS_MAX)
     newer.publish()
-    assert gone.wait(10)
+    assert gone.wait(SECONDS_MAX)
     reading.join()
 
     assert halves == []

@@ -36,6 +36,7 @@ from tests.projections.running import (
 )
 from tests.restored import RestoredLog
 from tests.shop.log import Shop, decoded
+from tests.waiting import SECONDS_MAX
 
 
 def rebuilt(shop: Shop, url: str, view: str) -> None:
@@ -161,7 +162,11 @@ index_on_a_full_disk(Path(sys.argv[1]))
 def test_an_index_whose_disk_is_full_is_read_as_it_stood_and_caught_up_afterwards(tmp_path: Path) -> None:
     """In a process of its own: the limit is for every file that it writes."""
     done = subprocess.run(
-        [sys.executable, "-c", INDEX, str(tmp_path)], check=False, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", INDEX, str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
     )
     assert done.returncode == 0, done.stderr[-3000:]
 

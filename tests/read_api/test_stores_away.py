@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from deploy.edge.circuit_breaker import CircuitBreaker
+from deploy.local.servers.redis import RedisServer
 from projections.documents.errors import ReadStoreUnavailable
 from projections.documents.redis_reader import RedisReader
 from projections.documents.search import Page, Place, ProductQuery, Suggestions
@@ -22,6 +23,8 @@ from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.shop.facts import opened, received
 from tests.shop.views import ViewShop
+from tests.suspended import suspended
+from tests.waiting import SECONDS_MAX, wait_until
 
 PAGE = "/api/v1/products/MUG"
 
@@ -35,12 +38,6 @@ def stale(shop: ViewShop, query_settings: QuerySettings) -> Iterator[httpx.Clien
     app = build_query_app(settings, ready_position=lambda: shop.head_at_start)
     with running(app) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client
-
-
-def pause(url: str, milliseconds: int) -> None:
-    """Redis answers nobody for so long, as a server that was stopped."""
-    with Redis.from_url(url) as redis:
-        redis.client_pause(milliseconds, all=True)
 
 
 def test_what_was_shown_is_shown_again_and_says_how_old_it_is(
@@ -58,9 +55,8 @@ def test_what_was_shown_is_shown_again_and_says_how_old_it_is(
     assert int(shown.headers["age"]) >= 0
     assert shown.headers["cache-status"].startswith("daybook; hit; ttl=-")
     shop.notices_losses()
-    while "age" in (again := stale.get(PAGE)).headers:
-        time.sleep(0.05)
-    assert again.content == fresh.content
+    wait_until(lambda: "age" not in stale.get(PAGE).headers)
+    assert stale.get(PAGE).content == fresh.content
 
 
 def test_what_was_never_shown_or_is_one_clients_is_refused(
@@ -89,30 +85,31 @@ def test_nobody_who_wants_a_position_is_shown_less(
     assert stale.get(PAGE, headers={"Daybook-Min-Position": "nonsense"}).status_code == 400
 
 
-def test_a_server_that_hangs_is_waited_for_by_few(
-    shop: ViewShop, stale: httpx.Client, fresh_redis: str
-) -> None:
+def test_a_server_that_hangs_is_waited_for_by_few(stale: httpx.Client, redis_server: RedisServer) -> None:
     fresh = stale.get(PAGE).content
-    pause(fresh_redis, 8_000)
-    with ThreadPoolExecutor(4) as several:  # These wait for as long as a read may take.
-        for shown in several.map(stale.get, [PAGE, "/api/v1/carts/c1", PAGE, "/api/v1/inventory/MUG"]):
-            assert shown.status_code == 503 or shown.content == fresh
-    begun = time.monotonic()
-    refused = [stale.get("/api/v1/carts/c1").status_code for _ in range(50)]
-    assert set(refused) == {503}
-    at_once = time.monotonic() - begun
-    while stale.get("/api/v1/carts/c1").status_code != 200:
-        time.sleep(0.05)
-    assert at_once < 2.0 * 5  # Each by itself would have waited two seconds or more.
+    with suspended(redis_server.process.pid):
+        with ThreadPoolExecutor(4) as several:  # These wait for as long as a read may take.
+            for shown in several.map(stale.get, [PAGE, "/api/v1/carts/c1", PAGE, "/api/v1/inventory/MUG"]):
+                assert shown.status_code == 503 or shown.content == fresh
+        begun = time.monotonic()
+        refused = [stale.get("/api/v1/carts/c1").status_code for _ in range(50)]
+        assert set(refused) == {503}
+        assert (
+            time.monotonic() - begun < 50 * 2.0 / 2
+        )  # Each by itself would have waited two seconds or more.
+    wait_until(lambda: stale.get("/api/v1/carts/c1").status_code == 200)
 
 
-def test_a_breaker_stays_closed_where_many_only_wait_for_a_connection(fresh_redis: str) -> None:
+def test_a_breaker_stays_closed_where_many_only_wait_for_a_connection(redis_server: RedisServer) -> None:
     async def crowd() -> bool:
         breaker = CircuitBreaker(failures_max=1, pause_seconds=60)
-        reader = RedisReader(fresh_redis, timeout_seconds=30, breaker=breaker)
+        reader = RedisReader(redis_server.url, timeout_seconds=SECONDS_MAX, breaker=breaker)
         await reader.ping()
-        pause(fresh_redis, 6_000)
-        found = await asyncio.gather(*(reader.ping() for _ in range(20)), return_exceptions=True)
+        with suspended(redis_server.process.pid):
+            pings = [asyncio.create_task(reader.ping()) for _ in range(20)]
+            while sum(ping.done() for ping in pings) < 4:
+                await asyncio.sleep(0.05)
+        found = await asyncio.gather(*pings, return_exceptions=True)
         await reader.close()
         assert sum(isinstance(one, ReadStoreUnavailable) for one in found) == 4
         return breaker.lets_through()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
@@ -15,8 +16,9 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests.waiting import SECONDS_MAX
+
 SLOTS = 16_384
-_WAIT_SECONDS_MAX = 30.0
 _NODE_TIMEOUT_MS = 1_000  # until a master that does not answer is replaced
 
 
@@ -168,7 +170,7 @@ class Cluster:
         return next(node for node in self.nodes if node.process is not None).client()
 
     def _eventually(self, holds: Callable[[], object], what: str) -> None:
-        until = time.monotonic() + _WAIT_SECONDS_MAX
+        until = time.monotonic() + SECONDS_MAX
         while True:
             with suppress(RedisError, OSError):
                 if holds():
@@ -191,13 +193,16 @@ def cluster_in(folder: Path, program: Path, *, replicas: bool) -> Cluster:
 
 
 def _ports(number: int) -> list[int]:
-    """Free, with their cluster bus ports 10,000 above."""
+    """Free, with their cluster bus ports 10,000 above. None of them is one that the system hands out by
+    itself, so that no client of another test gets it before the node does."""
     found: list[int] = []
-    while len(found) < number:
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
-        if port > 55_000:
-            continue
-        with suppress(OSError), socket.create_server(("127.0.0.1", port + 10_000)):
+    for port in random.sample(range(15_000, 22_000), 1_000):
+        with (
+            suppress(OSError),
+            socket.create_server(("127.0.0.1", port)),
+            socket.create_server(("127.0.0.1", port + 10_000)),
+        ):
             found.append(port)
+        if len(found) == number:
+            break
     return found

@@ -15,6 +15,7 @@ from event_store.records import EventReader
 from replays.feed.broadcast import Broadcast
 from replays.feed.http import events_router
 from tests.shop.facts import CODEC
+from tests.waiting import SECONDS_MAX
 
 EVENTS = "/api/v1/events"
 
@@ -23,30 +24,24 @@ class Served:
     """The feed on a real server, in a thread of its own."""
 
     def __init__(self, log: EventReader, *, listeners_max: int = 1_000, **options: Any) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
         app = FastAPI()
         self.broadcast = Broadcast(log, listeners_max=listeners_max, stopping=lambda: self.server.should_exit)
         app.include_router(events_router(log, CODEC, self.broadcast, **options))
-        config = uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=self.port,
-            log_level="error",
-        )
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(target=self.server.run)
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        self.thread = threading.Thread(target=self.server.run, args=([listening],))
 
     def __enter__(self) -> Served:
         self.thread.start()
         while not self.server.started:
+            assert self.thread.is_alive()
             time.sleep(0.01)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.server.should_exit = True
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=SECONDS_MAX)
         assert not self.thread.is_alive(), "an open event stream kept the server from stopping"
 
     def get(self, query: str = "", **headers: str | bytes) -> httpx.Response:
@@ -60,5 +55,5 @@ class Served:
             "GET",
             f"http://127.0.0.1:{self.port}{EVENTS}{query}",
             headers={"Accept": "text/event-stream", **headers},
-            timeout=10,
+            timeout=SECONDS_MAX,
         )

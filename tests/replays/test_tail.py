@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 from replays.cli import events_tail
 from tests.shop.facts import EMAIL
 from tests.shop.story import Story
+from tests.system.running import default_signals
+from tests.waiting import SECONDS_MAX
 
 
 def tail(url: str, *arguments: str) -> Result:
@@ -61,6 +63,7 @@ def test_it_follows_the_log_as_it_grows_and_ends_quietly_when_interrupted(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=default_signals,  # noqa: PLW1509 - nothing else is done between fork and exec
     )
     assert follower.stdout is not None
     assert json.loads(follower.stdout.readline())["position"] == 1
@@ -68,6 +71,6 @@ def test_it_follows_the_log_as_it_grows_and_ends_quietly_when_interrupted(
     assert json.loads(follower.stdout.readline())["position"] == 2
 
     follower.send_signal(signal.SIGINT)
-    _, complaint = follower.communicate(timeout=10)
+    _, complaint = follower.communicate(timeout=SECONDS_MAX)
 
     assert "Traceback" not in complaint

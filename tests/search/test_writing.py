@@ -12,6 +12,7 @@ from projections.documents.search import ProductQuery
 from projections.engine.follower import Decoded, TargetMoved
 from tests.shop.facts import listed, priced, received, recorded
 from tests.shop.views import SearchShop
+from tests.waiting import SECONDS_MAX
 
 _EVERYTHING = ProductQuery()
 
@@ -59,7 +60,7 @@ def test_commits_are_held_back_only_for_a_moment(shop: SearchShop, monkeypatch: 
     shop.build.settle(may_hold_back=True)
     assert shop.finds() == ["A"]
     monkeypatch.setattr(held_back, 0.01)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS_MAX
     while shop.finds() == ["A"] and time.monotonic() < deadline:
         shop.build.settle(may_hold_back=True)
     assert shop.finds() == ["A", "B"]

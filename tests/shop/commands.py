@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from event_store.records import EventLog
 from event_store.retries import RetryPolicy
 from tests.shop.facts import ADDING, ADDRESS, CODEC, EMAIL, NOON, PLACING
 from tests.shop.log import decoded
+from tests.waiting import SECONDS_MAX
 
 ORDER = "d" * 32
 TRACE = "ab" * 16
@@ -199,13 +201,14 @@ class Shop:
         return self.state(process.stream(order_id)).open_steps
 
 
-async def eventually(holds: Callable[[], bool], seen: Callable[[], Any], *, seconds: int = 30) -> None:
+async def eventually(
+    holds: Callable[[], bool], seen: Callable[[], Any], *, seconds: float = SECONDS_MAX
+) -> None:
     """Waits until it holds."""
-    for _ in range(100 * seconds):
-        if holds():
-            return
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"still {seen()}"
         await asyncio.sleep(0.01)
-    raise AssertionError(f"still {seen()}")
 
 
 class DyingHandling:

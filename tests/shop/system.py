@@ -13,7 +13,8 @@ import psutil
 from tests.faults.shoppers import Address, Client, Load
 from tests.faults.stored_state import StoredState
 from tests.shop.http import product_body
-from tests.system.running import RunningSystem, wait_until
+from tests.system.running import RunningSystem
+from tests.waiting import wait_until
 
 UNITS = 1_000_000
 

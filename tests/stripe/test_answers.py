@@ -17,6 +17,7 @@ from commands.gateways.gateway import GatewayError, GatewayRefusal, GatewayUnava
 from commands.gateways.stripe.calls import CALLS_AT_ONCE, CALLS_PER_SECOND, QUEUE_SECONDS, Turns
 from commands.gateways.stripe.gateway import StripeGateway
 from tests.gateways.stripe_objects import INTENT, ORDER, PERSONAL, STEP, intent
+from tests.waiting import SECONDS_MAX
 
 KEY = "sk_test_socket"
 
@@ -225,7 +226,7 @@ def test_an_answer_that_drips_ends_with_the_calls_time_and_the_connection_with_i
         try:
             await authorize(gateway)
         finally:
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), SECONDS_MAX)
 
     assert failure(drip, call, call_seconds=0.3).code == "no_answer"
 
@@ -333,7 +334,7 @@ def test_a_call_that_is_given_up_ends_its_request():
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
-            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(ended.wait(), SECONDS_MAX)
 
     asyncio.run(run())
 
@@ -351,7 +352,7 @@ def test_closing_ends_what_is_under_way_and_later_calls_are_not_made():
             await arrived.wait()
             await gateway.aclose()
             with pytest.raises(GatewayUnclear):
-                await asyncio.wait_for(call, 5)
+                await asyncio.wait_for(call, SECONDS_MAX)
             with pytest.raises(GatewayUnavailable, match="closed"):
                 await authorize(gateway)
 

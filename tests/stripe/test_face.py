@@ -14,6 +14,7 @@ from stripe import StripeClient, Webhook
 from commands.gateways.stripe_events import API_VERSION
 from commands.gateways.stripe_signature import sign
 from tests.stripe.face import KEY, Face, nested
+from tests.waiting import SECONDS_MAX
 
 STEP = "checkout-a/1"
 HELD: dict[str, Any] = {
@@ -312,7 +313,7 @@ def test_an_answer_that_is_not_json_is_an_error_though_it_was_done(client, face)
 
 
 def test_a_slow_call_times_out_and_holds_its_key_until_its_end(face):
-    face.books.plant("payment_intents.create", "slow", seconds=60)
+    face.books.plant("payment_intents.create", "slow", seconds=10 * SECONDS_MAX)
     with pytest.raises(stripe.APIConnectionError):
         hold(client_of(face, read_seconds=0.3))
     with pytest.raises(stripe.APIError) as busy:
@@ -320,7 +321,7 @@ def test_a_slow_call_times_out_and_holds_its_key_until_its_end(face):
     assert (busy.value.http_status, busy.value.error.code) == (409, "idempotency_key_in_use")
     assert len(face.books.charges()) == 1
     face.stopping.set()
-    assert face.key_is_free(STEP, timeout_seconds=10)
+    assert face.key_is_free(STEP, timeout_seconds=SECONDS_MAX)
     assert hold(client_of(face)).last_response.headers["Idempotent-Replayed"] == "true"
 
 

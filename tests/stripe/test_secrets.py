@@ -17,7 +17,8 @@ from commands.gateways.stripe_events import WEBHOOK_PATH
 from tests.shop.facts import EMAIL
 from tests.shop.http import CHECKOUT, product_body
 from tests.stripe.face import KEY, serving
-from tests.system.running import RunningSystem, started, wait_until
+from tests.system.running import RunningSystem, started
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -9,22 +9,43 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-READY_SECONDS = 60.0  # generous: the tests' machine may be busy with everything else
+from tests.waiting import SECONDS_MAX, wait_until
+
+_ERRORS_CHARACTERS_MAX = 8_000
+
+_systems: list[RunningSystem] = []
+
+
+def errors_of_systems() -> list[tuple[str, str]]:
+    """Of every system that runs, or that ended in this test: a heading, and the end of its standard error."""
+    return [(f"Standard error of daybook up --data {one.data}", one.last_errors()) for one in _systems]
+
+
+def forget_ended_systems() -> None:
+    """Between tests."""
+    _systems[:] = [one for one in _systems if not one.has_ended]
+
+
+def default_signals() -> None:
+    """In a new process: what `nohup`, or a shell that runs the tests in the background, had ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class RunningSystem:
     """`daybook up` as its own process, started `through` another program where one is given; what it says
     goes to files in `output`, else beside the data folder."""
+
+    has_ended = False
 
     def __init__(
         self,
@@ -47,7 +68,9 @@ class RunningSystem:
                 stdout=out,
                 stderr=err,
                 cwd="/",
+                preexec_fn=default_signals,  # noqa: PLW1509 - nothing else is done between fork and exec
             )
+        _systems.append(self)
 
     @property
     def said(self) -> str:
@@ -62,7 +85,7 @@ class RunningSystem:
         found: dict[str, Any] = json.loads((self.data / "run" / "addresses.json").read_text())
         return found
 
-    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
+    def wait_ready(self, seconds: float = SECONDS_MAX) -> None:
         def ready() -> bool:
             assert self.process.poll() is None, f"it ended: {self.complained}"
             return "Daybook is ready." in self.said
@@ -88,14 +111,26 @@ class RunningSystem:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=SECONDS_MAX)
+
+    def last_errors(self) -> str:
+        """The end of what it wrote to standard error; kept when it has ended, since its folder may go."""
+        if not self.has_ended:
+            # `/dev/full` has no end.
+            self._last_errors = self.complained[-_ERRORS_CHARACTERS_MAX:] if self._err.is_file() else ""
+        return self._last_errors
 
     def end(self) -> None:
         """After a test, whatever happened in it."""
+        self._stop_or_kill()
+        self.last_errors()
+        self.has_ended = True
+
+    def _stop_or_kill(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(timeout=30)
+                self.process.wait(timeout=SECONDS_MAX)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -113,7 +148,7 @@ def tried(system: RunningSystem, environment: Mapping[str, str] | None = None) -
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=SECONDS_MAX,
     )
     assert done.returncode == 0, done.stderr
     assert "/problems/" not in done.stdout, done.stdout
@@ -122,7 +157,7 @@ def tried(system: RunningSystem, environment: Mapping[str, str] | None = None) -
 
 @contextmanager
 def started(
-    *options: str, environment: Mapping[str, str] | None = None, seconds: float = READY_SECONDS
+    *options: str, environment: Mapping[str, str] | None = None, seconds: float = SECONDS_MAX
 ) -> Iterator[RunningSystem]:
     """One that is ready, in a folder where the servers' user may walk through; both are gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="daybook-system-", dir="/tmp"))
@@ -141,7 +176,7 @@ def refused(data: Path, *options: str, environment: Mapping[str, str] | None = N
     with tempfile.TemporaryDirectory() as output:  # Beside the data, it would be something left behind.
         system = RunningSystem(data, *options, environment=environment, output=Path(output))
         try:
-            code = system.process.wait(timeout=30)
+            code = system.process.wait(timeout=SECONDS_MAX)
         finally:
             system.end()
         said, complained = system.said, system.complained
@@ -157,7 +192,7 @@ def call(url: str, body: dict[str, Any] | None = None, *, key: str | None = None
     headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
     request = urllib.request.Request(url, json.dumps(body).encode() if body is not None else None, headers)
     try:
-        with urllib.request.urlopen(request, timeout=15) as answer:
+        with urllib.request.urlopen(request, timeout=SECONDS_MAX) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -169,14 +204,10 @@ def daybook(
     own = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
     words: Sequence[str] = [sys.executable, "-P", "-m", "daybook", *arguments]
     return subprocess.run(
-        words, env=own | dict(environment or {}), capture_output=True, text=True, check=False, timeout=60
+        words,
+        env=own | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS_MAX,
     )
-
-
-def wait_until(
-    condition: Callable[[], bool], *, seconds: float = 30.0, why: Callable[[], str] = lambda: "too slow"
-) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)

@@ -12,6 +12,7 @@ import pytest
 from deploy.local.addresses import find_addresses
 from deploy.local.data_folder import LockedFolder
 from tests.system.running import daybook
+from tests.waiting import SECONDS_MAX
 
 NOWHERE = {
     "DAYBOOK_POSTGRES_URL": "postgresql://nobody@127.0.0.1:1/x",
@@ -48,7 +49,7 @@ def test_an_answer_that_cannot_be_written_is_a_failure_of_one_line(tmp_path: Pat
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=SECONDS_MAX,
             check=False,
         )
     assert done.returncode != 0

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.system.running import READY_SECONDS, RunningSystem, call, wait_until
+from tests.system.running import RunningSystem, call
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_both_sides_wait_for_the_sample_also_when_its_filling_is_killed(folder: 
     marker = folder / "data" / "run" / "demo-done"
     seen: set[int] = set()
     try:
-        wait_until(lambda: demo_process(system) is not None, seconds=READY_SECONDS)
+        wait_until(lambda: demo_process(system) is not None)
         first = demo_process(system)
         assert first is not None
         first.kill()
@@ -53,7 +54,7 @@ def test_both_sides_wait_for_the_sample_also_when_its_filling_is_killed(folder: 
                 seen.add(status)
             return marker.exists()
 
-        wait_until(filled, seconds=READY_SECONDS)
+        wait_until(filled)
         assert 503 in seen
         system.wait_ready()
         for side in ("commands", "read"):

@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.system.running import RunningSystem, call, wait_until
+from tests.system.running import RunningSystem, call
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -83,11 +84,21 @@ def test_commands_are_refused_while_the_disk_is_full_and_taken_again_by_themselv
         assert system.process.poll() is None
         filler.unlink()
 
-        def taken() -> bool:
-            status, sku = list_product(system)
-            return status == 201 and (wait_until(lambda: can_be_read(system, sku)) is None)
+        taken: list[str] = []
 
-        wait_until(taken, why=lambda: system.complained)
+        def is_taken() -> bool:
+            with suppress(OSError):  # A process that ends takes its connections with it.
+                status, sku = list_product(system)
+                taken.extend([sku] * (status == 201))
+            return taken != []
+
+        def is_read() -> bool:
+            with suppress(OSError):
+                return can_be_read(system, taken[0])
+            return False
+
+        wait_until(is_taken, why=lambda: system.complained)
+        wait_until(is_read, why=lambda: system.complained)
         assert system.stop() == 0
     finally:
         system.end()

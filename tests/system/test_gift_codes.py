@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.shop.http import CHECKOUT, product_body
-from tests.system.running import RunningSystem, call, wait_until
+from tests.system.running import RunningSystem, call
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,8 @@ import pytest
 from psycopg import sql
 from redis import Redis
 
-from tests.system.running import RunningSystem, started, tried, wait_until
+from tests.system.running import RunningSystem, started, tried
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

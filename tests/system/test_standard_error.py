@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.logs.standard_error import BestEffortWriter
+from tests.waiting import SECONDS_MAX
 
 PREAMBLE = """
 import logging, os, resource, sys
@@ -32,7 +33,13 @@ def run(code: str, *, stderr: int | str = subprocess.PIPE) -> subprocess.Complet
         words = ["sh", "-c", f'exec "$0" "$@" {stderr}', *words]
         stderr = subprocess.DEVNULL
     return subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=30, check=False, cwd=Path.cwd()
+        words,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+        cwd=Path.cwd(),
     )
 
 

@@ -23,9 +23,10 @@ from deploy.local.supervision.child_processes import Program
 from deploy.local.supervision.orphans import ProcessRecord
 from deploy.local.supervision.supervisor import Supervisor
 from event_store.retries import RetryPolicy
+from tests.waiting import SECONDS_MAX
 
 QUICK = RetryPolicy(pause_first=0.01, pause_max=0.01)
-STAYS = "import time; time.sleep(60)"
+STAYS = "import time; time.sleep(600)"
 
 
 def program(folder: Path, code: str, *, seconds_to_obey: float = 5.0) -> Program:
@@ -52,7 +53,7 @@ async def supervising(folder: Path) -> AsyncIterator[Supervisor]:
 def run(folder: Path, test: Callable[[Supervisor], Awaitable[None]]) -> None:
     async def main() -> None:
         async with supervising(folder) as supervisor:
-            await asyncio.wait_for(test(supervisor), timeout=30)
+            await asyncio.wait_for(test(supervisor), timeout=SECONDS_MAX)
 
     asyncio.run(main())
 
@@ -245,7 +246,7 @@ def test_an_orphan_that_was_stopped_is_ended_in_order(tmp_path: Path) -> None:
 import pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path({str(marker)!r}).touch()))
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as left:
         assert left.stdout is not None
@@ -278,7 +279,7 @@ command = [sys.executable, "-c", {STAYS!r}]
 log = Path({str(tmp_path / "log")!r})
 child = spawn(Program(name="child", command=command, log=log, environment=dict(os.environ)))
 print(child.pid, os.getsid(child.pid), flush=True)
-time.sleep(60)
+time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as supervisor:
         assert supervisor.stdout is not None
@@ -287,7 +288,7 @@ time.sleep(60)
         child = psutil.Process(pid)
         supervisor.kill()
         supervisor.wait()
-    child_gone, _ = psutil.wait_procs([child], timeout=10)
+    child_gone, _ = psutil.wait_procs([child], timeout=SECONDS_MAX)
     assert child_gone
 
 
@@ -316,7 +317,7 @@ def test_orphans_are_ended_by_number_and_start_time_only(tmp_path: Path) -> None
             recorded[str(stranger.pid)] -= 5
             file.write_text(json.dumps(recorded))
             assert ProcessRecord(tmp_path).end_orphans() == 1
-            left.wait(timeout=10)
+            left.wait(timeout=SECONDS_MAX)
             assert stranger.poll() is None
         finally:
             left.kill()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -20,7 +21,8 @@ from redis import Redis
 
 from deploy.local.logs.log_files import LOGS_BYTES_MAX
 from deploy.local.supervision.child_processes import lives
-from tests.system.running import RunningSystem, call, daybook, refused, tried, wait_until
+from tests.system.running import RunningSystem, call, daybook, refused, tried
+from tests.waiting import SECONDS_MAX, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -61,12 +63,14 @@ def list_product(system: RunningSystem) -> str:
     product = {"sku": sku, "title": "Mug", "description": "", "category": "Kitchen > Mugs", "attributes": {}}
     body = product | {"price": {"amount": 1299, "currency": "GBP"}}
     key = f"list-{sku}-once-only"
-    for _ in range(50):
-        status, answer = call(f"{system.addresses['commands']}/api/v1/products", body, key=key)
-        if status != 503:  # A client that is told to come back comes back, with the same key.
-            break
-        time.sleep(0.1)
-    assert status == 201, answer
+    answers: list[tuple[int, Any]] = []
+
+    def is_final() -> bool:  # A client that is told to come back comes back, with the same key.
+        answers.append(call(f"{system.addresses['commands']}/api/v1/products", body, key=key))
+        return answers[-1][0] != 503
+
+    wait_until(is_final, why=lambda: str(answers[-1]))
+    assert answers[-1][0] == 201, answers[-1]
     return sku
 
 
@@ -238,7 +242,7 @@ def test_it_can_be_stopped_while_it_starts(folder: Path, seconds: float) -> None
         time.sleep(seconds)
         family = system.family()
         assert system.stop() == 0, system.complained
-        _, alive = psutil.wait_procs(family, timeout=10)
+        _, alive = psutil.wait_procs(family, timeout=SECONDS_MAX)
         assert alive == []
     finally:
         system.end()
@@ -282,8 +286,8 @@ def test_make_run_passes_the_signal_on(folder: Path) -> None:
         assert any("Daybook is ready." in line for line in make.stdout)
         family = psutil.Process(make.pid).children(recursive=True)
         make.terminate()
-        make.wait(timeout=30)
-        _, alive = psutil.wait_procs(family, timeout=30)
+        make.wait(timeout=SECONDS_MAX)
+        _, alive = psutil.wait_procs(family, timeout=SECONDS_MAX)
         assert alive == []
         assert make.stdout.read().count("Traceback") == 0
     finally:

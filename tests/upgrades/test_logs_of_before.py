@@ -5,9 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.system.running import daybook, wait_until
+from tests.system.running import daybook
 from tests.upgrades.conftest import Upgraded
 from tests.upgrades.record import order_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

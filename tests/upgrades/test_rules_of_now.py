@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from tests.commands.test_priced_carts import VAT
-from tests.system.running import wait_until
 from tests.upgrades.conftest import Upgraded
 from tests.upgrades.record import order_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -48,7 +48,7 @@ class ElasticsearchServer(Server):
         super().__init__(folder=folder, account=account, log=log)
         self._programs = programs
         self._password = secrets.token_urlsafe(24)
-        self._port, self._transport_port = _free_ports(2)
+        self._port, self._transport_port = _reserved_port(), _reserved_port()
 
     @property
     def socket(self) -> None:
@@ -163,14 +163,15 @@ def _unwanted_starts() -> tuple[str, ...]:
     return tuple(option.lstrip("-") for option in _UNWANTED_JVM_OPTIONS)
 
 
-def _free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on. Somebody may take one before the server does, which then says so."""
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [one.getsockname()[1] for one in taken]
-    finally:
-        for one in taken:
-            one.close()
+def _reserved_port() -> int:
+    """A port that the system gives to nobody else while this process lives: a socket of ours is bound to it,
+    and does not listen, so that the server still can."""
+    with socket.socket() as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ours.bind(("127.0.0.1", 0))
+        port: int = ours.getsockname()[1]
+        ours.detach()
+    return port
 
 
 def _hashed(password: str) -> str:
