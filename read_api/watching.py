@@ -1,30 +1,36 @@
 """Documents watched for changes: one reader per process and view, however many clients watch.
 
-    with watcher.watch("cart", cart_id) as watch:       # TooManyWatchers
+    with watcher.watch("cart", cart_id, document) as watch:       # TooManyWatchers
         while not watch.is_over:
             if await watch.changed(quiet_seconds):
-                watch.document, watch.position
+                watch.message
 
-The reader looks ten times a second where the view's shards stand, and reads the watched documents of those
-that moved on: a document that changed twice in between is shown once, as it is then.
+The reader checks ten times a second where the view's shards stand, and reads the watched documents of those
+that moved on: a document that changed twice in between is shown once, as it is then. A message is built once,
+whatever the number of its clients, and none is queued: a client that is slow gets the newest.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
+from deploy.edge.event_streams import message
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
+from projections.documents.keys import ViewKeys
 from projections.documents.redis_reader import TOGETHER_MAX, RedisReader
 
 POLL_SECONDS = 0.1
 _AWAY_SECONDS = 1.0
 _WOKEN_AT_ONCE = 20
-"""Watchers that are woken before everything else in the process has its turn."""
+"""Clients that are woken before everything else in the process has its turn."""
 
 Shown = Callable[[Sequence[bytes]], Awaitable[Sequence[bytes]]]
 """Makes of stored documents what clients are shown."""
@@ -48,49 +54,69 @@ def position_of(document: bytes) -> int:
     return _positioned(document).position
 
 
-class _Topic:
-    """A document and those who watch it."""
-
-    def __init__(self) -> None:
-        self.stored: bytes | None = None
-        self.shown: bytes | None = None
-        self.position = 0
-        self.watches: set[Watch] = set()
+def message_of(document: bytes) -> bytes:
+    """The message that shows a document; its id is the position of the document's last event."""
+    return message(position_of(document), document)
 
 
 class Watch:
     """One client's view of a document."""
 
-    def __init__(self, topic: _Topic, document: bytes, position: int) -> None:
-        self.document = document
-        """As it was last shown to this client."""
-        self.position = position
-        """Of its last event."""
+    def __init__(self, shown: bytes) -> None:
+        self.message = shown
+        """What the client was sent last."""
         self.is_over = False
-        self._topic = topic
+        self._newest = shown
         self._woken = asyncio.Event()
-        if topic.position > position:
-            self._woken.set()
 
     async def changed(self, seconds: float) -> bool:
-        """Waits for another document than the last, but no longer than so many seconds."""
+        """Waits for another message than the last, but no longer than so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 while not self.is_over:
                     await self._woken.wait()
                     self._woken.clear()
-                    shown = self._topic.shown
-                    if shown is not None and shown != self.document:
-                        self.document, self.position = shown, self._topic.position
+                    if self._newest != self.message:
+                        self.message = self._newest
                         return True
         except TimeoutError:
             pass
         return False
 
-    def wake(self, *, is_over: bool = False) -> None:
-        """The document changed, or nothing will come any more."""
-        self.is_over = self.is_over or is_over
+    def show(self, newest: bytes) -> bool:
+        """Wakes the client, where that is another message than the last it was woken for."""
+        if newest == self._newest:
+            return False
+        self._newest = newest
         self._woken.set()
+        return True
+
+    def end(self) -> None:
+        """Nothing will come any more."""
+        self.is_over = True
+        self._woken.set()
+
+
+class _Topic:
+    """A document and those who watch it."""
+
+    def __init__(self) -> None:
+        self.stored: bytes | None = None
+        self.message = b""
+        self.watches: set[Watch] = set()
+        self.is_due = True
+        """To be read, whether its shard moves or not: somebody began to watch it, or it was not there."""
+
+
+class _Due(NamedTuple):
+    """A document to be read, for those who watched it when that began.
+
+    Who comes while it is read may have been shown a newer one, and is looked after the next time.
+    """
+
+    key: str
+    topic: _Topic
+    watches: Sequence[Watch]
 
 
 class Watcher:
@@ -123,8 +149,9 @@ class Watcher:
             raise TooManyWatchers
         topics = self._topics.setdefault(view, {})
         topic = topics.setdefault(key, _Topic())
-        watch = Watch(topic, document, position_of(document))
+        watch = Watch(message_of(document))
         topic.watches.add(watch)
+        topic.is_due = True
         self._count += 1
         if view not in self._readers:
             self._readers[view] = asyncio.create_task(self._read_on(view, topics))
@@ -138,44 +165,66 @@ class Watcher:
 
     async def _read_on(self, view: str, topics: dict[str, _Topic]) -> None:
         """Reads while anybody watches. Where the store is away or the view is not ready, it tries again."""
-        seen: object = None
+        seen: tuple[ViewKeys, list[int]] | None = None
         is_away = False
         try:
             while topics and not self._stopping():
+                began = time.monotonic()
                 try:
                     stand = await self._reader.stand(view)
-                    keys = [key for key, topic in topics.items() if stand != seen or topic.stored is None]
-                    for start in range(0, len(keys), TOGETHER_MAX):
-                        await self._read(view, topics, keys[start : start + TOGETHER_MAX])
+                    due = _due(topics, seen, stand)
+                    for start in range(0, len(due), TOGETHER_MAX):
+                        await self._read(view, due[start : start + TOGETHER_MAX])
                     seen, is_away = stand, False
                 except (ViewNotReady, ReadStoreUnavailable, msgspec.DecodeError) as error:
                     if not is_away:
                         log_lines.warning("watched_view_away", view=view, reason=str(error))
-                    is_away = True
-                await asyncio.sleep(_AWAY_SECONDS if is_away else POLL_SECONDS)
+                    seen, is_away = None, True
+                # At least as long as it worked: half of the process is everybody else's.
+                await asyncio.sleep(_AWAY_SECONDS if is_away else max(POLL_SECONDS, time.monotonic() - began))
         finally:
             del self._readers[view]
             for topic in topics.values():
                 for watch in topic.watches:
-                    watch.wake(is_over=True)
+                    watch.end()
 
-    async def _read(self, view: str, topics: dict[str, _Topic], keys: Sequence[str]) -> None:
-        reads = await self._reader.documents(view, keys)
-        changed = [
-            (topic, document)
-            for key, document in zip(keys, reads.documents, strict=True)
-            if document is not None and (topic := topics.get(key)) and document != topic.stored
-        ]
-        if not changed:
-            return
+    async def _read(self, view: str, due: Sequence[_Due]) -> None:
+        reads = await self._reader.documents(view, [one.key for one in due])
+        changed: list[tuple[_Topic, bytes]] = []
+        for one, document in zip(due, reads.documents, strict=True):
+            if document is None:
+                one.topic.is_due = True
+            elif document != one.topic.stored:
+                changed.append((one.topic, document))
         documents: Sequence[bytes] = [document for _, document in changed]
-        if shown := self._shown.get(view):
+        if documents and (shown := self._shown.get(view)):
             documents = await shown(documents)
-        woken = 0
         for (topic, stored), document in zip(changed, documents, strict=True):
-            topic.stored, topic.shown, topic.position = stored, document, position_of(document)
-            for watch in tuple(topic.watches):
-                watch.wake()
-                woken += 1
-                if woken % _WOKEN_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+            topic.stored, topic.message = stored, message_of(document)
+        woken = 0
+        for one in due:
+            for watch in one.watches if one.topic.stored is not None else ():
+                if watch.show(one.topic.message):
+                    woken += 1
+                    if woken % _WOKEN_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+
+
+def _due(
+    topics: Mapping[str, _Topic],
+    before: tuple[ViewKeys, list[int]] | None,
+    now: tuple[ViewKeys, list[int]],
+) -> list[_Due]:
+    """What is to be read between two stands of a view, shard by shard."""
+    keys, positions = now
+    moved = [True] * keys.shards
+    if before is not None and before[0] == keys:
+        moved = [position != then for position, then in zip(positions, before[1], strict=True)]
+    due: list[tuple[int, _Due]] = []
+    for key, topic in topics.items():
+        shard = keys.shard_of(key)
+        if moved[shard] or topic.is_due:
+            topic.is_due = False
+            due.append((shard, _Due(key, topic, tuple(topic.watches))))
+    due.sort(key=itemgetter(0))
+    return [one for _, one in due]

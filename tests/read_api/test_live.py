@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import threading
@@ -13,13 +14,16 @@ import httpx
 import pytest
 from redis import Redis
 
+from projections.documents.redis_reader import RedisReader
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
+from read_api.watching import Watcher, message_of
 from tests.read_api.conftest import running
 from tests.shop.facts import added, listed, opened, placed, received
 from tests.shop.views import ViewShop
 
 SECRET = "5" * 64
+LONG_SECONDS = 60.0
 
 
 @contextmanager
@@ -151,6 +155,34 @@ def test_a_store_that_forgets_and_is_built_anew_ends_no_stream(
         changed = shop.happens(added("MUG", 5, "c1"))
         position, cart = next(messages)
         assert (position, cart["lines"][0]["quantity"]) == (changed, 5)
+
+
+def test_who_begins_with_another_document_than_the_others_have_is_shown_theirs(
+    shop: ViewShop, query_settings: QuerySettings
+) -> None:
+    """It was read before the document changed, or before its view was switched."""
+    shop.lists("MUG")
+    shop.happens(opened("c1"))
+
+    async def watch() -> None:
+        reader = RedisReader(query_settings.redis_url)
+        watcher = Watcher(reader, watches_max=3, stopping=lambda: False)
+        before = (await reader.document("cart", "c1")).document
+        assert before is not None
+        shop.happens(added("MUG", 2, "c1"))
+        now = (await reader.document("cart", "c1")).document
+        assert now is not None
+        with watcher.watch("cart", "c1", before) as first:
+            assert await first.changed(LONG_SECONDS)
+            assert first.message == message_of(now)
+            for other in (before, now.replace(b'"quantity":2', b'"quantity":9')):
+                with watcher.watch("cart", "c1", other) as late:
+                    assert late.message == message_of(other) != first.message
+                    assert await late.changed(LONG_SECONDS)
+                    assert late.message is first.message, "built once for all"
+        await reader.close()
+
+    asyncio.run(watch())
 
 
 def test_streams_end_when_the_server_stops(shop: ViewShop, query_settings: QuerySettings) -> None:
