@@ -158,6 +158,7 @@ class Order:
     refunded_shipping_taxes: dict[str, int] = field(default_factory=dict)  # minor units by tax group
     refunded_shipping_nets: dict[str, int] = field(default_factory=dict)  # the same, without the tax
     refunded_credit: dict[str, int] = field(default_factory=dict)  # minor units by account
+    refunded_for_cards: dict[str, int] = field(default_factory=dict)  # see `_for_cards`, by credit note
     fulfilments: set[str] = field(default_factory=set)
     returns: set[str] = field(default_factory=set)
     refunds: set[str] = field(default_factory=set)  # credit note ids
@@ -261,6 +262,34 @@ def _refund(order: Order, event: OrderRefunded) -> None:
     for part in event.lines:
         order.lines[part.line_id].refund(part)
     order.units_withdrawn = _withdrawn(order)
+    if for_cards := _for_cards(order, event):
+        order.refunded_for_cards[event.credit_note_id] = for_cards
+
+
+def _for_cards(order: Order, event: OrderRefunded) -> int:
+    """What a refund, booked just now, gave back for gift cards that were sent or can still be, in minor
+    units."""
+    cards = {line_id: line for line_id, line in order.lines.items() if line.ordered.gift_card}
+    if not cards:
+        return 0
+    borne = sum(
+        part.amount.amount - amount_of_withdrawn(part, part.withdrawn or 0)
+        for part in event.lines
+        if part.line_id in cards
+    )
+    beside = event.amount.amount - sum(part.amount.amount for part in event.lines)
+    return borne + min(beside, max(0, refunded_beyond_goods(order)))
+
+
+def refunded_beyond_goods(order: Order) -> int:
+    """What an order without rules of sale gave back beside the lines of gift cards and beyond all that was
+    paid for anything else, in minor units; below zero where some of that is left."""
+    assert order.placed is not None
+    if order.placed.explanation is not None:  # Lines and shipping bear all of it.
+        return 0
+    cards = [line for line in order.lines.values() if line.ordered.gift_card]
+    goods = order.placed.total.amount - sum(line.ordered.paid.amount for line in cards)
+    return order.refunded_amount - sum(line.refunded_amount for line in cards) - goods
 
 
 stream = StreamKind("order", initial, evolve)

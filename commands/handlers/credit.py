@@ -10,7 +10,7 @@ from typing import ClassVar
 from aggregates.cart.cart import Cart
 from aggregates.credit import account
 from aggregates.credit.account import Account, CreditInsufficient, CreditUnknown
-from aggregates.credit.events import AccountOpened
+from aggregates.credit.events import AccountOpened, CreditEvent
 from aggregates.kernel import LineId, Money, OrderId, Reason, Rejected, WrongCurrency
 from aggregates.orders.events import (
     OrderPlaced,
@@ -19,7 +19,7 @@ from aggregates.orders.events import (
     Tender,
     amount_of_withdrawn,
 )
-from aggregates.orders.order import Order, Refund
+from aggregates.orders.order import Line, Order, Refund, refunded_beyond_goods
 from aggregates.orders.refundable import beside_lines
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
@@ -253,6 +253,33 @@ def open_sold(
     return [{"line_id": card.line_id, "unit": card.unit, "account_id": card.account_id} for card, _ in cards]
 
 
+def debit_refunded_before(
+    cache: StateCache, decision: Decision, sold: Order, order_id: OrderId, cards: Sequence[SentGiftCard]
+) -> None:
+    """What went back for gift cards before they were sent, and could be taken off none that was, is taken off
+    those that are sent now. `sold`: the order before that."""
+    sellers = [line for line in sold.lines.values() if line.ordered.gift_card]
+    if not sold.refunded_for_cards or not all(_knows_cards(line) for line in sellers):
+        return
+    before = cache.states(account.stream(one) for line in sellers for one in line.gift_cards)
+    new = [account.stream(card.account_id) for card in cards]
+    opened = cache.states(new)
+    for note, amount in sold.refunded_for_cards.items():
+        left = amount - sum(one.debited.get(note, 0) for one in before.values())
+        for stream in new:
+            held: Account = decision.after(stream, opened[stream])
+            part = min(left, held.balance)
+            if part > 0:
+                left -= part
+                decision.add(stream, _debit(held, order_id, note, part))
+
+
+def _knows_cards(line: Line) -> bool:
+    """Whether the order knows the accounts of all cards of the line that were sent: of those of before, it
+    does not."""
+    return len(line.gift_cards) == line.fulfilled
+
+
 def require_unspent(cache: StateCache, sold: Order, planned: Refund) -> None:
     """Refuses a refund of gift cards that have less left than would go back for them."""
     for part, accounts in _refunded_cards(cache, sold, planned):
@@ -282,15 +309,13 @@ def debit(
             left -= amount
             if amount:
                 stream = account.stream(account_id)
-                decision.add(
-                    stream,
-                    account.debit(
-                        decision.after(stream, held),
-                        order_id=order_id,
-                        credit_note_id=credit_note_id,
-                        amount=Money(amount, part.amount.currency),
-                    ),
-                )
+                decision.add(stream, _debit(decision.after(stream, held), order_id, credit_note_id, amount))
+
+
+def _debit(held: Account, order_id: OrderId, credit_note_id: str, amount: int) -> tuple[CreditEvent, ...]:
+    assert held.opened is not None  # A card that was sent has an account.
+    money = Money(amount, held.opened.currency)
+    return account.debit(held, order_id=order_id, credit_note_id=credit_note_id, amount=money)
 
 
 def release_debit(
@@ -317,9 +342,7 @@ def _refunded_cards(
     """The parts of a refund that are for gift cards, but for units that were not sent; and the accounts of
     those that were."""
     sellers = {
-        line_id: line
-        for line_id, line in sold.lines.items()
-        if line.ordered.gift_card and len(line.gift_cards) == line.fulfilled  # Those of before are not known.
+        line_id: line for line_id, line in sold.lines.items() if line.ordered.gift_card and _knows_cards(line)
     }
     parts = [
         (replace(part, amount=part.amount - _of_unsent(part)), sellers[part.line_id].gift_cards)
@@ -345,15 +368,13 @@ def _for_cards_beside_lines(sold: Order, planned: Refund) -> int:
     placed = sold.placed
     assert placed is not None
     beside = beside_lines(planned)
-    if placed.explanation is not None or not beside:  # Else lines and shipping bear all of it.
+    if placed.explanation is not None or not beside:
         return 0
-    cards = [line for line in sold.lines.values() if line.ordered.gift_card]
-    others = placed.total.amount - sum(line.ordered.paid.amount for line in cards)
-    back = sold.refunded_amount - sum(line.refunded_amount for line in cards)
-    back += beside + sum(
+    beyond = refunded_beyond_goods(sold) + beside
+    beyond += sum(
         part.amount.amount for part in planned.lines if not sold.lines[part.line_id].ordered.gift_card
     )
-    return min(beside, max(0, back - others))
+    return min(beside, max(0, beyond))
 
 
 def release(cache: StateCache, decision: Decision, placed: OrderPlaced) -> None:

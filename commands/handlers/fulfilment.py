@@ -19,7 +19,7 @@ from aggregates.payments.payment import Payment, PaymentNotPossible
 from aggregates.settlement import refunds_under_way
 from commands.gift_codes import GiftCodes
 from commands.handlers.cancellation import release_unsendable
-from commands.handlers.credit import open_sold
+from commands.handlers.credit import debit_refunded_before, open_sold
 from commands.handlers.settlement import Account
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
@@ -93,6 +93,7 @@ def handle_fulfil_order(cache: StateCache, command: FulfilOrder) -> Decision:
     decision.add(order_stream, sent)
     if opened := open_sold(cache, decision, order_id, cards):
         decision.facts = {**decision.facts, "gift_cards": opened}
+        debit_refunded_before(cache, decision, sold, order_id, [card for card, _ in cards])
     release_unsendable(cache, decision, order_id, sold.lines.values())
     units = _units_by_sku(part for event in sent if isinstance(event, LinesFulfilled) for part in event.lines)
     stocks = cache.states(stock.stream(sku) for sku in units)
@@ -106,7 +107,7 @@ def handle_fulfil_order(cache: StateCache, command: FulfilOrder) -> Decision:
 
 
 def handle_return_lines(cache: StateCache, command: ReturnLines) -> Decision:
-    """StateCache the return, and the units back on the shelf where they are fit for sale."""
+    """Records the return, and puts the units back on the shelf where they are fit for sale."""
     order_id, order_stream = command.order_id, order.stream(command.order_id)
     decision = Decision(id=command.return_id, stream=order_stream, created=True, facts={"order_id": order_id})
     returned = fulfilment.return_lines(

@@ -4,6 +4,7 @@ and what was spent of it is not paid back."""
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,24 @@ import pytest
 
 from aggregates.credit.events import Debited, DebitReleased
 from commands.gateways.gateway import GatewayRefusal
+from commands.processes.gateway_news import catch_up, context_of
 from event_store.memory.log import MemoryLog
 from replays.verification.verify import verify
+from tests.commands.test_priced_carts import rules
 from tests.credit.test_refunds import happened, refund
 from tests.credit.test_routes import balance, gbp, in_shop, lists_gift_cards, pay, problem
 from tests.replays.test_price_contradictions import changed, to
 from tests.shop.commands import eventually
 from tests.shop.facts import CODEC
 from tests.shop.http import Shop, key, open_shop
+
+NEVER = {
+    "promotion_id": "never",
+    "label": "10 % off from 900.00",
+    "action": {"kind": "percent_off", "percent": 10},
+    "conditions": [{"kind": "amount_at_least", "amount": {"GBP": 90_000}}],
+}
+"""A rule of sale, so that lines bear all of an order; it applies to none here."""
 
 
 async def sold(shop: Shop, cards: int, mugs: int = 0) -> tuple[str, list[str]]:
@@ -37,6 +48,28 @@ async def sold(shop: Shop, cards: int, mugs: int = 0) -> tuple[str, list[str]]:
 async def spend(shop: Shop, code: str, amount: int) -> None:
     placed = await pay(shop, 10, {"code": code, "amount": gbp(amount)})
     assert placed.status_code == 201, placed.text
+
+
+async def refund_in_dashboard(shop: Shop, order_id: str, amount: int) -> None:
+    """Somebody gives money back at the gateway itself, and its news come."""
+    (charge,) = shop.gateway.charges(order_id)
+    shop.gateway.books.refund_in_dashboard(charge.reference, amount)
+    before, now = len(refunded(shop)), datetime.now(UTC)
+    await catch_up(
+        shop.gateway,
+        lambda news: shop.handling.handle(news, context_of(shop.gateway)),
+        since=now - timedelta(hours=1),
+        now=now,
+    )
+    await eventually(lambda: len(refunded(shop)) > before, lambda: shop.events("payments.payment_refunded"))
+
+
+async def send(shop: Shop, order_id: str, **units: int) -> list[str]:
+    """Units by line, named `_1`; the codes of the gift cards among them."""
+    lines = [{"line_id": line_id[1:], "quantity": quantity} for line_id, quantity in units.items()]
+    sent = await shop.post(f"/orders/{order_id}/fulfilments", {"lines": lines}, **key())
+    assert sent.status_code == 201, sent.text
+    return [one["code"] for one in sent.json().get("gift_cards", ())]
 
 
 def refunded(shop: Shop) -> list[int]:
@@ -142,6 +175,73 @@ def test_of_cards_that_were_not_sent_units_are_refunded_and_no_mere_amount(tmp_p
         assert (await refund(shop, order_id, amount=gbp(1000))).status_code == 201  # As far as for the mug.
         assert (await refund(shop, order_id, **line(1))).status_code == 201
         assert (refunded(shop), shop.events("credit.debited")) == ([1000, 2500], [])
+        verified(shop)
+
+    in_shop(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("with_rules", "left"), [(True, 1250), (False, 1750)], ids=["shared by all lines", "for the mug first"]
+)
+def test_what_the_dashboard_gave_back_for_a_card_is_off_it_when_it_is_sent(
+    tmp_path: Path, with_rules: bool, left: int
+) -> None:
+    """A card of 25.00 and a mug of 10.00, and 17.50 of it is back before the card is sent."""
+
+    async def scenario(shop: Shop) -> None:
+        if with_rules:
+            await rules(shop, promotions=[NEVER])
+        await lists_gift_cards(shop)
+        placed = await shop.checkout(await shop.cart(GIFT=1, MUG=1))
+        order_id = placed.json()["id"]
+        await send(shop, order_id, _2=1)
+        await happened(shop, "payments.payment_captured")
+        await refund_in_dashboard(shop, order_id, 1750)
+        (code,) = await send(shop, order_id, _1=1)
+        assert (refunded(shop), await balance(shop, code)) == ([1750], left)
+        (debited,) = shop.events("credit.debited")
+        (note,) = shop.events("orders.credit_note_issued")
+        assert (debited.credit_note_id, debited.amount.amount) == (note.credit_note_id, 2500 - left)
+        verified(shop)
+
+    in_shop(tmp_path, scenario)
+
+
+def test_what_was_spent_before_the_dashboard_gave_it_back_is_off_the_cards_that_are_sent_after(
+    tmp_path: Path,
+) -> None:
+    async def scenario(shop: Shop) -> None:
+        await lists_gift_cards(shop)
+        placed = await shop.checkout(await shop.cart(GIFT=3))
+        order_id = placed.json()["id"]
+        (first,) = await send(shop, order_id, _1=1)
+        await happened(shop, "payments.payment_captured")
+        await spend(shop, first, 2000)
+        for amount in (1500, 1700):  # Of the first card 5.00 are left to take, then nothing.
+            await refund_in_dashboard(shop, order_id, amount)
+        assert await balance(shop, first) == 0
+        second, third = await send(shop, order_id, _1=2)
+        assert [await balance(shop, code) for code in (second, third)] == [0, 2300]
+        notes = [event.credit_note_id for event in shop.events("orders.credit_note_issued")]
+        debits = [
+            (notes.index(one.credit_note_id), one.amount.amount) for one in shop.events("credit.debited")
+        ]
+        assert debits == [(0, 500), (0, 1000), (1, 1500), (1, 200)]
+        verified(shop)
+
+    in_shop(tmp_path, scenario)
+
+
+def test_units_that_were_refunded_are_not_taken_off_the_others(tmp_path: Path) -> None:
+    async def scenario(shop: Shop) -> None:
+        await lists_gift_cards(shop)
+        placed = await shop.checkout(await shop.cart(GIFT=3))
+        order_id = placed.json()["id"]
+        (first,) = await send(shop, order_id, _1=1)
+        await happened(shop, "payments.payment_captured")
+        assert (await refund(shop, order_id, **line(1))).status_code == 201  # One that is not sent then.
+        (second,) = await send(shop, order_id, _1=1)
+        assert [await balance(shop, code) for code in (first, second)] == [2500, 2500]
         verified(shop)
 
     in_shop(tmp_path, scenario)
