@@ -5,7 +5,7 @@ Standard library only. No context imports another; what two contexts must both k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -122,10 +122,12 @@ class Reason:
 
     `about` names the part of the request that is wrong or missing, where it is one. Where it is `field`, the
     fact of that name says which part, and the fact `why` what is wrong with it.
+    `advice` says to people what the fact `why` means and what would help, by its value.
     TypeError for a fact that bears the name of one of the `PROBLEM_MEMBERS`.
     """
 
     about: ClassVar[str | None] = None
+    advice: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
         if taken := PROBLEM_MEMBERS & cls.__annotations__.keys():

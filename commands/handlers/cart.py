@@ -196,6 +196,10 @@ class CouponUnfit(Reason):
     `why`: its promotion is for another `market` or `currency`.
     """
 
+    advice: ClassVar = {
+        "market": "It is for another market.",
+        "currency": "It is for another currency.",
+    }
     code: str
     why: str
 

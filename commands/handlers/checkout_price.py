@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from aggregates.cart.cart import Cart
 from aggregates.kernel import Money, Reason, Rejected, WrongCurrency
@@ -38,14 +39,27 @@ class ShippingMethodUnfit(Reason):
     `retired`.
     """
 
+    advice: ClassVar = {
+        "market": "It is for another market: choose another method.",
+        "destination": "It does not go there: choose another method, or another destination.",
+        "price": "It has no price for this cart: choose another method.",
+        "retired": "It is offered no more: choose another method.",
+    }
     method_id: str
     why: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotDeliverable(Reason):
-    """Nothing is sent to this country"""
+    """Nothing is sent to this destination
 
+    `why`: the cart's `market` is not for the country, or no shipping method reaches the `destination`.
+    """
+
+    advice: ClassVar = {
+        "market": "It is outside of the cart's market: choose another, or open a cart in its market.",
+        "destination": "No shipping method goes there: choose another destination.",
+    }
     country: str
     why: str | None
 
@@ -57,6 +71,10 @@ class QuoteRequired(Reason):
     `provider`: who has not been asked about the cart as it is now; `why`: for `tax`, or for `shipping`.
     """
 
+    advice: ClassVar = {
+        "tax": "Its tax may be another by now: quote the cart, and look at its total.",
+        "shipping": "Its postage may be another by now: quote the cart, and look at its total.",
+    }
     provider: str
     why: str | None
 

@@ -38,10 +38,15 @@ TOO_MANY_REQUESTS = ProblemType("too-many-requests", 429, "Too many requests. Tr
 TOO_MANY_TRIES = ProblemType("too-many-tries", 429, "Too many tries. Try again in a minute.")
 GATEWAY_UNAVAILABLE = ProblemType("gateway-unavailable", 503, "The payment gateway is away. Try again.")
 TAX_UNAVAILABLE = ProblemType(
-    "tax-unavailable", 503, "Who knows the tax of the destination is away. The cart is unharmed: try again."
+    "tax-unavailable",
+    503,
+    "The provider of the destination's tax does not answer. The cart is as it was asked for: try again.",
 )
 SHIPPING_UNAVAILABLE = ProblemType(
-    "shipping-unavailable", 503, "The carrier that knows the price is away. The cart is unharmed: try again."
+    "shipping-unavailable",
+    503,
+    "The carrier of the shipping method does not answer. The cart is as it was asked for: try again, or "
+    "choose another method.",
 )
 BUSY = ProblemType("busy", 503, "Others kept changing what this command is about. Try again.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
@@ -76,9 +81,14 @@ def reason_response(reason: Reason) -> Response:
 
 
 def sentence_of(reason: Reason) -> str:
-    """Why a command is refused, with the facts."""
+    """Why a command is refused, with the facts, and what would help."""
     title = type_of_reason(type(reason)).title
-    return f"{title.rstrip('.')}: {_words(reason)}." if fields(reason) else title
+    facts = {field.name: getattr(reason, field.name) for field in fields(reason)}
+    advice = reason.advice.get(str(facts.get("why")))
+    if advice is not None:
+        del facts["why"]
+    sentence = f"{title.rstrip('.')}: {_words(facts)}." if facts else title
+    return sentence if advice is None else f"{sentence} {advice}"
 
 
 def _words(fact: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from inspect import getdoc
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ import pytest
 from starlette.responses import Response
 
 from aggregates.kernel import PROBLEM_MEMBERS, Money, Reason
-from commands.handlers.checkout_price import TotalChanged
+from commands.handlers.checkout_price import NotDeliverable, QuoteRequired, ShippingMethodUnfit, TotalChanged
 from commands.http import problems as commands_problems
 from deploy.edge import problems as edge_problems
 from read_api import problems as query_problems
@@ -70,3 +72,18 @@ def test_a_sentence_names_sums_as_people_write_them() -> None:
     said = commands_problems.sentence_of(changed)
     assert "quoted 32.75 GBP, shown 33.00 GBP, total 1300 JPY" in said
     assert "differences" not in said
+
+
+def test_a_sentence_says_in_words_what_the_fact_why_means_and_what_would_help() -> None:
+    unfit = ShippingMethodUnfit("uk-post", "destination")
+    assert commands_problems.sentence_of(unfit) == (
+        "The shipping method does not fit the cart or its destination: method id uk-post. "
+        "It does not go there: choose another method, or another destination."
+    )
+
+
+@pytest.mark.parametrize("kind", [ShippingMethodUnfit, NotDeliverable, QuoteRequired])
+def test_every_reason_that_holds_a_checkout_up_has_advice(kind: type[Any]) -> None:
+    """For each value of `why` that its description names."""
+    named = set(re.findall(r"`([a-z]+)`", getdoc(kind) or "")) - {"why", "provider"}
+    assert named == kind.advice.keys() != set()
