@@ -25,6 +25,7 @@ from tests.bench import (
     servers,
     sizes,
     storefront,
+    visible,
 )
 
 BENCHES: dict[str, Callable[[], None]] = {
@@ -43,6 +44,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "schedules": schedules.main,
     "searching": searching.main,
     "storefront": storefront.main,
+    "visible": visible.main,
 }
 LONG = {"folding": folding.main, "servers": servers.main, "sizes": sizes.main, "restore": restore.main}
 

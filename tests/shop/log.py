@@ -108,6 +108,11 @@ class Shop:
         self._entries.clear()
         return self.log.head()
 
+    def take(self) -> list[Entry]:
+        """What was recorded, to be appended by the caller."""
+        entries, self._entries = self._entries, []
+        return entries
+
     def lists(self, sku: str, *, price: str = "12.99", units: int = 1_000) -> None:
         """A product on sale, with stock."""
         listed = (listed_product(sku, price=price, description="Holds tea", color="red"),)
