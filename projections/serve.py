@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +30,7 @@ from projections.engine.follower import Follower, TargetUnavailable
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.partitions import LEADER, Partitions
 from projections.engine.rebuild import Progress
-from projections.engine.runner import Runner
+from projections.engine.runner import ROUND_SECONDS, Runner
 from projections.health import serve_health
 from projections.lexicon_settings import LexiconSettings
 from projections.redis.joined import JoinedViews
@@ -45,6 +46,12 @@ _POLL_SECONDS_AWAITING = 0.1
 _COLLECT_AFTER = 100_000
 """New objects before the garbage collector runs: documents stay in memory for a while and have no cycles; to
 go through them every 700 objects is a quarter of the projector's work."""
+_SWITCH_SECONDS = 0.0005
+"""For so long one thread may keep the interpreter while another's call has its answer. The views' thread
+makes dozens of calls a round: Python's own 5 ms for each, while products are indexed, are what readers
+wait for."""
+_SEARCH_ROUND_SECONDS = 0.1
+"""Between two pages of new events for the search index, whose commits are further apart."""
 _REPORT_SECONDS = 0.2
 
 logger = structlog.get_logger(__name__)
@@ -56,6 +63,7 @@ def run_projector(settings: Settings) -> None:
     Raises LogGap: nothing may be folded past one.
     """
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     projector = Projector(settings)
     with _on_signals(projector.stop):
         if settings.projector_metrics_port is not None:
@@ -146,7 +154,7 @@ class Projector:
             elasticsearch_url=settings.elasticsearch_url,
             lexicon=self._lexicon,
         )
-        search = self._runner(log, [index], reads_again=True)
+        search = self._runner(log, [index], reads_again=True, round_seconds=_SEARCH_ROUND_SECONDS)
         requests = RedisRequests(settings.redis_url)
         take_requests = _taking(requests, lambda view: search if view == SEARCH else views)
 
@@ -186,7 +194,12 @@ class Projector:
                 joined.close()
 
     def _runner(
-        self, log: PostgresLog, followers: Sequence[Follower], *, reads_again: bool = False
+        self,
+        log: PostgresLog,
+        followers: Sequence[Follower],
+        *,
+        reads_again: bool = False,
+        round_seconds: float = ROUND_SECONDS,
     ) -> Runner:
         return Runner(
             log,
@@ -196,6 +209,7 @@ class Projector:
             stops=RedisStops(self._settings.redis_url),
             kept_seconds=self._settings.projector_kept_hours * 3600,
             reads_again=reads_again,
+            round_seconds=round_seconds,
             log_each_event=self._settings.log_level.lower() == "debug",
         )
 

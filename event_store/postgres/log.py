@@ -172,9 +172,10 @@ class PostgresLog(PostgresProgress):
         if (head := self._listener.head) > after:
             self._check_open()
             return head
-        head = self.head()
-        if head > after or timeout_seconds <= 0:
-            return head
+        if timeout_seconds <= 0 or not self._listener.is_listening:
+            head = self.head()
+            if head > after or timeout_seconds <= 0:
+                return head
         head = self._listener.wait(after=after, until=until)
         return head if head > after else self.head()
 

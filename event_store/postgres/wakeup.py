@@ -132,6 +132,7 @@ class Listener:
         self._role = role
         self._closing = closing
         self.head = 0  # as last heard of; 0 before the first wait
+        self.is_listening = False  # Then it hears of what is appended, and `head` is as of a moment ago.
         self._moved = threading.Condition()
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None  # Our mistake: then nobody looks any more.
@@ -166,9 +167,11 @@ class Listener:
             try:
                 self._listen()
             except psycopg.Error:
+                self.is_listening = False
                 # Away: a caller that asks for the head learns it from its own query; here we try again.
                 self._closing.wait(POLL_SECONDS)
             except Exception as error:
+                self.is_listening = False
                 with self._moved:
                     self._failure = error
                     self._moved.notify_all()
@@ -177,11 +180,14 @@ class Listener:
     def _listen(self) -> None:
         """Until the log is closed; raises what the driver raises."""
         with self._connect() as connection:
+            listens = False
             with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a replica: poll, then
                 connection.execute(f"LISTEN {quoted(self._schema)}".encode())
+                listens = True
             while not self._closing.is_set():
                 # The server's own head counts, also where it is less: after a restore.
                 self._receive_head(_head_of(connection), or_less=True)
+                self.is_listening = listens
                 for notification in connection.notifies(timeout=POLL_SECONDS):
                     if notification.payload.isdecimal():  # Any program may notify on the channel.
                         self._receive_head(int(notification.payload))

@@ -28,10 +28,13 @@ from projections.engine.retry import Retry
 from projections.engine.stops import OwnStops, Stops
 
 _PAGE_EVENTS = 5_000
-_PAGE_EVENTS_BESIDE = 1_000  # So that current views wait a moment only for those that catch up,
+_PAGE_EVENTS_BESIDE = 1_000  # So that current views on the move wait a moment only for those that catch up,
 _PAGES_BESIDE = 2  # but those that catch up gain on current ones however much is written meanwhile.
 _IDLE_SECONDS = 0.1
 _UNSETTLED_SECONDS = 0.02
+ROUND_SECONDS = 0.01
+"""At least, from one page of new events to the next: what is appended meanwhile is one batch, as each costs a
+few milliseconds however few its events are. The first after a pause waits for nothing."""
 _POLL_SECONDS = 0.5
 _ROUND_SECONDS_MAX = 60.0
 """A page and its writes take less, however slow the stores are: beyond it something hangs."""
@@ -58,16 +61,19 @@ class Runner:
         stops: Stops | None = None,
         kept_seconds: float = KEPT_SECONDS,
         reads_again: bool = False,
+        round_seconds: float = ROUND_SECONDS,
         log_each_event: bool = False,
     ) -> None:
         """`stops`: where those of several processes are shown. `kept_seconds`: for so long the version of a
         view that was read before is kept for rolling back. `reads_again`: another runner of this process
-        reads the same events, and counts them."""
+        reads the same events, and counts them. `round_seconds`: see ROUND_SECONDS."""
         self._log = log
         self._codec = codec
         self._lanes = [Lane(follower, log) for follower in followers]
         self._metrics = metrics
         self._reads_again = reads_again
+        self._round_seconds = round_seconds
+        self._front_read_at = 0.0  # monotonic seconds
         self._log_each_event = log_each_event
         self._stops: Stops = OwnStops() if stops is None else stops
         self._kept_seconds = kept_seconds
@@ -179,18 +185,30 @@ class Runner:
         if not checkpoints:
             self._stopping.wait(_IDLE_SECONDS)
         elif len(checkpoints) > 1:
-            limit = max(_PAGE_EVENTS_BESIDE, min(_PAGES_BESIDE * self._front_events, LIMIT_MAX))
+            beside = max(_PAGE_EVENTS_BESIDE, min(_PAGES_BESIDE * self._front_events, LIMIT_MAX))
+            limit = beside if self._front_events else _PAGE_EVENTS
             self._advance(checkpoints[0], limit=limit, up_to=checkpoints[1].position)
         front = self._checkpoints()[-1:]
         if front:
+            self._front_read_at = time.monotonic()
             self._front_events = self._advance(front[0], limit=_PAGE_EVENTS, up_to=None)
-            if self._front_events == 0 and len(checkpoints) == 1:
-                self._settle_all()
-                settled = all(lane.is_settled for lane in self._lanes if lane.is_moving)
-                pause = _IDLE_SECONDS if settled else _UNSETTLED_SECONDS
-                self._head = self._log.wait(after=front[0].position, timeout_seconds=pause)
+            if self._front_events < _PAGE_EVENTS:
+                self._wait_for_events()
         self._settle_all()
         self._step_tasks()
+
+    def _wait_for_events(self) -> None:
+        """Once all followers stand at the log's end: waits until there is more, or for a moment."""
+        self._settle_all()
+        checkpoints = self._checkpoints()
+        if len(checkpoints) != 1 or any(lane.is_due for lane in self._lanes):
+            return
+        position = checkpoints[0].position
+        settled = all(lane.is_settled for lane in self._lanes if lane.is_moving)
+        pause = _IDLE_SECONDS if settled else _UNSETTLED_SECONDS
+        self._head = self._log.wait(after=position, timeout_seconds=pause)
+        if self._head > position:
+            self._stopping.wait(max(0.0, self._front_read_at + self._round_seconds - time.monotonic()))
 
     def _checkpoints(self) -> list[Checkpoint]:
         return sorted({lane.follower.checkpoint for lane in self._lanes if lane.is_moving})

@@ -32,9 +32,12 @@ Holds = Callable[[int], bool]
 
 _HELD_BYTES_MAX = 32 * 2**20
 
-_IDLE_SECONDS_PER_SHARD = 0.003
+_IDLE_SECONDS = 0.03
 """Between two moves of the checkpoints of shards in which nothing changes while events come in: a move is a
 call for each shard, and most batches change a few shards of a few views."""
+
+_IDLE_SECONDS_PER_SHARD = 0.003
+"""At least so much of that for each shard that the process writes of the view."""
 
 
 def every_shard(_: int) -> bool:
@@ -125,12 +128,16 @@ class RedisShards:
         self._end_writes()
         idle = [shard for shard, stored in self.folding.items() if stored.position < self.position]
         waited = time.monotonic() - self._idle_moved_at
-        if idle and not (may_hold_back and waited < _IDLE_SECONDS_PER_SHARD * len(self._folding)):
+        if idle and not (may_hold_back and waited < self._idle_seconds):
             nothing = self._fold.fold((), self._load)
             for shard in idle:
                 self._begin_write(shard, self._taken, nothing)
             self._end_writes()
             self._idle_moved_at = time.monotonic()
+
+    @property
+    def _idle_seconds(self) -> float:
+        return max(_IDLE_SECONDS, _IDLE_SECONDS_PER_SHARD * len(self._folding))
 
     def read(self) -> None:
         """Forgets everything and reads every shard's checkpoint."""

@@ -1,10 +1,9 @@
-"""How soon readers see what was appended, while 2,000 events a second are: views in Redis, their documents over
-HTTP, and search.
+"""How soon readers see what was appended, while 2,000 events a second are.
 
-A process of its own appends a shop's life (carts, orders, payments, stock) at a steady rate. Here is noted, from
-the moment at which an append was answered: when each view's checkpoint had passed it (looked at every 2 ms), when
-a GET of the very cart that it changed showed it, and when a search did. Beside it what the processes took, and
-what a message through PostgreSQL and a write to Redis take alone.
+A process of its own appends a shop's life (carts, orders, payments, stock) at a steady rate. From the
+moment at which an append was answered it is measured when each view's checkpoint had passed it (read every
+2 ms), when a GET of the very cart that it changed showed it, and when a search did. Beside it what the
+processes took, and what a message through PostgreSQL and a write to Redis take alone.
 """
 
 from __future__ import annotations

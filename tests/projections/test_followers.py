@@ -8,11 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
 from event_store.records import START, Checkpoint
 from projections.engine.follower import Decoded, TargetDamaged, TargetMoved, TargetUnavailable, checkpoint_of
+from projections.engine.metrics import ProjectorMetrics
 from projections.engine.runner import Runner
 from tests.projections.running import eventually, new_runner, redis_builds, running, views_reach
+from tests.shop.facts import CODEC
 from tests.shop.log import Shop
 
 
@@ -77,6 +80,18 @@ class FileFollower:
     def positions(self) -> list[int]:
         lines = self.file.read_bytes().splitlines() if self.file.exists() else []
         return [msgspec.json.decode(line, type=Checkpoint).position for line in lines]
+
+
+class Batches(FileFollower):
+    """Knows which positions came together."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        self.batches: list[list[int]] = []
+
+    def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
+        super().apply(batch, up_to=up_to, tailing=tailing)
+        self.batches.append([recorded.position for recorded, _ in batch])
 
 
 @pytest.fixture
@@ -159,3 +174,19 @@ def test_who_has_followed_another_history_writes_nothing_of_this_one(
     assert follower.file.read_bytes() == of_another
     reasons = [line["reason"] for line in lines if line["event"] == "follower's target is damaged"]
     assert reasons and set(reasons) == {"lines has followed another history of the log"}
+
+
+def test_what_is_appended_within_a_round_is_one_batch(shop: Shop, tmp_path: Path) -> None:
+    follower = Batches(tmp_path / "lines")
+    metrics = ProjectorMetrics(CollectorRegistry())
+    runner = Runner(shop.log, CODEC, [follower], metrics, round_seconds=1.0)
+    with running(runner):
+        eventually(lambda: follower.opened == 1, "it follows")
+        for number in range(4):
+            shop.lists(f"MUG-{number}")
+            shop.flush()
+            eventually(lambda: bool(follower.batches), "the first waits for nothing")
+        eventually(lambda: follower.position == shop.log.head(), "all is taken in")
+    first, *later = follower.batches
+    assert first[0] == 1
+    assert len(later) == 1, "those after the first are one batch"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,7 @@ from projections.engine.runner import Runner
 from projections.redis.build import RedisBuild
 from projections.redis.joined import JoinedViews
 from projections.redis.shards import JoinedShards
-from projections.views import catalog, inventory
+from projections.views import cart, catalog, inventory
 from projections.views.registry import VIEWS
 from projections.views.view import View
 from tests.projections.memory_views import differences
@@ -233,6 +234,28 @@ def test_a_shard_in_which_nothing_changes_costs_no_call_for_each_batch(
     assert set(build.folding.values()) == {events[-1].recorded.checkpoint}
     build.publish()
     assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
+    build.close()
+
+
+def test_a_view_in_which_nothing_changes_costs_no_call_for_each_batch(
+    shop: Shop, redis: Redis, fresh_redis: str
+) -> None:
+    for number in range(100):
+        shop.lists(f"MUG-{number}")
+    head = shop.flush()
+    events = decoded(shop.log)
+    build = RedisBuild(cart.VIEW, fresh_redis, shop.log)
+    build.open()
+    before, begun = redis.info("commandstats")["cmdstat_evalsha"]["calls"], time.monotonic()
+    for position, one in enumerate(events, start=1):
+        build.apply([one], up_to=position, tailing=True)
+        build.settle(may_hold_back=True)
+    build.settle(may_hold_back=False)
+    calls = redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before
+    moves = (time.monotonic() - begun) / 0.03
+    assert calls <= moves + 2, f"{calls} calls, where the checkpoint may move {moves:.0f} times"
+    assert build.read_checkpoints() == [events[-1].recorded.checkpoint]
+    assert build.position == head
     build.close()
 
 
