@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple
 import msgspec
 
 from event_store.records import RecordedEvent
-from projections.engine.follower import Decoded, FoldFailed
+from projections.engine.follower import Decoded, FoldFailed, of_classes
 from projections.views.view import Document, DocumentView, EntriesView, Entry, View
 
 _ENCODER = msgspec.json.Encoder()
@@ -55,14 +55,13 @@ class DocumentFold(Generic[Document]):
 
     def facts_of(self, batch: Sequence[Decoded]) -> list[Fact]:
         """The facts for each document, in the order of the log. Raises FoldFailed."""
-        wanted, facts = self._view.events, self._view.facts
+        facts = self._view.facts
         found: list[Fact] = []
         recorded = None
         try:
-            for recorded, event in batch:
-                if type(event) in wanted:
-                    for key, fact in facts(event, recorded):
-                        found.append(Fact(key, fact, recorded))
+            for recorded, event in of_classes(batch, self._view.events):
+                for key, fact in facts(event, recorded):
+                    found.append(Fact(key, fact, recorded))
         except Exception as error:
             raise failed_at(recorded, error) from error
         return found
@@ -114,11 +113,10 @@ class EntriesFold:
         facts = []
         recorded = None
         try:
-            for recorded, event in batch:
-                if type(event) in self._view.events:
-                    entry = self._view.entry(event, recorded)
-                    if entry is not None:
-                        facts.append(Fact(entry.key, entry, recorded))
+            for recorded, event in of_classes(batch, self._view.events):
+                entry = self._view.entry(event, recorded)
+                if entry is not None:
+                    facts.append(Fact(entry.key, entry, recorded))
         except Exception as error:
             raise failed_at(recorded, error) from error
         return facts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from event_store.records import START, Checkpoint, RecordedEvent
@@ -23,6 +25,24 @@ class Undecodable(NamedTuple):
 
     event_class: type[Any] | None
     reason: str
+
+
+class Batch(list[Decoded]):
+    """A page of the log, in order; its events are found by class, without a look at each."""
+
+    def of(self, classes: Collection[type[Any]]) -> Sequence[Decoded]:
+        """Those of these classes, in order."""
+        found = [self._places[one] for one in classes if one in self._places]
+        if len(found) == 1:
+            return [self[place] for place in found[0]]
+        return [self[place] for place in sorted(chain.from_iterable(found))]
+
+    @cached_property
+    def _places(self) -> Mapping[type[Any], Sequence[int]]:
+        places: dict[type[Any], list[int]] = {}
+        for place, (_, event) in enumerate(self):
+            places.setdefault(type(event), []).append(place)
+        return places
 
 
 class TargetMoved(Exception):  # noqa: N818
@@ -128,6 +148,11 @@ class Follower(Protocol):
 
     def close(self) -> None:
         """Settles nothing; gives back connections, locks and memory. `open` may follow."""
+
+
+def of_classes(batch: Sequence[Decoded], classes: Collection[type[Any]]) -> Sequence[Decoded]:
+    """Those events of the batch that are of these classes, in order."""
+    return (batch if isinstance(batch, Batch) else Batch(batch)).of(classes)
 
 
 def checkpoint_of(batch: Sequence[Decoded], up_to: int) -> Checkpoint:

@@ -20,7 +20,7 @@ from event_store.history import LIMIT_MAX, has, read_on
 from event_store.records import Checkpoint, EventReader, RecordedEvent
 from projections.documents.stops import Stop
 from projections.engine.drop import Drop
-from projections.engine.follower import Decoded, Follower, TargetUnavailable, Undecodable
+from projections.engine.follower import Batch, Decoded, Follower, TargetUnavailable, Undecodable
 from projections.engine.lane import RETRIES, Lane
 from projections.engine.metrics import ProjectorMetrics
 from projections.engine.rebuild import Action, Progress, Rebuild, Report
@@ -245,13 +245,13 @@ class Runner:
             if lane.is_open:
                 lane.settle(may_hold_back=True)
 
-    def _decoded(self, events: Sequence[RecordedEvent]) -> tuple[list[Decoded], list[Decoded]]:
+    def _decoded(self, events: Sequence[RecordedEvent]) -> tuple[Batch, list[Decoded]]:
         """The events, and those among them that do not decode."""
         decode = self._codec.decode
         try:
-            return [Decoded(recorded, decode(recorded)) for recorded in events], []
+            return Batch(Decoded(recorded, decode(recorded)) for recorded in events), []
         except (UnknownEvent, DecodingFailed):
-            batch = [self._decoded_singly(recorded) for recorded in events]
+            batch = Batch(self._decoded_singly(recorded) for recorded in events)
             return batch, [one for one in batch if isinstance(one.event, Undecodable)]
 
     def _decoded_singly(self, recorded: RecordedEvent) -> Decoded:

@@ -107,8 +107,11 @@ class RedisShards:
         if not of_this_history(batch, self.checkpoints):
             raise TargetMoved(f"{self.name}: a shard has read another history")
         by_shard = self._by_shard(facts)
+        first = batch[0].recorded.position if batch else 0
         for shard, stored in self.folding.items():
-            new = [fact for fact in by_shard.get(shard, ()) if fact.recorded.position > stored.position]
+            new = by_shard.get(shard, ())
+            if first <= stored.position:
+                new = [fact for fact in new if fact.recorded.position > stored.position]
             if new or (up_to > stored.position and not tailing):
                 try:
                     changes = self._fold.fold(new, self._load)

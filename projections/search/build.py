@@ -20,7 +20,7 @@ from projections.documents.search import VIEW
 from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build, Candidates, Compared
 from projections.engine.folding import failed_at, reason_of
-from projections.engine.follower import Decoded, FoldFailed, TargetDamaged, checkpoint_of
+from projections.engine.follower import Decoded, FoldFailed, TargetDamaged, checkpoint_of, of_classes
 from projections.engine.versions import Numbers, Versions, VersionStore
 from projections.search.compare import candidates
 from projections.views.search import EVENTS, IndexedProduct, evolve, facts, model_of
@@ -95,7 +95,7 @@ class SearchBuild(Build):
         wanted: list[tuple[str, Any, RecordedEvent]] = []
         recorded = None
         try:
-            for recorded, event in batch:
+            for recorded, event in of_classes(batch, EVENTS):
                 if recorded.position > self.position:
                     wanted += [(sku, fact, recorded) for sku, fact in facts(event, recorded)]
         except Exception as error:
