@@ -343,8 +343,8 @@ def _recorded(held: Cart, cart_id: str, found: Quote | None, terms: int) -> tupl
 
 
 def _expires_at(held: Cart, priced: Priced) -> datetime | None:
-    """When the first of what the outcome rests on ends."""
-    ends = [line.locked_until for line in held.all_lines]
+    """When the first of what the outcome rests on ends. Gifts cost nothing, whatever their price is then."""
+    ends = [line.locked_until for line in held.lines.values()]
     ends.append(priced.ends_at)
     if held.tax_answer is not None:
         ends.append(held.tax_answer.expires_at)

@@ -72,7 +72,8 @@ def evolve(  # noqa: PLR0912 - a case per event
                 line = _line_of(cart, new.line_id)
                 _take(line, new.price)
                 line.locked_until = new.locked_until
-                _plain(line)
+                if cart.quote is None:  # Else what rules make of it is the same, or follows.
+                    _plain(line)
         case CouponEntered(code=code, promotion_id=promotion_id):
             cart.coupons.append(Coupon(code, promotion_id))
         case CouponRemoved(code=code):
@@ -173,7 +174,7 @@ def _price(cart: CartDocument, event: CartPriced) -> None:
 
 VIEW = DocumentView(
     name="cart",
-    model=3,
+    model=4,
     shape=CartDocument,
     events=frozenset(get_args(CartEvent)),
     facts=facts,

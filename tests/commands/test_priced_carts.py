@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,55 @@ async def trade_mugs(shop: Shop, units: int) -> str:
     added = await shop.post(f"/carts/{cart_id}/items", {"sku": "MUG", "quantity": units})
     assert added.status_code == 201, added.text
     return cart_id
+
+
+def test_a_quote_that_changes_nothing_leaves_all_amounts_as_they_are(log: MemoryLog, tmp_path: Path) -> None:
+    """The offer ends before the prices' locks do, so that not even the end of the quote is another."""
+
+    async def scenario() -> None:
+        soon = datetime.now(UTC) + timedelta(minutes=30)
+        async with open_shop(log, tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            await rules(
+                shop,
+                markets=[MARKET],
+                tax_areas=[VAT],
+                shipping_methods=[POST],
+                promotions=[TEN | {"automatic": True, "ends_at": soon.isoformat()}],
+            )
+            cart_id = await opened(shop, "uk", MUG=3)
+            delivery = {"country": "GB", "method_id": "post"}
+            await shop.client.put(f"/api/v1/carts/{cart_id}/delivery", json=delivery)
+            (before,) = shown(shop, cart_id)["lines"]
+            assert (await shop.post(f"/carts/{cart_id}/quote")).status_code == 200
+            assert shop.events()[-1] == shop.events("cart.prices_requoted")[-1]
+            (after,) = shown(shop, cart_id)["lines"]
+            assert (after["discount"]["amount"], after["net"]["amount"], after["tax"]["amount"]) == (
+                300,
+                2700,
+                450,
+            )
+            assert after | {"locked_until": before["locked_until"]} == before
+
+    asyncio.run(scenario())
+
+
+def test_a_quote_holds_as_long_as_the_prices_of_what_is_bought_whenever_its_gift_came(
+    log: MemoryLog, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with open_shop(log, tmp_path) as shop:
+            for sku in ("MUG", "CUP"):
+                await shop.product(sku, units=9, pence=1000)
+            gift = {"promotion_id": "cup", "label": "A cup", "action": {"kind": "gift", "skus": ["CUP"]}}
+            await rules(shop, promotions=[gift])
+            cart_id = await opened(shop, MUG=1)
+            assert (await shop.post(f"/carts/{cart_id}/quote")).status_code == 200
+            cart = shown(shop, cart_id)
+            (mug,) = (line for line in cart["lines"] if line["sku"] == "MUG")
+            assert cart["quote"]["expires_at"] == mug["locked_until"]
+
+    asyncio.run(scenario())
 
 
 def test_fewer_units_than_a_held_price_is_for_are_priced_anew(tmp_path: Path) -> None:
