@@ -67,8 +67,12 @@ PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
 RETRY_SOON = {"Retry-After": "1"}
 """The Retry-After of every 503 that gives no other."""
 
-CHALLENGE = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
 """Of every 401."""
+
+_NOT_STORED = {"Cache-Control": "no-store"}
+"""Of every problem: caches may keep a 404, a 405 or a 410 that says nothing of it, and show it for minutes
+after the product is there."""
 
 SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -116,7 +120,7 @@ def problem(
         "detail": cut(detail or kind.title, DETAIL_MAX),
         **{name: cut(fact) for name, fact in facts.items()},
     }
-    defaults = RETRY_SOON if kind.status == 503 else {}
+    defaults = _NOT_STORED | (RETRY_SOON if kind.status == 503 else {})
     return Response(msgspec.json.encode(body), kind.status, {**defaults, **(headers or {})}, MEDIA_TYPE)
 
 

@@ -130,3 +130,17 @@ def test_products_had_at_once_are_as_fresh_as_asked(shop: ViewShop, api: httpx.C
     shop.happens()
     fresh = api.get("/api/v1/products?sku=MUG", headers=headers)
     assert (fresh.status_code, fresh.json()["items"][0]["available"]) == (200, 6)
+
+
+def test_no_cache_keeps_a_problem(long: ViewShop, api: httpx.Client) -> None:
+    """Else one may show that there is no such product, minutes after it was listed."""
+    for path, status in (
+        ("/api/v1/products/SOON", 404),
+        ("/api/v1/products/SOON?market=main", 404),
+        ("/api/v1/nowhere", 404),
+        ("/api/v1/products?cursor=x", 400),
+        ("/api/v1/products?limit=0", 422),
+    ):
+        answered = api.get(path)
+        assert (answered.status_code, answered.headers["cache-control"]) == (status, "no-store"), path
+    assert api.post(PAGE).headers["cache-control"] == "no-store"
