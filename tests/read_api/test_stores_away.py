@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from redis import Redis
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from deploy.edge.circuit_breaker import CircuitBreaker
 from deploy.local.servers.redis import RedisServer
@@ -20,6 +22,7 @@ from projections.documents.search_reader import SearchReader
 from read_api.app import build_query_app
 from read_api.guarded_search import SEARCHES_MAX, GuardedSearch
 from read_api.settings import QuerySettings
+from read_api.stale_answers import StaleAnswers
 from tests.read_api.conftest import running
 from tests.shop.facts import opened, received
 from tests.shop.views import ViewShop
@@ -57,6 +60,46 @@ def test_what_was_shown_is_shown_again_and_says_how_old_it_is(
     shop.notices_losses()
     wait_until(lambda: "age" not in stale.get(PAGE).headers)
     assert stale.get(PAGE).content == fresh.content
+
+
+def test_what_is_shown_again_bears_the_trace_of_the_request_that_it_answers(
+    stale: httpx.Client, fresh_redis: str
+) -> None:
+    def traced(trace: str) -> httpx.Response:
+        return stale.get(PAGE, headers={"Traceparent": f"00-{trace}-{'3' * 16}-01"})
+
+    assert traced("1" * 32).headers.get_list("trace-id") == ["1" * 32]
+    with Redis.from_url(fresh_redis) as redis:
+        redis.flushall()
+    wait_until(lambda: "age" in stale.get(PAGE).headers)
+    shown = traced("2" * 32)
+    assert (shown.status_code, shown.headers.get_list("trace-id")) == (200, ["2" * 32])
+
+
+def test_what_a_client_still_has_is_as_old_as_the_answer_that_said_so() -> None:
+    """Else a page that browsers and caches only ask after could not be shown an hour later."""
+    now, status, position = 0, 200, 5
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"ETag": '"page"', "Cache-Control": "public", "Daybook-View-Position": str(position)}
+        await Response(b"{}" if status == 200 else b"", status, headers)(scope, receive, send)
+
+    answers = StaleAnswers(app, seconds_max=100, clock=lambda: now)
+
+    async def get() -> httpx.Response:
+        transport = httpx.ASGITransport(answers)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get(PAGE)
+
+    assert asyncio.run(get()).status_code == 200
+    now, status, position = 90, 304, 8
+    assert asyncio.run(get()).status_code == 304
+    now, status = 150, 503
+    shown = asyncio.run(get())
+    assert (shown.status_code, shown.content, shown.headers["age"]) == (200, b"{}", "60")
+    assert shown.headers["daybook-view-position"] == "8"
+    now = 191
+    assert asyncio.run(get()).status_code == 503
 
 
 def test_what_was_never_shown_or_is_one_clients_is_refused(
