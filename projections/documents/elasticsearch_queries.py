@@ -9,7 +9,7 @@ from projections.documents.elasticsearch_schema import LONG_MAX, PRODUCT, price_
 from projections.documents.elasticsearch_searches import with_position
 from projections.documents.elasticsearch_word_queries import NONE, Clause, constant
 from projections.documents.elasticsearch_words import FoundWords
-from projections.documents.facets import FACETS, Counted, counted, facets_of, terms_of
+from projections.documents.facets import FACETS, Counted, counted, currency_counted, facets_of, terms_of
 from projections.documents.search import (
     ATTRIBUTE_SEPARATOR,
     After,
@@ -45,10 +45,13 @@ def currencies_of(response: Mapping[str, Any]) -> tuple[str, ...]:
 class ProductSearch:
     """One query as a search, and how its response is read."""
 
-    def __init__(self, query: ProductQuery) -> None:
-        """A query that compares prices names the currency."""
+    def __init__(self, query: ProductQuery, currencies: Sequence[str] = ()) -> None:
+        """A query that compares prices names the currency. `currencies`: where it bounds the price, those
+        that products on sale have one in."""
         self._query = query
         self._filters = _facet_filters(query)
+        self._currencies = currencies
+        self._bounds = [_bounded(query, query.currency or "")] if query.bounds_price else []
 
     def sorted(self, words: FoundWords | None, after: After | None, limit: int) -> dict[str, Any]:
         """The first `limit` products in the query's order behind `after`, each tier of the words by itself;
@@ -85,12 +88,14 @@ class ProductSearch:
         counts = {field: counted(found["together"][field]) for field in self._together}
         filtered: dict[tuple[str, str], Counted] = {}
         for number, name in enumerate(self._filters):
-            field = _field_of(name)
-            own = counted(found[f"without {number}"][field])
-            if isinstance(name, str):
-                counts[name] = own
+            field, without = _field_of(name), found[f"without {number}"]
+            if isinstance(name, tuple):
+                filtered[name] = counted(without[field])
+            elif name == "currency" and self._bounds and self._currencies:
+                own = without[field]["buckets"]
+                counts[name] = currency_counted({one: own[one]["doc_count"] for one in own})
             else:
-                filtered[name] = own
+                counts[name] = counted(without[field])
         return facets_of(counts, filtered)
 
     @property
@@ -99,22 +104,26 @@ class ProductSearch:
         return [field for field in _FACET_FIELDS if field not in self._filters]
 
     def _body(self, words: Clause | None, limit: int) -> dict[str, Any]:
-        query = self._query
-        clauses: list[Clause] = [{"term": {"kind": PRODUCT}}]
-        if query.price_min is not None or query.price_max is not None:
-            bounds = _bounds(query.price_min, query.price_max)
-            clauses.append({"range": {price_field(query.currency or ""): bounds}})
-        found: dict[str, Any] = {"filter": clauses}
+        found: dict[str, Any] = {"filter": [{"term": {"kind": PRODUCT}}]}
         if words is not None:
             found["must"] = [words]
-        filters = list(self._filters.values())
+        filters = [*self._filters.values(), *self._bounds]
         body = with_position({"bool": found})
         body["post_filter"] = {"bool": {"filter": [{"term": {"kind": PRODUCT}}, *filters]}}
         body["aggs"] |= {"together": _counting(filters, self._together)}
         for number, name in enumerate(self._filters):
             others = [clause for other, clause in self._filters.items() if other != name]
-            body["aggs"][f"without {number}"] = _counting(others, [_field_of(name)])
+            if name == "currency" and self._bounds and self._currencies:
+                own = {"filters": {"filters": {one: self._priced_in(one) for one in self._currencies}}}
+                counting = {"filter": {"bool": {"filter": others}}, "aggs": {"currency": own}}
+            else:
+                counting = _counting([*others, *self._bounds], [_field_of(name)])
+            body["aggs"][f"without {number}"] = counting
         return body | {"size": limit, "_source": ["document"]}
+
+    def _priced_in(self, currency: str) -> Clause:
+        """A price in the currency, within the bounds."""
+        return {"bool": {"filter": [{"term": {"currency": currency}}, _bounded(self._query, currency)]}}
 
 
 def _facet_filters(query: ProductQuery) -> dict[FilterName, Clause]:
@@ -140,6 +149,7 @@ def _field_of(name: FilterName) -> str:
     return name if isinstance(name, str) else "attribute"
 
 
-def _bounds(low: int | None, high: int | None) -> dict[str, int]:
-    bounds = {"gte": low, "lte": high}
-    return {name: min(bound, LONG_MAX) for name, bound in bounds.items() if bound is not None}
+def _bounded(query: ProductQuery, currency: str) -> Clause:
+    bounds = {"gte": query.price_min, "lte": query.price_max}
+    shown = {name: min(bound, LONG_MAX) for name, bound in bounds.items() if bound is not None}
+    return {"range": {price_field(currency): shown}}

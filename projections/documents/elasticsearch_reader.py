@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -201,30 +201,31 @@ class ElasticsearchReader:
     ) -> _Matched:
         """What matches, in the generation for which it was found out what the words find."""
         for _ in range(_ATTEMPTS):
-            currency, priced_in = await self._currency(version, retained, query)
+            currencies, priced_in = await self._currencies_of(version, retained, query)
             found, found_in = await self._words(version, retained, query.words)
-            search = ProductSearch(msgspec.structs.replace(query, currency=currency))
+            search = ProductSearch(_priced(query, currencies), currencies)
             generation, (response,) = await self._run(version, retained, body(search, found))
             if {priced_in, found_in} <= {None, generation.name}:
                 break  # Else there was a refresh in between; in the end that matters little.
         return _Matched(generation, search, found, response)
 
-    async def _currency(
+    async def _currencies_of(
         self, version: Version, retained: _Retained | None, query: ProductQuery
-    ) -> tuple[str | None, str | None]:
-        """The one that prices are compared in, and the name of the generation in which it is the only one;
-        None: in any. Raises CurrencyNeededError."""
-        if query.currency is not None or not query.compares_prices:
-            return query.currency, None
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Those that products on sale have prices in, where the query depends on that, and the name of the
+        generation in which they do; None: in any. Raises CurrencyNeededError where it has to name one."""
+        if not (query.bounds_price or (query.compares_prices and query.currency is None)):
+            return (), None
         name: str = retained.generation.name if retained else self._seen
         known = self._currencies
-        if known is None or known[0] != name or len(known[1]) > 1:
+        is_refused = query.currency is None and known is not None and len(known[1]) > 1
+        if known is None or known[0] != name or is_refused:
             generation, (response,) = await self._run(version, retained, currencies_body())
             known = self._currencies = generation.name, currencies_of(response)
         name, currencies = known
-        if len(currencies) > 1:
+        if query.currency is None and len(currencies) > 1:
             raise CurrencyNeededError(currencies)
-        return next(iter(currencies), ""), name
+        return currencies, name
 
     async def _words(
         self, version: Version, retained: _Retained | None, typed: str | None
@@ -281,6 +282,13 @@ class ElasticsearchReader:
                 _, oldest = self._retained.popitem(last=False)
                 await self._connection.close_pit(oldest.pit)
             return retained
+
+
+def _priced(query: ProductQuery, currencies: Sequence[str]) -> ProductQuery:
+    """The query with the currency that prices are compared in."""
+    if query.currency is not None or not query.compares_prices:
+        return query
+    return msgspec.structs.replace(query, currency=next(iter(currencies), ""))
 
 
 @dataclass(frozen=True, slots=True)

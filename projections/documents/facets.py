@@ -36,6 +36,13 @@ def counted(aggregation: Mapping[str, Any]) -> Counted:
     return Counted(ordered, aggregation["sum_other_doc_count"] > 0)
 
 
+def currency_counted(counts: Mapping[str, int]) -> Counted:
+    """The facet of currencies where each was counted by itself: bounds are of the price in it."""
+    values = [FacetValue(currency, count) for currency, count in counts.items() if count]
+    ordered = sorted(values, key=lambda value: (-value.count, value.value))
+    return Counted(ordered[:FACET_VALUES_MAX], len(ordered) > FACET_VALUES_MAX)
+
+
 def facets_of(
     counts: Mapping[str, Counted], filtered: Mapping[tuple[str, str], Counted]
 ) -> tuple[dict[str, list[FacetValue]], list[str]]:

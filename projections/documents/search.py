@@ -50,13 +50,14 @@ class ProductQuery(msgspec.Struct, frozen=True):
     currency: str | None = None
 
     @property
+    def bounds_price(self) -> bool:
+        """Whether there is a bound of the price."""
+        return self.price_min is not None or self.price_max is not None
+
+    @property
     def compares_prices(self) -> bool:
         """Whether a bound or the order is by price, which has a meaning in one currency alone."""
-        return (
-            self.price_min is not None
-            or self.price_max is not None
-            or self.sort in ("price_asc", "price_desc")
-        )
+        return self.bounds_price or self.sort in ("price_asc", "price_desc")
 
 
 class After(msgspec.Struct, frozen=True, tag="after"):

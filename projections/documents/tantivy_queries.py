@@ -42,7 +42,7 @@ class ProductQueries:
             clauses.append((tantivy.Occur.Must, self._unscored(self._category(query.category))))
         if query.currency is not None and leave_out != "currency":
             clauses.append((tantivy.Occur.Must, self._unscored(self.term("currency", query.currency))))
-        if query.currency is not None and (query.price_min is not None or query.price_max is not None):
+        if query.currency is not None and query.bounds_price:
             price = self.between(price_field(query.currency), query.price_min, query.price_max)
             clauses.append((tantivy.Occur.Must, self._unscored(price)))
         if query.in_stock is not None and leave_out != "in_stock":

@@ -19,7 +19,7 @@ import msgspec
 import tantivy
 
 from projections.documents.errors import ViewNotReady
-from projections.documents.facets import FACETS, counted, facets_of, terms_of
+from projections.documents.facets import FACETS, Counted, counted, currency_counted, facets_of, terms_of
 from projections.documents.search import (
     DEPTH_MAX,
     VIEW,
@@ -96,7 +96,7 @@ class TantivyReader:
             return Suggestions(suggestions(generation, typed, limit), generation.position)
 
     def _sorted(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
-        generation = self._generation()
+        generation, asked = self._generation(), query
         query = _priced(generation, query)
         found = None if query.words is None else generation.words.of(query.words)
         words = None if found is None else found.found
@@ -106,13 +106,13 @@ class TantivyReader:
         hits = sorted_hits(generation, query, wanted, after, limit + 1)
         shown = hits[:limit]
         following = shown[-1].place if len(hits) > limit else None
-        return self._page(generation, found, shown, _facets(generation, query, words), following)
+        return self._page(generation, found, shown, _facets(generation, query, words, asked), following)
 
     def _by_relevance(self, query: ProductQuery, limit: int, place: After | Offset | None) -> Page:
         generation, offset = self._generation(), 0
         if isinstance(place, Offset):
             generation, offset = self._retained_generation(place.generation), place.offset
-        query = _priced(generation, query)
+        asked, query = query, _priced(generation, query)
         limit = min(limit, DEPTH_MAX - offset)
         found = generation.words.of(query.words or "")
         shown: list[Hit] = []
@@ -121,7 +121,7 @@ class TantivyReader:
             result = generation.searcher.search(ranked, limit, count=False, offset=offset)
             shown = [Hit.of(generation.searcher, address) for _, address in result.hits]
         following = None
-        facets = _facets(generation, query, found.found)
+        facets = _facets(generation, query, found.found, asked)
         if shown and offset + len(shown) < min(facets.total, DEPTH_MAX):
             self._retain(generation)
             following = Offset(offset + len(shown), generation.name)
@@ -274,6 +274,14 @@ def _identity(path: Path) -> object:
 _TOTAL = {"total": {"value_count": {"field": "listed"}}}  # which every product has
 
 
+def _in_each_currency(generation: Generation, query: ProductQuery, words: tantivy.Query | None) -> Counted:
+    """What each currency would find, with the bounds of the price in it."""
+    queries = {one: msgspec.structs.replace(query, currency=one) for one in generation.currencies}
+    return currency_counted(
+        {one: generation.count(generation.queries.filtered(own, words)) for one, own in queries.items()}
+    )
+
+
 class _Facets(NamedTuple):
     """Counts per value by facet, those that were cut off, and how many products there are."""
 
@@ -282,8 +290,13 @@ class _Facets(NamedTuple):
     total: int
 
 
-def _facets(generation: Generation, query: ProductQuery, words: tantivy.Query | None) -> _Facets:
-    """Each facet is without its own filter but with all the others, the total with all of them."""
+def _facets(
+    generation: Generation, query: ProductQuery, words: tantivy.Query | None, asked: ProductQuery
+) -> _Facets:
+    """Each facet is without its own filter but with all the others, the total with all of them.
+
+    `asked`: the query before it was seen that nothing has a price in its currency.
+    """
     filtered: list[FilterName] = []
     if query.category is not None:
         filtered.append("category")
@@ -302,7 +315,10 @@ def _facets(generation: Generation, query: ProductQuery, words: tantivy.Query | 
     counts = {field: counted(found[field]) for field in together}
     for name in filtered:
         field = str(name)
-        counts[field] = counted(aggregated([field], name)[field])
+        if name == "currency" and asked.bounds_price:
+            counts[field] = _in_each_currency(generation, asked, words)
+        else:
+            counts[field] = counted(aggregated([field], name)[field])
     attributes = {
         attribute: counted(aggregated(["attribute"], attribute)["attribute"])
         for attribute in query.attributes

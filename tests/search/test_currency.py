@@ -61,6 +61,17 @@ def test_a_currency_alone_leaves_what_has_a_price_in_it_and_its_facet_counts_the
     assert abroad.facet("currency", currency="EUR", sort="price_asc") == {"GBP": 3, "JPY": 3}
 
 
+def test_the_facet_of_currencies_counts_what_each_would_find_with_the_bounds(abroad: SearchShop) -> None:
+    for words in (None, "mug"):
+        for bounds in ({"price_min": 250}, {"price_max": 750}, {"price_min": 150, "price_max": 850}):
+            found = {
+                one: len(abroad.finds(words, currency=one, sort="newest", **bounds)) for one in ("GBP", "JPY")
+            }
+            for currency in ("GBP", "JPY", "EUR"):
+                shown = abroad.facet("currency", words=words, currency=currency, sort="newest", **bounds)
+                assert shown == {one: count for one, count in found.items() if count}
+
+
 @pytest.mark.parametrize(
     "compared", [{"sort": "price_asc"}, {"sort": "price_desc"}, {"price_min": 0}, {"price_max": 9}]
 )
