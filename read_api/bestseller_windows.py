@@ -7,6 +7,7 @@ request reads what is new, however many days its window has, and all who ask at 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -38,6 +39,11 @@ class Sold(msgspec.Struct, frozen=True):
 
     ranked: list[tuple[str, int]]
     position: int
+
+    def place_behind(self, seen: tuple[int, str]) -> int:
+        """The place of the first behind these units and this SKU."""
+        # In falling order; the list read backwards rises.
+        return len(self.ranked) - bisect_left(self.ranked[::-1], seen, key=lambda one: (one[1], one[0]))
 
 
 @dataclass(slots=True)

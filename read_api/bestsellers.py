@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from read_api.bestseller_windows import DAYS_VIEW, Window
-from read_api.cursors import cursor_of_rank, rank_of_cursor
+from read_api.cursors import cursor_of_entry, entry_of_cursor
 from read_api.freshness import read_fresh
 from read_api.openapi import Bestseller, documented_list
 from read_api.product_pages import pages_on_sale
@@ -35,7 +35,7 @@ InWindow = Annotated[
 
 class _Ranked(msgspec.Struct, frozen=True):
     items: list[bytes]
-    next: int | None  # rank of the first that is not shown, where there are more
+    last: tuple[int, str] | None  # units and SKU of the last that was looked at, where there are more
     position: int
 
 
@@ -50,12 +50,12 @@ async def bestsellers(
     """Products on sale by units ordered, canceled orders out: ever, or in a window of days."""
     stores = stores_of(request)
     query = _QUERY if window is None else (_QUERY, window)
-    start = rank_of_cursor(cursor, query)
+    after = entry_of_cursor(cursor, query)
 
     async def ranked() -> _Ranked:
         if window is None:
-            return await _ranked(stores, start, limit)
-        return await _ranked_in(stores, window, start, limit)
+            return await _ranked(stores, after, limit)
+        return await _ranked_in(stores, window, after, limit)
 
     view = "bestsellers" if window is None else DAYS_VIEW
 
@@ -66,12 +66,13 @@ async def bestsellers(
         )
 
     found = await read_fresh(ranked, wait, wanted, stores.settings.min_position_wait_seconds)
-    body = listing(found.items, cursor_of_rank(found.next, query))
+    body = listing(found.items, cursor_of_entry(found.last, query))
     return answer(body, found.position, request.headers)
 
 
-async def _ranked(stores: Stores, start: int, limit: int) -> _Ranked:
-    entries = await stores.documents.ranking("bestsellers", "units", start=start, limit=limit + 1)
+async def _ranked(stores: Stores, after: tuple[int, str] | None, limit: int) -> _Ranked:
+    """Those behind a number of units and a SKU: what sells meanwhile hides no other product."""
+    entries = await stores.documents.ranking("bestsellers", "units", after=after, limit=limit + 1)
     shown = entries.members[:limit]
     # The pages may have seen what the ranking has not, or the other way round.
     found = await pages_on_sale(stores, [sku for sku, _ in shown])
@@ -80,13 +81,14 @@ async def _ranked(stores: Stores, start: int, limit: int) -> _Ranked:
         for (_, units), page in zip(shown, found.pages, strict=True)
         if page is not None
     ]
-    following = start + limit if len(entries.members) > limit else None
-    return _Ranked(items, following, min(entries.position, found.position))
+    last = (shown[-1][1], shown[-1][0]) if len(entries.members) > limit else None
+    return _Ranked(items, last, min(entries.position, found.position))
 
 
-async def _ranked_in(stores: Stores, window: Window, start: int, limit: int) -> _Ranked:
+async def _ranked_in(stores: Stores, window: Window, after: tuple[int, str] | None, limit: int) -> _Ranked:
     """Days know nothing of what is on sale: products are read on until the page is full."""
     sold = await stores.windows.sold(window)
+    start = 0 if after is None else sold.place_behind(after)
     items: list[bytes] = []
     at, end, position = start, min(start + limit + _DELISTED_MAX, len(sold.ranked)), sold.position
     while len(items) < limit and at < end:
@@ -99,4 +101,5 @@ async def _ranked_in(stores: Stores, window: Window, start: int, limit: int) -> 
             at += 1
             if page is not None:
                 items.append(with_field(page, "units", units))
-    return _Ranked(items, at if at < len(sold.ranked) else None, position)
+    last = (sold.ranked[at - 1][1], sold.ranked[at - 1][0]) if start < at < len(sold.ranked) else None
+    return _Ranked(items, last, position)

@@ -90,16 +90,11 @@ async def inventory(request: Request, sku: Sku, wanted: WantedFreshness) -> Resp
 
 async def _found(stores: Stores, after: tuple[int, str] | None, most: int, limit: int) -> _Found:
     """Those after a number of units and a SKU: stock that moves meanwhile hides no other SKU."""
-    least = -_UNITS_MAX if after is None else after[0]
-    read = limit + 1
-    while True:
-        entries = await stores.documents.ranking_between("inventory", "available", least, most, limit=read)
-        following = [(units, sku) for sku, units in entries.members if after is None or (units, sku) > after]
-        if len(following) > limit or len(entries.members) < read:
-            break
-        read *= 4  # Many SKUs have as few units as the last one shown.
-    shown = following[:limit]
-    documents = await stores.documents.documents("inventory", [sku for _, sku in shown])
+    entries = await stores.documents.ranking_between(
+        "inventory", "available", -_UNITS_MAX, most, after=after, limit=limit + 1
+    )
+    shown = entries.members[:limit]
+    documents = await stores.documents.documents("inventory", [sku for sku, _ in shown])
     items = [document for document in documents.documents if document is not None]
-    position = min(entries.position, documents.position)
-    return _Found(items, shown[-1] if len(following) > limit else None, position)
+    last = (shown[-1][1], shown[-1][0]) if len(entries.members) > limit else None
+    return _Found(items, last, min(entries.position, documents.position))

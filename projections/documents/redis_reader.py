@@ -154,13 +154,23 @@ class RedisReader:
 
         return await self._live(view, read)
 
-    async def ranking(self, view: str, name: str, *, start: int = 0, limit: int) -> Entries:
-        """A page of a ranking over all documents: by falling score, then by falling member."""
-        return await self._ranking(view, name, ("-inf", "+inf"), slice(start, start + limit), falling=True)
+    async def ranking(
+        self, view: str, name: str, *, after: tuple[int, str] | None = None, limit: int
+    ) -> Entries:
+        """A page of a ranking over all documents: by falling score, then by falling member.
 
-    async def ranking_between(self, view: str, name: str, low: int, high: int, *, limit: int) -> Entries:
-        """The members whose score is from `low` to `high`, both included, by rising score."""
-        return await self._ranking(view, name, (str(low), str(high)), slice(0, limit), falling=False)
+        `after`: the score and member seen last. What changed its place meanwhile moves nothing else.
+        """
+        high = "+inf" if after is None else str(after[0])
+        return await self._ranking(view, name, ("-inf", high), after, limit, falling=True)
+
+    async def ranking_between(
+        self, view: str, name: str, low: int, high: int, *, after: tuple[int, str] | None = None, limit: int
+    ) -> Entries:
+        """The members whose score is from `low` to `high`, both included, by rising score, then by rising
+        member. `after`: as in `ranking`."""
+        low = low if after is None else max(low, after[0])
+        return await self._ranking(view, name, (str(low), str(high)), after, limit, falling=False)
 
     async def view_position(self, view: str) -> int:
         """How far the view is: the least of its shards' checkpoints, read together with others who ask."""
@@ -285,12 +295,24 @@ class RedisReader:
         return [_position(keys, checkpoint) for checkpoint in checkpoints]
 
     async def _ranking(
-        self, view: str, name: str, scores: tuple[str, str], page: slice, *, falling: bool
+        self,
+        view: str,
+        name: str,
+        scores: tuple[str, str],
+        after: tuple[int, str] | None,
+        limit: int,
+        *,
+        falling: bool,
     ) -> Entries:
         async def read(keys: ViewKeys) -> Entries:
             places = [(shard, keys.ranking(name, shard)) for shard in range(keys.shards)]
-            members, position = await self._ranges(keys, places, scores, page.stop, falling=falling)
-            return Entries(members[page], position)
+            requested = limit if after is None else limit + 1  # the one seen last is found again
+            while True:
+                found, position = await self._ranges(keys, places, scores, requested, falling=falling)
+                following = [entry for entry in found if after is None or _is_behind(entry, after, falling)]
+                if len(following) >= limit or len(found) < requested:
+                    return Entries(following[:limit], position)
+                requested *= 4  # Many have the score of the one seen last.
 
         return await self._live(view, read)
 
@@ -360,6 +382,11 @@ class RedisReader:
     async def _mget(self, *keys: str) -> list[bytes | None]:
         async with self._client() as client:
             return cast("list[bytes | None]", await client.mget(keys))
+
+
+def _is_behind(entry: tuple[str, int], seen: tuple[int, str], falling: bool) -> bool:
+    member, score = entry
+    return (score, member) < seen if falling else (score, member) > seen
 
 
 def _position(keys: ViewKeys, checkpoint: Any) -> int:

@@ -92,6 +92,28 @@ def test_a_cursor_belongs_to_its_window(shop: ViewShop, api: httpx.Client) -> No
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-cursor")
 
 
+@pytest.mark.parametrize("parameters", [{}, {"window": "month"}])
+def test_what_sells_or_leaves_while_somebody_pages_moves_no_other_product(
+    shop: ViewShop, api: httpx.Client, parameters: dict[str, str]
+) -> None:
+    names = [f"S{n}" for n in range(9)]
+    shop.lists(*names)
+    shop.happens(*(sold(f"o{sku}", sku, 10 if n < 6 else 5) for n, sku in enumerate(names)))
+
+    def page(cursor: str | None) -> dict[str, Any]:
+        following = {} if cursor is None else {"cursor": cursor}
+        answered: dict[str, Any] = api.get(PATH, params={**parameters, "limit": 2, **following}).json()
+        return answered
+
+    pages = [page(None)]
+    assert [item["sku"] for item in pages[0]["items"]] == ["S5", "S4"]
+    shop.happens(sold("o-late", "S0", 9), ProductDelisted(sku="S5", reason="gone"))
+    while pages[-1]["next"]:
+        pages.append(page(pages[-1]["next"]))
+    after = [item["sku"] for one in pages[1:] for item in one["items"]]
+    assert after == ["S3", "S2", "S1", "S8", "S7", "S6"]
+
+
 def test_a_shop_that_sold_nothing_has_no_bestsellers(shop: ViewShop, api: httpx.Client) -> None:
     shop.lists("A")
     assert ranked(api, "month") == []
