@@ -27,6 +27,7 @@ from deploy.edge.problems import (
     on_the_wire,
 )
 from deploy.edge.request_heads import HEAD_BYTES_MAX, Refused, check_head, combine, without_upgrade
+from deploy.edge.without_chunks import without_chunks
 
 CONNECTIONS_MAX = 20_000  # some hundred megabytes
 REQUEST_SECONDS_MAX = 10.0
@@ -194,6 +195,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        if cycle.scope["http_version"] == "1.0":
+            app = without_chunks(cycle, app)
         super()._start_asgi_task(cycle, app)
 
     def _feed(self, data: bytes) -> None:

@@ -6,7 +6,9 @@ import asyncio
 import json
 
 import httpx
+import pytest
 
+from tests.edge.wire import HOST, port_of, wire
 from tests.system.running import RunningSystem, call
 
 CROWD = 60
@@ -45,3 +47,17 @@ def test_a_crowd_hears_each_event_once(system: RunningSystem) -> None:
             assert await asyncio.gather(*crowd) == [skus] * CROWD
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_a_client_of_http_1_0_gets_no_chunks(system: RunningSystem, method: bytes) -> None:
+    """Such as nginx, unless it is told otherwise."""
+    with wire(port_of(system.addresses["read"])) as line:
+        line.send(method, b" /api/v1/events HTTP/1.0\r\n", HOST, b"Accept: text/event-stream\r\n\r\n")
+        received = b""
+        while b"\r\n\r\n" not in received or (method == b"GET" and not received.endswith(b"\n\n")):
+            received += line.socket.recv(65_536)
+        head, _, body = received.partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head.lower()
+        assert b"connection: close" in head.lower()
+        assert body.startswith(b"retry: ") if method == b"GET" else line.rest() == body == b""
