@@ -64,6 +64,11 @@ class RedisBuild(Build):
         """How far the version is: the least of all its shards' checkpoints."""
         return min(self.checkpoints, default=START).position
 
+    @property
+    def held_bytes(self) -> int:
+        """Of documents in memory."""
+        return self._written.held_bytes
+
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         self._written.apply(batch, up_to=up_to, tailing=tailing)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 
@@ -30,7 +31,8 @@ from projections.views.view import View
 Holds = Callable[[int], bool]
 """Whether this process writes a shard."""
 
-_HELD_BYTES_MAX = 32 * 2**20
+_HELD_BYTES_MAX = 256 * 2**20
+"""Of documents in memory, over all views and versions of this process: each has an equal part of it."""
 
 _IDLE_SECONDS = 0.03
 """Between two moves of the checkpoints of shards in which nothing changes while events come in: a move is a
@@ -64,6 +66,7 @@ class RedisShards:
         self._documents: dict[str, bytes] = {}
         self._documents_bytes = 0
         self._has_all = False  # that lie in the shards held
+        _holding.add(self)
 
     @property
     def events(self) -> frozenset[type[Any]]:
@@ -99,6 +102,11 @@ class RedisShards:
     def position(self) -> int:
         """See Follower."""
         return self._taken.position
+
+    @property
+    def held_bytes(self) -> int:
+        """Of documents in memory."""
+        return self._documents_bytes
 
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         """See Follower."""
@@ -241,10 +249,15 @@ class RedisShards:
         for key, value in documents.items():
             self._documents_bytes += len(value) - len(self._documents.pop(key, b""))
             self._documents[key] = value
-        while self._documents_bytes > _HELD_BYTES_MAX:
+        most = _HELD_BYTES_MAX // len(_holding)
+        while self._documents_bytes > most:
             oldest = next(iter(self._documents))
             self._documents_bytes -= len(self._documents.pop(oldest))
             self._has_all = False
+
+
+_holding: WeakSet[RedisShards] = WeakSet()
+"""All that there are in this process."""
 
 
 class JoinedShards(RedisShards):

@@ -149,6 +149,25 @@ def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
     build.close()
 
 
+def test_what_is_held_in_memory_is_bounded_over_all_views(
+    shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.redis.shards._HELD_BYTES_MAX", 40_000)
+    shop.bustle(orders=40)
+    head = shop.flush()
+    batch = decoded(shop.log)
+    builds = [RedisBuild(view, fresh_redis, shop.log) for view in VIEWS]
+    for build in builds:
+        build.open()
+        build.apply(batch, up_to=head, tailing=False)
+        build.settle(may_hold_back=False)
+    held = [build.held_bytes for build in builds]
+    assert 0 < sum(held) <= 40_000
+    assert max(held) <= 40_000 // len(builds)
+    for build in builds:
+        build.close()
+
+
 def test_documents_that_memory_let_go_are_read_back(
     shop: Shop, fresh_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
