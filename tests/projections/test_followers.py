@@ -179,7 +179,7 @@ def test_who_has_followed_another_history_writes_nothing_of_this_one(
 def test_what_is_appended_within_a_round_is_one_batch(shop: Shop, tmp_path: Path) -> None:
     follower = Batches(tmp_path / "lines")
     metrics = ProjectorMetrics(CollectorRegistry())
-    runner = Runner(shop.log, CODEC, [follower], metrics, round_seconds=1.0)
+    runner = Runner(shop.log, CODEC, [follower], metrics, round_seconds=3.0)
     with running(runner):
         eventually(lambda: follower.opened == 1, "it follows")
         for number in range(4):
