@@ -105,6 +105,7 @@ def build_query_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await watcher.close()
         await documents.close()
         if limits is not None:
             await limits.close()

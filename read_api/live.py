@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
-from deploy.edge.event_streams import HEARTBEAT, RETRY, EventStream
+from deploy.edge.event_streams import EventStream
 from deploy.edge.problems import ORDER_SECRET_REQUIRED, TOO_MANY_LISTENERS, ProblemError
 from read_api.access import operator_or_secret
 from read_api.cart import read_cart
@@ -20,11 +19,10 @@ from read_api.problems import UNKNOWN_CART, UNKNOWN_ORDER, UNKNOWN_PRODUCT
 from read_api.product_page import read_product
 from read_api.requests import Identifier, Sku, WantedFreshness
 from read_api.stores import stores_of
-from read_api.watching import TooManyWatchers, Watch, position_of
+from read_api.watching import TooManyWatchers
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
-HEARTBEAT_SECONDS = 15.0
 _LATER = {"Retry-After": "5"}
 
 LastEventId = Annotated[
@@ -79,14 +77,5 @@ def _live(request: Request, view: str, key: str, found: Present, last_event_id: 
         headers: dict[str, Any] = {VIEW_POSITION: str(found.position)}
         if view == "order":
             headers["Vary"] = "Authorization, Daybook-Order-Secret"
-        messages = _messages(watch, is_known=last_event_id == str(position_of(found.document)))
+        messages = watch.messages(is_known=last_event_id == str(watch.position))
         return EventStream(messages, place.pop_all(), headers)
-
-
-async def _messages(watch: Watch, *, is_known: bool) -> AsyncGenerator[bytes, None]:
-    yield RETRY if is_known else RETRY + watch.message
-    while not watch.is_over:
-        if await watch.changed(HEARTBEAT_SECONDS):
-            yield watch.message
-        elif not watch.is_over:
-            yield HEARTBEAT

@@ -1,9 +1,8 @@
 """Documents watched for changes: one reader per process and view, however many clients watch.
 
     with watcher.watch("cart", cart_id, document) as watch:       # TooManyWatchers
-        while not watch.is_over:
-            if await watch.changed(quiet_seconds):
-                watch.message
+        async for message in watch.messages():
+            ...
 
 The reader checks ten times a second where the view's shards stand, and reads the watched documents of those
 that moved on: a document that changed twice in between is shown once, as it is then. A message is built once,
@@ -14,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import NamedTuple
@@ -22,12 +21,13 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from deploy.edge.event_streams import message
+from deploy.edge.event_streams import HEARTBEAT, RETRY, message
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.keys import ViewKeys
 from projections.documents.redis_reader import TOGETHER_MAX, RedisReader
 
 POLL_SECONDS = 0.1
+HEARTBEAT_SECONDS = 15.0
 _AWAY_SECONDS = 1.0
 _WOKEN_AT_ONCE = 20
 """Clients that are woken before everything else in the process has its turn."""
@@ -54,47 +54,55 @@ def position_of(document: bytes) -> int:
     return _positioned(document).position
 
 
-def message_of(document: bytes) -> bytes:
-    """The message that shows a document; its id is the position of the document's last event."""
-    return message(position_of(document), document)
-
-
 class Watch:
-    """One client's view of a document."""
+    """One client's view of a document: what it was sent last, and what it is to be sent next."""
 
-    def __init__(self, shown: bytes) -> None:
-        self.message = shown
-        """What the client was sent last."""
-        self.is_over = False
-        self._newest = shown
-        self._woken = asyncio.Event()
+    def __init__(self, document: bytes) -> None:
+        """`document` is what the client begins with."""
+        self.position = position_of(document)
+        """The document's."""
+        self._sent = self._newest = message(self.position, document)
+        self._is_beat_due = False
+        self._is_over = False
+        self._waiting: asyncio.Future[None] | None = None
 
-    async def changed(self, seconds: float) -> bool:
-        """Waits for another message than the last, but no longer than so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not self.is_over:
-                    await self._woken.wait()
-                    self._woken.clear()
-                    if self._newest != self.message:
-                        self.message = self._newest
-                        return True
-        except TimeoutError:
-            pass
-        return False
+    async def messages(self, *, is_known: bool = False) -> AsyncGenerator[bytes, None]:
+        """What the client is to be sent, until the watch is over: the document it begins with, unless
+        `is_known`, and then the newest whenever it is another; between them heartbeats."""
+        yield RETRY if is_known else RETRY + self._sent
+        loop = asyncio.get_running_loop()
+        while not self._is_over:
+            if self._newest != self._sent:
+                self._sent = self._newest
+                yield self._sent
+            elif self._is_beat_due:
+                self._is_beat_due = False
+                yield HEARTBEAT
+            else:
+                self._waiting = loop.create_future()
+                await self._waiting
 
     def show(self, newest: bytes) -> bool:
-        """Wakes the client, where that is another message than the last it was woken for."""
+        """Has the client sent this message; whether it is another than the last."""
         if newest == self._newest:
             return False
         self._newest = newest
-        self._woken.set()
+        self._wake()
         return True
+
+    def beat(self) -> None:
+        """Has the client sent a heartbeat."""
+        self._is_beat_due = True
+        self._wake()
 
     def end(self) -> None:
         """Nothing will come any more."""
-        self.is_over = True
-        self._woken.set()
+        self._is_over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class _Topic:
@@ -128,11 +136,13 @@ class Watcher:
         *,
         watches_max: int,
         stopping: Callable[[], bool],
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         """`stopping`: every watch ends where it gives True."""
         self._reader = reader
         self._watches_max = watches_max
         self._stopping = stopping
+        self._heartbeat_seconds = heartbeat_seconds
         self._shown: dict[str, Shown] = {}
         self._topics: dict[str, dict[str, _Topic]] = {}
         self._readers: dict[str, asyncio.Task[None]] = {}
@@ -149,7 +159,7 @@ class Watcher:
             raise TooManyWatchers
         topics = self._topics.setdefault(view, {})
         topic = topics.setdefault(key, _Topic())
-        watch = Watch(message_of(document))
+        watch = Watch(document)
         topic.watches.add(watch)
         topic.is_due = True
         self._count += 1
@@ -163,13 +173,24 @@ class Watcher:
             if not topic.watches and topics.get(key) is topic:
                 del topics[key]
 
+    async def close(self) -> None:
+        """Ends every watch, and reads no more."""
+        readers = list(self._readers.values())
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+
     async def _read_on(self, view: str, topics: dict[str, _Topic]) -> None:
         """Reads while anybody watches. Where the store is away or the view is not ready, it tries again."""
         seen: tuple[ViewKeys, list[int]] | None = None
         is_away = False
+        beat_at = time.monotonic() + self._heartbeat_seconds
         try:
             while topics and not self._stopping():
-                began = time.monotonic()
+                if time.monotonic() >= beat_at:
+                    beat_at += self._heartbeat_seconds
+                    for watch in _watches(topics):
+                        watch.beat()
                 try:
                     stand = await self._reader.stand(view)
                     due = _due(topics, seen, stand)
@@ -180,13 +201,11 @@ class Watcher:
                     if not is_away:
                         log_lines.warning("watched_view_away", view=view, reason=str(error))
                     seen, is_away = None, True
-                # At least as long as it worked: half of the process is everybody else's.
-                await asyncio.sleep(_AWAY_SECONDS if is_away else max(POLL_SECONDS, time.monotonic() - began))
+                await asyncio.sleep(_AWAY_SECONDS if is_away else POLL_SECONDS)
         finally:
             del self._readers[view]
-            for topic in topics.values():
-                for watch in topic.watches:
-                    watch.end()
+            for watch in _watches(topics):
+                watch.end()
 
     async def _read(self, view: str, due: Sequence[_Due]) -> None:
         reads = await self._reader.documents(view, [one.key for one in due])
@@ -200,7 +219,7 @@ class Watcher:
         if documents and (shown := self._shown.get(view)):
             documents = await shown(documents)
         for (topic, stored), document in zip(changed, documents, strict=True):
-            topic.stored, topic.message = stored, message_of(document)
+            topic.stored, topic.message = stored, message(position_of(document), document)
         woken = 0
         for one in due:
             for watch in one.watches if one.topic.stored is not None else ():
@@ -208,6 +227,10 @@ class Watcher:
                     woken += 1
                     if woken % _WOKEN_AT_ONCE == 0:
                         await asyncio.sleep(0)
+
+
+def _watches(topics: Mapping[str, _Topic]) -> list[Watch]:
+    return [watch for topic in topics.values() for watch in topic.watches]
 
 
 def _due(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 EVENT_STREAM = "text/event-stream"
 
@@ -15,9 +14,6 @@ RETRY = b"retry: 2000\n\n"
 """How long, in milliseconds, a browser waits before it takes a broken stream up again."""
 
 HEARTBEAT = b": still here\n\n"
-
-STALLED_SECONDS_MAX = 30.0
-"""How long one piece may take to be sent. A slower client is let go, and may come again."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -36,15 +32,11 @@ class EventStream(StreamingResponse):
         self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends until one of the two ends goes."""
-
-        async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(STALLED_SECONDS_MAX):
-                await send(message)
-
-        with self._place, suppress(TimeoutError):
+        """Sends until one of the two ends goes. A client that takes nothing of it is let go as from any
+        response (`protocol.UNREAD_SECONDS_MAX`)."""
+        with self._place:
             try:
-                await super().__call__(scope, receive, send_in_time)
+                await super().__call__(scope, receive, send)
             finally:
                 await self._messages.aclose()
 

@@ -14,16 +14,16 @@ import httpx
 import pytest
 from redis import Redis
 
+from deploy.edge.event_streams import HEARTBEAT, RETRY, message
 from projections.documents.redis_reader import RedisReader
 from read_api.app import build_query_app
 from read_api.settings import QuerySettings
-from read_api.watching import Watcher, message_of
+from read_api.watching import Watcher, position_of
 from tests.read_api.conftest import running
 from tests.shop.facts import added, listed, opened, placed, received
 from tests.shop.views import ViewShop
 
 SECRET = "5" * 64
-LONG_SECONDS = 60.0
 
 
 @contextmanager
@@ -173,16 +173,40 @@ def test_who_begins_with_another_document_than_the_others_have_is_shown_theirs(
         now = (await reader.document("cart", "c1")).document
         assert now is not None
         with watcher.watch("cart", "c1", before) as first:
-            assert await first.changed(LONG_SECONDS)
-            assert first.message == message_of(now)
+            messages = first.messages(is_known=True)
+            assert [await anext(messages), await anext(messages)] == [RETRY, shown(now)]
             for other in (before, now.replace(b'"quantity":2', b'"quantity":9')):
                 with watcher.watch("cart", "c1", other) as late:
-                    assert late.message == message_of(other) != first.message
-                    assert await late.changed(LONG_SECONDS)
-                    assert late.message is first.message, "built once for all"
+                    messages = late.messages()
+                    assert await anext(messages) == RETRY + shown(other)
+                    assert await anext(messages) == shown(now)
+        await watcher.close()
         await reader.close()
 
     asyncio.run(watch())
+
+
+def test_a_stream_of_what_does_not_change_has_heartbeats(
+    shop: ViewShop, query_settings: QuerySettings
+) -> None:
+    shop.happens(opened("c1"))
+
+    async def watch() -> None:
+        reader = RedisReader(query_settings.redis_url)
+        watcher = Watcher(reader, watches_max=1, stopping=lambda: False, heartbeat_seconds=0.01)
+        document = (await reader.document("cart", "c1")).document
+        assert document is not None
+        with watcher.watch("cart", "c1", document) as watch:
+            messages = watch.messages(is_known=True)
+            assert [await anext(messages) for _ in range(3)] == [RETRY, HEARTBEAT, HEARTBEAT]
+        await watcher.close()
+        await reader.close()
+
+    asyncio.run(watch())
+
+
+def shown(document: bytes) -> bytes:
+    return message(position_of(document), document)
 
 
 def test_streams_end_when_the_server_stops(shop: ViewShop, query_settings: QuerySettings) -> None:
