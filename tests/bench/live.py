@@ -17,6 +17,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -228,9 +229,13 @@ def _processes(system: RunningSystem) -> dict[str, list[psutil.Process]]:
 
 
 def _cpu(processes: Sequence[psutil.Process]) -> float:
-    """Seconds so far."""
-    times = [process.cpu_times() for process in processes]
-    return sum(one.user + one.system for one in times)
+    """Seconds so far, of those that have not ended: a connection's process of PostgreSQL may."""
+    seconds = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 if __name__ == "__main__":
