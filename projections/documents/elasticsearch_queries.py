@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from projections.documents.elasticsearch_clauses import NONE, Query, constant
 from projections.documents.elasticsearch_schema import LONG_MAX, PRODUCT, price_field
 from projections.documents.elasticsearch_searches import with_position
-from projections.documents.elasticsearch_word_queries import NONE, Clause, constant
 from projections.documents.elasticsearch_words import FoundWords
 from projections.documents.facets import FACETS, Counted, counted, currency_counted, facets_of, terms_of
 from projections.documents.search import (
@@ -103,7 +103,7 @@ class ProductSearch:
         """The fields whose values are counted with all filters."""
         return [field for field in _FACET_FIELDS if field not in self._filters]
 
-    def _body(self, words: Clause | None, limit: int) -> dict[str, Any]:
+    def _body(self, words: Query | None, limit: int) -> dict[str, Any]:
         found: dict[str, Any] = {"filter": [{"term": {"kind": PRODUCT}}]}
         if words is not None:
             found["must"] = [words]
@@ -121,14 +121,14 @@ class ProductSearch:
             body["aggs"][f"without {number}"] = counting
         return body | {"size": limit, "_source": ["document"]}
 
-    def _priced_in(self, currency: str) -> Clause:
+    def _priced_in(self, currency: str) -> Query:
         """A price in the currency, within the bounds."""
         return {"bool": {"filter": [{"term": {"currency": currency}}, _bounded(self._query, currency)]}}
 
 
-def _facet_filters(query: ProductQuery) -> dict[FilterName, Clause]:
+def _facet_filters(query: ProductQuery) -> dict[FilterName, Query]:
     """The filters that a facet shows the alternatives to."""
-    found: dict[FilterName, Clause] = {}
+    found: dict[FilterName, Query] = {}
     if query.category is not None:
         levels = category_levels(query.category)
         found["category"] = {"term": {"category": levels[-1]}} if levels else NONE
@@ -141,7 +141,7 @@ def _facet_filters(query: ProductQuery) -> dict[FilterName, Clause]:
     return found
 
 
-def _counting(filters: Sequence[Clause], fields: Iterable[str]) -> dict[str, Any]:
+def _counting(filters: Sequence[Query], fields: Iterable[str]) -> dict[str, Any]:
     return {"filter": {"bool": {"filter": list(filters)}}, "aggs": {name: terms_of(name) for name in fields}}
 
 
@@ -149,7 +149,7 @@ def _field_of(name: FilterName) -> str:
     return name if isinstance(name, str) else "attribute"
 
 
-def _bounded(query: ProductQuery, currency: str) -> Clause:
+def _bounded(query: ProductQuery, currency: str) -> Query:
     bounds = {"gte": query.price_min, "lte": query.price_max}
-    shown = {name: min(bound, LONG_MAX) for name, bound in bounds.items() if bound is not None}
+    shown = {name: min(max(bound, -1), LONG_MAX) for name, bound in bounds.items() if bound is not None}
     return {"range": {price_field(currency): shown}}

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from projections.documents.elasticsearch_clauses import NONE
 from projections.documents.elasticsearch_connection import REQUEST_SECONDS_MAX, Connection, Gone, Version
 from projections.documents.elasticsearch_names import IndexNames
 from projections.documents.elasticsearch_queries import (
@@ -23,10 +24,22 @@ from projections.documents.elasticsearch_queries import (
     currencies_body,
     currencies_of,
 )
-from projections.documents.elasticsearch_searches import count_of, position_of, with_position
+from projections.documents.elasticsearch_searches import (
+    count_of,
+    counted,
+    position_of,
+    with_count,
+    with_position,
+)
 from projections.documents.elasticsearch_suggestions import find_suggestions
-from projections.documents.elasticsearch_word_queries import NONE
-from projections.documents.elasticsearch_words import NOTHING, FoundWords, find_words
+from projections.documents.elasticsearch_words import (
+    NOTHING,
+    FoundWords,
+    as_typed_or_begun,
+    is_enough,
+    known_clauses,
+    with_slips,
+)
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.search import (
     DEPTH_MAX,
@@ -202,12 +215,11 @@ class ElasticsearchReader:
         """What matches, in the generation for which it was found out what the words find."""
         for _ in range(_ATTEMPTS):
             currencies, priced_in = await self._currencies_of(version, retained, query)
-            found, found_in = await self._words(version, retained, query.words)
             search = ProductSearch(_priced(query, currencies), currencies)
-            generation, (response,) = await self._run(version, retained, body(search, found))
-            if {priced_in, found_in} <= {None, generation.name}:
+            matched, found_in = await self._in_words(version, retained, search, query.words, body)
+            if {priced_in, *found_in} <= {None, matched.generation.name}:
                 break  # Else there was a refresh in between; in the end that matters little.
-        return _Matched(generation, search, found, response)
+        return matched
 
     async def _currencies_of(
         self, version: Version, retained: _Retained | None, query: ProductQuery
@@ -227,29 +239,63 @@ class ElasticsearchReader:
             raise CurrencyNeededError(currencies)
         return currencies, name
 
-    async def _words(
-        self, version: Version, retained: _Retained | None, typed: str | None
-    ) -> tuple[FoundWords | None, str | None]:
-        """What the words find, and the name of the generation in which they do; None: in any."""
-        if typed is None:
-            return None, None
+    async def _in_words(
+        self,
+        version: Version,
+        retained: _Retained | None,
+        search: ProductSearch,
+        typed: str | None,
+        body: Callable[[ProductSearch, FoundWords | None], dict[str, Any]],
+    ) -> tuple[_Matched, set[str]]:
+        """What matches, and the names of the generations in which it was found out what the words find."""
+        found: FoundWords | None = None
         name: str = retained.generation.name if retained else self._seen
-        counted_in: str | None = None
-        if (found := self._found.get((name, typed))) is not None:
-            self._found.move_to_end((name, typed))
-            return found, name
+        if typed is not None and (found := self._found.get((name, typed))) is None:
+            return await self._in_new_words(version, retained, search, typed, body)
+        generation, (response,) = await self._run(version, retained, body(search, found))
+        if found is None:
+            return _Matched(generation, search, None, response), set()
+        self._found.move_to_end((name, typed or ""))
+        return _Matched(generation, search, found, response), {name}
+
+    async def _in_new_words(
+        self,
+        version: Version,
+        retained: _Retained | None,
+        search: ProductSearch,
+        typed: str,
+        body: Callable[[ProductSearch, FoundWords | None], dict[str, Any]],
+    ) -> tuple[_Matched, set[str]]:
+        names: set[str] = set()
 
         async def run(*bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
-            nonlocal counted_in
             generation, responses = await self._run(version, retained, *bodies)
-            counted_in = generation.name
+            names.add(generation.name)
             return responses
 
-        found = await find_words(run, version.normalizer, typed)
-        self._found[counted_in or name, typed] = found
+        found, begun_count = NOTHING, 0
+        plan = version.normalizer.plan(typed)
+        if plan.words:
+            clauses = await known_clauses(run, plan)
+            if (guess := as_typed_or_begun(clauses)) is not None:
+                wanted = with_count(body(search, guess), guess.found)
+                generation, (response,) = await self._run(version, retained, wanted)
+                begun_count = counted(response)
+                if is_enough(clauses, begun_count):
+                    self._remember(names, generation, typed, guess)
+                    return _Matched(generation, search, guess, response), names
+            found = await with_slips(run, version.normalizer, clauses, begun_count)
+        generation, (response,) = await self._run(version, retained, body(search, found))
+        self._remember(names, generation, typed, found)
+        return _Matched(generation, search, found, response), names
+
+    def _remember(self, names: set[str], generation: _Generation, typed: str, found: FoundWords) -> None:
+        """`names`: of the generations in which it was found out."""
+        if not names <= {generation.name}:
+            return
+        self._found[generation.name, typed] = found
         while len(self._found) > _REMEMBERED_MAX:
             self._found.popitem(last=False)
-        return found, counted_in
 
     async def _run(
         self, version: Version, retained: _Retained | None, *bodies: Mapping[str, Any]

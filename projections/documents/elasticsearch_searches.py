@@ -9,18 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from projections.documents.elasticsearch_clauses import Query
 from projections.documents.elasticsearch_schema import CHECKPOINT
-from projections.documents.elasticsearch_word_queries import Clause
+
+POSITION: dict[str, Any] = {"position": {"max": {"field": "position"}}}
+"""The aggregation that finds the position."""
 
 
-def with_position(query: Clause) -> dict[str, Any]:
+def with_position(query: Query) -> dict[str, Any]:
     """A search for what `query` finds, scored as it scores, and the checkpoint beside."""
     return {
         "query": {"bool": {"should": [query, {"term": {"kind": CHECKPOINT}}], "minimum_should_match": 1}},
         "post_filter": {"bool": {"must_not": {"term": {"kind": CHECKPOINT}}}},
-        "aggs": {"position": {"max": {"field": "position"}}},
+        "aggs": dict(POSITION),
         "track_total_hits": True,
     }
+
+
+def with_count(body: Mapping[str, Any], query: Query) -> dict[str, Any]:
+    """The search, and how many products `query` finds, whatever the search is for."""
+    counting = {"query": {"global": {}, "aggs": {"found": {"filter": query}}}}
+    return {**body, "aggs": body["aggs"] | counting}
+
+
+def counted(response: Mapping[str, Any]) -> int:
+    """What a search with a count counted."""
+    return int(response["aggregations"]["query"]["found"]["doc_count"])
 
 
 def position_of(response: Mapping[str, Any]) -> int | None:

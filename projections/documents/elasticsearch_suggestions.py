@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
+from projections.documents.elasticsearch_clauses import Query, query_of
 from projections.documents.elasticsearch_schema import PRODUCT
 from projections.documents.elasticsearch_searches import with_position
-from projections.documents.elasticsearch_word_queries import Clause, WordQueries
 from projections.documents.elasticsearch_words import RunSearches
 from projections.documents.facets import counted, terms_of
 from projections.documents.search import Described, Suggestion
+from projections.documents.words.clauses import PlanClauses
 from projections.documents.words.normalizer import Normalizer
 from projections.documents.words.query_plan import QueryPlan
 from projections.documents.words.suggestions import TITLES, Suggesting, Titled
@@ -26,12 +27,15 @@ async def find_suggestions(
     run: RunSearches, normalizer: Normalizer, typed: str, limit: int
 ) -> list[Suggestion]:
     """What may be meant by this text."""
-    plan = await asyncio.to_thread(normalizer.plan, typed)
+    plan = normalizer.plan(typed)
     if not plan.words:
         return []
-    queries = WordQueries(plan)
-    for with_slips in (False, True):
-        (response,) = await run(_body(queries.suggested(with_slips=with_slips), max(limit, TITLES)))
+    clauses = PlanClauses(plan, lambda _field, _token: True)  # Few words: asking first would cost more.
+    for slips in (False, True):
+        clause = clauses.suggested(with_slips=slips)
+        if clause is None:
+            continue
+        (response,) = await run(_body(query_of(clause), max(limit, TITLES)))
         if hits := response["hits"]["hits"]:
             categories = [one.value for one in counted(response["aggregations"]["category"]).values]
             return await asyncio.to_thread(_choose, plan, normalizer, hits, categories, limit)
@@ -52,7 +56,7 @@ def _choose(
     return Suggesting(plan, normalizer).choose(titled, categories, limit)
 
 
-def _body(query: Clause, size: int) -> dict[str, Any]:
+def _body(query: Query, size: int) -> dict[str, Any]:
     on_sale = {"term": {"kind": PRODUCT}}
     body = with_position({"bool": {"must": [query], "filter": [on_sale]}})
     body["aggs"] |= {"category": terms_of("category")}

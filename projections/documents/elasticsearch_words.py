@@ -1,18 +1,22 @@
-"""What the words of a query find in Elasticsearch: which tiers have products, and which words fall away."""
+"""What the words of a query find in Elasticsearch: which tiers have products, and which words fall away.
+
+Which tokens there are is asked for first. Then a search may begin: mostly enough products have the words as
+typed or begun, which its response tells. Only where that was a wrong guess is more asked for.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
-from projections.documents.elasticsearch_searches import count_of, with_position
-from projections.documents.elasticsearch_word_queries import NONE, Clause, WordQueries, constant
+from projections.documents.elasticsearch_clauses import NONE, Query, constant, preferring, query_of
+from projections.documents.elasticsearch_searches import POSITION, count_of, with_position
 from projections.documents.search import Described
+from projections.documents.words.clauses import Clause, PlanClauses, some, tokens_of
 from projections.documents.words.highlights import probably_meant
 from projections.documents.words.normalizer import Normalizer
 from projections.documents.words.query_plan import QueryPlan, words_enough
@@ -25,11 +29,11 @@ _described = msgspec.json.Decoder(Described)
 class FoundWords:
     """What the words of a query find in one refresh of the index."""
 
-    ranked: Clause
+    ranked: Query
     """Every tier, in order."""
-    found: Clause
+    found: Query
     """The same products, unordered."""
-    above: tuple[Clause, ...] = ()
+    above: tuple[Query, ...] = ()
     """The tiers above the last, each of which has what those before it have."""
     relaxed: tuple[str, ...] = ()
     """The words that fell away, as typed."""
@@ -48,65 +52,89 @@ class RunSearches(Protocol):
         """A response for each."""
 
 
-async def find_words(run: RunSearches, normalizer: Normalizer, typed: str) -> FoundWords:
-    """What is found for this text. Words that nothing has fall away; then one, then up to 40 %."""
-    plan = await asyncio.to_thread(normalizer.plan, typed)
-    if not plan.words:
-        return NOTHING
-    queries = WordQueries(plan)
-    (counts,) = await run(_counting(queries.begun, {"exact": queries.exact}))
-    if begun := count_of(counts):
-        with_slips = begun < SLIPS_BELOW and queries.has_slips
-        has_exact = bool(counts["aggregations"]["exact"]["doc_count"])
-        found = queries.slipped if with_slips else queries.begun
-        above = (queries.exact,) * has_exact + (queries.begun,) * with_slips
-        return FoundWords(queries.ranked(found, above), found, above, plan=plan)
-    ranked = queries.ranked(queries.slipped)
-    nearest, each = await run(_top(ranked), _most_words(queries))
-    if count_of(nearest):
-        described = _described.decode(_document(nearest))
-        meant = probably_meant(plan, normalizer, described.names)
-        return FoundWords(ranked, queries.slipped, did_you_mean=meant, plan=plan, has_slips_only=True)
-    return await _relaxed(run, queries, each)
+async def known_clauses(run: RunSearches, plan: QueryPlan) -> PlanClauses:
+    """The clauses of a plan, without those that find nothing."""
+    tokens = sorted(tokens_of(plan))
+    filters = [{"term": {field: token}} for field, token in tokens]
+    aggregations = POSITION | {"tokens": {"filters": {"filters": filters}}}
+    (response,) = await run({"size": 0, "track_total_hits": False, "aggs": aggregations})
+    buckets = response["aggregations"]["tokens"]["buckets"]
+    known = {token for token, bucket in zip(tokens, buckets, strict=True) if bucket["doc_count"]}
+    return PlanClauses(plan, lambda field, token: (field, token) in known)
 
 
-async def _relaxed(run: RunSearches, queries: WordQueries, each: Mapping[str, Any]) -> FoundWords:
-    found = each["aggregations"]
-    known = [word for place, word in enumerate(queries.words) if found[f"word {place}"]["doc_count"]]
-    hits = each["hits"]["hits"]
+def as_typed_or_begun(clauses: PlanClauses) -> FoundWords | None:
+    """What is found where no slips are looked for; None: nothing."""
+    return _tiers(clauses, (clauses.exact, clauses.begun))
+
+
+def is_enough(clauses: PlanClauses, count: int) -> bool:
+    """Whether no slips are looked for, where so many products have the words as typed or begun."""
+    return count >= SLIPS_BELOW or (count > 0 and not clauses.has_slips)
+
+
+async def with_slips(
+    run: RunSearches, normalizer: Normalizer, clauses: PlanClauses, begun_count: int
+) -> FoundWords:
+    """What is found otherwise. Words that nothing has fall away; then one, then up to 40 %."""
+    if begun_count:
+        return _tiers(clauses, (clauses.exact, clauses.begun, clauses.slipped)) or NOTHING
+    each = [NONE if word.slipped is None else query_of(word.slipped) for word in clauses.words]
+    found = _tiers(clauses, (clauses.slipped,))
+    nearest, counts = await run(_top(found.ranked if found else NONE), _most_words(each))
+    if found is not None and count_of(nearest):
+        described = _described.decode(b64decode(nearest["hits"]["hits"][0]["_source"]["document"]))
+        return FoundWords(
+            found.ranked,
+            found.found,
+            did_you_mean=probably_meant(clauses.plan, normalizer, described.names),
+            plan=clauses.plan,
+            has_slips_only=True,
+        )
+    return await _relaxed(run, clauses, each, counts)
+
+
+def _tiers(clauses: PlanClauses, tiers: Sequence[Clause | None]) -> FoundWords | None:
+    """The last tier has all that is found."""
+    *above, last = tiers
+    if last is None:
+        return None
+    known = [tier for tier in above if tier is not None and tier != last]
+    found = query_of(last)
+    ranked = preferring(found, clauses.preferred(known))
+    return FoundWords(ranked, found, tuple(map(query_of, known)), plan=clauses.plan)
+
+
+async def _relaxed(
+    run: RunSearches, clauses: PlanClauses, each: Sequence[Query], counts: Mapping[str, Any]
+) -> FoundWords:
+    aggregations = counts["aggregations"]
+    known = [place for place, _ in enumerate(each) if aggregations[f"word {place}"]["doc_count"]]
+    hits = counts["hits"]["hits"]
     most = round(hits[0]["_score"]) if hits else 0
     steps = (len(known), len(known) - 1, words_enough(len(known)))
-    enough = next((step for step in steps if 1 <= step <= most), None)
-    if enough is None:
+    enough = next((step for step in steps if 1 <= step <= most), 0)
+    clause = some((clauses.words[place].slipped for place in known), enough)
+    if clause is None:
         return NOTHING
-    present = {queries.words.index(word) for word in known}
+    found = query_of(clause)
+    present = set(known)
     if enough < len(known):
-        (top,) = await run(_top(queries.some(known, enough, named=True)))
+        named = [{"bool": {"must": [each[place]], "_name": str(place)}} for place in known]
+        (top,) = await run(_top({"bool": {"should": named, "minimum_should_match": enough}}))
         present = {int(name) for hit in top["hits"]["hits"] for name in hit["matched_queries"]}
-    some = queries.some(known, enough)
-    words = [word.planned.typed for place, word in enumerate(queries.words) if place not in present]
-    return FoundWords(queries.ranked(some), some, relaxed=tuple(words), plan=queries.plan)
+    fallen = [word.planned.typed for place, word in enumerate(clauses.words) if place not in present]
+    ranked = preferring(found, clauses.preferred())
+    return FoundWords(ranked, found, relaxed=tuple(fallen), plan=clauses.plan)
 
 
-def _counting(query: Clause, others: Mapping[str, Clause]) -> dict[str, Any]:
-    """Counts what `query` finds, and of it what the others find."""
-    body = with_position({"bool": {"filter": [query]}})
-    body["aggs"] |= {name: {"filter": other} for name, other in others.items()}
-    return body | {"size": 0}
-
-
-def _top(query: Clause) -> dict[str, Any]:
+def _top(query: Query) -> dict[str, Any]:
     """Counts, and the first hit."""
     return with_position(query) | {"size": 1, "_source": ["document"]}
 
 
-def _most_words(queries: WordQueries) -> dict[str, Any]:
+def _most_words(each: Sequence[Query]) -> dict[str, Any]:
     """Counts each word in any form; the score of the first hit is the number of words it has."""
-    clauses = [word.slipped for word in queries.words]
-    body = with_position({"bool": {"should": [constant(clause, 1.0) for clause in clauses]}})
-    body["aggs"] |= {f"word {place}": {"filter": clause} for place, clause in enumerate(clauses)}
+    body = with_position({"bool": {"should": [constant(query, 1.0) for query in each]}})
+    body["aggs"] |= {f"word {place}": {"filter": query} for place, query in enumerate(each)}
     return body | {"size": 1, "_source": False}
-
-
-def _document(response: Mapping[str, Any]) -> bytes:
-    return b64decode(response["hits"]["hits"][0]["_source"]["document"])

@@ -16,16 +16,19 @@ _described = msgspec.json.Decoder(Described).decode
 def suggestions(generation: Generation, typed: str, limit: int) -> list[Suggestion]:
     """What may be meant by this text, from one commit of the index."""
     words = generation.words
-    plan = words.plan(typed)
+    plan = words.normalizer.plan(typed)
+    if not plan.words:
+        return []
+    clauses = words.clauses(plan)
     on_sale = generation.queries.term("kind", PRODUCT)
     for with_slips in (False, True):
-        found = words.begun(plan, with_slips=with_slips)
+        found = words.query(clauses.suggested(with_slips=with_slips))
         if found is None:
             continue
         searched = tantivy.Query.boolean_query(
             [
                 (tantivy.Occur.Must, tantivy.Query.const_score_query(on_sale, 0.0)),
-                (tantivy.Occur.Must, words.popular(plan, found)),
+                (tantivy.Occur.Must, found),
             ]
         )
         hits = generation.searcher.search(searched, max(limit, TITLES), count=False).hits

@@ -8,7 +8,9 @@ what a reader finds at a position is all that was folded up to it. The index is 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from elasticsearch import BadRequestError, ConflictError, Elasticsearch, NotFoun
 
 from aggregates.currencies import MINOR_DIGITS
 from event_store.records import START, Checkpoint
+from projections.documents.elasticsearch_connection import SERIALIZERS
 from projections.documents.elasticsearch_names import IndexNames
 from projections.documents.elasticsearch_schema import (
     CHECKPOINT_ID,
@@ -42,7 +45,7 @@ from projections.views.search import IndexedProduct
 
 REQUEST_SECONDS_MAX = 30.0
 _READ_AT_ONCE = 1_000
-_WRITTEN_AT_ONCE = 1_000
+_WRITTEN_AT_ONCE = 500
 _BYTES_AT_ONCE = 8_000_000
 
 logger = structlog.get_logger(__name__)
@@ -134,23 +137,29 @@ class ElasticsearchBuild(SearchBuild):
         self._write_checkpoint(checkpoint)
 
     def _write(self, products: Iterable[IndexedProduct]) -> None:
-        """All of them, or it raises: the same is written again later, and changes nothing then."""
+        """All of them, or it raises: the same is written again later, and changes nothing then. Some are sent
+        while the next are cut."""
+        left = iter(products)
+        before: Future[None] | None = None
+        with ThreadPoolExecutor(1, "bulk") as sender:
+            while some := [self._action(product) for product in islice(left, _WRITTEN_AT_ONCE)]:
+                sent = sender.submit(self._send, some)
+                if before is not None:
+                    before.result()
+                before = sent
+        if before is not None:
+            before.result()
+
+    def _action(self, product: IndexedProduct) -> dict[str, Any]:
         normalizer = self._in_use()
-        positions: dict[str, int] = {}
+        return {
+            "_id": document_id(product.page.sku),
+            "_source": made_of(product, lambda product: index_document(product, normalizer)),
+            "version": product.position,
+            "version_type": "external_gte",
+        }
 
-        def source(product: IndexedProduct) -> dict[str, Any]:
-            positions[document_id(product.page.sku)] = product.position
-            return index_document(product, normalizer)
-
-        actions = (
-            {
-                "_id": document_id(product.page.sku),
-                "_source": made_of(product, source),
-                "version": product.position,
-                "version_type": "external_gte",
-            }
-            for product in products
-        )
+    def _send(self, actions: list[dict[str, Any]]) -> None:
         written = helpers.streaming_bulk(
             self._client,
             actions,
@@ -160,6 +169,7 @@ class ElasticsearchBuild(SearchBuild):
             max_chunk_bytes=_BYTES_AT_ONCE,
             raise_on_error=False,
         )
+        positions = {str(action["_id"]): int(action["version"]) for action in actions}
         for is_written, response in written:
             if not is_written:
                 self._refused(response["index"], positions)
@@ -264,4 +274,4 @@ class ElasticsearchBuild(SearchBuild):
 
 def connect(url: str) -> Elasticsearch:
     """A client for `url`, with user and password in it where the server wants them."""
-    return Elasticsearch(url, max_retries=0, retry_on_timeout=False)
+    return Elasticsearch(url, serializers=SERIALIZERS, max_retries=0, retry_on_timeout=False)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def main() -> None:
     begun = time.perf_counter()
     with started("--demo", "sample") as system:
         print(f"ready with the sample shop after {time.perf_counter() - begun:.1f} s")
+        print(f"the query process, started again: {_restarted(system):.1f} s to its first product page")
         query = system.addresses["read"]
         skus = [one["sku"] for one in httpx.get(f"{query}/api/v1/products?limit=200").json()["items"]]
         size = len(httpx.get(f"{query}/api/v1/products/{skus[0]}").content)
@@ -91,6 +93,7 @@ def main() -> None:
                 for route in routes.values():
                     route.load(part=part)
         _print(routes)
+        _print_memory(system)
         print(f"read your write, under adding to carts: {_freshness(system, routes[ADD], skus[0])}")
         print(_rebuild(system))
 
@@ -141,6 +144,32 @@ def _print(routes: dict[str, Route]) -> None:
     across = "arrivals, in percent of the closed loop's rate"
     draw(PLOT, "Latency of the quick routes, open loop", across, "milliseconds", lines)
     print(f"\nplot: {PLOT}")
+
+
+def _print_memory(system: RunningSystem) -> None:
+    """After all that load; PSS is RSS with what several processes share divided among them."""
+    print("\n| process | RSS MiB | PSS MiB |\n| --- | ---: | ---: |")
+    for name, found in {**system.children(), "supervisor": [psutil.Process(system.process.pid)]}.items():
+        every = [*found, *(child for one in found for child in one.children(recursive=True))]
+        memory = [one.memory_full_info() for one in (found if name == "supervisor" else every)]
+        rss, pss = (sum(getattr(one, kind) for one in memory) / 2**20 for kind in ("rss", "pss"))
+        print(f"| {name}{f' ({len(memory)} processes)' if len(memory) > 1 else ''} | {rss:.0f} | {pss:.0f} |")
+    print()
+
+
+def _restarted(system: RunningSystem) -> float:
+    """Seconds from the end of the query process to the first response of the one that replaces it."""
+    (process,) = system.children()["query"]
+    products = f"{system.addresses['read']}/api/v1/products"
+    begun = time.perf_counter()
+    process.kill()
+    process.wait()
+    with httpx.Client() as client:
+        while True:
+            with suppress(httpx.TransportError):
+                if client.get(products).status_code == httpx.codes.OK:
+                    return time.perf_counter() - begun
+            time.sleep(0.01)
 
 
 def _freshness(system: RunningSystem, adding: Route, sku: str) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.search.hostile import HOSTILE, SECONDS_MAX
 from tests.shop.facts import listed
 from tests.shop.views import ViewShop
 
@@ -64,35 +65,14 @@ def test_what_is_no_text_is_refused(api: httpx.Client) -> None:
             assert answer.json()["type"] == "/problems/invalid-request"
 
 
-HOSTILE = (
-    "a" * 10_000,
-    "mug " * 2_500,
-    "茶碗" * 2_000,
-    "(a+)+$" * 60,
-    ".*" * 200,
-    "[[:alpha:]]{1,9}" * 20,
-    "title:mug AND (kind:hidden OR *:*)",
-    '{"query":{"match_all":{}}}',
-    "mug'; DROP TABLE events;--",
-    "@title:{mug} => [KNN 10]",
-    "\x00\x1b[2J",
-    "mug\r\nX-Injected: 1",
-    "%_\\%",
-    "\u202e\u200b\u0301" * 100,
-    "a-" * 249,
-    "1/2 " * 120,
-    " ".join("qwertyuiop"[n % 9 :] for n in range(60)),
-)
-
-
 @pytest.mark.usefixtures("cafe")
 @pytest.mark.parametrize("path", ["/api/v1/search?q=", "/api/v1/suggest?q="])
 def test_hostile_text_is_found_or_refused_at_once(api: httpx.Client, path: str) -> None:
-    """Nothing typed is an operator, and none of it is dear: the least of three tries is what it costs."""
+    """Nothing typed is an operator, and none of it is dear: what explodes takes seconds, three times."""
     for text in HOSTILE:
         seconds = []
         for _ in range(3):
             response = api.get(path + quote(text))
             seconds.append(response.elapsed.total_seconds())
         assert response.status_code in (200, 400, 414, 422, 431), (text[:40], response.status_code)
-        assert min(seconds) < 0.1, (text[:40], seconds)
+        assert min(seconds) < SECONDS_MAX, (text[:40], seconds)

@@ -25,6 +25,13 @@ from deploy.local.supervision.child_processes import Program, end_processes, pla
 USER = "daybook"
 HEAP_MEGABYTES = 512
 
+_JVM_OPTIONS = (
+    f"-Xms{HEAP_MEGABYTES}m",
+    f"-Xmx{HEAP_MEGABYTES}m",
+    # A shop's server starts often and is asked little: its own first compiler alone has it quick at once.
+    "-XX:TieredStopAtLevel=1",
+)
+
 _HASH_ROUNDS = 10_000
 _UNWANTED_JVM_OPTIONS = ("-Xlog:", "-XX:+HeapDumpOnOutOfMemoryError", "-XX:HeapDumpPath", "-XX:ErrorFile")
 """Each of them writes files that nobody would ever take away."""
@@ -131,7 +138,7 @@ class ElasticsearchServer(Server):
     def _jvm_options(self) -> str:
         stock = (self._programs.home / "config" / "jvm.options").read_text().splitlines()
         wanted = [line for line in stock if not line.lstrip("0123456789-:").startswith(_unwanted_starts())]
-        return "\n".join((*wanted, f"-Xms{HEAP_MEGABYTES}m", f"-Xmx{HEAP_MEGABYTES}m", ""))
+        return "\n".join((*wanted, *_JVM_OPTIONS, ""))
 
     def _answers(self) -> bool:
         asked = "/_cluster/health?wait_for_status=yellow&timeout=1s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from html import escape
 from itertools import pairwise, takewhile
@@ -18,6 +18,8 @@ EXCERPT_MAX = 160
 """Characters of the description that are shown around its first word found."""
 
 _DESCRIPTION_MAX = 2_000
+_TITLES_MAX = 8_192
+"""Whose words are remembered: the same products are found again and again."""
 _BEGINNING = 6
 """Letters of a stem that a word surely begins with, where it has more."""
 _STEMMED_IN_FRONT = frozenset({"arabic", "indonesian", "irish", "tamil", "yiddish"})
@@ -66,7 +68,7 @@ class Marker:
 
         HTML: everything is escaped but the marks. Empty where neither has a word of the plan.
         """
-        found = self._found(placed_words_of(title), self._slipped)
+        found = self._found(_words_of_title(title), self._slipped)
         if found:
             return {"title": _marked(title, found)}
         excerpt = self._excerpt(description[:_DESCRIPTION_MAX])
@@ -94,7 +96,7 @@ class Marker:
             looked_at = end
         return None
 
-    def _found(self, words: list[Word], slipped: list[PlannedWord]) -> list[Word]:
+    def _found(self, words: Sequence[Word], slipped: list[PlannedWord]) -> list[Word]:
         found: list[Word] = []
         for place, word in enumerate(words):
             if word.kind is Kind.RUN:
@@ -112,12 +114,17 @@ class Marker:
             or any(_slips(one.word, bare, one.slips) <= one.slips for one in slipped)
         )
 
-    def _is_joined(self, around: list[Word], word: Word) -> bool:
+    def _is_joined(self, around: Sequence[Word], word: Word) -> bool:
         """Whether the word and a neighbour make one that was typed as one."""
         return any(
             word in pair and self._normalizer.stem(pair[0].text + pair[1].text) in self._stems
             for pair in pairwise(around)
         )
+
+
+@lru_cache(maxsize=_TITLES_MAX)
+def _words_of_title(title: str) -> Sequence[Word]:
+    return tuple(placed_words_of(title))
 
 
 def _beginning(token: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -40,6 +40,7 @@ _PART_LETTERS_MIN = 3
 _LINKS = ("", "s", "es", "n", "en", "e")  # between the parts of a German compound
 _WHOLE_MAX = 256
 _PREPARED_MAX = 4_096
+_LABELS_MAX = 4_096  # categories and values of attributes: many products have the same
 
 
 class Normalizer:
@@ -129,17 +130,18 @@ class Normalizer:
         self, sku: str, title: str, description: str, category: str, values: tuple[str, ...]
     ) -> dict[str, str]:
         of_title = words_of(title)
-        labels = [words_of(text) for text in (category, *values)]
-        flat_labels = [word for words in labels for word in words]
+        labels = [_words_of_label(text) for text in (category, *values)]
+        title_forms = list(self._forms(of_title))
+        label_forms = list(self._forms(word for words in labels for word in words))
         codes = dict.fromkeys((*codes_in(sku), *(code for code in self._codes_of(of_title))))
         joined = [self.stem(text) for words in (of_title, *labels) for text in _neighbours(words)]
         return {
             "whole": _whole(of_title),
-            "title": " ".join(self._written(of_title)),
-            "title_stems": " ".join(self._stems(of_title)),
-            "labels": " ".join(self._written(flat_labels)),
-            "labels_stems": " ".join(self._stems(flat_labels)),
-            "description_stems": " ".join(self._stems(words_of(description))),
+            "title": " ".join(_written(title_forms)),
+            "title_stems": " ".join(map(self.stem, title_forms)),
+            "labels": " ".join(_written(label_forms)),
+            "labels_stems": " ".join(map(self.stem, label_forms)),
+            "description_stems": " ".join(map(self.stem, self._forms(words_of(description)))),
             "joined": " ".join(dict.fromkeys(joined)),
             "codes": " ".join(codes),
             "code_parts": " ".join(code_parts(sku, codes)),
@@ -169,16 +171,6 @@ class Normalizer:
         for compound in _compounds(words):
             if len(compound) > 1:
                 yield _short("".join(word.text for word in compound))
-
-    def _written(self, words: list[Word]) -> Iterator[str]:
-        for form in self._forms(words):
-            yield form
-            bare = without_accents(form)
-            if bare != form:
-                yield bare
-
-    def _stems(self, words: list[Word]) -> Iterator[str]:
-        return (self.stem(form) for form in self._forms(words))
 
     def _joined(self, words: list[Word]) -> list[Tokens]:
         """For each word, the words that it makes with its neighbours, or with all of its compound."""
@@ -237,6 +229,19 @@ class Normalizer:
         return found
 
 
+@lru_cache(maxsize=_LABELS_MAX)
+def _words_of_label(text: str) -> Sequence[Word]:
+    return tuple(words_of(text))
+
+
+def _written(forms: Iterable[str]) -> Iterator[str]:
+    for form in forms:
+        yield form
+        bare = without_accents(form)
+        if bare != form:
+            yield bare
+
+
 def _raw_code(typed: str, word: Word) -> str:
     """The word as it was typed, lower case and without signs: a SKU is not read as units are."""
     return "".join(letter for letter in typed[word.start : word.end].lower() if letter.isalnum())
@@ -276,7 +281,7 @@ def _compounds(words: Iterable[Word]) -> Iterator[list[Word]]:
         yield compound
 
 
-def _neighbours(words: list[Word]) -> Iterator[str]:
+def _neighbours(words: Sequence[Word]) -> Iterator[str]:
     for one, other in pairwise(words):
         if Kind.RUN not in (one.kind, other.kind):
             yield _short(one.text + other.text)
