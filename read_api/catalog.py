@@ -100,6 +100,8 @@ SuggestionsLimit = Annotated[
     int, Field(ge=1, le=50), WRITTEN_IN_DIGITS, Query(description="Suggestions of all kinds together.")
 ]
 _ATTRIBUTE = "attribute."
+_ATTRIBUTES_MAX = 20
+"""Each is a facet that leaves its own filter out, and so a count over all the others."""
 Attribute = Annotated[
     str | None,
     Query(
@@ -107,7 +109,7 @@ Attribute = Annotated[
         max_length=500,
         json_schema_extra={"pattern": rf"^{TEXT}*$"},
         description="Products whose attribute has just this value; an attribute's name stands for the star,"
-        " as in the facets: `attribute.color=red`. Several narrow the search down.",
+        f" as in the facets: `attribute.color=red`. Up to {_ATTRIBUTES_MAX} narrow the search down.",
     ),
 ]
 _SKUS_MAX = 100
@@ -238,14 +240,11 @@ async def _named(request: Request, skus: Sequence[str], wanted: Freshness | None
 
 def _attribute_filters(request: Request) -> tuple[tuple[str, str], ...]:
     """The filters by attribute, in one order. Raises invalid-request."""
+    given = [(name, value) for name, value in request.query_params.items() if name.startswith(_ATTRIBUTE)]
+    if len(given) > _ATTRIBUTES_MAX:
+        raise ProblemError(INVALID_REQUEST, f"{len(given)} attributes; at most {_ATTRIBUTES_MAX} are taken.")
     try:
-        return tuple(
-            sorted(
-                (typed(name.removeprefix(_ATTRIBUTE)), typed(value))
-                for name, value in request.query_params.items()
-                if name.startswith(_ATTRIBUTE)
-            )
-        )
+        return tuple(sorted((typed(name.removeprefix(_ATTRIBUTE)), typed(value)) for name, value in given))
     except ValueError as error:
         raise ProblemError(INVALID_REQUEST, f"An attribute's name or value {error}.") from error
 
