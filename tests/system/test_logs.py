@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.logs import log_files as logs
-from deploy.local.logs.log_files import TROUBLES_AT_ONCE, LogWatch, bound_all, is_trouble
+from deploy.local.logs.log_files import TROUBLES_AT_ONCE, LogWatch, as_text, bound_all, is_trouble
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,27 @@ def test_a_warning_is_shown(line: str) -> None:
 )
 def test_routine_is_not(line: str) -> None:
     assert not is_trouble(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('{"event":"away","level":"warning","timestamp":"2026-11-27T02:34:48Z"}', "away"),
+        (
+            '{"view":"cart","position":7,"event":"view_stopped","level":"error"}',
+            "view_stopped (view=cart, position=7)",
+        ),
+        (
+            '{"event":"request_failed","exception":"Traceback:\\n  File\\nValueError: no\\n"}',
+            "request_failed ValueError: no",
+        ),
+        ('{"event":"two\\nlines"}', "two lines"),
+        ("512:M 27 Nov # Out of memory", "512:M 27 Nov # Out of memory"),
+        ('{"cut', '{"cut'),
+    ],
+)
+def test_a_line_is_shown_as_people_read_it(line: str, text: str) -> None:
+    assert as_text(line) == text
 
 
 def test_a_watch_tells_each_line_once_and_only_when_it_is_whole(tmp_path: Path) -> None:

@@ -96,6 +96,24 @@ class LogWatch:
         return complete.decode(errors="replace").splitlines()
 
 
+_SHOWN_OTHERWISE = frozenset({"event", "exception", "level", "timestamp"})
+
+
+def as_text(line: str) -> str:
+    """A process's log line as people read it, on one line: what happened, the facts, and of an exception its
+    last line. What no logger of ours wrote is as it is."""
+    try:
+        fields = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict) or "event" not in fields:
+        return line
+    facts = ", ".join(f"{name}={value}" for name, value in fields.items() if name not in _SHOWN_OTHERWISE)
+    exception = str(fields.get("exception", "")).strip().rpartition("\n")[2]
+    parts = (str(fields["event"]), f"({facts})" if facts else "", exception)
+    return " ".join(" ".join(filter(None, parts)).split())
+
+
 def is_trouble(line: str) -> bool:
     """Whether a person should see this line: a warning or worse. What no logger wrote stays in the log."""
     text = line.strip()

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import psutil
 
+from deploy.local.logs.log_files import as_text
 from deploy.local.servers.account import Account, our_account
 
 LAST_LINE_CHARACTERS_MAX = 500
@@ -150,7 +151,7 @@ def lives(process: psutil.Process) -> bool:
 
 
 def last_line(log: Path) -> str:
-    """The last line that is not blank, shown to the operator when the process ended."""
+    """The last line that is not blank, as people read it, shown to the operator when the process ended."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 8192))
@@ -158,7 +159,7 @@ def last_line(log: Path) -> str:
     except OSError:
         return "it wrote no log"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:LAST_LINE_CHARACTERS_MAX] if lines else "it wrote no log"
+    return as_text(lines[-1])[:LAST_LINE_CHARACTERS_MAX] if lines else "it wrote no log"
 
 
 def plain_environment() -> dict[str, str]:

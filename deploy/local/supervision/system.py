@@ -15,7 +15,7 @@ from deploy.local.data_folder import RUN, LockedFolder, Paths, open_paths, remov
 from deploy.local.errors import ServerFailed
 from deploy.local.logs.display import Display
 from deploy.local.logs.getting_started import getting_started
-from deploy.local.logs.log_files import LogWatch, bound_all
+from deploy.local.logs.log_files import LogWatch, as_text, bound_all
 from deploy.local.logs.standard_error import make_standard_output_best_effort
 from deploy.local.migrating import grant, migrate
 from deploy.local.servers.embedded import Servers
@@ -251,7 +251,7 @@ class System:
             for supervised in self.supervisor.all:
                 log = supervised.program.log
                 for line in watches.setdefault(log, LogWatch(log)).troubles():
-                    self._display.show(line, process=supervised.program.name, level="warning")
+                    self._display.show(as_text(line), process=supervised.program.name, level="warning")
             try:
                 await asyncio.to_thread(bound_all, self._paths.logs)
             except OSError as error:
