@@ -12,8 +12,9 @@ import re
 from typing import Annotated
 
 import msgspec
-from fastapi import Header, Request
+from fastapi import Depends, Header, Request
 
+from deploy.edge.openapi import OPERATOR_TOKEN, ORDER_HOLDER
 from deploy.edge.requests import ORDER_SECRET, is_operator, order_secret_required, token_required
 from read_api.stores import stores_of
 
@@ -42,13 +43,18 @@ def asks_as_operator(request: Request) -> bool:
     return is_operator(request.headers, stores_of(request).settings.operator_token)
 
 
-def operator_only(request: Request) -> None:
+def operator_only(request: Request, _operator: Annotated[object, Depends(OPERATOR_TOKEN)] = None) -> None:
     """Raises operator-token-required for everybody else."""
     if not asks_as_operator(request):
         raise token_required()
 
 
-def operator_or_secret(request: Request, daybook_order_secret: OrderSecret = None) -> None:
+def operator_or_secret(
+    request: Request,
+    daybook_order_secret: OrderSecret = None,
+    _operator: Annotated[object, Depends(OPERATOR_TOKEN)] = None,
+    _holder: Annotated[object, Depends(ORDER_HOLDER)] = None,
+) -> None:
     """Raises order-secret-required for who shows nothing that could be an order's secret."""
     if not (asks_as_operator(request) or _SECRET.fullmatch(daybook_order_secret or "")):
         raise order_secret_required()

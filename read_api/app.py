@@ -18,6 +18,7 @@ from starlette.responses import Response
 from deploy.edge.api import health_router, new_api
 from deploy.edge.circuit_breaker import CircuitBreaker
 from deploy.edge.first import FirstRoutes
+from deploy.edge.openapi import install_openapi
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -54,10 +55,9 @@ from read_api.bestseller_windows import BestsellerWindows
 from read_api.guarded_search import GuardedSearch
 from read_api.health import ReadyPosition
 from read_api.market_prices import in_main_market
-from read_api.openapi import install_openapi
+from read_api.openapi import finish_document
 from read_api.problems import STORE_UNAVAILABLE, VIEW_NOT_READY
 from read_api.product_page import ProductPageRoute
-from read_api.rate_limits import RateLimited, RateLimits
 from read_api.requests import refuse_unknown_parameters
 from read_api.settings import QuerySettings
 from read_api.stale_answers import StaleAnswers
@@ -100,15 +100,11 @@ def build_query_app(
     stores = Stores(settings, documents, index, watcher, BestsellerWindows(documents))
     stores.watcher.show("product", partial(in_main_market, stores))
 
-    limits = RateLimits(settings.redis_url, per_minute=settings.rate_limit) if settings.rate_limit else None
-
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await watcher.close()
         await documents.close()
-        if limits is not None:
-            await limits.close()
         await stores.index.close()
 
     app = new_api("Daybook queries", DESCRIPTION, lifespan)
@@ -136,16 +132,12 @@ def build_query_app(
         app.include_router(context.router, dependencies=[Depends(refuse_unknown_parameters)])
     app.include_router(health_router, dependencies=[Depends(refuse_unknown_parameters)])
     _answer_errors(app)
-    install_openapi(app)
+    install_openapi(app, partial(finish_document, is_open=not settings.operator_token))
     traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     app.add_middleware(traced)
     app.middleware_stack = FirstRoutes(app, [ProductPageRoute()], traced)
     if settings.stale_seconds:
         app.middleware_stack = StaleAnswers(app.middleware_stack, seconds_max=settings.stale_seconds)
-    if limits is not None:
-        app.middleware_stack = RateLimited(
-            app.middleware_stack, limits, operator_token=settings.operator_token
-        )
     return app
 
 

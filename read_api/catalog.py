@@ -24,14 +24,14 @@ from projections.documents.shapes import ProductDocument
 from projections.documents.text import is_blank
 from read_api.cursors import cursor_of_place, place_of_cursor
 from read_api.freshness import Freshness, read_fresh
-from read_api.market_prices import in_main_market, market_response
+from read_api.market_prices import in_main_market
 from read_api.openapi import FoundProduct, documented, documented_list, documented_suggestions
 from read_api.problems import CURRENCY_REQUIRED, CURSOR_EXPIRED, UNKNOWN_MARKET, UNKNOWN_PRODUCT
-from read_api.product_page import is_listed, product_response
+from read_api.product_forms import CURRENCY, Fields, Form, InCurrency, InMarket, fields_of, with_fields
+from read_api.product_page import is_listed, page_response
 from read_api.requests import ANY_NAME, TEXT, WRITTEN_IN_DIGITS, Cursor, Limit, Sku, WantedFreshness, typed
 from read_api.responses import answer, listing, with_field
 from read_api.stores import stores_of
-from read_api.terms import MARKET_ID
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])
 
@@ -57,14 +57,6 @@ Category = Annotated[
         description=f'A path from the root: "Kitchen {CATEGORY_SEPARATOR} Mugs"; those below it count.',
     ),
 ]
-PageMarket = Annotated[
-    str | None,
-    Query(
-        pattern=MARKET_ID,
-        description="A market's id: `price`, `was`, `prior_price` and `prices` are those of everybody there,"
-        " in its first currency. Null: the product has no price there.",
-    ),
-]
 Price = Annotated[
     Annotated[int, Field(ge=0, le=_PRICE_MAX)] | None,
     WRITTEN_IN_DIGITS,
@@ -73,7 +65,7 @@ Price = Annotated[
 Currency = Annotated[
     str | None,
     Query(
-        pattern=r"^[A-Z]{3}$",
+        pattern=CURRENCY,
         description="Products that have a price in this currency (ISO 4217). Bounds and an order by price are"
         " of what everybody pays in it; where products on sale have prices in several, such a request names"
         " one.",
@@ -128,13 +120,18 @@ SearchSort = Literal["relevance", "price_asc", "price_desc", "newest"]
 @router.get(
     "/products/{sku}",
     summary="A product page",
-    **documented(ProductDocument, UNKNOWN_PRODUCT, UNKNOWN_MARKET),
+    **documented(ProductDocument, UNKNOWN_PRODUCT, UNKNOWN_MARKET, in_part=True),
 )
-async def product(request: Request, sku: Sku, wanted: WantedFreshness, market: PageMarket = None) -> Response:
-    """The product with its price and the units for sale now; with a market, the price there."""
-    if market is None:
-        return await product_response(request, sku, wanted)
-    return await market_response(request, sku, market, wanted)
+async def product(
+    request: Request,
+    sku: Sku,
+    wanted: WantedFreshness,
+    market: InMarket = None,
+    currency: InCurrency = None,
+    fields: Fields = None,
+) -> Response:
+    """The product with its price and the units for sale now; with a market or a currency, the price there."""
+    return await page_response(request, sku, Form(market, currency, fields_of(fields)), wanted)
 
 
 @router.get(
@@ -144,6 +141,7 @@ async def products(
     request: Request,
     wanted: WantedFreshness,
     sku: Skus = None,
+    fields: Fields = None,
     category: Category = None,
     currency: Currency = None,
     sort: ListingSort = "sku",
@@ -152,15 +150,16 @@ async def products(
 ) -> Response:
     """Listed products, those of a category and below it where one is named.
 
-    Or just those of the SKUs named, in their order, delisted ones too; then nothing else may be asked for.
+    Or just those of the SKUs named, in their order, delisted ones too; then but `fields` nothing else may be
+    asked for.
     """
     if sku is not None:
-        if others := request.query_params.keys() - {"sku"}:
+        if others := request.query_params.keys() - {"sku", "fields"}:
             refused = f"With sku, {min(others)} has no meaning."
             raise ProblemError(UNKNOWN_PARAMETER, refused, field=min(others))
-        return await _named(request, list(dict.fromkeys(sku.split(","))), wanted)
+        return await _named(request, list(dict.fromkeys(sku.split(","))), wanted, fields_of(fields))
     query = ProductQuery(category=category, currency=currency, sort=sort)
-    return await _page(request, query, wanted, cursor, limit)
+    return await _page(request, query, wanted, cursor, limit, fields=fields_of(fields))
 
 
 @router.get(
@@ -178,6 +177,7 @@ async def search(
     currency: Currency = None,
     in_stock: bool | None = None,
     attribute: Attribute = None,
+    fields: Fields = None,
     sort: SearchSort = "relevance",
     cursor: Cursor = None,
     limit: Limit = 100,
@@ -198,7 +198,7 @@ async def search(
         attributes=_attribute_filters(request),
         sort="sku" if sort == "relevance" and not words else sort,
     )
-    return await _page(request, query, wanted, cursor, limit, searched=True)
+    return await _page(request, query, wanted, cursor, limit, fields=fields_of(fields), searched=True)
 
 
 @router.get("/suggest", summary="Suggestions while typing", **documented_suggestions())
@@ -218,7 +218,9 @@ async def suggest(
     return answer(msgspec.json.encode({"items": found.items}), found.position, request.headers)
 
 
-async def _named(request: Request, skus: Sequence[str], wanted: Freshness | None) -> Response:
+async def _named(
+    request: Request, skus: Sequence[str], wanted: Freshness | None, fields: Sequence[str] | None
+) -> Response:
     """The pages of these SKUs that are there."""
     stores = stores_of(request)
 
@@ -232,10 +234,14 @@ async def _named(request: Request, skus: Sequence[str], wanted: Freshness | None
         stores.settings.min_position_wait_seconds,
     )
     stored = [page for page in found.documents if page is not None and is_listed(page)]
-    pages = await in_main_market(stores, stored)
+    pages = _narrowed(await in_main_market(stores, stored), fields)
     return answer(
         listing(pages, None, total=len(pages), facets={}, facets_cut=[]), found.position, request.headers
     )
+
+
+def _narrowed(pages: Sequence[bytes], fields: Sequence[str] | None) -> Sequence[bytes]:
+    return pages if fields is None else [with_fields(page, fields) for page in pages]
 
 
 def _attribute_filters(request: Request) -> tuple[tuple[str, str], ...]:
@@ -256,6 +262,7 @@ async def _page(
     cursor: str | None,
     limit: int,
     *,
+    fields: Sequence[str] | None,
     searched: bool = False,
 ) -> Response:
     stores = stores_of(request)
@@ -273,7 +280,7 @@ async def _page(
     except CurrencyNeededError as error:
         raise ProblemError(CURRENCY_REQUIRED, currencies=list(error.currencies)) from error
     following = cursor_of_place(page.next, query)
-    items, more = await in_main_market(stores, page.items), {}
+    items, more = _narrowed(await in_main_market(stores, page.items), fields), {}
     if searched:
         pairs = zip(items, page.highlights, strict=True)
         items = [with_field(item, "highlights", marked) for item, marked in pairs]

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 
 from aggregates.kernel import Money, UnitPrice
 from aggregates.pricing import rules
@@ -22,11 +20,23 @@ from aggregates.pricing.offer import ListPrice
 from aggregates.pricing.selecting import LOOK_BACK, Chosen, Point, choose, prior_price, unit_price
 from projections.documents import shapes
 from projections.documents.shapes import PriceHistoryDocument, PricePoint, PriceSeries, ProductDocument
-from read_api.freshness import Freshness, read_fresh
+from read_api.freshness import Freshness, Present, read_fresh
 from read_api.problems import UNKNOWN_PRODUCT, unknown
-from read_api.responses import answer
-from read_api.stores import Stores, stores_of
+from read_api.stores import Stores
 from read_api.terms import MAIN_MARKET, market_of, read_terms
+
+_EVERYWHERE = shapes.Market(
+    market_id=MAIN_MARKET,
+    label="",
+    countries=[],
+    currencies=[],
+    locales=[],
+    tax_pricing="inclusive",
+    shipping_tax="proportional",
+    reference_area=None,
+    progressive=False,
+)
+"""The market `main` where no rule defines it: in any currency."""
 
 _PROGRESSIVE = b'"progressive_prior_price":{'
 
@@ -41,9 +51,13 @@ class _Found(msgspec.Struct, frozen=True):
     position: int
 
 
-async def market_response(request: Request, sku: str, market_id: str, wanted: Freshness | None) -> Response:
-    """The product page with the prices of the market. Raises unknown-product, unknown-market."""
-    stores = stores_of(request)
+async def page_in_market(
+    stores: Stores, sku: str, market_id: str, currency: str | None, wanted: Freshness | None
+) -> Present:
+    """The product page with the prices of the market, in this currency where one is named.
+
+    Raises unknown-product, unknown-market.
+    """
 
     async def wait(position: int, seconds: float) -> None:
         await asyncio.gather(
@@ -58,10 +72,10 @@ async def market_response(request: Request, sku: str, market_id: str, wanted: Fr
     if found.page is None or found.history is None or b'"price":null' in found.page:
         raise unknown(UNKNOWN_PRODUCT, found.position, sku=sku)
     market = market_of(found.markets, market_id, found.position)
-    if market is None:
-        return answer(found.page, found.position, request.headers)
-    page = in_market(_page(found.page), _history(found.history), market)
-    return answer(msgspec.json.encode(page), found.position, request.headers)
+    if market is None and currency is None:
+        return Present(found.page, found.position)
+    page = in_market(_page(found.page), _history(found.history), market or _EVERYWHERE, currency)
+    return Present(msgspec.json.encode(page), found.position)
 
 
 async def _read(stores: Stores, sku: str) -> _Found:
@@ -94,8 +108,13 @@ def _progressive(page: bytes) -> bytes:
     return msgspec.json.encode(product)
 
 
-def in_market(page: ProductDocument, history: PriceHistoryDocument, market: shapes.Market) -> ProductDocument:
-    """The page with what everybody in the market pays, in its first currency."""
+def in_market(
+    page: ProductDocument,
+    history: PriceHistoryDocument,
+    market: shapes.Market,
+    named_currency: str | None = None,
+) -> ProductDocument:
+    """The page with what everybody in the market pays, in this currency; None: in the market's first."""
     head = rules.Market(
         market_id=market.market_id,
         countries=(),
@@ -106,14 +125,17 @@ def in_market(page: ProductDocument, history: PriceHistoryDocument, market: shap
     def counts(one: shapes.ListPrice | PriceSeries) -> bool:
         return one.tax_included == head.tax_included and (not one.markets or market.market_id in one.markets)
 
-    currency = market.currencies[0]
-    page.prices = [one for one in page.prices if one.currency in market.currencies and counts(one)]
+    currency = named_currency or market.currencies[0]
+    shown = market.currencies if named_currency is None else [currency]
+    if market.currencies and currency not in market.currencies:
+        shown = []
+    page.prices = [one for one in page.prices if one.currency in shown and counts(one)]
     chosen = choose((_offered(one, _tiers(one)) for one in page.prices), currency, head, (), 1)
     page.price = page.was = page.prior_price = page.progressive_prior_price = None
     if chosen is not None:
         page.price = _shown(unit_price(chosen.tiers, 1), currency)
         page.was = None if chosen.was is None else _shown(chosen.was, currency)
-    series = [one for one in history.series if one.currency == currency and counts(one)]
+    series = [one for one in history.series if one.currency == currency and shown and counts(one)]
     points = _points(series, currency, head)
     prior = prior_price(points, progressive=market.progressive)
     page.prior_price = None if prior is None or page.price is None else shapes.Money(prior, currency)

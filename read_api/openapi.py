@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from deploy.edge.event_streams import EVENT_STREAM
+from deploy.edge.openapi import Document, add_examples, open_to_everybody, read_examples
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     MEDIA_TYPE,
+    RATE_LIMITED,
     SCHEMA,
     TOKEN_REQUIRED,
     TOO_MANY_LISTENERS,
@@ -32,6 +32,8 @@ from read_api.problems import (
     VIEW_BEHIND,
     VIEW_NOT_READY,
 )
+
+EXAMPLES = Path(__file__).with_name("examples.json")
 
 _COMPONENTS = "#/components/schemas/{name}"
 
@@ -54,6 +56,7 @@ _EVERYWHERE = (
     INVALID_MIN_POSITION,
     VIEW_BEHIND,
     INVALID_REQUEST,
+    RATE_LIMITED,
     INTERNAL_ERROR,
     VIEW_NOT_READY,
     STORE_UNAVAILABLE,
@@ -201,19 +204,30 @@ _DOCUMENTS: tuple[type[msgspec.Struct], ...] = (
 )
 
 
-def documented(document: type[msgspec.Struct], *problems: ProblemType) -> dict[str, Any]:
-    """The answers of a route that serves one document."""
-    schema = {"$ref": _COMPONENTS.format(name=document.__name__)}
-    return _answers(schema, (*_EVERYWHERE, *problems))
+_SOME_FIELDS = "ProductFields"
+
+
+def _schema_of(document: type[msgspec.Struct], *, in_part: bool) -> dict[str, Any]:
+    """Of the document; `in_part`: or of those of its fields that the request names."""
+    complete = {"$ref": _COMPONENTS.format(name=document.__name__)}
+    return {"anyOf": [complete, {"$ref": _COMPONENTS.format(name=_SOME_FIELDS)}]} if in_part else complete
+
+
+def documented(
+    document: type[msgspec.Struct], *problems: ProblemType, in_part: bool = False
+) -> dict[str, Any]:
+    """The answers of a route that serves one document; `in_part`: a product, or some of its fields."""
+    return _answers(_schema_of(document, in_part=in_part), (*_EVERYWHERE, *problems))
 
 
 def documented_list(
     document: type[msgspec.Struct], *problems: ProblemType, searched: bool = False, paged: bool = True
 ) -> dict[str, Any]:
-    """The answers of a route that serves a page of documents; not `paged`: there is no other."""
+    """The answers of a route that serves a page of documents; not `paged`: there is no other. `searched`:
+    they are products, of which a request may want some fields alone."""
     following = {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "The next page's cursor."}
     properties: dict[str, Any] = {
-        "items": {"type": "array", "items": {"$ref": _COMPONENTS.format(name=document.__name__)}},
+        "items": {"type": "array", "items": _schema_of(document, in_part=searched)},
         "next": following if paged else {"type": "null"},
     }
     if searched:
@@ -251,7 +265,7 @@ def documented_constant(document: type[msgspec.Struct], *problems: ProblemType) 
     schema = {"$ref": _COMPONENTS.format(name=document.__name__)}
     found = {"description": "Found", "headers": headers, "content": {"application/json": {"schema": schema}}}
     unchanged = {"description": "The asker has it already", "headers": headers}
-    shared = (UNKNOWN_PARAMETER, INVALID_REQUEST, INTERNAL_ERROR)
+    shared = (UNKNOWN_PARAMETER, INVALID_REQUEST, RATE_LIMITED, INTERNAL_ERROR)
     answers = {200: found, 304: unchanged, **problem_answers(*shared, *problems)}
     return {"responses": answers, "response_model": None}
 
@@ -313,25 +327,24 @@ def _answers(schema: dict[str, Any], problems: tuple[ProblemType, ...]) -> dict[
     return {"responses": {200: found, 304: unchanged, **problem_answers(*problems)}, "response_model": None}
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Adds the shapes of the stored documents to `/openapi.json`."""
-    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        _, components = msgspec.json.schema_components(_DOCUMENTS, ref_template=_COMPONENTS)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas |= {**components, "Problem": SCHEMA}
-        for never_answered in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(never_answered, None)
-        for path in document["paths"].values():
-            for operation in path.values():
-                answer = operation["responses"].get("422", {})
-                if "application/json" in answer.get("content", {}):
-                    del answer["content"]["application/json"]
-        app.openapi_schema = document
-    return app.openapi_schema
+def finish_document(document: Document, *, is_open: bool) -> None:
+    """Adds the shapes of the stored documents, and examples; `is_open`: the server has no operator token."""
+    _, components = msgspec.json.schema_components(_DOCUMENTS, ref_template=_COMPONENTS)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    some_fields = {
+        "title": _SOME_FIELDS,
+        "description": "Of a product, the fields that the request names.",
+        "type": "object",
+        "properties": components[FoundProduct.__name__]["properties"],
+    }
+    schemas |= {**components, _SOME_FIELDS: some_fields, "Problem": SCHEMA}
+    for never_answered in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(never_answered, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            answer = operation["responses"].get("422", {})
+            if "application/json" in answer.get("content", {}):
+                del answer["content"]["application/json"]
+    add_examples(document, read_examples(EXAMPLES))
+    if is_open:
+        open_to_everybody(document)

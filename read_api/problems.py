@@ -23,7 +23,6 @@ UNKNOWN_BATCH = ProblemType("unknown-batch", 404, "There is no such batch of cou
 UNKNOWN_MARKET = ProblemType("unknown-market", 404, "There is no such market.")
 UNKNOWN_COUNTRY = ProblemType("unknown-country", 404, "No country has this ISO 3166-1 alpha-2 code.")
 VIEW_BEHIND = ProblemType("view-behind", 412, "The view has not reached the position asked for.")
-RATE_LIMITED = ProblemType("rate-limited", 429, "This client has asked for too much. Ask again later.")
 VIEW_NOT_READY = ProblemType("view-not-ready", 503, "The view is being built. Try again.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The read models are away. Try again.")
 

@@ -2,14 +2,11 @@
 
 FastAPI's own route for it, in `catalog`, documents it and serves every other method. This one comes before
 FastAPI (`deploy.edge.first`) and takes GETs: no middleware, no parameter models, one read, the stored bytes.
-Both end in `product_response`, or where a market is named in `market_response`.
+Both end in `page_response`: of the stored bytes, or of a form of the page that is composed of them.
 """
 
 from __future__ import annotations
 
-import re
-
-from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -17,13 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from deploy.edge.requests import parameters_once
 from read_api.freshness import Freshness, Present, fresh_document, freshness_of
-from read_api.market_prices import in_main_market, market_response
+from read_api.market_prices import in_main_market, page_in_market
 from read_api.problems import UNKNOWN_PRODUCT, unknown
+from read_api.product_forms import PARAMETERS, PLAIN, Form, form_of, with_fields
 from read_api.responses import answer
 from read_api.stores import stores_of
-from read_api.terms import MARKET_ID
+from read_api.terms import MAIN_MARKET
 
-_MARKET = re.compile(MARKET_ID)
 _PREFIX = "/api/v1/products/"
 _CHANGED_AT = b',"changed_at":"'
 
@@ -45,25 +42,24 @@ class ProductPageRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         request = Request(scope)
-        market = None
-        if scope["query_string"]:
-            market = parameters_once(request, ("market",)).get("market")
-            if market is not None and not _MARKET.fullmatch(market):
-                wrong = {"type": "value_error", "loc": ("query", "market"), "msg": "is no market's id"}
-                raise RequestValidationError([wrong])
-        freshness = freshness_of(request.headers)
-        sku = scope["path_params"]["sku"]
-        if market is None:
-            response = await product_response(request, sku, freshness)
-        else:
-            response = await market_response(request, sku, market, freshness)
+        form = form_of(parameters_once(request, PARAMETERS)) if scope["query_string"] else PLAIN
+        response = await page_response(
+            request, scope["path_params"]["sku"], form, freshness_of(request.headers)
+        )
         await response(scope, receive, send)
 
 
-async def product_response(request: Request, sku: str, freshness: Freshness | None) -> Response:
-    """The product page, also of what was delisted: orders lead to it."""
-    found = await read_product(request, sku, freshness)
-    return answer(found.document, found.position, request.headers, changed_at=_changed_at(found.document))
+async def page_response(request: Request, sku: str, form: Form, freshness: Freshness | None) -> Response:
+    """The product page in this form, also of what was delisted: orders lead to it."""
+    if form.market is None and form.currency is None:
+        found = await read_product(request, sku, freshness)
+        changed_at = _changed_at(found.document)
+    else:
+        market = form.market or MAIN_MARKET
+        found = await page_in_market(stores_of(request), sku, market, form.currency, freshness)
+        changed_at = None  # What is shown depends on the rules of sale, too.
+    body = found.document if form.fields is None else with_fields(found.document, form.fields)
+    return answer(body, found.position, request.headers, changed_at=changed_at)
 
 
 async def read_product(request: Request, sku: str, freshness: Freshness | None) -> Present:

@@ -33,9 +33,6 @@ class QuerySettings(BaseSettings):
     """Whether each request is a log line. It costs about 15% of the product page's throughput."""
     stale_seconds: Annotated[int, Field(ge=0)] = 3_600
     """How old an answer may be that is given again while its store is away; 0: none is."""
-    rate_limit: Annotated[int, Field(ge=0, le=10_000_000)] = 0
-    """How much one client may ask for in a minute, in units: a product page is 1, a search 5; 0: no limit.
-    A client is an address (of IPv6, a network of 64 bits), or the operator."""
     live_clients_max: Annotated[int, Field(ge=0, le=100_000)] = 5_000
     """How many may listen to carts, orders and products at once."""
     search_threads: Annotated[int, Field(ge=1, le=64)] = 2

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from json import JSONDecodeError
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -55,6 +56,13 @@ from commands.providers.choose import Providers
 from commands.settings import Settings
 from deploy.edge.api import health_router, new_api
 from deploy.edge.first import FirstRoutes
+from deploy.edge.openapi import (
+    Document,
+    add_examples,
+    install_openapi,
+    open_to_everybody,
+    read_examples,
+)
 from deploy.edge.problems import (
     INTERNAL_ERROR,
     METHOD_NOT_ALLOWED,
@@ -77,6 +85,8 @@ REQUESTS = Histogram(
 )
 
 log_lines = structlog.get_logger("commands.http")
+
+EXAMPLES = Path(__file__).with_name("examples.json")
 
 DESCRIPTION = """The writing side of Daybook: commands in, events out.
 
@@ -126,7 +136,14 @@ def build_command_app(
     traced = partial(Tracing, measure=_measure, access_log=settings.access_log, logger=log_lines)
     app.add_middleware(traced)
     app.middleware_stack = FirstRoutes(app, DIRECT_ROUTES, traced)
+    install_openapi(app, partial(_finish, is_open=not settings.operator_token))
     return app
+
+
+def _finish(document: Document, *, is_open: bool) -> None:
+    add_examples(document, read_examples(EXAMPLES))
+    if is_open:
+        open_to_everybody(document)
 
 
 def _measure(method: str, route: str | None, status: int, seconds: float) -> None:

@@ -87,7 +87,7 @@ class GiftBody(Body):
     sku: SkuText | None = None
 
 
-@router.post("", summary="Take a cart", **documented(AnswerBody, key="taken"))
+@router.post("", summary="Take a cart", **documented(AnswerBody, key="taken", for_some=True))
 async def open_cart(request: Request, body: CartBody) -> Response:
     """The answer's `id` is the cart's: any client that knows it may use the cart.
 

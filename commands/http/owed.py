@@ -85,7 +85,7 @@ Cursor = Annotated[
     "/owed",
     summary="What is owed, stuck or to be looked at",
     response_model=OwedList,
-    responses=dict.fromkeys((400, 401, 422, 503), PROBLEM),
+    responses=dict.fromkeys((400, 401, 422, 429, 503), PROBLEM),
 )
 async def owed_list(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Response:
     """Orders whose payment waits for an operator, those that have not changed for longest first.

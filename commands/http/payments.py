@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import APIKeyHeader
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -41,6 +42,12 @@ from deploy.edge.problems import ProblemError
 router = APIRouter(prefix="/api/v1", tags=["payments"])
 log_lines = structlog.get_logger("commands.http")
 
+SIGNED = APIKeyHeader(
+    name="Stripe-Signature",
+    scheme_name="gateway",
+    description="The gateway's signature of the body's bytes, under the secret that both sides share.",
+    auto_error=False,
+)
 ACTIONS_PER_MINUTE = RateLimitItemPerMinute(12)
 """Of one cart, in each command process: each asks the gateway."""
 
@@ -64,6 +71,7 @@ class PaymentAction(BaseModel):
     "/payments/webhooks/stripe",
     summary="Take the gateway's news",
     response_model=WebhookResponse,
+    dependencies=[Depends(SIGNED)],
     responses=dict.fromkeys((400, 405, 413, 415, 503), PROBLEM),
     openapi_extra={
         "parameters": [

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from commands.http import order_secrets
 from commands.http.problems import KEY_REQUIRED, KEY_UNFIT
 from commands.loop.decision import ANONYMOUS, OPERATOR_ROLE, SHOPPER, Actor, Context
+from deploy.edge.openapi import OPERATOR_TOKEN, ORDER_HOLDER
 from deploy.edge.problems import ProblemError
 from deploy.edge.requests import (
     ORDER_SECRET,
@@ -48,13 +50,17 @@ def actor_of(request: Request) -> Actor:
     return ANONYMOUS
 
 
-def operator_only(request: Request) -> None:
+def operator_only(request: Request, _operator: Annotated[object, Depends(OPERATOR_TOKEN)] = None) -> None:
     """Lets in the operator alone where a token is set, everyone where none is."""
     if OPERATOR_ROLE not in actor_of(request).roles:
         raise token_required()
 
 
-def operator_or_secret(request: Request) -> None:
+def operator_or_secret(
+    request: Request,
+    _operator: Annotated[object, Depends(OPERATOR_TOKEN)] = None,
+    _holder: Annotated[object, Depends(ORDER_HOLDER)] = None,
+) -> None:
     """Lets in the operator and who holds the order that the path names; everyone where no token is set."""
     if actor_of(request) == ANONYMOUS:
         raise order_secret_required()

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from commands.http.requests import KEY_PARAMETER, context_of
 from commands.loop.decision import Answer
 from commands.loop.handling import Handling
+from deploy.edge.openapi import FOR_SOME
 from deploy.edge.problems import MEDIA_TYPE, SCHEMA
 
 PROBLEM = {"description": "A problem", "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
@@ -37,21 +38,26 @@ def documented(
     key: Literal["taken", "required", "none"],
     parameters: Sequence[dict[str, Any]] = (),
     statuses: Sequence[int] = (),
+    for_some: bool = False,
 ) -> dict[str, Any]:
-    """A route's OpenAPI documentation: its key, answers, headers and problems, also those of `statuses`."""
+    """A route's OpenAPI documentation: its key, answers, headers and problems, also those of `statuses`;
+    `for_some`: something in its body is the operator's alone."""
     answers: dict[int | str, Any] = {
         200: {"model": model, "description": "Done, or nothing to do", "headers": HEADERS},
     }
     if created:
         answers[201] = {"model": model, "description": "Made", "headers": HEADERS}
-    for status in sorted((400, 401, 404, 405, 409, 413, 415, 422, 503, *statuses)):
+    for status in sorted((400, 401, 404, 405, 409, 413, 415, 422, 429, 503, *statuses)):
         answers[status] = PROBLEM
     keyed = [] if key == "none" else [KEY_PARAMETER | {"required": key == "required"}]
     return {
         "responses": answers,
         "response_model": None,
         "status_code": 201 if created else 200,
-        "openapi_extra": {"parameters": [*keyed, *parameters]},
+        "openapi_extra": {
+            "parameters": [*keyed, *parameters],
+            **({"security": FOR_SOME} if for_some else {}),
+        },
     }
 
 

@@ -145,7 +145,7 @@ async def end_promotion(request: Request, promotion_id: IdPath, body: EndBody | 
     "/promotions/{promotion_id}/try",
     summary="Try a promotion on a cart",
     response_model=Trial,
-    responses=dict.fromkeys((400, 401, 404, 405, 413, 415, 422, 503), PROBLEM),
+    responses=dict.fromkeys((400, 401, 404, 405, 413, 415, 422, 429, 503), PROBLEM),
 )
 async def try_on_cart(request: Request, promotion_id: IdPath, body: TryBody) -> Response:
     """What the cart costs with the promotion and without it, both explained; nothing is changed.

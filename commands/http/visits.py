@@ -33,7 +33,9 @@ class ViewBody(Body):
     customer_id: CustomerId | None = None
 
 
-@router.post("/{visit_id}/views", summary="Count a view", **documented(AnswerBody, key="taken"))
+@router.post(
+    "/{visit_id}/views", summary="Count a view", **documented(AnswerBody, key="taken", for_some=True)
+)
 async def view_product(request: Request, visit_id: VisitPath, body: ViewBody) -> Response:
     """A visit begins with its first view. A view of the product that was looked at last changes nothing.
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.edge.problems import INVALID_REQUEST, problem
+from deploy.edge.tracing import refuse
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -21,9 +22,8 @@ class Addresses:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] == "http" and not (is_text(scope["query_string"]) and is_text(_path(scope))):
-            await problem(INVALID_REQUEST, "The path or the query has a control character, or is no UTF-8.")(
-                scope, receive, send
-            )
+            detail = "The path or the query has a control character, or is no UTF-8."
+            await refuse(problem(INVALID_REQUEST, detail), scope, receive, send)
             return
         await self._app(scope, receive, send)
 

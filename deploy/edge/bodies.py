@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.edge.problems import BODY_MISSING, BODY_TOO_LARGE, CONTENT_ENCODED, problem
+from deploy.edge.tracing import refuse
 
 BODY_BYTES_MAX = 1_000_000
 BODILESS = {"GET", "HEAD", "OPTIONS"}  # what they bring along means nothing
@@ -43,7 +44,10 @@ class Bodies:
                 refusal = problem(BODY_MISSING)
             elif len(body) > BODY_BYTES_MAX:
                 refusal = _too_large()
-        await (refusal or self._app)(scope, receive, send)
+        if refusal is not None:
+            await refuse(refusal, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _refusal_of(fields: Mapping[bytes, bytes], length: int) -> Response | None:

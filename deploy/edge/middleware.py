@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,11 +14,22 @@ from deploy.edge.bodies import Bodies
 from deploy.edge.origins import Origins
 from deploy.edge.problems import STOPPING, problem
 from deploy.edge.settings import EdgeSettings
+from deploy.edge.tracing import refuse
 
 
-def behind_the_edge(app: ASGIApp, settings: EdgeSettings, *, methods: Sequence[str]) -> ASGIApp:
-    """The application as it is served; `methods` are those that pages of other origins may use."""
-    edge = Origins(AnswerWhenStopping(HeadRequests(Addresses(Bodies(app)))), settings, methods=methods)
+def behind_the_edge(
+    app: ASGIApp,
+    settings: EdgeSettings,
+    *,
+    methods: Sequence[str],
+    limited: Callable[[ASGIApp], ASGIApp] | None = None,
+) -> ASGIApp:
+    """The application as it is served; `methods` are those that pages of other origins may use, `limited`
+    puts limits on clients around what works for them."""
+    inner: ASGIApp = Bodies(app)
+    if limited is not None:
+        inner = limited(inner)
+    edge = Origins(AnswerWhenStopping(HeadRequests(Addresses(inner))), settings, methods=methods)
     if not (proxies := settings.proxies):
         return edge
     return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", edge), proxies))
@@ -69,4 +80,4 @@ class AnswerWhenStopping:
         except asyncio.CancelledError:
             if begun:
                 raise
-            await problem(STOPPING)(scope, receive, send)
+            await refuse(problem(STOPPING), scope, receive, send)

@@ -14,8 +14,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.edge.problems import FOREIGN_ORIGIN, MISDIRECTED, problem
+from deploy.edge.problems import FOREIGN_ORIGIN, MISDIRECTED, TRACE_ID, problem
+from deploy.edge.requests import trace_of
 from deploy.edge.settings import EdgeSettings
+from deploy.edge.tracing import refuse
 
 _LOCAL = r"(?:localhost|(?:[a-z0-9_-]+\.)+localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d*)?"
 LOCAL_HOST = re.compile(_LOCAL.encode(), re.IGNORECASE)
@@ -59,7 +61,7 @@ class Origins(CORSMiddleware):
         origin = fields.get(b"origin")
         refusal = self._refusal(fields.get(b"host", b""), origin) if self._local_only else None
         if refusal is not None:
-            await refusal(scope, receive, send)
+            await refuse(refusal, scope, receive, send)
         elif origin is not None:
             await super().__call__(scope, receive, send)
         else:
@@ -70,7 +72,8 @@ class Origins(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code < 400:
             return response
-        return problem(FOREIGN_ORIGIN, bytes(response.body).decode(), headers={"Vary": "Origin"})
+        headers = {"Vary": "Origin", TRACE_ID: trace_of(request_headers.raw)}
+        return problem(FOREIGN_ORIGIN, bytes(response.body).decode(), headers=headers)
 
     def _refusal(self, host: bytes, origin: bytes | None) -> Response | None:
         if not LOCAL_HOST.fullmatch(host):

@@ -52,6 +52,7 @@ CONTENT_ENCODED = ProblemType(
 )
 MISDIRECTED = ProblemType("misdirected-request", 421, "This server is not the one that the Host names.")
 HEAD_TOO_LARGE = ProblemType("header-fields-too-large", 431, "Request line and headers are too large.")
+RATE_LIMITED = ProblemType("rate-limited", 429, "This client has asked for too much. Ask again later.")
 INTERNAL_ERROR = ProblemType("internal-error", 500, "Something went wrong on our side.")
 CROWDED = ProblemType("too-many-connections", 503, "There are too many connections. Try again.")
 TOO_MANY_LISTENERS = ProblemType(
@@ -63,6 +64,9 @@ STOPPING = ProblemType("server-stopping", 503, "The server is stopping. Try agai
 PROBLEM_TYPES: tuple[ProblemType, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, ProblemType)
 )
+
+TRACE_ID = "trace-id"
+"""The header that names a request's trace in its response."""
 
 RETRY_SOON = {"Retry-After": "1"}
 """The Retry-After of every 503 that gives no other."""
@@ -129,9 +133,10 @@ def sentence(errors: Iterable[Mapping[str, str]]) -> str:
     return "; ".join(f"{error['field']}: {error['message']}" for error in errors)
 
 
-def on_the_wire(kind: ProblemType) -> bytes:
+def on_the_wire(kind: ProblemType, trace_id: str) -> bytes:
     """The response as bytes of HTTP/1.1, where no application gives it. It closes the connection."""
-    response = problem(kind, headers={"connection": "close", "date": formatdate(usegmt=True)})
+    headers = {"connection": "close", "date": formatdate(usegmt=True), TRACE_ID: trace_id}
+    response = problem(kind, headers=headers)
     lines = [f"HTTP/1.1 {kind.status} {HTTPStatus(kind.status).phrase}".encode()]
     lines += [b"%s: %s" % header for header in response.raw_headers]
     return b"\r\n".join([*lines, b"", bytes(response.body)])

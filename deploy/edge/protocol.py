@@ -27,6 +27,7 @@ from deploy.edge.problems import (
     on_the_wire,
 )
 from deploy.edge.request_heads import HEAD_BYTES_MAX, Refused, check_head, combine, without_upgrade
+from deploy.edge.requests import trace_of
 from deploy.edge.without_chunks import without_chunks
 
 CONNECTIONS_MAX = 20_000  # some hundred megabytes
@@ -67,6 +68,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._unread_bytes = 0  # of what was written, when it was last looked at
         self._deaf = False  # what still comes is thrown away
         self._refusal: ProblemType | None = None  # the last answer, once those before it are given
+        self._refused_fields: list[tuple[bytes, bytes]] = []  # as far as they came
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -222,6 +224,8 @@ class EdgeProtocol(HttpToolsProtocol):
         """Answers with a problem and closes; requests before it that are whole are answered first."""
         self._unset_deadline()
         self._deaf = True
+        if self._in_request:
+            self._refused_fields = self.headers
         half = self.cycle if self._in_request and not self._in_head else None
         if half is not None and half.response_started:
             self._ending.close()
@@ -236,7 +240,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _answer(self, kind: ProblemType) -> None:
         if not self._ending.begun and not self.transport.is_closing():
-            self._ending.write(on_the_wire(kind))
+            self._ending.write(on_the_wire(kind, trace_of(self._refused_fields)))
             self._ending.close()
 
     def _last_complete(self) -> RequestResponseCycle | None:

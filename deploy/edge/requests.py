@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_network
 from random import Random
@@ -31,9 +31,9 @@ _UNIQUE = Random()
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*("?)([0-9]{1,6})\1\s*(?:$|[,;])', re.IGNORECASE)
 
 
-def trace_of(scope: Scope) -> str:
+def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The trace id of the request's `traceparent` (W3C Trace Context), or a new one: 32 hex digits."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"traceparent":
             match = _TRACEPARENT.fullmatch(value)
             if match and match[1] != _NO_TRACE:

@@ -6,7 +6,7 @@ import gc
 import resource
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import structlog
@@ -59,11 +59,18 @@ class Server(uvicorn.Server):
             signal.alarm(self.stop_seconds_max)  # By the kernel: no loop and no lock of ours can hold it up.
 
 
-def server_of(app: ASGIApp, *, host: str, port: int, methods: Sequence[str]) -> Server:
+def server_of(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    methods: Sequence[str],
+    limited: Callable[[ASGIApp], ASGIApp] | None = None,
+) -> Server:
     """A server of the application, to be run with `run` or `serve`: on the listening sockets that these are
-    given, else on host and port. `methods` are those that pages of other origins may use."""
+    given, else on host and port. `methods` and `limited`: see `behind_the_edge`."""
     config = uvicorn.Config(
-        behind_the_edge(app, EdgeSettings(), methods=methods),
+        behind_the_edge(app, EdgeSettings(), methods=methods, limited=limited),
         host=host,
         port=port,
         loop="uvloop",

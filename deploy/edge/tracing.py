@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.edge.problems import INTERNAL_ERROR, problem
+from deploy.edge.problems import INTERNAL_ERROR, TRACE_ID, problem
 from deploy.edge.requests import trace_of
 
 Measure = Callable[[str, str | None, int, float], None]
 """Takes a request's method, its route's template (None: no route), its status and its seconds."""
+
+_TRACE_ID = TRACE_ID.encode()
 
 
 class Tracing:
@@ -29,7 +32,7 @@ class Tracing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        trace_id = trace_of(scope)
+        trace_id = trace_of(scope["headers"])
         scope.setdefault("state", {})["trace_id"] = trace_id
         begun = time.perf_counter()
         status = 0
@@ -38,7 +41,7 @@ class Tracing:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"trace-id", trace_id.encode())]
+                message["headers"] = [*message["headers"], (_TRACE_ID, trace_id.encode())]
             await send(message)
 
         try:
@@ -63,3 +66,10 @@ class Tracing:
                     milliseconds=round(seconds * 1000, 2),
                     trace_id=trace_id,
                 )
+
+
+async def refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends a response that comes before `Tracing`, or in its place: with a trace id all the same."""
+    known: str | None = scope.get("state", {}).get("trace_id")
+    refusal.headers[TRACE_ID] = known or trace_of(scope["headers"])
+    await refusal(scope, receive, send)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 
 from aggregates.event_types import EVENT_TYPES
+from deploy.edge.openapi import add_examples, install_openapi, read_examples
 from deploy.edge.serving import Server, server_of
-from deploy.local.settings import QueryProcessSettings
+from deploy.local.rate_limits import limiting
+from deploy.local.settings import QueryProcessSettings, RateLimitSettings
 from deploy.local.supervision.ports import require_token_beyond_loopback
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
@@ -20,10 +23,11 @@ from event_store.postgres.connections import FEED_ROLE
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventReader
 from read_api.app import build_query_app
+from read_api.costs import COSTS
 from read_api.health import ReadyPosition
 from read_api.settings import QuerySettings
 from replays.feed.broadcast import Broadcast
-from replays.feed.http import events_router
+from replays.feed.http import EXAMPLES, events_router
 
 SCHEMA = "daybook"
 
@@ -42,7 +46,13 @@ def serve_query_process(sockets: list[socket.socket] | None) -> None:
         listeners_max=own.event_listeners_max,
         stopping=lambda: server is not None and server.should_exit,
     )
-    server = server_of(app, host=settings.host, port=settings.read_port, methods=("GET", "HEAD"))
+    server = server_of(
+        app,
+        host=settings.host,
+        port=settings.read_port,
+        methods=("GET", "HEAD"),
+        limited=limiting(RateLimitSettings(), COSTS),
+    )
     try:
         server.run(sockets=sockets)
     finally:
@@ -64,6 +74,7 @@ def build_query_process_app(
     app.include_router(
         events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=settings.operator_token)
     )
+    install_openapi(app, partial(add_examples, examples=read_examples(EXAMPLES)))
     return app
 
 

@@ -25,6 +25,19 @@ class LocalSettings(BaseSettings):
     operator_token: str | None = None
 
 
+class RateLimitSettings(BaseSettings):
+    """How much of both APIs, together, one client may use."""
+
+    model_config = SettingsConfigDict(env_prefix="DAYBOOK_", frozen=True)
+
+    rate_limit: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """How much one client may ask for in a minute, in units: a product page is 1, a search 5, a checkout 10;
+    0: no limit. A client is an address (of IPv6, a network of 64 bits), or the operator."""
+    redis_url: str | None = None
+    """Where the budgets lie; None: each process has its own."""
+    operator_token: str | None = None
+
+
 class QueryProcessSettings(BaseSettings):
     """The query process's settings beside the read API's own: how to reach the log, to read it."""
 

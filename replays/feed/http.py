@@ -16,13 +16,15 @@ import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from deploy.edge.event_streams import EVENT_STREAM, EventStream
+from deploy.edge.openapi import OPERATOR_TOKEN
 from deploy.edge.problems import MEDIA_TYPE, SCHEMA, TOO_MANY_LISTENERS, ProblemError, problem
 from deploy.edge.requests import entity_tag, is_known, is_operator, token_required
 from event_store.codec import Codec
@@ -40,6 +42,9 @@ from replays.feed.problems import (
     STORE_UNAVAILABLE,
 )
 from replays.feed.server_sent_events import server_sent_events
+
+EXAMPLES = Path(__file__).with_name("examples.json")
+"""For the document of the application that includes the router."""
 
 READERS = 4
 """Threads that read the log for those who ask for pages, or have to catch up."""
@@ -69,7 +74,12 @@ def events_router(
     router = APIRouter(tags=["events"])
     threads = ThreadPoolExecutor(READERS, "events")
 
-    @router.get("/api/v1/events", summary="The log, in order, without personal data", **_DOCUMENTED)
+    @router.get(
+        "/api/v1/events",
+        summary="The log, in order, without personal data",
+        dependencies=[Depends(OPERATOR_TOKEN)],
+        **_DOCUMENTED,
+    )
     async def events(request: Request) -> Response:
         with ExitStack() as place:
             try:

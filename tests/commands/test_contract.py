@@ -100,9 +100,11 @@ def serving(folder: Path) -> Iterator[str]:
     base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     with httpx.Client(base_url=f"{base}/api/v1") as client:
         list_product(client, "0")
-    yield base
-    server.should_exit = True
-    thread.join()
+    try:
+        yield base
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,13 @@ def serving(folder: Path) -> Iterator[str]:
 def test_every_answer_is_as_documented(
     operation: APIOperation, mode: schemathesis.GenerationMode, address: str
 ) -> None:
+    check_operation(operation, mode, address, max_examples=20, derandomize=True)
+
+
+def check_operation(
+    operation: APIOperation, mode: schemathesis.GenerationMode, address: str, **drawn: Any
+) -> None:
+    """Sends the operation what fits the document, or does not; `drawn`: settings of Hypothesis."""
     cases = operation.as_strategy(generation_mode=mode)
     if mode.is_positive:  # Patterns name what cannot be seen only as far as every language reads them alike.
         cases = cases.filter(lambda case: not UNSEEN.search(text_of(case.body)))
@@ -119,7 +128,7 @@ def test_every_answer_is_as_documented(
     if operation.label == WEBHOOK or may_be_unfit:  # No document says how to sign.
         excluded.append(positive_data_acceptance)
 
-    @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck), **drawn)
     @given(case=cases)
     def check(case: schemathesis.Case) -> None:
         if 16 <= len((case.headers or {}).get("Idempotency-Key", "")) <= 255:

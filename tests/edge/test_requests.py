@@ -301,3 +301,39 @@ def test_a_body_over_a_megabyte_is_refused_however_it_comes(port: int) -> None:
         (b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s\r\n0\r\n\r\n" % (len(too_much), too_much)),
     ):
         assert ask(port, POST_CART, HOST, framing, body, method="POST").problem == (413, "body-too-large")
+
+
+TRACE = b"4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = b"Traceparent: 00-%s-00f067aa0ba902b7-01\r\n" % TRACE
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/1.1\r\n%s\r\n" % PARENT,
+        b"GET / HTTP/1.1\r\n%sX: %s\r\n\r\n" % (PARENT, b"x" * 70_000),
+        b"GET / HTTP/1.1\r\n%s%sX: y\r\nA b\r\n\r\n" % (HOST, PARENT),
+        b"GET /%%00 HTTP/1.1\r\n%s%s\r\n" % (HOST, PARENT),
+        b"GET / HTTP/1.1\r\nHost: shop.example\r\n%s\r\n" % PARENT,
+        b"GET / HTTP/1.1\r\n%s%sOrigin: https://shop.example\r\n\r\n" % (HOST, PARENT),
+        b"OPTIONS / HTTP/1.1\r\n%s%sOrigin: https://shop.example\r\n"
+        b"Access-Control-Request-Method: GET\r\n\r\n" % (HOST, PARENT),
+        b"POST / HTTP/1.1\r\n%s%sContent-Length: 9999999\r\n\r\n" % (HOST, PARENT),
+        b"POST / HTTP/1.1\r\n%s%sContent-Length: 1\r\nContent-Encoding: br\r\n\r\n" % (HOST, PARENT),
+    ],
+    ids=["host", "head", "line", "address", "name", "origin", "preflight", "body", "coding"],
+)
+def test_a_refusal_before_any_route_bears_the_callers_trace(port: int, request_bytes: bytes) -> None:
+    refused = ask(port, request_bytes)
+    assert refused.problem[0] >= 400
+    assert refused.headers["trace-id"] == TRACE.decode()
+
+
+def test_a_refusal_bears_no_trace_of_a_request_before_it(port: int) -> None:
+    with wire(port) as line:
+        line.send(b"GET /health/live HTTP/1.1\r\n", HOST, PARENT, b"\r\n")
+        assert line.answer().headers["trace-id"] == TRACE.decode()
+        line.send(b"nonsense\r\n\r\n")
+        refused = line.answer()
+        assert refused.problem == (400, "malformed-request")
+        assert refused.headers["trace-id"] != TRACE.decode()

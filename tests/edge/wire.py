@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ class Answer:
         assert self.json["status"] == self.status
         assert self.json["title"]
         assert self.json["detail"]
+        assert re.fullmatch("[0-9a-f]{32}", self.headers["trace-id"]), self
         return self.status, self.json["type"].removeprefix("/problems/")
 
 

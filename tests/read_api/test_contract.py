@@ -177,10 +177,10 @@ def test_openapi_names_every_header_and_problem_of_a_list(shop: ViewShop, api: h
     document = api.get("/openapi.json").json()
     listing = document["paths"]["/api/v1/products"]["get"]
     headers = {"Daybook-Min-Position", "Prefer", "If-None-Match"}
-    assert headers | {"sku", "category", "currency", "sort", "cursor", "limit"} == {
+    assert headers | {"sku", "fields", "category", "currency", "sort", "cursor", "limit"} == {
         parameter["name"].title() if parameter["in"] == "header" else parameter["name"]
         for parameter in listing["parameters"]
     }
-    assert set(listing["responses"]) == {"200", "304", "400", "410", "412", "422", "500", "503"}
+    assert set(listing["responses"]) == {"200", "304", "400", "410", "412", "422", "429", "500", "503"}
     assert set(listing["responses"]["200"]["headers"]) == {"ETag", "Daybook-View-Position"}
     assert "HTTPValidationError" not in json.dumps(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -41,24 +42,23 @@ def there(operation: APIOperation[Any, Any, Any, Any], location: str) -> dict[st
     return {one.name: THERE[one.name] for one in required if one.location.value == location}
 
 
-@pytest.fixture
-def document(shop: ViewShop, query_settings: QuerySettings) -> Iterator[BaseSchema]:
+@contextmanager
+def document_of(shop: ViewShop, settings: QuerySettings) -> Iterator[BaseSchema]:
     """The document as it is served, by an API over a shop that has something of everything."""
     shop.lists("MUG", "CUP")
     shop.happens(*RULES)
     shop.happens(opened(), added("MUG", 1), placed("o", "MUG", 2, customer_id="a"), *batch_of("X-1"))
     shop.happens(viewed("MUG", visit_id="v"), placed_together("p", "MUG", "CUP"))
     shop.happens(AccountOpened(account_id="a", kind="gift_card", currency="GBP"))
-    quick = query_settings.model_copy(update={"min_position_wait_seconds": 0.01})
+    quick = settings.model_copy(update={"min_position_wait_seconds": 0.01})
     app = build_query_app(quick, ready_position=lambda: 0)
     with running(behind_the_edge(app, EdgeSettings(operator_token=None), methods=["GET", "HEAD"])) as address:
         yield schemathesis.openapi.from_url(f"{address}/openapi.json", config=CHECKED)
 
 
-@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
-def test_every_operation_does_what_the_document_says(
-    document: BaseSchema, mode: schemathesis.GenerationMode
-) -> None:
+def check_operations(document: BaseSchema, mode: schemathesis.GenerationMode, **drawn: Any) -> int:
+    """Sends each operation what fits the document, or does not; `drawn`: settings of Hypothesis. Gives how
+    many operations were checked."""
     checked = 0
     for found in document.get_all_operations():
         assert isinstance(found, Ok)
@@ -68,7 +68,7 @@ def test_every_operation_does_what_the_document_says(
         if mode.is_negative and not list(operation.iter_parameters()):
             continue  # there is nothing to get wrong
 
-        @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(deadline=None, suppress_health_check=list(HealthCheck), **drawn)
         @given(case=operation.as_strategy(generation_mode=mode))
         def check(case: schemathesis.Case[Any]) -> None:
             case.call_and_validate()
@@ -84,4 +84,13 @@ def test_every_operation_does_what_the_document_says(
             error.add_note(f"{operation.method} {operation.path}")
             raise
         checked += 1
+    return checked
+
+
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
+def test_every_operation_does_what_the_document_says(
+    shop: ViewShop, query_settings: QuerySettings, mode: schemathesis.GenerationMode
+) -> None:
+    with document_of(shop, query_settings) as document:
+        checked = check_operations(document, mode, max_examples=20, derandomize=True)
     assert checked == (27 if mode.is_negative else 29)

@@ -14,16 +14,23 @@ from pydantic import ValidationError
 from redis import Redis
 
 from deploy.edge.middleware import behind_the_edge
+from deploy.edge.rate_limits import RateLimits, whose_budget
 from deploy.edge.settings import EdgeSettings
+from deploy.local.rate_limits import limiting, rate_limits
+from deploy.local.settings import RateLimitSettings
 from projections.documents.redis_token_buckets import RedisTokenBuckets
 from read_api.app import build_query_app
-from read_api.rate_limits import RateLimits, cost_of, whose_budget
+from read_api.costs import COSTS
 from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.shop.views import ViewShop
 from tests.waiting import SECONDS_MAX
 
 PAGE = "/api/v1/products/MUG"
+
+
+def over(redis_url: str, per_minute: int) -> RateLimits:
+    return rate_limits(RateLimitSettings(rate_limit=per_minute, redis_url=redis_url))
 
 
 @contextmanager
@@ -35,11 +42,12 @@ def limited(
     proxies: str | None = None,
     token: str | None = None,
 ) -> Iterator[httpx.Client]:
-    changed = settings.model_copy(update={"rate_limit": per_minute, "operator_token": token})
+    changed = settings.model_copy(update={"operator_token": token})
     app = build_query_app(changed, ready_position=lambda: shop.head_at_start)
     edge = EdgeSettings(operator_token=token, trusted_proxies=proxies)
+    budgets = RateLimitSettings(rate_limit=per_minute, redis_url=settings.redis_url, operator_token=token)
     with (
-        running(behind_the_edge(app, edge, methods=["GET"])) as address,
+        running(behind_the_edge(app, edge, methods=["GET"], limited=limiting(budgets, COSTS))) as address,
         httpx.Client(base_url=address) as client,
     ):
         yield client
@@ -64,7 +72,7 @@ def limited(
     ],
 )
 def test_a_route_has_its_cost(path: str, cost: int) -> None:
-    assert cost_of(path) == cost
+    assert COSTS.of(path) == cost
 
 
 @pytest.mark.parametrize(
@@ -140,7 +148,7 @@ def test_a_budget_fills_up_again(fresh_redis: str) -> None:
 
 def test_several_processes_give_one_budget(fresh_redis: str) -> None:
     async def spend() -> int:
-        processes = [RateLimits(fresh_redis, per_minute=1_000) for _ in range(4)]
+        processes = [over(fresh_redis, 1_000) for _ in range(4)]
 
         async def ask(limits: RateLimits) -> int:
             granted = 0
@@ -164,7 +172,7 @@ def test_most_requests_ask_nobody(fresh_redis: str) -> None:
         before = redis.info("commandstats").get("cmdstat_eval", {}).get("calls", 0)
 
         async def spend() -> None:
-            limits = RateLimits(fresh_redis, per_minute=1_000)
+            limits = over(fresh_redis, 1_000)
             for _ in range(200):
                 if limits.spend("a", 1) is None:
                     assert await limits.draw("a", 1) == 0.0
@@ -177,7 +185,7 @@ def test_most_requests_ask_nobody(fresh_redis: str) -> None:
 
 def test_while_redis_is_away_each_process_counts_for_itself(fresh_redis: str) -> None:
     async def spend() -> Counter[bool]:
-        limits = RateLimits("unix:///no/such/socket", per_minute=60)
+        limits = over("unix:///no/such/socket", 60)
         answers: Counter[bool] = Counter()
         for _ in range(100):
             answers[await limits.draw("a", 1) == 0.0 and limits.spend("a", 1) is not None] += 1
@@ -196,6 +204,9 @@ def test_behind_a_proxy_each_client_has_its_budget(shop: ViewShop, query_setting
     with limited(query_settings, shop, 2, proxies="127.0.0.1, 10.0.0.0/8") as api:
         assert [status(api, "192.0.2.1") for _ in range(3)] == [200, 200, 429]
         assert status(api, "192.0.2.2") == 200
+        # The proxy writes the one header alone, and passes the other on as the client sent it.
+        named = {"Forwarded": "for=192.0.2.99", "X-Forwarded-For": "192.0.2.1"}
+        assert api.get(PAGE, headers=named).status_code == 429
         # What a client claims stands left of what the proxies saw.
         assert status(api, "203.0.113.9, 192.0.2.1, 10.1.2.3") == 429
         assert status(api, "192.0.2.1, 192.0.2.3") == 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,17 +104,22 @@ async def open_shop(
     *,
     providers: Providers | None = None,
     edge: EdgeSettings | None = None,
+    limited: Callable[[ASGIApp], ASGIApp] | None = None,
     peer: str = "127.0.0.1",
     **settings: Any,
 ) -> AsyncIterator[Shop]:
     """A shop on `log`, with the sandbox gateway's ledger in `folder`, that may ask these providers; with
-    `edge`, behind all of it. Requests come from `peer`."""
+    `edge`, behind all of it, and `limited`. Requests come from `peer`."""
     given = {"deadline_seconds": 30.0} | settings  # The machine may be busy with other tests.
     configured = Settings(postgres_url="postgresql:///not-used", data_dir=folder, **given)
     handling = Handling(log, CODEC, HANDLERS, deadline_seconds=configured.deadline_seconds)
     gateway = SandboxGateway(folder / "sandbox.sqlite")
     app: ASGIApp = build_command_app(configured, handling, log, gateway, providers=providers)
-    app = Bodies(app) if edge is None else behind_the_edge(app, edge, methods=("GET", "POST", "PUT"))
+    app = (
+        Bodies(app)
+        if edge is None
+        else behind_the_edge(app, edge, methods=("GET", "POST", "PUT"), limited=limited)
+    )
     transport = httpx.ASGITransport(app, client=(peer, 1))
     async with (
         handling,

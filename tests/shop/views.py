@@ -76,6 +76,13 @@ class ViewShop:
                 build.open()
                 self._catch_up(build)
 
+    def rebuilds(self) -> None:
+        """Every view is built anew beside the live version, and published in its place."""
+        for name, live in list(self.builds.items()):
+            self.builds[name] = live.beside()
+            self._catch_up(self.builds[name])
+            live.close()
+
     def lists(self, *skus: str, price: str = "12.99", quantity: int = 5) -> int:
         """Red products go on sale, and units of them arrive."""
         events: list[Any] = []

@@ -29,17 +29,25 @@ listening = click.option(
 @listening
 def serve_commands_command(descriptor: int | None) -> None:
     """The command API, the handling loop and the process managers."""
+    from commands.http.costs import COSTS
     from commands.serve import serve_commands
     from commands.settings import Settings
     from deploy.edge.serving import server_of
+    from deploy.local.rate_limits import limiting
+    from deploy.local.settings import RateLimitSettings
     from deploy.local.supervision.ports import require_token_beyond_loopback
 
     settings = Settings()
     require_token_beyond_loopback(settings.host, settings.operator_token)
 
     def serve(app: ASGIApp) -> Awaitable[None]:
-        methods = ("GET", "HEAD", "POST", "PUT", "DELETE")
-        server = server_of(app, host=settings.host, port=settings.commands_port, methods=methods)
+        server = server_of(
+            app,
+            host=settings.host,
+            port=settings.commands_port,
+            methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
+            limited=limiting(RateLimitSettings(), COSTS),
+        )
         return server.serve(_inherited(descriptor))
 
     serve_commands(settings, serve)

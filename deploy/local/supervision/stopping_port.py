@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from deploy.edge.problems import STOPPING, on_the_wire
+from deploy.edge.requests import trace_of
 
 REQUEST_SECONDS_MAX = 1.0
 ACCEPTING_SECONDS = 0.1  # for the last accepted clients' responses to be sent
@@ -48,11 +49,18 @@ def _accept(port: socket.socket) -> Iterator[socket.socket]:
             yield port.accept()[0]
 
 
+def _fields(head: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The header fields, as far as they are in form."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        yield name.lower(), value.strip()
+
+
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         async with asyncio.timeout(REQUEST_SECONDS_MAX):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(on_the_wire(STOPPING))
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(on_the_wire(STOPPING, trace_of(_fields(head))))
             writer.write_eof()
             while await reader.read(65_536):  # Closed with something unread, the connection would be reset.
                 pass

@@ -1,8 +1,8 @@
 """How much one client may ask for: every route has a cost, every client a budget, which fills up evenly.
 
-Budgets lie in Redis, for all query processes together. A process draws a part of one at a time and spends it
-without asking: a client of several processes may be refused while others of them still hold a part.
-While Redis is away each process counts for itself.
+Budgets lie in a store that all processes of both APIs share. A process draws a part of one at a time and
+spends it without asking: a client of several processes may be refused while others of them still hold a part.
+While the store is away each process counts for itself.
 """
 
 from __future__ import annotations
@@ -11,58 +11,86 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.edge.problems import problem
+from deploy.edge.problems import RATE_LIMITED, problem
 from deploy.edge.requests import client_of, is_operator
-from projections.documents.errors import ReadStoreUnavailable
-from projections.documents.redis_token_buckets import Drawn, RedisTokenBuckets
-from read_api.problems import RATE_LIMITED
+from deploy.edge.tracing import refuse
 
 WINDOW_SECONDS = 60
 _PART = 20
 """A draw takes so many-th of the budget, if it is there."""
 _CLIENTS_MAX = 20_000
 """Remembered by one process; the one not seen for longest is forgotten, with what it had drawn."""
-_TIMEOUT_SECONDS = 0.25
 _AWAY_SECONDS = 1.0
 
-COSTS = {
-    "/api/v1/search": 5,
-    "/api/v1/suggest": 2,
-    "/api/v1/products": 2,
-    "/api/v1/bestsellers": 3,
-    "/api/v1/inventory": 2,
-    "/api/v1/dashboards": 10,
-    "/api/v1/customers": 5,
-    "/api/v1/visits": 2,
-    "/api/v1/events": 10,
-}
-"""By the path, or what begins a longer one; of several the longest."""
-COST = 1
-COSTS_OF_PARTS = {"/live": 5, "/also-bought": 3}
-"""By what a path ends with, whatever it begins with."""
-FREE = ("/health/", "/metrics")
-
-log_lines = structlog.get_logger("read_api")
+log_lines = structlog.get_logger("rate_limits")
 
 
-def cost_of(path: str) -> int:
-    """What a request for this path costs."""
-    if path.startswith(FREE):
-        return 0
-    for part, cost in COSTS_OF_PARTS.items():
-        if path.endswith(part):
-            return cost
-    if path.startswith("/api/v1/products/"):
-        return COST
-    while path not in COSTS and path:
-        path = path.rpartition("/")[0]
-    return COSTS.get(path, COST)
+@dataclass(frozen=True)
+class Costs:
+    """What the requests of one API cost.
+
+    `by_beginning`: by a path, or what begins a longer one; with a slash at its end, of those below it alone;
+    of several the longest counts. `by_ending`: by what a path ends with, whatever it begins with. `free`:
+    beginnings of paths that cost nothing. Others cost 1.
+    """
+
+    by_beginning: Mapping[str, int] = field(default_factory=dict)
+    by_ending: Mapping[str, int] = field(default_factory=dict)
+    free: Sequence[str] = ()
+
+    def of(self, path: str) -> int:
+        """What a request for this path costs."""
+        if path.startswith(("/health/", "/metrics", *self.free)):
+            return 0
+        for part, cost in self.by_ending.items():
+            if path.endswith(part):
+                return cost
+        while path:
+            if (found := self.by_beginning.get(path)) is not None:
+                return found
+            path = path[:-1] if path.endswith("/") else path[: path.rfind("/") + 1]
+        return 1
+
+
+class Drawn(Protocol):
+    """What a bucket gave."""
+
+    @property
+    def granted(self) -> int:
+        """Tokens."""
+
+    @property
+    def left(self) -> int:
+        """Tokens that the bucket still holds."""
+
+    @property
+    def seconds_until_more(self) -> float:
+        """Until it holds as many as were needed."""
+
+
+class Buckets(Protocol):
+    """Token buckets, one for each client, which fill up evenly."""
+
+    async def draw(self, key: str, *, needed: int, wanted: int) -> Drawn:
+        """Up to `wanted` tokens, or none where fewer than `needed` are there."""
+
+    async def close(self) -> None:
+        """Gives back every connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnDraw:
+    granted: int
+    left: int
+    seconds_until_more: float
 
 
 def whose_budget(scope: Scope, operator_token: str | None) -> str:
@@ -89,15 +117,14 @@ class _Budget:
 class RateLimits:
     """The budgets, as one process spends them."""
 
-    def __init__(self, redis_url: str, *, per_minute: int) -> None:
+    def __init__(
+        self, buckets: Buckets | None, *, per_minute: int, away: type[Exception] = ConnectionError
+    ) -> None:
+        """`buckets` have a capacity of `per_minute` and raise `away` where their store is; None: this process
+        counts for itself."""
         self.per_minute = per_minute
-        self._buckets = RedisTokenBuckets(
-            redis_url,
-            prefix="rate",
-            capacity=per_minute,
-            seconds=WINDOW_SECONDS,
-            timeout_seconds=_TIMEOUT_SECONDS,
-        )
+        self._buckets = buckets
+        self._away = away
         self._budgets: OrderedDict[str, _Budget] = OrderedDict()
         self._away_until = 0.0
 
@@ -126,7 +153,8 @@ class RateLimits:
 
     async def close(self) -> None:
         """Gives back every connection."""
-        await self._buckets.close()
+        if self._buckets is not None:
+            await self._buckets.close()
 
     async def _draw(self, client: str, budget: _Budget, cost: int) -> None:
         now = time.monotonic()
@@ -144,10 +172,10 @@ class RateLimits:
 
     async def _drawn(self, client: str, budget: _Budget, needed: int) -> Drawn:
         part = max(needed, self.per_minute // _PART)
-        if time.monotonic() >= self._away_until:
+        if self._buckets is not None and time.monotonic() >= self._away_until:
             try:
                 return await self._buckets.draw(client, needed=needed, wanted=part)
-            except ReadStoreUnavailable as error:
+            except self._away as error:
                 log_lines.warning("rate_limits_away", reason=str(error))
                 self._away_until = time.monotonic() + _AWAY_SECONDS
         return self._own(budget, needed)
@@ -158,26 +186,31 @@ class RateLimits:
         tokens = self.per_minute if budget.own is None else budget.own + (now - budget.own_at) * rate
         budget.own, budget.own_at = min(tokens, self.per_minute), now
         if budget.own < needed:
-            return Drawn(0, int(budget.own), (needed - budget.own) / rate)
+            return _OwnDraw(0, int(budget.own), (needed - budget.own) / rate)
         budget.own -= needed
-        return Drawn(needed, int(budget.own), 0.0)
+        return _OwnDraw(needed, int(budget.own), 0.0)
 
 
 class RateLimited:
     """Refuses the requests of a client whose budget is spent, before anything else is done for them.
 
-    Every other answer has the headers of draft-ietf-httpapi-ratelimit-headers-10.
+    Every other response has the headers of draft-ietf-httpapi-ratelimit-headers-10.
     """
 
-    def __init__(self, app: ASGIApp, limits: RateLimits, *, operator_token: str | None) -> None:
+    def __init__(self, app: ASGIApp, limits: RateLimits, costs: Costs, *, operator_token: str | None) -> None:
+        """`limits` are closed when the application ends."""
         self._app = app
         self._limits = limits
+        self._costs = costs
         self._operator_token = operator_token
         self._policy = f'"minute";q={limits.per_minute};w={WINDOW_SECONDS}'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the application's life."""
-        cost = min(cost_of(scope["path"]) if scope["type"] == "http" else 0, self._limits.per_minute)
+        if scope["type"] != "http":
+            await self._app(scope, receive, self._closing(send))
+            return
+        cost = min(self._costs.of(scope["path"]), self._limits.per_minute)
         if not cost:
             await self._app(scope, receive, send)
             return
@@ -208,7 +241,15 @@ class RateLimited:
             "RateLimit": self._standing(0),
         }
         detail = f"{self._limits.per_minute} a minute are given; ask again in {math.ceil(seconds)} s."
-        await problem(RATE_LIMITED, detail, headers=headers)(scope, receive, send)
+        await refuse(problem(RATE_LIMITED, detail, headers=headers), scope, receive, send)
+
+    def _closing(self, send: Send) -> Send:
+        async def send_last(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown"):
+                await self._limits.close()
+            await send(message)
+
+        return send_last
 
     def _standing(self, left: int) -> str:
         spent = self._limits.per_minute - left
