@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from deploy.local.servers.elasticsearch import ElasticsearchServer
 from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms, find_elasticsearch
 from deploy.local.servers.postgres import PostgresServer
 from deploy.local.servers.redis import RedisServer
+from deploy.local.supervision.child_processes import Program
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
@@ -47,6 +49,7 @@ TOGETHER = {
     "tests/faults": "tests/faults",
     "tests/elasticsearch": "elasticsearch",
     "tests/search": "elasticsearch",
+    "tests/stores": "elasticsearch",
 }
 """Folders whose tests run in one process, by the name of what they share: a system, or a JVM."""
 
@@ -101,14 +104,53 @@ def server_place() -> Iterator[ServerPlace]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(server_place: ServerPlace) -> Iterator[PostgresServer]:
+def new_cluster(server_place: ServerPlace) -> Path:
+    """A cluster that was never started, to be copied: making one takes seconds."""
     server = PostgresServer(
+        programs=server_place.binaries.postgres,
+        folder=server_place.folder / "new",
+        sockets=server_place.sockets,
+        account=server_place.account,
+        log=server_place.folder / "new.log",
+    )
+    server.prepare()
+    return server.folder
+
+
+def copy_cluster(cluster: Path, folder: Path) -> None:
+    """With its owner."""
+    subprocess.run(["cp", "-a", str(cluster), str(folder)], check=True)
+
+
+class QuickPostgres(PostgresServer):
+    """One that does not wait for the disk: what a killed process has written is there without that, too."""
+
+    @property
+    def program(self) -> Program:
+        program = super().program
+        return replace(program, command=[*program.command, "-c", "fsync=off"])
+
+
+class QuickElasticsearch(ElasticsearchServer):
+    """One whose JVM compiles for a life of minutes."""
+
+    @property
+    def program(self) -> Program:
+        program = super().program
+        quick = {"ES_JAVA_OPTS": "-XX:TieredStopAtLevel=1"}
+        return replace(program, environment={**program.environment, **quick})
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_place: ServerPlace, new_cluster: Path) -> Iterator[PostgresServer]:
+    server = QuickPostgres(
         programs=server_place.binaries.postgres,
         folder=server_place.folder / "postgres",
         sockets=server_place.sockets,
         account=server_place.account,
         log=server_place.folder / "postgres.log",
     )
+    copy_cluster(new_cluster, server.folder)
     server.start()
     yield server
     server.stop()
@@ -121,20 +163,21 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def own_server(server_place: ServerPlace, tmp_path: Path) -> Iterator[PostgresServer]:
+def own_server(server_place: ServerPlace, new_cluster: Path, tmp_path: Path) -> Iterator[PostgresServer]:
     """A server that a test may stop."""
     folder = server_place.folder / f"own-{tmp_path.name}"
     sockets = server_place.folder / "o"
     sockets.mkdir(mode=0o770)
     if not server_place.account.is_us:
         shutil.chown(sockets, server_place.account.uid)
-    server = PostgresServer(
+    server = QuickPostgres(
         programs=server_place.binaries.postgres,
         folder=folder,
         sockets=sockets,
         account=server_place.account,
         log=server_place.folder / "own.log",
     )
+    copy_cluster(new_cluster, folder)
     server.start()
     yield server
     server.stop()
@@ -214,7 +257,7 @@ def elasticsearch_url(
     elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace
 ) -> Iterator[str]:
     """The session's own server."""
-    server = ElasticsearchServer(
+    server = QuickElasticsearch(
         programs=elasticsearch_programs,
         folder=server_place.folder / "elasticsearch",
         account=server_place.account,

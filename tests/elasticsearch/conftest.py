@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from deploy.local.servers.elasticsearch import ElasticsearchServer
 from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms
 from projections.elasticsearch.build import connect
-from tests.conftest import ServerPlace
+from tests.conftest import QuickElasticsearch, ServerPlace
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def own_elasticsearch(
     elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace, tmp_path: Path
 ) -> Iterator[ElasticsearchServer]:
     """A server that a test starts, and may kill."""
-    server = ElasticsearchServer(
+    server = QuickElasticsearch(
         programs=elasticsearch_programs,
         folder=server_place.folder / f"elasticsearch-{tmp_path.name}",
         account=server_place.account,

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local.servers.postgres import SOCKET_PORT, PostgresServer
 from deploy.local.servers.postgres_database import make_database
-from tests.conftest import ServerPlace
+from tests.conftest import QuickPostgres, ServerPlace
 from tests.faults.proxies import CuttingProxy
 from tests.shop.system import Shop
 
@@ -56,7 +56,7 @@ def behind(server_place: ServerPlace, faults_folder: Path) -> Iterator[Behind]:
     sockets.mkdir()
     if not server_place.account.is_us:
         shutil.chown(sockets, server_place.account.uid)
-    server = PostgresServer(
+    server = QuickPostgres(
         programs=server_place.binaries.postgres,
         folder=folder / "postgres",
         sockets=sockets,
