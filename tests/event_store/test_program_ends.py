@@ -14,6 +14,7 @@ OPENED = """
 import asyncio, os, sys, threading
 from event_store.postgres.log import PostgresLog
 from tests.event_store.given import adding, append
+from tests.waiting import SECONDS_MAX
 log = PostgresLog.open(sys.argv[1], schema=sys.argv[2])
 """
 
