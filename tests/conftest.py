@@ -32,13 +32,14 @@ from tests.prerequisites import missing
 from tests.system.running import errors_of_systems, forget_ended_systems
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders with the most slow tests first, each in one piece: processes that share the tests end at about
-    the same time, and each starts a folder's system once.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What one process runs alone comes first, then folders with the most slow tests, each in one piece:
+    processes that share the tests end at about the same time.
 
     Of two tests that bear the same name, such processes would never run one."""
     slow = Counter(item.path.parent for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path.parent])
+    together = {config.rootpath / folder for folder in TOGETHER}
+    items.sort(key=lambda item: (item.path.parent not in together, -slow[item.path.parent]))
     twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"more than one test is called {twice[0]}")

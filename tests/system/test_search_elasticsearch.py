@@ -15,7 +15,7 @@ from tests.waiting import SECONDS_MAX, wait_until
 
 pytestmark = pytest.mark.slow
 
-JVM_SECONDS_MAX = 2 * SECONDS_MAX  # A JVM starts.
+JVM_SECONDS_MAX = 5 * SECONDS_MAX  # A JVM starts.
 
 
 @pytest.fixture(scope="module")
