@@ -199,7 +199,7 @@ class ProductNotOnSale(Reason):
 
 @dataclass(frozen=True, slots=True)
 class WrongCurrency(Reason):
-    """The price is in another currency"""
+    """The amount is in another currency"""
 
     asked: str
     expected: str

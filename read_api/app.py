@@ -26,6 +26,7 @@ from deploy.edge.problems import (
     NOT_FOUND,
     ProblemError,
     cut,
+    message_of,
     problem,
     sentence,
 )
@@ -166,7 +167,7 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"field": cut(".".join(str(part) for part in one["loc"][1:])), "message": cut(one["msg"])}
+            {"field": cut(".".join(str(part) for part in one["loc"][1:])), "message": cut(message_of(one))}
             for one in error.errors()
         ]
         return problem(INVALID_REQUEST, sentence(faults), field=faults[0]["field"], errors=faults)

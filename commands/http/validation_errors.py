@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from deploy.edge.problems import INVALID_REQUEST, cut, problem, sentence
+from deploy.edge.problems import INVALID_REQUEST, cut, message_of, problem, sentence
 
 FAULTS_MAX = 50
 SPELT_OUT = 3
@@ -21,7 +21,9 @@ def invalid_request(found: Sequence[Mapping[str, Any]]) -> Response:
 
     `found` as pydantic reports them: `loc` and `msg`.
     """
-    listed = [{"field": cut(_path(one["loc"])), "message": cut(one["msg"])} for one in found[:FAULTS_MAX]]
+    listed = [
+        {"field": cut(_path(one["loc"])), "message": cut(message_of(one))} for one in found[:FAULTS_MAX]
+    ]
     detail = sentence(listed[:SPELT_OUT])
     if len(found) > SPELT_OUT:
         detail += f"; and {len(found) - SPELT_OUT} more"

@@ -128,6 +128,12 @@ def problem(
     return Response(msgspec.json.encode(body), kind.status, {**defaults, **(headers or {})}, MEDIA_TYPE)
 
 
+def message_of(fault: Mapping[str, Any]) -> str:
+    """What is wrong, as pydantic reports it; a validator of ours in its own words alone."""
+    message: str = fault["msg"]
+    return message.removeprefix("Value error, ")
+
+
 def sentence(errors: Iterable[Mapping[str, str]]) -> str:
     """`field: message; field: message`."""
     return "; ".join(f"{error['field']}: {error['message']}" for error in errors)

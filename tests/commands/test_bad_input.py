@@ -71,6 +71,14 @@ def test_a_body_out_of_form_names_its_field(
     assert field in {error["field"] for error in problem["errors"]}
 
 
+def test_what_a_validator_of_ours_refuses_is_said_in_its_own_words(tmp_path: Path) -> None:
+    async def request(shop: Shop, cart_id: str) -> Any:
+        return await shop.client.put(f"/api/v1/carts/{cart_id}/delivery", json={"country": "XX"})
+
+    problem = refused(tmp_path, request, 422, "invalid-request")
+    assert problem["detail"] == "body.country: is no ISO 3166-1 alpha-2 country code"
+
+
 def test_a_body_that_is_no_json(tmp_path: Path) -> None:
     async def request(shop: Shop, cart_id: str) -> Any:
         headers = {"Content-Type": "application/json"}
