@@ -6,7 +6,7 @@ Standard library only. No context imports another; what two contexts must both k
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -132,6 +132,10 @@ class Reason:
     def __init_subclass__(cls) -> None:
         if taken := PROBLEM_MEMBERS & cls.__annotations__.keys():
             raise TypeError(f"{cls.__name__}: {', '.join(sorted(taken))} would hide a member of the problem")
+
+    def in_words(self) -> Mapping[str, object]:
+        """The facts as a sentence for people gives them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class Rejected(Exception):  # noqa: N818 - the field's word; a refusal is an expected outcome

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aggregates.cart.cart import Cart
 from aggregates.kernel import Money, Reason, Rejected, WrongCurrency
-from aggregates.pricing.explanation import Priced
+from aggregates.pricing.explanation import Priced, money_text
 from commands.quoting import Quote
 
 
@@ -23,7 +24,17 @@ class TotalChanged(Reason):
     quoted: Money
     shown: Money
     total: Money
-    differences: tuple[dict[str, object], ...]
+    differences: tuple[dict[str, Any], ...]
+
+    def in_words(self) -> Mapping[str, object]:
+        """Each difference by its label, in money."""
+        said = [
+            f"{one['label'] or one['kind']} from {money_text(one['from'], self.total.currency)} "
+            f"to {money_text(one['to'], self.total.currency)}"
+            for one in self.differences
+        ]
+        sums = {"quoted": self.quoted, "shown": self.shown, "total": self.total}
+        return {**sums, "differences": said} if said else sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +83,8 @@ class QuoteRequired(Reason):
     """
 
     advice: ClassVar = {
-        "tax": "Its tax may be another by now: quote the cart, and look at its total.",
-        "shipping": "Its postage may be another by now: quote the cart, and look at its total.",
+        "tax": "Its tax is not known yet, or may have changed: quote the cart, and see its total.",
+        "shipping": "Its postage is not known yet, or may have changed: quote the cart, and see its total.",
     }
     provider: str
     why: str | None
@@ -104,7 +115,7 @@ def require_agreed(held: Cart, total: Money, found: Quote | None, *, agreed: Mon
         raise Rejected(TotalChanged(quoted, held.total, total, _differences(held, found)))
 
 
-def _differences(held: Cart, found: Quote | None) -> tuple[dict[str, object], ...]:
+def _differences(held: Cart, found: Quote | None) -> tuple[dict[str, Any], ...]:
     """Each part of the total that is another one than the cart showed: its kind, label, and both amounts."""
     lines = sum(line.line_total.amount for line in held.all_lines)
     shown: dict[tuple[str, str], int] = {}

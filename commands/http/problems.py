@@ -40,13 +40,12 @@ GATEWAY_UNAVAILABLE = ProblemType("gateway-unavailable", 503, "The payment gatew
 TAX_UNAVAILABLE = ProblemType(
     "tax-unavailable",
     503,
-    "The provider of the destination's tax does not answer. The cart is as it was asked for: try again.",
+    "The provider of the destination's tax does not answer. The cart is kept: try again.",
 )
 SHIPPING_UNAVAILABLE = ProblemType(
     "shipping-unavailable",
     503,
-    "The carrier of the shipping method does not answer. The cart is as it was asked for: try again, or "
-    "choose another method.",
+    "The carrier of the shipping method does not answer. The cart is kept: try again, or another method.",
 )
 BUSY = ProblemType("busy", 503, "Others kept changing what this command is about. Try again.")
 STORE_UNAVAILABLE = ProblemType("store-unavailable", 503, "The event store is away. Try again.")
@@ -83,7 +82,7 @@ def reason_response(reason: Reason) -> Response:
 def sentence_of(reason: Reason) -> str:
     """Why a command is refused, with the facts, and what would help."""
     title = type_of_reason(type(reason)).title
-    facts = {field.name: getattr(reason, field.name) for field in fields(reason)}
+    facts = dict(reason.in_words())
     advice = reason.advice.get(str(facts.get("why")))
     if advice is not None:
         del facts["why"]

@@ -36,6 +36,8 @@ DOORS: list[Callable[..., Response]] = [
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.__name__)
 def test_a_refusal_says_its_own_status(reason: type[Reason]) -> None:
     facts: dict[str, Any] = {field.name: f"of {field.name}" for field in fields(reason)}
+    if reason.__name__ == "TotalChanged":
+        facts["differences"] = []  # A sentence needs them as they are.
     kind = commands_problems.type_of_reason(reason)
     response = commands_problems.reason_response(reason(**facts))
     body = msgspec.json.decode(response.body)
@@ -72,6 +74,13 @@ def test_a_sentence_names_sums_as_people_write_them() -> None:
     said = commands_problems.sentence_of(changed)
     assert "quoted 32.75 GBP, shown 33.00 GBP, total 1300 JPY" in said
     assert "differences" not in said
+
+
+def test_a_changed_total_says_each_difference_in_money() -> None:
+    difference = {"kind": "discount", "label": "10 % off", "from": -320, "to": 0}
+    changed = TotalChanged(Money(3_275, "GBP"), Money(3_275, "GBP"), Money(3_595, "GBP"), (difference,))
+    said = commands_problems.sentence_of(changed)
+    assert said.endswith("total 35.95 GBP, differences 10 % off from -3.20 to 0.00.")
 
 
 def test_a_sentence_says_in_words_what_the_fact_why_means_and_what_would_help() -> None:
