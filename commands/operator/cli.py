@@ -24,7 +24,6 @@ from commands.operator.handling import Step, do_and_wait, fetch_news
 from commands.operator.owed import OwedOrder, read_owed, read_owed_order
 from commands.reconciliation.cli import beginning, money, table
 from commands.settings import Settings
-from deploy.edge.problems import message_of
 from event_store.postgres.log import PostgresLog
 
 PAGE = 1_000
@@ -53,7 +52,7 @@ def _reason(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     try:
         return None if value is None else TypeAdapter(Reason).validate_python(value)
     except ValidationError as error:
-        raise click.BadParameter(message_of(error.errors()[0])) from None
+        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 ORDER = click.argument("order_id", metavar="ORDER", callback=_order_id)
