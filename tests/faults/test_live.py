@@ -16,7 +16,7 @@ from projections.operate import run_action
 from tests.faults.background import Background
 from tests.faults.shoppers import Address, Client
 from tests.shop.system import Shop
-from tests.system.running import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

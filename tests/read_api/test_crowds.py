@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 import httpx
 import pytest
 from redis import Redis
 
+from deploy.local.servers.redis import RedisServer
 from projections.documents.errors import ReadStoreUnavailable
 from projections.documents.redis_connections import CONNECTIONS_MAX
 from projections.documents.redis_reader import RedisReader
@@ -17,10 +19,20 @@ from read_api.settings import QuerySettings
 from tests.read_api.conftest import running
 from tests.shop.facts import placed
 from tests.shop.views import ViewShop
+from tests.suspended import suspended
+from tests.waiting import SECONDS_MAX
 
 CROWD = 400
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crowd's own work may take a slow machine longer than a server may keep a reader waiting."""
+    monkeypatch.setattr("projections.documents.redis_connections.QUEUED_SECONDS_MAX", SECONDS_MAX)
+    monkeypatch.setattr("read_api.app.RedisReader", partial(RedisReader, timeout_seconds=SECONDS_MAX))
+
+
+@pytest.mark.usefixtures("patient")
 def test_hundreds_of_reads_at_once_share_a_few_connections(shop: ViewShop, fresh_redis: str) -> None:
     shop.lists("MUG")
 
@@ -31,7 +43,7 @@ def test_hundreds_of_reads_at_once_share_a_few_connections(shop: ViewShop, fresh
     before = connections()
 
     async def crowd() -> None:
-        reader = RedisReader(fresh_redis)
+        reader = RedisReader(fresh_redis, timeout_seconds=SECONDS_MAX)
         try:
             reads = await asyncio.gather(*(reader.documents("product", ["MUG"]) for _ in range(CROWD)))
             assert connections() - before <= CONNECTIONS_MAX
@@ -43,18 +55,17 @@ def test_hundreds_of_reads_at_once_share_a_few_connections(shop: ViewShop, fresh
     asyncio.run(crowd())
 
 
-def test_a_wait_for_a_connection_ends(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_for_a_connection_ends(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("projections.documents.redis_connections.QUEUED_SECONDS_MAX", 0.2)
 
     async def crowd() -> None:
-        reader = RedisReader(fresh_redis, timeout_seconds=30)
+        reader = RedisReader(redis_server.url, timeout_seconds=SECONDS_MAX)
         await reader.ping()
-        with Redis.from_url(fresh_redis) as client:
-            # No answer comes, as from a server that was stopped.
-            client.client_pause(1_000, all=True)
-        requested = await asyncio.gather(
-            *(reader.ping() for _ in range(CONNECTIONS_MAX + 5)), return_exceptions=True
-        )
+        with suspended(redis_server.process.pid):
+            pings = [asyncio.create_task(reader.ping()) for _ in range(CONNECTIONS_MAX + 5)]
+            while sum(ping.done() for ping in pings) < 5:
+                await asyncio.sleep(0.02)
+        requested = await asyncio.gather(*pings, return_exceptions=True)
         await reader.close()
         assert Counter(type(one) for one in requested) == {
             type(None): CONNECTIONS_MAX,
@@ -64,6 +75,7 @@ def test_a_wait_for_a_connection_ends(fresh_redis: str, monkeypatch: pytest.Monk
     asyncio.run(crowd())
 
 
+@pytest.mark.usefixtures("patient")
 def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: QuerySettings) -> None:
     shop.lists("MUG", "CUP")
     shop.happens(placed("o1", "MUG", customer_id="c-1"))
@@ -88,7 +100,7 @@ def test_every_route_answers_hundreds_at_once(shop: ViewShop, query_settings: Qu
 
     async def crowd(address: str) -> Counter[tuple[str, int]]:
         limits = httpx.Limits(max_connections=CROWD, max_keepalive_connections=0)
-        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=SECONDS_MAX) as client:
             headers = {"Daybook-Min-Position": str(shop.position)}
             requested = [paths[at % len(paths)] for at in range(CROWD)]
             answers = await asyncio.gather(*(client.get(path, headers=headers) for path in requested))
@@ -117,7 +129,7 @@ def test_those_who_wait_for_the_index_leave_threads_to_searches(
 
     async def crowd(address: str) -> None:
         limits = httpx.Limits(max_connections=CROWD, max_keepalive_connections=0)
-        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=address, limits=limits, timeout=SECONDS_MAX) as client:
             ahead = {"Daybook-Min-Position": str(shop.position + 1)}
             await asyncio.gather(*(client.get("/api/v1/products", headers=ahead) for _ in range(100)))
 
