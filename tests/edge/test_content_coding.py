@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-
-import brotli
 import pytest
-import zstandard
 
 from deploy.edge.content_coding import CODINGS, CompressedBodies, coding_for
+from tests.edge.decoders import DECODERS
 
 BODY = b'{"title":"A mug"}' * 500
-DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "zstd": zstandard.ZstdDecompressor().decompress}
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from email.utils import parsedate_to_datetime
 
-import brotli
 import httpx
 import pytest
-import zstandard
 
+from tests.edge.decoders import DECODERS
 from tests.shop.facts import listed, opened, placed, received
 from tests.shop.views import ViewShop
 
 PAGE = "/api/v1/products/MUG"
-DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "zstd": zstandard.ZstdDecompressor().decompress}
 
 
 def raw(api: httpx.Client, path: str, **headers: str) -> tuple[httpx.Response, bytes]:
