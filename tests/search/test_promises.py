@@ -33,6 +33,23 @@ def test_a_sku_is_found_whole_in_any_case_without_its_hyphen_begun_and_beside_a_
     assert shop.finds(typed) == ["HX-204"]
 
 
+@pytest.mark.parametrize(
+    "typed", ["MUG-RED", "mug-red", "mugred", "MUG RED", "X-Y", "x y", "xy", "q", "THE-A"]
+)
+def test_a_sku_without_a_digit_is_found_whole_too_and_first(shop: SearchShop, typed: str) -> None:
+    shop.happens(
+        *(listed(sku, "Thing") for sku in ("MUG-RED", "X-Y", "Q", "THE-A")),
+        listed("MUG-ENAMEL-RED", "Enamel mug, red"),
+        listed("B", "The box, y"),
+    )
+    assert shop.finds(typed)[0].replace("-", "").lower() == typed.replace("-", "").replace(" ", "").lower()
+
+
+def test_a_sku_without_a_digit_is_found_by_its_beginning(shop: SearchShop) -> None:
+    shop.happens(listed("MUG-RED", "Thing"), listed("CUP-RED", "Thing"))
+    assert shop.finds("MUG-RE") == ["MUG-RED"]
+
+
 @pytest.mark.parametrize("typed", ["KX-128", "kx128", "kx 128", "KX-128 drill"])
 def test_a_model_in_a_title_is_found_like_a_sku(shop: SearchShop, typed: str) -> None:
     shop.happens(listed("A", "Drill KX-128"), listed("B", "Drill KX-300"))

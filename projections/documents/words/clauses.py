@@ -192,18 +192,18 @@ class PlanClauses:
 
     @cached_property
     def exact(self) -> Clause | None:
-        """All words as typed."""
-        return every(word.exact for word in self.words)
+        """All words as typed, or the SKU of all that was typed."""
+        return _best((*_known(every(word.exact for word in self.words)), *self._sku("codes", weights.CODE)))
 
     @cached_property
     def begun(self) -> Clause | None:
-        """All words as typed or begun."""
-        return every(word.begun for word in self.words)
+        """All words as typed or begun, or the SKU, or one that begins so."""
+        return _best((*_known(every(word.begun for word in self.words)), *self._skus_begun))
 
     @cached_property
     def slipped(self) -> Clause | None:
-        """All words, with slips too."""
-        return every(word.slipped for word in self.words)
+        """All words, with slips too, or the SKU, or one that begins so."""
+        return _best((*_known(every(word.slipped for word in self.words)), *self._skus_begun))
 
     @property
     def has_slips(self) -> bool:
@@ -218,7 +218,8 @@ class PlanClauses:
         if (as_written := every(word.written for word in self._all_words)) is not None:
             popular = (Popularity(weights.POPULARITY),)
             found.append(Preferred(Constant(as_written, weights.AS_WRITTEN), popular))
-        return (*found, *self._title(weights.WHOLE), *self._codes, *self._little)
+        sku = (Constant(token, weights.WHOLE) for token in self._sku("codes"))
+        return (*found, *self._title(weights.WHOLE), *sku, *self._codes, *self._little)
 
     def suggested(self, *, with_slips: bool) -> Clause | None:
         """Products that have all words, the last one begun, or with slips, each with one slip: first
@@ -236,6 +237,18 @@ class PlanClauses:
     @cached_property
     def _in_title(self) -> Clause | None:
         return every(word.in_title for word in self.words)
+
+    def _sku(self, field: str, weight: float = 1.0) -> Iterator[Token]:
+        """All that was typed as one code: words without a digit are none by themselves."""
+        sku = self.plan.sku
+        if sku and self._has(field, sku):
+            yield Token(field, sku, weight)
+
+    @property
+    def _skus_begun(self) -> Iterator[Clause]:
+        yield from self._sku("codes", weights.CODE)
+        if len(self.plan.words) > 1:  # A word alone is looked for among parts of codes anyway.
+            yield from self._sku("code_parts", weights.CODE_PART)
 
     def _title(self, score: float) -> Iterator[Clause]:
         """The product that has just this title."""
@@ -289,6 +302,10 @@ def tokens_of(plan: QueryPlan) -> frozenset[tuple[str, str]]:
     assert clauses.slipped is not None
     assert clauses.preferred()
     return frozenset(asked)
+
+
+def _known(clause: Clause | None) -> tuple[Clause, ...]:
+    return () if clause is None else (clause,)
 
 
 def _best(clauses: Iterable[Clause]) -> Clause | None:

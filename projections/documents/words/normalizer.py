@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import Stemmer
 
-from projections.documents.words.codes import code_parts, code_typed, codes_in, runs_with_digits
+from projections.documents.words.codes import CODE_MAX, code_parts, code_typed, codes_in, runs_with_digits
 from projections.documents.words.cutting import WORD_BYTES_MAX, Kind, Word, placed_words_of, words_of
 from projections.documents.words.folding import without_accents
 from projections.documents.words.lexicon import LITTLE_WORDS, NO_LANGUAGE, Lexicon
@@ -93,7 +93,10 @@ class Normalizer:
                     slips=slips,
                 ),
             )
-        return QueryPlan(tuple(planned.values()), whole)
+        sku = "".join(_raw_code(typed, word) for word in words)
+        return QueryPlan(
+            tuple(planned.values()), whole, sku if sku.isascii() and len(sku) <= CODE_MAX else ""
+        )
 
     def is_little(self, word: str) -> bool:
         """Whether it is found where it is, and not demanded: `the`, `with`."""

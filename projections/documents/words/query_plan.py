@@ -35,10 +35,12 @@ class PlannedWord:
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """The words typed, and `whole`: the key of a title that has just these words in this order."""
+    """The words typed; `whole`: the key of a title that has just these words in this order; `sku`: the code
+    of the SKU that has just these letters and digits, empty where there can be none."""
 
     words: tuple[PlannedWord, ...]
     whole: str
+    sku: str = ""
 
     @property
     def demanded(self) -> tuple[PlannedWord, ...]:
