@@ -13,7 +13,7 @@ import msgspec
 
 from event_store.records import RecordedEvent
 from projections.engine.follower import Decoded, FoldFailed, of_classes
-from projections.views.view import Document, DocumentView, EntriesView, Entry, View
+from projections.views.view import Document, DocumentView, EntriesView, Entry, View, second_of
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -26,12 +26,21 @@ class RankingEntry(NamedTuple):
     score: int | None
 
 
+class Floor(NamedTuple):
+    """Documents whose score in the ranking is below it are gone."""
+
+    ranking: str
+    score: int
+
+
 class Changes(NamedTuple):
-    """What a batch makes of a view: whole documents by key, entries of sorted sets, places in the ranking."""
+    """What a batch makes of a view: complete documents by key, entries of sorted sets, places in the ranking;
+    and what goes."""
 
     documents: Mapping[str, bytes]
     entries: Sequence[Entry] = ()
     rankings: Sequence[RankingEntry] = ()
+    floor: Floor | None = None
 
 
 class Fact(NamedTuple):
@@ -73,6 +82,7 @@ class DocumentFold(Generic[Document]):
         """
         stored = load({key for key, _, _ in facts})
         decode, evolve = self._decoder.decode, self._view.evolve
+        is_gone, some_go = self._view.is_gone, self._view.kept_seconds is not None
         documents: dict[str, Document] = {key: decode(value) for key, value in stored.items()}
         changed: dict[str, Document] = {}
         recorded = None
@@ -80,6 +90,8 @@ class DocumentFold(Generic[Document]):
             for key, fact, recorded in facts:
                 document = documents.get(key)
                 if document is None or recorded.position > document.position:
+                    if some_go and document is not None and is_gone(document, recorded):
+                        document = None
                     document = documents[key] = changed[key] = evolve(key, document, fact, recorded)
                     document.position = recorded.position
         except Exception as error:
@@ -124,6 +136,13 @@ class EntriesFold:
     def fold(self, facts: Sequence[Fact], load: Load) -> Changes:
         """Entries as the facts give them."""
         return Changes({}, entries=[fact for _, fact, _ in facts])
+
+
+def floor_of(view: View, batch: Sequence[Decoded]) -> Floor | None:
+    """Below which documents of the view are gone once the batch is folded; None: none goes."""
+    if isinstance(view, EntriesView) or view.kept_seconds is None or view.ranking is None or not batch:
+        return None
+    return Floor(view.ranking.name, second_of(batch[-1].recorded) - view.kept_seconds)
 
 
 def failed_at(recorded: RecordedEvent | None, error: Exception) -> FoldFailed:

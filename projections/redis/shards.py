@@ -15,7 +15,7 @@ import msgspec
 
 from event_store.records import START, Checkpoint
 from projections.documents.keys import ViewKeys
-from projections.engine.folding import Changes, Fact, fold_of
+from projections.engine.folding import Changes, Fact, Floor, floor_of, fold_of
 from projections.engine.follower import (
     Decoded,
     FoldFailed,
@@ -61,6 +61,7 @@ class RedisShards:
         self._stored: list[Checkpoint | None] = []  # each shard's checkpoint, held or not
         self._folding: list[int] = []  # the shards held, as of the last look
         self._taken = START
+        self._floor: Floor | None = None  # where the last batch has left it
         self._writing: list[int] = []  # shards whose writes are under way
         self._idle_moved_at = 0.0  # monotonic seconds
         self._documents: dict[str, bytes] = {}
@@ -116,6 +117,7 @@ class RedisShards:
             raise TargetMoved(f"{self.name}: a shard has read another history")
         by_shard = self._by_shard(facts)
         first = batch[0].recorded.position if batch else 0
+        self._floor = floor_of(self._view, batch) or self._floor
         for shard, stored in self.folding.items():
             new = by_shard.get(shard, ())
             if first <= stored.position:
@@ -190,6 +192,7 @@ class RedisShards:
         self._documents.clear()
         self._documents_bytes = 0
         self._has_all = False
+        self._floor = None
         self._writing.clear()
 
     def _find_held(self) -> None:
@@ -210,6 +213,7 @@ class RedisShards:
 
     def _begin_write(self, shard: int, reached: Checkpoint, changes: Changes) -> None:
         expected = self._stored[shard]
+        changes = changes._replace(floor=self._floor)
         self._store.begin_write(self.keys, shard, expected=expected, checkpoint=reached, changes=changes)
         self._writing.append(shard)
 

@@ -95,7 +95,8 @@ class RedisStore:
         """Begins to write a shard's changes; its checkpoint goes on from `expected` (None: there is none)."""
         places = [keys.checkpoint(shard), keys.checkpoint_event(shard)]
         arguments: list[str | int | bytes] = ["", ""] if expected is None else [*_fields_of(expected)]
-        arguments += (*_fields_of(checkpoint), len(changes.documents))
+        floor = changes.floor
+        arguments += (*_fields_of(checkpoint), len(changes.documents), "" if floor is None else floor.score)
         for key, document in changes.documents.items():
             places.append(keys.document(key))
             arguments.append(document)
@@ -105,6 +106,8 @@ class RedisStore:
         for name, member, score in changes.rankings:
             places.append(keys.ranking(name, shard))
             arguments += ("" if score is None else score, member)
+        if floor is not None:
+            places.append(keys.ranking(floor.ranking, shard))
         with wrapped():
             if self._writes is None:
                 self._writes = scripts_over(self._redis, _WRITE_SHARD)

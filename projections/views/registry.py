@@ -27,12 +27,17 @@ from projections.views.time_zone import DEFAULT, TimeZone
 from projections.views.view import View
 
 
-def views(time_zone: TimeZone) -> tuple[View, ...]:
-    """Every view, those that count by the shop's days or hours in this zone."""
-    return (*_EVERYWHERE_ALIKE, sales_hours.view(time_zone), conversion.view(time_zone))
+def views(time_zone: TimeZone = DEFAULT, *, visit_days: int = recent.DAYS_DEFAULT) -> tuple[View, ...]:
+    """Every view; those that count by the shop's days or hours in this zone, and visits kept for so long."""
+    return (
+        *_WITHOUT_SETTINGS,
+        recent.view(visit_days),
+        sales_hours.view(time_zone),
+        conversion.view(time_zone),
+    )
 
 
-_EVERYWHERE_ALIKE: tuple[View, ...] = (
+_WITHOUT_SETTINGS: tuple[View, ...] = (
     catalog.VIEW,
     price_history.VIEW,
     inventory.VIEW,
@@ -45,7 +50,6 @@ _EVERYWHERE_ALIKE: tuple[View, ...] = (
     bestsellers.VIEW,
     bestseller_days.VIEW,
     also_bought.VIEW,
-    recent.VIEW,
     coupons.VIEW,
     coupons.BATCH_VIEW,
     coupon_batches.VIEW,
@@ -53,5 +57,5 @@ _EVERYWHERE_ALIKE: tuple[View, ...] = (
     credit.VIEW,
 )
 
-VIEWS = views(DEFAULT)
+VIEWS = views()
 """Every view of a shop that sets nothing."""

@@ -54,6 +54,17 @@ class DocumentView(Generic[Document]):
     """The document under this key after the fact; may change it in place. None: its first one. The document's
     `position` is set by the caller."""
     ranking: Ranking[Document] | None = None
+    kept_seconds: int | None = None
+    """How long a document stays after its last event, None: for ever. The ranking's score is then the second
+    in which that was recorded. What is older than the log's newest event by more is gone, whichever key that
+    event names; so a document goes by events, not by a clock."""
+
+    def is_gone(self, document: Document, recorded: RecordedEvent) -> bool:
+        """Whether the document has gone by the time of the event."""
+        if self.kept_seconds is None or self.ranking is None:
+            return False
+        score = self.ranking.score(document)
+        return score is not None and score < second_of(recorded) - self.kept_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +79,8 @@ class EntriesView:
 
 
 View = DocumentView[Any] | EntriesView
+
+
+def second_of(recorded: RecordedEvent) -> int:
+    """When it was recorded, in whole seconds since 1970."""
+    return int(recorded.recorded_at.timestamp())

@@ -10,7 +10,7 @@ import msgspec
 from event_store.codec import Codec
 from event_store.records import EventReader
 from projections.documents.keys import document_key_at
-from projections.engine.folding import fold_of
+from projections.engine.folding import floor_of, fold_of
 from projections.engine.follower import Decoded
 from projections.redis.store import RedisStore
 from projections.status import live_keys
@@ -28,6 +28,7 @@ class MemoryView:
         self.entries: dict[str, dict[str, int]] = {}
         self.ranking: dict[str, int] = {}
         self.position = 0
+        self._view = view
         self._fold = fold_of(view)
 
     def apply(self, batch: Sequence[Decoded]) -> None:
@@ -42,6 +43,11 @@ class MemoryView:
                 self.ranking.pop(member, None)
             else:
                 self.ranking[member] = score
+        floor = floor_of(self._view, batch)
+        for member in [
+            one for one, score in self.ranking.items() if floor is not None and score < floor.score
+        ]:
+            del self.ranking[member], self.documents[member]
         if batch:
             self.position = max(self.position, batch[-1].recorded.position)
 

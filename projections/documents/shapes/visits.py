@@ -6,11 +6,13 @@ import msgspec
 
 
 class RecentDocument(msgspec.Struct):
-    """The products that a visit looked at last, each once, newest first."""
+    """The products that a visit looked at last, each once, newest first. `seen`: when the last view was
+    recorded, seconds since 1970."""
 
     visit_id: str
     skus: list[str]
     position: int
+    seen: int = 0
 
 
 class AlsoBoughtDocument(msgspec.Struct):
