@@ -30,6 +30,7 @@ NAMES = (*(view.name for view in VIEWS), SEARCH)
 _DIFFERENCES_SHOWN = 20
 _NOT_DONE: dict[Action, str] = {
     "rebuild": "not rebuilt",
+    "verify": "not verified",
     "retry": "not retried",
     "rollback": "not rolled back",
     "drop": "nothing dropped",
@@ -66,7 +67,8 @@ def projections_group() -> None:
 @click.option("--shards", "by_shard", is_flag=True, help="A line for each shard and who writes it.")
 @click.pass_obj
 def status(addresses: Addresses, as_json: bool, by_shard: bool) -> None:
-    """Version, position and lag of every view."""
+    """Version, position and lag of every view; the versions kept for rolling back, or being built; and why a
+    view has stopped."""
     try:
         log = PostgresLog.open(addresses.postgres_url)
         try:
@@ -92,6 +94,14 @@ def status(addresses: Addresses, as_json: bool, by_shard: bool) -> None:
 def rebuild(addresses: Addresses, name: str) -> None:
     """Build a view anew beside the live one, compare the two, and switch."""
     _run("rebuild", addresses, name)
+
+
+@projections_group.command()
+@click.argument("name", type=click.Choice([*NAMES, "all"]))
+@click.pass_obj
+def verify(addresses: Addresses, name: str) -> None:
+    """Compare a view with one built anew, which nobody reads. Exit code 1 where they differ."""
+    _run("verify", addresses, name)
 
 
 @projections_group.command()
@@ -139,7 +149,10 @@ def _run(action: Action, addresses: Addresses, name: str) -> None:
         bars.close()
     for progress in ended:
         click.echo(_outcome(action, progress))
-    if len(ended) < len(views) or any(progress.state == "failed" for progress in ended):
+    is_wrong = any(
+        progress.state == "failed" or (action == "verify" and progress.differing) for progress in ended
+    )
+    if len(ended) < len(views) or is_wrong:
         sys.exit(1)
 
 
@@ -178,24 +191,26 @@ def _outcome(action: Action, progress: Progress) -> str:
     if action == "drop":
         return f"{progress.view}: version {progress.version} dropped"
     line = f"{progress.view}: version {progress.version} at position {progress.position}"
-    if action != "rebuild":
+    if action not in ("rebuild", "verify"):
         return line
     if progress.documents is None:
         return f"{line}, built; there was none to compare it with"
     differing, keys = progress.differing or 0, (progress.differing_keys or [])[:_DIFFERENCES_SHOWN]
-    line += f", {progress.documents} documents compared, {differing} differ from the version before"
+    other = "the version before" if action == "rebuild" else "the version that is read"
+    line += f", {progress.documents} documents compared, {differing} differ from {other}"
     more = ", …" if differing > len(keys) else ""
     return f"{line}: {', '.join(keys)}{more}" if differing else line
 
 
 def _view_rows(statuses: list[ViewStatus]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("view", "version", "shards", "position", "lag")]
+    rows: list[tuple[str, ...]] = [("view", "version", "shards", "position", "lag", "kept", "building")]
     for each in statuses:
+        others = ("" if each.kept is None else str(each.kept.version), str(each.building or ""))
         if each.version is None:
-            rows.append((each.view, "not ready", "", "", ""))
+            rows.append((each.view, "not ready", "", "", "", *others))
         else:
             numbers = (each.version, each.shards, each.position, each.lag)
-            rows.append((each.view, *map(str, numbers)))
+            rows.append((each.view, *map(str, numbers), *others))
     return rows
 
 

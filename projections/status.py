@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,16 @@ import msgspec
 from event_store.postgres.log import PostgresLog
 from projections.builds import INDEX_FOLDER
 from projections.documents.errors import ViewNotReady
-from projections.documents.keys import ViewKeys, pointer_in, pointer_key
+from projections.documents.keys import ViewKeys, pointer_in, pointer_key, record_key
 from projections.documents.search import VIEW as SEARCH
 from projections.documents.stops import Stop
 from projections.documents.tantivy_reader import TantivyReader
 from projections.documents.tantivy_schema import read_pointer
 from projections.engine.partitions import leader, partition_holders, partition_of
+from projections.engine.versions import Record, record_in
 from projections.redis.stops import RedisStops
 from projections.redis.store import RedisStore
+from projections.tantivy.versions import IndexVersions
 from projections.views.registry import VIEWS
 
 
@@ -41,8 +44,16 @@ class ShardStatus(msgspec.Struct, frozen=True):
     lag: int  # events
 
 
+class KeptVersion(msgspec.Struct, frozen=True):
+    """The version that was read before, kept for rolling back. `since`: when it was replaced."""
+
+    version: int
+    since: datetime
+
+
 class ViewStatus(msgspec.Struct, frozen=True):
-    """One view. `version` and `lag` are null while nobody can read it yet."""
+    """One view. `version` and `lag` are null while nobody can read it yet, `building` while no other version
+    is built. `stopped` is of the version that is read, or else of the one that is built."""
 
     view: str
     version: int | None
@@ -50,6 +61,8 @@ class ViewStatus(msgspec.Struct, frozen=True):
     position: int
     lag: int | None  # events
     by_shard: list[ShardStatus]
+    kept: KeptVersion | None = None
+    building: int | None = None
     stopped: Stop | None = None
 
 
@@ -63,25 +76,35 @@ def view_statuses(
     store = RedisStore(redis_url)
     try:
         standings = [standing(store, view.name) for view in VIEWS]
+        records = [record_in(raw) for raw in store.get_all([record_key(view.name) for view in VIEWS])]
     finally:
         store.close()
     partitions = partition_holders(log)
     holders = [partitions[partition_of(shard)] for shard in range(max(each.shards for each in standings))]
     if elasticsearch_url is None:
-        index = _embedded_standing(data_dir / INDEX_FOLDER)
+        index, record = _embedded_standing(data_dir / INDEX_FOLDER)
     else:
-        index = _elasticsearch_standing(elasticsearch_url)
+        index, record = _elasticsearch_standing(elasticsearch_url)
     stops = _stops(redis_url)
     head = log.head()
     return [
-        *(_status(each, head, holders, stops) for each in standings),
-        _status(index, head, [leader(log)], stops),
+        *(_status(*each, head, holders, stops) for each in zip(standings, records, strict=True)),
+        _status(index, record, head, [leader(log)], stops),
     ]
 
 
 def _status(
-    each: Standing, head: int, holders: Sequence[str | None], stops: Mapping[tuple[str, int], Stop]
+    each: Standing,
+    record: Record,
+    head: int,
+    holders: Sequence[str | None],
+    stops: Mapping[tuple[str, int], Stop],
 ) -> ViewStatus:
+    kept = None
+    if record.kept is not None:
+        kept = KeptVersion(record.kept.version, datetime.fromtimestamp(record.kept_at, UTC))
+    building = None if record.building is None else record.building.version
+    stopped = [stops[each.view, one] for one in (each.version, building) if one and (each.view, one) in stops]
     return ViewStatus(
         each.view,
         each.version,
@@ -92,7 +115,9 @@ def _status(
             ShardStatus(shard, holders[shard], position, max(head - position, 0))
             for shard, position in enumerate(each.positions)
         ],
-        None if each.version is None else stops.get((each.view, each.version)),
+        kept,
+        building,
+        stopped[0] if stopped else None,
     )
 
 
@@ -126,21 +151,22 @@ def standing(store: RedisStore, view: str) -> Standing:
     return Standing(view, keys.version, keys.shards, min(positions), positions)
 
 
-def _elasticsearch_standing(url: str) -> Standing:
+def _elasticsearch_standing(url: str) -> tuple[Standing, Record]:
     from projections.elasticsearch.standing import index_standing
 
-    found = index_standing(url)
-    if found is None:
-        return Standing(SEARCH, None, 0, 0)
-    return Standing(SEARCH, found.version, 1, found.position, [found.position])
+    live, record = index_standing(url)
+    if live is None:
+        return Standing(SEARCH, None, 0, 0), record
+    return Standing(SEARCH, live.version, 1, live.position, [live.position]), record
 
 
-def _embedded_standing(index_folder: Path) -> Standing:
+def _embedded_standing(index_folder: Path) -> tuple[Standing, Record]:
+    record = record_in(IndexVersions(index_folder).read().record)
     pointer = read_pointer(index_folder)
     if pointer is None:
-        return Standing(SEARCH, None, 0, 0)
+        return Standing(SEARCH, None, 0, 0), record
     try:
         position = TantivyReader(index_folder).position()
     except ViewNotReady:
-        return Standing(SEARCH, None, 0, 0)
-    return Standing(SEARCH, pointer.version, 1, position, [position])
+        return Standing(SEARCH, None, 0, 0), record
+    return Standing(SEARCH, pointer.version, 1, position, [position]), record

@@ -29,6 +29,7 @@ from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventLog
 from tests.prerequisites import missing
+from tests.redis_cluster.cluster import Cluster, cluster_in
 from tests.system.running import errors_of_systems, forget_ended_systems
 
 
@@ -267,3 +268,68 @@ def elasticsearch_url(
     server.start()
     yield server.url
     server.stop()
+
+
+@pytest.fixture
+def own_redis(server_place: ServerPlace) -> Iterator[RedisServer]:
+    """A server that a test may stop, and whose files it may change."""
+    sockets = server_place.sockets / "o"
+    sockets.mkdir(mode=0o777, exist_ok=True)
+    sockets.chmod(0o777)
+    server = RedisServer(
+        program=server_place.binaries.redis_server,
+        folder=server_place.folder / "own-redis",
+        sockets=sockets,
+        account=server_place.account,
+        log=server_place.folder / "own-redis.log",
+    )
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(server.folder)
+
+
+@pytest.fixture
+def own_elasticsearch(
+    elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace, tmp_path: Path
+) -> Iterator[ElasticsearchServer]:
+    """A server that a test starts, and may kill."""
+    server = QuickElasticsearch(
+        programs=elasticsearch_programs,
+        folder=server_place.folder / f"elasticsearch-{tmp_path.name}",
+        account=server_place.account,
+        log=server_place.folder / f"elasticsearch-{tmp_path.name}.log",
+    )
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster_masters(server_place: ServerPlace) -> Iterator[Cluster]:
+    """The session's Redis Cluster: three masters, for tests that move nothing for good."""
+    program = server_place.binaries.redis_server
+    cluster = cluster_in(server_place.folder / "cluster", program, replicas=False)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(cluster_masters: Cluster) -> Cluster:
+    """The same, emptied."""
+    cluster_masters.empty()
+    return cluster_masters
+
+
+@pytest.fixture
+def own_cluster(server_place: ServerPlace, tmp_path: Path) -> Iterator[Cluster]:
+    """Three masters of a test's own, whose processes it may kill."""
+    program = server_place.binaries.redis_server
+    cluster = cluster_in(server_place.folder / f"cluster-{tmp_path.name}", program, replicas=False)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()

@@ -58,6 +58,7 @@ class _Segment(msgspec.Struct):
 class _Meta(msgspec.Struct):
     segments: list[_Segment]
     schema: msgspec.Raw
+    opstamp: int  # that of the last commit; merges leave it as it is
 
 
 class IndexFiles:
@@ -70,6 +71,8 @@ class IndexFiles:
         self._folder = folder
         self._sound: dict[str, tuple[int, int, int]] = {}
         self._schema: bytes | None = None  # as it was at the first look
+        self.commit: int | None = None
+        """The engine's number of the last commit, as of the last look."""
 
     def damage(self) -> str | None:
         """What is wrong, or None. Raises OSError where that cannot be found out now."""
@@ -104,7 +107,7 @@ class IndexFiles:
                     raise
                 return f"{name}: {error.strerror}"
             sound[name] = identity
-        self._sound, self._schema = sound, bytes(meta.schema)
+        self._sound, self._schema, self.commit = sound, bytes(meta.schema), meta.opstamp
         return None
 
 

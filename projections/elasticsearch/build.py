@@ -7,7 +7,7 @@ what a reader finds at a position is all that was folded up to it. The index is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -93,6 +93,9 @@ class ElasticsearchBuild(SearchBuild):
         """See Build; the alias follows."""
         super().publish(keep=keep)
         self._files.show(self.version)
+
+    def deletion(self, gone: Pointer) -> Generator[None, None, None]:
+        return self._files.delete_version(gone.version)
 
     def close(self) -> None:
         """What was not committed is forgotten."""
@@ -221,9 +224,6 @@ class ElasticsearchBuild(SearchBuild):
             lexicon=self.lexicon,
             beside=(self._versions, pointer),
         )
-
-    def _delete_gone(self) -> None:
-        self._files.delete_gone(self._versions)
 
     def _open_version(self) -> None:
         with server_errors():

@@ -10,6 +10,7 @@ from projections.documents.keys import pointer_in
 from projections.elasticsearch.build import connect
 from projections.elasticsearch.documents import stored_checkpoint
 from projections.elasticsearch.versions import ElasticsearchVersions, server_errors
+from projections.engine.versions import Record, record_in
 
 
 class IndexStanding(NamedTuple):
@@ -19,17 +20,18 @@ class IndexStanding(NamedTuple):
     position: int
 
 
-def index_standing(url: str, names: IndexNames | None = None) -> IndexStanding | None:
-    """None while there is nothing to read. Raises TargetUnavailable."""
+def index_standing(url: str, names: IndexNames | None = None) -> tuple[IndexStanding | None, Record]:
+    """None while there is nothing to read; and the writers' record. Raises TargetUnavailable."""
     names = names or IndexNames()
     with connect(url) as client:
-        pointer = pointer_in(ElasticsearchVersions(client, names).read().pointer)
+        stored = ElasticsearchVersions(client, names).read()
+        record, pointer = record_in(stored.record), pointer_in(stored.pointer)
         if pointer is None:
-            return None
+            return None, record
         with server_errors():
             query = {"ids": {"values": [CHECKPOINT_ID]}}
             found = client.search(index=names.version(pointer.version), query=query, ignore_unavailable=True)
         for hit in found["hits"]["hits"]:
             position = 0 if pointer.past else stored_checkpoint(hit["_source"]).position
-            return IndexStanding(pointer.version, position)
-    return None
+            return IndexStanding(pointer.version, position), record
+    return None, record

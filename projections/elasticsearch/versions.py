@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from projections.documents.elasticsearch_names import IndexNames
 from projections.documents.keys import Pointer
 from projections.documents.search import VIEW
 from projections.engine.follower import TargetUnavailable
-from projections.engine.versions import Stored, Versions
+from projections.engine.versions import Stored
 
 _MAPPINGS = {
     "dynamic": "strict",
@@ -72,14 +72,13 @@ class ElasticsearchVersions:
             add = {"add": {"index": self._names.version(number), "alias": alias}}
             self._client.indices.update_aliases(actions=[remove, add])
 
-    def delete_gone(self, versions: Versions) -> None:
-        """Deletes the indexes of versions that are gone."""
-        for gone in versions.gone:
-            with server_errors():
-                self._client.indices.delete(
-                    index=self._names.version(gone.version), ignore_unavailable=True, allow_no_indices=True
-                )
-            versions.deleted(gone)
+    def delete_version(self, version: int) -> Generator[None, None, None]:
+        """Deletes a version's index, in one step."""
+        with server_errors():
+            self._client.indices.delete(
+                index=self._names.version(version), ignore_unavailable=True, allow_no_indices=True
+            )
+        yield
 
     def _read(self) -> tuple[Stored, dict[str, Any]]:
         """What is stored, and the condition under which it is still so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from event_store.records import START, Checkpoint
@@ -126,8 +126,6 @@ class Build(ABC):
             self._versions.take_over()
             self._choose_version()
         self._open_version()
-        if self._pinned is None:
-            self._delete_gone()
         self._opened_before = True
         return self.position
 
@@ -148,15 +146,14 @@ class Build(ABC):
         """See Follower."""
 
     def publish(self, *, keep: bool = False) -> None:
-        """Makes this version the one that readers read, in one step; then deletes the one before.
+        """Makes this version the one that readers read, in one step; the one before is gone.
 
-        `keep`: that is kept instead, for rolling back, and what was kept before is deleted. TargetMoved where
+        `keep`: that is kept instead, for rolling back, and what was kept before is gone. TargetMoved where
         another has taken the view over: then nothing was changed.
         """
         self.settle(may_hold_back=False)
         self._versions.publish(self._pointer, keep=keep)
         self._pinned = None
-        self._delete_gone()
 
     def restart(self, *, past: bool = False) -> None:
         """Starts a new version at position 0; readers keep the published one until the new one is published.
@@ -167,7 +164,6 @@ class Build(ABC):
         self._reset()
         self._begin(past=past)
         self._open_version()
-        self._delete_gone()
 
     def discard(self) -> None:
         """Withdraws the published version, which is damaged, from readers and starts a new one."""
@@ -175,9 +171,13 @@ class Build(ABC):
         self._versions.withdraw()
         self.restart()
 
-    def beside(self) -> Self:
-        """A new, empty, unpublished version next to this one, opened, at position 0."""
-        build = self._another(self._versions.begin(shards=self.shards, model=self._model))
+    def beside(self, *, keeps: bool = False) -> Self:
+        """A new, empty, unpublished version next to this one, opened, at position 0.
+
+        `keeps`: what is kept for rolling back stays; otherwise it is gone.
+        """
+        begun = self._versions.begin(shards=self.shards, model=self._model, keeps=keeps)
+        build = self._another(begun)
         build.open()
         return build
 
@@ -215,9 +215,24 @@ class Build(ABC):
         self._versions.follow_kept(follows=follows)
 
     def drop_kept(self) -> None:
-        """Deletes what is kept. TargetMoved as `publish`."""
+        """What is kept is gone. TargetMoved as `publish`."""
         self._versions.drop_kept()
-        self._delete_gone()
+
+    @property
+    def gone(self) -> Sequence[Pointer]:
+        """The versions that readers find no more, and of which something may still lie in the store."""
+        return self._versions.gone
+
+    @abstractmethod
+    def deletion(self, gone: Pointer) -> Generator[None, None, None]:
+        """Deletes a version in steps of some milliseconds, on a connection of its own: for another thread.
+
+        What was deleted in part, or already, is no fault. Raises TargetUnavailable.
+        """
+
+    def deleted(self, gone: Pointer) -> None:
+        """Nothing of this version is left. TargetMoved as `publish`."""
+        self._versions.deleted(gone)
 
     def compare(self, other: Self) -> Comparison:
         """Compares every document, byte for byte, with those of `other`, another version of the same view.
@@ -245,12 +260,11 @@ class Build(ABC):
         """Which of these documents differ, where both versions of them stand at one position. Settled."""
 
     def drop(self) -> None:
-        """Deletes this version, which is not published: a rebuild was given up. TargetMoved as `publish`."""
+        """This version, which is not published, is gone: a rebuild was given up. TargetMoved as `publish`."""
         self._versions.check()  # Not what another has begun meanwhile.
         self._reset()
-        if not self.is_published:  # It may be: a switch whose answer was lost.
+        if not self.is_published:  # It may be: a switch whose response was lost.
             self._versions.give_up(self._pointer)
-            self._delete_gone()
 
     @abstractmethod
     def _reset(self) -> None:
@@ -267,10 +281,6 @@ class Build(ABC):
     @abstractmethod
     def _another(self, pointer: Pointer) -> Self:
         """One that writes this version, with the same `Versions`."""
-
-    @abstractmethod
-    def _delete_gone(self) -> None:
-        """Deletes what is left of versions that are gone."""
 
     def _write_to(self, pointer: Pointer) -> None:
         self._pointer = pointer

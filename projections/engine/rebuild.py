@@ -1,5 +1,5 @@
-"""Builds a view anew beside the live one, compares the two while both go on, and switches; or catches the
-version up that was read before, and switches back.
+"""Builds a view anew beside the live one, compares the two while both go on, and switches, or only says how
+they differ; or catches the version up that was read before, and switches back.
 
 Readers read the live version until the pointer is switched in one step, and the other from then on.
 """
@@ -20,10 +20,13 @@ from projections.engine.follower import TargetMoved, TargetUnavailable
 from projections.engine.lane import Lane
 from projections.engine.metrics import ProjectorMetrics
 
-Action = Literal["rebuild", "retry", "rollback", "drop"]
+Purpose = Literal["rebuild", "verify", "rollback"]
+"""What a second version is for: to be read, to be compared alone, or it is the one that was read before."""
+
+Action = Literal[Purpose, "retry", "drop"]
 """What an operator may request of a view."""
 
-State = Literal["waiting", "building", "catching up", "comparing", "retrying", "done", "failed"]
+State = Literal["waiting", "building", "catching up", "comparing", "retrying", "deleting", "done", "failed"]
 
 _DIFFERING_AT_ONCE = 200
 _DIFFERING_SECONDS = 0.05
@@ -71,10 +74,9 @@ class Rebuild:
         report: Report,
         metrics: ProjectorMetrics,
         *,
-        from_kept: bool = False,
+        purpose: Purpose,
     ) -> None:
-        """`build` is what the live lane writes. `from_kept`: to switch back to the version that is kept, not
-        compared."""
+        """`build` is what the live lane writes."""
         self.live = live
         self._live_build = build
         self._new_build: Build | None = None
@@ -82,7 +84,8 @@ class Rebuild:
         self.new: Lane | None = None
         self.closed: Lane | None = None  # once it is over: the old one, or the new one given up
         self.is_over = False
-        self._from_kept = from_kept
+        self._purpose = purpose
+        self._from_kept = purpose == "rollback"
         self._is_first = False  # Nothing was live when it was requested: the lane itself builds the view.
         self._progress = report
         self._metrics = metrics
@@ -121,6 +124,11 @@ class Rebuild:
 
     def give_up(self, reason: str) -> None:
         """Ends it; the live version stays what readers read."""
+        self._drop_new()
+        logger.warning(f"{self._purpose} given up", view=self._live_build.name, reason=reason)
+        self._report("failed", reason=reason)
+
+    def _drop_new(self) -> None:
         self.is_over = True
         new, build = self.new, self._new_build
         if new is not None and build is not None:
@@ -131,15 +139,12 @@ class Rebuild:
             new.close()
             self.closed = new
             self._metrics.remove_version(build.name, build.version)
-        what = "rollback given up" if self._from_kept else "rebuild given up"
-        logger.warning(what, view=self._live_build.name, reason=reason)
-        self._report("failed", reason=reason)
 
     def _begin(self) -> None:
         if not self.live.is_open:
             self._report("waiting")
             return
-        if self._from_kept and not self._live_build.is_published:
+        if self._purpose != "rebuild" and not self._live_build.is_published:
             self.give_up("the view is being built")
             return
         if not self._live_build.is_published:
@@ -158,7 +163,7 @@ class Rebuild:
                 self._new_build = live.open_kept()
                 live.follow_kept(follows=True)
             else:
-                self._new_build = live.beside()
+                self._new_build = live.beside(keeps=self._purpose == "verify")
             self.new = Lane(self._new_build, self._log, is_rebuild=True)
             self.new.poison = self.live.poison  # It stops where the live one has: there the two meet.
 
@@ -226,14 +231,25 @@ class Rebuild:
                 lane.recheck_history()
             self.give_up("the log has another history than what was built")
             return
+        comparison = None
+        if self._documents is not None:
+            comparison = Comparison(self._documents, sorted(self._differing))
+        if self._purpose == "verify":
+            self._drop_new()
+            logger.info(
+                "view verified",
+                view=self._live_build.name,
+                version=self._live_build.version,
+                documents=self._documents,
+                differing=len(self._differing),
+            )
+            self._report("done", comparison)
+            return
         try:
             self._new_build.publish(keep=True)
         except (TargetUnavailable, TargetMoved) as error:
             self.give_up(str(error))
             return
-        comparison = None
-        if self._documents is not None:
-            comparison = Comparison(self._documents, sorted(self._differing))
         self.is_over = True
         self.new.is_rebuild = False
         self.live.close()

@@ -19,6 +19,7 @@ from event_store.errors import AnotherHistory, DecodingFailed, StoreUnavailable,
 from event_store.history import LIMIT_MAX, has, read_on
 from event_store.records import Checkpoint, EventReader, RecordedEvent
 from projections.documents.stops import Stop
+from projections.engine.deletions import Deletions
 from projections.engine.drop import Drop
 from projections.engine.follower import Batch, Decoded, Follower, TargetUnavailable, Undecodable
 from projections.engine.lane import RETRIES, Lane
@@ -79,6 +80,7 @@ class Runner:
         self._kept_seconds = kept_seconds
         self._tasks: list[Rebuild | Drop | Retry] = []  # that operators have requested
         self._compare_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compare")
+        self._deletions = Deletions()
         self._stopping = threading.Event()
         self._polled_at = 0.0
         self._round_began_at: float | None = None  # monotonic seconds; None while it does not run
@@ -138,6 +140,7 @@ class Runner:
         finally:
             self._round_began_at = None
             self._compare_executor.shutdown()
+            self._deletions.close()
             for lane in self._lanes:
                 lane.settle(may_hold_back=False)
                 lane.close()
@@ -170,8 +173,7 @@ class Runner:
         elif action == "retry":
             self._tasks.append(Retry(live, self._log, self._stops, report))
         else:
-            from_kept = action == "rollback"
-            rebuild = Rebuild(live, live.build, self._log, report, self._metrics, from_kept=from_kept)
+            rebuild = Rebuild(live, live.build, self._log, report, self._metrics, purpose=action)
             self._tasks.append(rebuild)
 
     def step(self) -> None:
@@ -196,6 +198,7 @@ class Runner:
                 self._wait_for_events()
         self._settle_all()
         self._step_tasks()
+        self._deletions.step(self._lanes)
 
     def _wait_for_events(self) -> None:
         """Once all followers stand at the log's end: waits until there is more, or for a moment."""
@@ -327,7 +330,7 @@ class Runner:
                 one.publish_stopped(stop.position)
 
     def _drop_old(self) -> None:
-        """Deletes versions that have been kept for long enough."""
+        """Drops versions that have been kept for long enough."""
         busy = [task.live for task in self._tasks]
         for lane in self._lanes:
             build = lane.build

@@ -119,11 +119,11 @@ class Versions:
         """Whether this is what was left."""
         return stored == self._seen
 
-    def begin(self, *, shards: int, model: int, past: bool = False) -> Pointer:
+    def begin(self, *, shards: int, model: int, past: bool = False, keeps: bool = False) -> Pointer:
         """A new version to be built, in place of one that was begun before. Raises StoreUnavailable.
 
-        What was kept is given up for it: there are never three. `past`: the live one is of another history
-        than the log has now, which the pointer shows readers.
+        What was kept is given up for it, unless `keeps`: so there are seldom three. `past`: the live one is
+        of another history than the log has now, which the pointer shows readers.
         """
         # Each of the two that remember may forget: the store is emptied, the log is brought back.
         number = self._numbers.next_number(f"view {self._view}", above=self._record.newest)
@@ -132,7 +132,8 @@ class Versions:
         if past and live is not None:
             live = msgspec.structs.replace(live, past=True)
             pointer = msgspec.json.encode(live)
-        self._change(_without_kept(self._without_building(building=begun)), pointer)
+        record = self._without_building(building=begun)
+        self._change(record if keeps else _without_kept(record), pointer)
         self.live = live
         return begun
 
@@ -197,9 +198,14 @@ class Versions:
         self._seen, self._record = new, record
 
 
+def record_in(raw: bytes | None) -> Record:
+    """What is stored beside a pointer; an empty one where there is none, or none that could be made out."""
+    return _record(raw)[0]
+
+
 def in_being(stored: Stored) -> list[Pointer]:
     """The versions that are followed: the one that is read, and the one that is built or caught up."""
-    record, _ = _record(stored.record)
+    record = record_in(stored.record)
     caught_up = record.kept if record.follows_kept else None
     named = (record.building, caught_up, pointer_in(stored.pointer))
     versions = {one.version: one for one in named if one is not None}

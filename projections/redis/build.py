@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from event_store.records import START, Checkpoint
@@ -13,7 +13,7 @@ from projections.engine.versions import Numbers, Stored, Versions
 from projections.redis.compare import candidates, compare_again
 from projections.redis.shards import Holds, RedisShards, every_shard
 from projections.redis.store import RedisStore, checkpoint_keys, checkpoints_in
-from projections.redis.versions import RedisVersions, delete_gone, record_and_pointer
+from projections.redis.versions import RedisVersions, delete_version, record_and_pointer
 from projections.views.view import View
 
 
@@ -102,6 +102,9 @@ class RedisBuild(Build):
     def compare_again(self, other: RedisBuild, keys: Sequence[str]) -> Compared:
         return compare_again(self._store, self._view, self._written.keys, other._written.keys, keys)
 
+    def deletion(self, gone: Pointer) -> Generator[None, None, None]:
+        return delete_version(RedisStore(self._url), ViewKeys(self.name, gone.version, gone.shards))
+
     def close(self) -> None:
         self._written.forget()
         self._store.close()
@@ -131,6 +134,3 @@ class RedisBuild(Build):
         super()._write_to(pointer)
         keys = ViewKeys(self.name, pointer.version, pointer.shards)
         self._written = RedisShards(self._view, self._store, keys, self._holds)
-
-    def _delete_gone(self) -> None:
-        delete_gone(self.name, self._store, self._versions)

@@ -1,12 +1,12 @@
-"""A view's pointer and record in Redis, and deleting what is gone."""
+"""A view's pointer and record in Redis, and deleting a version."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 from projections.documents.keys import Pointer, ViewKeys, pointer_key, record_key
-from projections.engine.versions import Stored, Versions
+from projections.engine.versions import Stored
 from projections.redis.store import RedisStore, checkpoint_keys
 
 
@@ -41,14 +41,17 @@ def record_and_pointer(view: str) -> list[str]:
     return [record_key(view), pointer_key(view)]
 
 
-def delete_gone(view: str, store: RedisStore, versions: Versions) -> None:
-    """Deletes the versions that are gone, also what another deletes at the same time, or has in part."""
-    for gone in versions.gone:
+def delete_version(store: RedisStore, keys: ViewKeys) -> Generator[None, None, None]:
+    """Deletes a version, in steps; the store is closed in the end."""
+    try:
         # The checkpoints first: from then on a paused twin is refused, and readers find nothing ready.
-        store.delete(checkpoint_keys(ViewKeys(view, gone.version, gone.shards)))
-        for keys in store.keys_of(view, gone.version):
-            store.delete(keys)
-        versions.deleted(gone)
+        store.delete(checkpoint_keys(keys))
+        yield
+        for found in store.keys_of(keys.view, keys.version):
+            store.delete(found)
+            yield
+    finally:
+        store.close()
 
 
 _PLACE = re.compile(rb"\{[^}]*\.v([0-9]+)\.([0-9]+)\}:")

@@ -5,7 +5,7 @@ Documents and checkpoint become durable, and visible to readers, in one commit.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,14 +45,20 @@ class TantivyBuild(SearchBuild):
         super().__init__(self._files, numbers, lexicon=lexicon, beside=beside)
 
     def check(self) -> None:
-        """The folder may have been deleted or damaged, or another may have taken the view over."""
+        """The folder may have been deleted, damaged or replaced, or another may have taken the view over."""
         self._versions.check()
+        self._check_files()
+
+    def _check_files(self) -> None:
         try:
-            damage = self._in_use().files.damage()
+            damage = self._in_use().damage()
         except OSError as error:
             raise TargetUnavailable(str(error)) from error
         if damage is not None:
             raise TargetMoved(f"the search index, version {self.version}: {damage}")
+
+    def deletion(self, gone: Pointer) -> Generator[None, None, None]:
+        return self._files.delete_version(gone.version)
 
     def close(self) -> None:
         """Gives back the write lock; what was not committed is forgotten."""
@@ -71,6 +77,7 @@ class TantivyBuild(SearchBuild):
         return {sku: state for sku, state in found if state is not None}
 
     def _commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
+        self._check_files()  # What was put in its place is not written to.
         self._in_use().commit(changed, checkpoint)
 
     def _all_stored(self) -> Iterator[tuple[str, bytes]]:
@@ -102,9 +109,6 @@ class TantivyBuild(SearchBuild):
         return TantivyBuild(
             self._index_folder, self._numbers, lexicon=self.lexicon, beside=(self._versions, pointer)
         )
-
-    def _delete_gone(self) -> None:
-        self._files.delete_gone(self._versions)
 
     def _open_version(self) -> None:
         try:

@@ -29,10 +29,18 @@ class OpenedIndex:
         self.normalizer = Normalizer(lexicon_of(folder))
         self.files = IndexFiles(folder)
         self.files.damage()  # The first call records the files that later calls compare with.
+        self._last_commit = self.files.commit
         self.writer = self.index.writer(_HEAP_BYTES, 1)
         self.queries = ProductQueries(self.index.schema)
         self.searcher = self.index.searcher()
         self.checkpoint = stored_checkpoint(self.searcher, self.queries)
+
+    def damage(self) -> str | None:
+        """What is wrong with what lies there, or None. Raises OSError where that cannot be found out now."""
+        damage = self.files.damage()
+        if damage is None and self.files.commit != self._last_commit:
+            damage = "it is not as the last commit left it"  # An older one, restored.
+        return damage
 
     def commit(self, changed: Mapping[str, IndexedProduct], checkpoint: Checkpoint) -> None:
         """Writes the products and how far they stand, together or not at all. Raises FoldFailed."""
@@ -45,6 +53,6 @@ class OpenedIndex:
             self.writer.add_document(made_of(product, document))
         self.writer.delete_documents_by_term("kind", CHECKPOINT)
         self.writer.add_document(checkpoint_document(checkpoint))
-        self.writer.commit()
+        self._last_commit = self.writer.commit()
         self.index.reload()
         self.searcher = self.index.searcher()

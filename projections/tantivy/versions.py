@@ -6,14 +6,14 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from projections.documents.keys import Pointer
 from projections.documents.tantivy_schema import FOLDER_PREFIX, POINTER_FILE, version_folder
 from projections.engine.follower import TargetUnavailable
-from projections.engine.versions import Stored, Versions
+from projections.engine.versions import Stored
 
 _RECORD_FILE = "search.record.json"
 _LOCK_FILE = "search.lock"
@@ -57,12 +57,16 @@ class IndexVersions:
         """Where a version lies."""
         return version_folder(self._index_folder, version)
 
-    def delete_gone(self, versions: Versions) -> None:
-        """Deletes the folders of versions that are gone; readers at work keep the files they have open."""
-        for gone in versions.gone:
-            _remove(self.folder(gone.version))
-            if not self.folder(gone.version).exists():  # Otherwise it is taken up again later.
-                versions.deleted(gone)
+    def delete_version(self, version: int) -> Generator[None, None, None]:
+        """Deletes a version's folder, in steps; readers at work keep the files they have open."""
+        folder = self.folder(version)
+        with _wrapped():
+            for file in list(folder.iterdir()) if folder.is_dir() else ():
+                _remove(file)
+                yield
+            _remove(folder)
+        if folder.exists():
+            raise TargetUnavailable(f"the search index: {folder.name} cannot be deleted")
 
     def _file(self, name: str) -> bytes | None:
         with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):

@@ -26,6 +26,7 @@ from tests.projections.memory_views import differences
 from tests.projections.running import eventually, running
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop, decoded
+from tests.stores.store import delete_gone
 
 SHARDS = 4
 
@@ -157,6 +158,7 @@ def test_a_version_that_is_gone_is_written_by_nobody(pair: Pair, shop: Shop, red
     gone = pair.joined
     gone.open()
     pair.leader.restart()
+    delete_gone(pair.leader)
     assert pair.joined.version == pair.leader.version == 2
     gone.apply(decoded(shop.log), up_to=shop.log.head(), tailing=True)
     with pytest.raises(TargetMoved):
@@ -171,6 +173,7 @@ def test_nobody_begins_a_shard_of_a_version_that_is_gone(pair: Pair, redis: Redi
     joined.open()
     assert not joined.folding
     pair.leader.restart()
+    delete_gone(pair.leader)
     pair.held[1].shards = {2}
     with pytest.raises(TargetMoved):
         joined.check()

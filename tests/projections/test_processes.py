@@ -137,9 +137,22 @@ def test_operators_see_where_views_stand_and_rebuild_them(shop: Shop, paths: Pat
         printed = command_output("rebuild", "all")
 
         assert printed.count(" 0 differ") == len(NAMES), printed
-        assert {each["version"] for each in json.loads(command_output("status", "--json"))} == {2}
+        after = json.loads(command_output("status", "--json"))
+        assert {(each["version"], each["kept"]["version"], each["building"]) for each in after} == {
+            (2, 1, None)
+        }
+        assert {line.split()[5] for line in command_output("status").splitlines()[1:]} == {"1"}
+        assert " 0 differ from the version that is read" in command_output("verify", "search")
+        redis.set("{product.v2.0}:GHOST", b"{}")
+        found = CliRunner().invoke(projections_group, ["verify", "product"], obj=paths)
+        assert (found.exit_code, "1 differ from the version that is read: GHOST" in found.stdout) == (1, True)
+        redis.delete("{product.v2.0}:GHOST")
+        again = json.loads(command_output("status", "--json"))
+        assert [(each["version"], each["kept"]) for each in again] == [
+            (each["version"], each["kept"]) for each in after
+        ], "nothing was turned, and what is kept is still there"
     assert "version 3" in command_output("rebuild", "order"), "no projector runs: the command does it itself"
-    assert "version 3" in command_output("rebuild", "search")
+    assert "version 4" in command_output("rebuild", "search"), "to verify takes a number, too"
     assert json.loads(redis.get("view:order"))["version"] == 3
     assert json.loads(redis.get("view:product"))["version"] == 2
     views_equal_a_rebuild(shop.log, paths.redis_url)

@@ -9,14 +9,15 @@ from redis import Redis
 
 from event_store.memory.log import MemoryLog
 from projections.documents.keys import ViewKeys
-from projections.engine.follower import TargetMoved, TargetUnavailable
+from projections.engine.follower import TargetUnavailable
 from projections.redis.build import RedisBuild
 from projections.redis.store import EvictingStore
-from projections.views import catalog, customer_orders
+from projections.views import catalog
 from projections.views.registry import VIEWS
 from tests.projections.memory_views import differences
 from tests.shop.facts import CODEC
 from tests.shop.log import Shop, decoded
+from tests.stores.store import delete_gone
 from tests.waiting import SECONDS_MAX
 
 
@@ -28,48 +29,6 @@ def caught_up(build: RedisBuild, shop: Shop) -> None:
     build.settle(may_hold_back=False)
     if not build.is_published:
         build.publish()
-
-
-def test_a_paused_twin_changes_nothing(shop: Shop, fresh_redis: str) -> None:
-    shop.lists("MUG", units=5)
-    one, twin = (
-        RedisBuild(catalog.VIEW, fresh_redis, shop.log),
-        RedisBuild(catalog.VIEW, fresh_redis, shop.log),
-    )
-    one.open()
-    caught_up(one, shop)
-    twin.open()
-    shop.lists("CUP", units=7)
-    caught_up(one, shop)
-
-    batch = decoded(shop.log)[:3]
-    twin.apply(batch, up_to=3, tailing=True)
-    with pytest.raises(TargetMoved):
-        twin.settle(may_hold_back=False)
-
-    assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
-    assert twin.open() == 4, "it goes on from where the other got"
-    one.close()
-    twin.close()
-
-
-def test_a_worker_that_remembers_what_an_emptied_store_forgot_changes_nothing(
-    shop: Shop, redis: Redis, fresh_redis: str
-) -> None:
-    shop.lists("MUG")
-    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
-    build.open()
-    caught_up(build, shop)
-    redis.flushall()
-    shop.lists("CUP")
-    shop.flush()
-
-    build.apply(decoded(shop.log), up_to=4, tailing=True)
-    with pytest.raises(TargetMoved):
-        build.settle(may_hold_back=False)
-
-    assert redis.keys() == []
-    build.close()
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
@@ -129,24 +88,6 @@ def test_a_server_that_forgot_the_script_is_told_it_again(shop: Shop, redis: Red
 def test_an_absent_server_is_unavailable() -> None:
     with pytest.raises(TargetUnavailable):
         RedisBuild(catalog.VIEW, "unix:///nowhere/redis.sock", MemoryLog()).open()
-
-
-def test_a_live_version_that_lost_a_part_is_withdrawn_and_begun_anew(
-    shop: Shop, redis: Redis, fresh_redis: str
-) -> None:
-    shop.bustle(orders=5)
-    build = RedisBuild(customer_orders.VIEW, fresh_redis, shop.log, shards=2)
-    build.open()
-    caught_up(build, shop)
-    redis.delete(ViewKeys("customer_orders", 1, 2).checkpoint(1))
-
-    with pytest.raises(TargetMoved):
-        build.check()
-    assert build.open() == 0
-    assert not build.is_published
-    assert redis.get("view:customer_orders") is None
-    assert redis.keys("{customer_orders.v1.*") == []
-    build.close()
 
 
 def test_what_is_held_in_memory_is_bounded_over_all_views(
@@ -218,71 +159,10 @@ def test_who_still_reads_the_old_version_finds_all_of_it_or_that_it_is_gone(
     reading.start()
     assert complete.wait(SECONDS_MAX)
     newer.publish()
+    delete_gone(newer)
     assert gone.wait(SECONDS_MAX)
     reading.join()
 
     assert halves == []
     live.close()
     newer.close()
-
-
-@pytest.mark.parametrize("what_is_lost", ["all of it", "a checkpoint"])
-def test_what_is_built_anew_is_not_taken_for_what_was_live_before(
-    shop: Shop, redis: Redis, fresh_redis: str, what_is_lost: str
-) -> None:
-    """A reader may trust the pointer it read last for a while longer."""
-    shop.bustle(orders=5)
-    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
-    build.open()
-    caught_up(build, shop)
-    before = ViewKeys("product", build.version, 1)
-    if what_is_lost == "all of it":
-        redis.flushall()
-    else:
-        redis.delete(before.checkpoint(0))
-
-    assert build.open() == 0
-    build.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
-    build.settle(may_hold_back=False)
-
-    assert redis.get(before.checkpoint(0)) is None
-    caught_up(build, shop)
-    assert differences(shop.log, CODEC, fresh_redis, catalog.VIEW) == []
-    build.close()
-
-
-def test_a_view_half_built_anew_is_gone_on_with(shop: Shop, redis: Redis, fresh_redis: str) -> None:
-    shop.bustle(orders=5)
-    build = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
-    build.open()
-    caught_up(build, shop)
-    redis.flushall()
-    build.open()
-    build.apply(decoded(shop.log)[:10], up_to=10, tailing=False)
-    build.settle(may_hold_back=False)
-
-    for again in (build, RedisBuild(catalog.VIEW, fresh_redis, shop.log)):
-        assert again.open() == 10
-        assert not again.is_published
-        again.close()
-
-
-def test_a_twin_that_was_paused_while_building_does_not_switch_readers_back(
-    shop: Shop, redis: Redis, fresh_redis: str
-) -> None:
-    shop.lists("MUG")
-    head = shop.flush()
-    live = RedisBuild(catalog.VIEW, fresh_redis, shop.log)
-    live.open()
-    caught_up(live, shop)
-    paused = live.beside()
-    paused.apply(decoded(shop.log), up_to=head, tailing=True)
-    paused.settle(may_hold_back=False)
-    redis.set("view:product", b'{"version":7,"shards":1,"model":1}')
-
-    with pytest.raises(TargetMoved):
-        paused.publish()
-
-    assert redis.get("view:product") == b'{"version":7,"shards":1,"model":1}'
-    live.close()
-    paused.close()

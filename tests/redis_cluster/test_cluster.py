@@ -32,24 +32,6 @@ from tests.shop.log import Shop, decoded
 SHARDS = 16
 
 
-@pytest.fixture(scope="module")
-def masters(server_place: ServerPlace) -> Iterator[Cluster]:
-    """Three masters, for every test of this file that moves nothing for good."""
-    cluster = cluster_in(server_place.folder / "cluster", server_place.binaries.redis_server, replicas=False)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-
-
-@pytest.fixture
-def cluster(masters: Cluster) -> Cluster:
-    """The same, emptied."""
-    masters.empty()
-    return masters
-
-
 @pytest.fixture
 def replicated(server_place: ServerPlace, tmp_path: Path) -> Iterator[Cluster]:
     """Three masters of a test's own, with a replica each."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from aggregates.orders.events import (
 from aggregates.payments.events import PaymentNotNeeded
 from event_store.memory.log import MemoryLog
 from replays.verification.verify import verify
-from tests.shop.facts import CODEC, DAY
+from tests.shop.facts import CODEC, DAY, NOON
 from tests.shop.story import ANNA, BORIS, MUG, Story
 
 BOTH = (LineQuantity(line_id="1", sku=MUG, quantity=2),)
@@ -70,6 +71,15 @@ def credited_by_nothing(shop: Story) -> None:
     shop.write("cancel_order", canceled(credited=100), released(2))
 
 
+def canceled_otherwise(**facts: Any) -> Callable[[Story], None]:
+    """A cancellation that repeats something else than what was placed."""
+
+    def happens(shop: Story) -> None:
+        shop.write("cancel_order", replace(canceled(), **facts), released(2))
+
+    return happens
+
+
 def more_for_lines_than_in_all(shop: Story) -> None:
     more = replace(refunded(2, withdrawn=2), amount=Money(2597, "GBP"))
     shop.write("refund_order", more, released(2))
@@ -101,6 +111,14 @@ def costs_and_needs_no_payment(shop: Story) -> None:
         (withdrawn_and_kept_aside, f"2 set aside for order {ANNA}, which can send 1"),
         (canceled_and_kept_aside, f"2 set aside for order {ANNA}, which can send 0"),
         (credited_by_nothing, "canceled with 100 credited, credit notes say 0"),
+        (canceled_otherwise(placed_on=DAY + timedelta(days=1)), "canceled with another day than was placed"),
+        (
+            canceled_otherwise(placed_at=NOON + timedelta(hours=1)),
+            "canceled with another moment than was placed",
+        ),
+        (canceled_otherwise(cart_id="c"), "canceled with another cart than was placed"),
+        (canceled_otherwise(customer_id="c"), "canceled with another customer than was placed"),
+        (canceled_otherwise(lines=()), "canceled with another list of lines than was placed"),
         (more_for_lines_than_in_all, "2598 refunded for lines, of 2597 in all"),
         (borne_twice, f"is borne by {ANNA} already"),
         (numbered_otherwise, "but order_number-7 was given"),

@@ -17,6 +17,7 @@ from projections.engine.follower import TargetMoved
 from projections.tantivy.build import TantivyBuild
 from tests.shop.facts import listed, received
 from tests.shop.views import TantivyShop
+from tests.stores.store import delete_gone
 
 Damage = Callable[[Path], None]
 """Given the folder of the live version."""
@@ -186,6 +187,7 @@ def test_a_damaged_index_is_noticed_when_it_is_opened_and_built_anew(
     build = TantivyBuild(stocked.folder, stocked.numbers)
     build_anew(stocked, build)
     assert reader.position() == 3
+    delete_gone(build)
     assert len(list(stocked.folder.glob("search.v*"))) == 1
 
 

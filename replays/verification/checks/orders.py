@@ -5,8 +5,9 @@ What a refund withdraws is compared with what is sent, where the event has it; o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from struct import Struct
 from sys import intern
 
 from aggregates.kernel import LINE_HALF_EVEN, LineId, Money, OrderId, Sku
@@ -38,12 +39,31 @@ class OrderBook:
     sent: dict[LineId, int]  # units that did not come back
     skus: dict[LineId, Sku]  # of an order by cart; no other has anything set aside
     discount: int  # minor units by which the lines come to more than the total
+    repeated: bytes  # a hash of each fact that a cancellation repeats
     refunded: int = 0  # minor units
     refunded_by_lines: int = 0  # minor units
     credited: int = 0  # minor units
     confirmed: bool = False
     canceled: bool = False
     sent_any: bool = False  # though it may have come back
+
+
+_REPEATED: Mapping[str, Callable[[OrderPlaced | OrderCanceled], object]] = {
+    "day": lambda event: event.placed_on,
+    "moment": lambda event: event.placed_at,
+    "cart": lambda event: event.cart_id,
+    "customer": lambda event: event.customer_id,
+    "list of lines": lambda event: tuple((one.line_id, one.sku, one.quantity) for one in event.lines),
+}
+"""What a cancellation repeats, so that views take it out where they counted it; null in events of before."""
+
+_HASHES = Struct(f"<{len(_REPEATED)}q")
+_ABSENT = 0
+
+
+def _hashes(event: OrderPlaced | OrderCanceled) -> bytes:
+    facts = (fact(event) for fact in _REPEATED.values())
+    return _HASHES.pack(*(_ABSENT if fact is None else hash(fact) for fact in facts))
 
 
 class OrdersCheck:
@@ -126,6 +146,7 @@ class OrdersCheck:
         self._orders[event.order_id] = OrderBook(
             total=event.total,
             card=_card(event),
+            repeated=_hashes(event),
             discount=max(0, sum(line.paid.amount for line in event.lines) - event.total.amount),
             to_send={intern(line.line_id): line.quantity for line in event.lines},
             sent={},
@@ -138,6 +159,10 @@ class OrdersCheck:
         if event.credited.amount != order.credited:
             wrong = f"canceled with {event.credited.amount} credited, credit notes say {order.credited}"
             self._report(at(recorded, "order", wrong))
+        placed, given_up = _HASHES.unpack(order.repeated), _HASHES.unpack(_hashes(event))
+        for name, one, other in zip(_REPEATED, placed, given_up, strict=True):
+            if other not in (_ABSENT, one):
+                self._report(at(recorded, "order", f"canceled with another {name} than was placed"))
         order.canceled = True
 
     def _refunded(self, recorded: RecordedEvent, event: OrderRefunded, order: OrderBook) -> None:

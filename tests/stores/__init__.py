@@ -1,0 +1,1 @@
+"""What is promised of every store of a view."""
