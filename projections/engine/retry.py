@@ -44,11 +44,16 @@ class Retry:
         elif (stop := self.live.stop or self._shown(place)) is not None:
             self.is_over = True
             self._report("failed", reason=str(stop))
-        elif self.live.is_open and self.live.follower.position >= self._head:
+        elif self.live.is_open and self._has_reached(self._head):
             self.is_over = True
             self._report("done")
         else:
             self._report("retrying" if self.live.is_open else "waiting")
+
+    def _has_reached(self, head: int) -> bool:
+        """Durably: what is held in memory the store may still refuse."""
+        follower = self.live.follower
+        return follower.position >= head and all(one.position >= head for one in follower.folding.values())
 
     def _shown(self, place: Place) -> Stop | None:
         try:

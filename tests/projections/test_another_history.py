@@ -233,7 +233,7 @@ def test_a_checkpoint_that_names_no_event_is_of_no_history(
     redis.delete(ViewKeys("order", 1, 1).checkpoint_event(0))
     with running(new_runner(shop.log, redis_builds(fresh_redis, shop.log))):
         views_are_at(redis, shop, head)
-    assert redis.keys("{order.v1.*") == []
+        eventually(lambda: redis.keys("{order.v1.*") == [], "deleted")
     views_equal_a_rebuild(shop.log, fresh_redis)
 
 

@@ -77,11 +77,12 @@ class RedisPlace(Store):
 
         def restore() -> None:
             for master, content in zip(self.masters, saved, strict=True):
-                with master.pipeline() as at_once:  # A projector may be at work.
-                    at_once.flushall()
+                # A projector may be at work; a master of a Cluster has no transaction over several slots.
+                with master.pipeline(transaction=len(self.masters) == 1) as together:
+                    together.flushall()
                     for key, value in content.items():
-                        at_once.restore(key, 0, cast("bytes", value))
-                    at_once.execute()
+                        together.restore(key, 0, cast("bytes", value), replace=True)
+                    together.execute()
 
         return restore
 

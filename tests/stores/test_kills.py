@@ -21,6 +21,9 @@ from tests.stores.test_faults import differing
 OTHERS = ["redis", "cluster", "tantivy", "elasticsearch"]
 """What another process can write, too."""
 
+pytestmark = pytest.mark.timeout(900)
+"""Each test goes through all steps."""
+
 At = Callable[[str, signal.Signals, Action], AbstractContextManager[BaseProcess]]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import msgspec
 import pytest
 
 from projections.documents.errors import ReadError
+from projections.engine.follower import TargetUnavailable
 from projections.engine.rebuild import Action, Progress
 from tests.projections.running import eventually, new_runner, running
 from tests.shop.log import Shop
@@ -72,7 +74,7 @@ def test_a_reader_throughout_sees_one_version_after_another_and_never_goes_back(
         with running(runner):
             busy.bustle(orders=3, seed=seed)
             head = busy.flush()
-            eventually(lambda: store.live_model == model, "published")
+            eventually(lambda: is_read(model), "published")
             for action in actions:
                 reported: list[Progress] = []
                 runner.submit(lambda: runner.request(action, build.name, reported.append))  # noqa: B023
@@ -82,6 +84,11 @@ def test_a_reader_throughout_sees_one_version_after_another_and_never_goes_back(
             head = busy.flush()
             eventually(lambda: store.read().position >= head, "at the head")
         return ended
+
+    def is_read(model: int) -> bool:
+        with suppress(TargetUnavailable):  # What was just made may not be there yet.
+            return store.live_model == model
+        return False
 
     runs("before", 901, 10)
     first = store.live
