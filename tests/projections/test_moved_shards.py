@@ -226,13 +226,14 @@ def test_a_shard_in_which_nothing_changes_costs_no_call_for_each_batch(
     events = decoded(shop.log)
     build = RedisBuild(catalog.VIEW, fresh_redis, shop.log, shards=16)
     build.open()
-    before = redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    before, begun = redis.info("commandstats")["cmdstat_evalsha"]["calls"], time.monotonic()
     for position, one in enumerate(events, start=1):
         build.apply([one], up_to=position, tailing=True)
         build.settle(may_hold_back=True)
     build.settle(may_hold_back=False)
     calls = redis.info("commandstats")["cmdstat_evalsha"]["calls"] - before
-    assert calls < 6 * len(events), f"{calls} calls for {len(events)} batches of 16 shards"
+    moves = (time.monotonic() - begun) / 0.03  # Of idle checkpoints: more of them where batches take long.
+    assert calls <= 3 * len(events) + 16 * moves, f"{calls} calls for {len(events)} batches of 16 shards"
     assert build.position == head
     assert set(build.folding.values()) == {events[-1].recorded.checkpoint}
     build.publish()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 
 import msgspec
 import pytest
@@ -86,15 +85,12 @@ def test_redis_emptied_while_idle_is_rebuilt_and_never_half_a_view_shown(
         redis.flushall()
         watcher = threading.Thread(target=look)
         watcher.start()
-        emptied_at = time.monotonic()
         views_reach(fresh_redis, head)
-        noticed_and_rebuilt_seconds = time.monotonic() - emptied_at
         eventually(lambda: bool(positions_shown), "the order view is read again")
         looking.set()
         watcher.join()
 
     assert set(positions_shown) == {head}
-    assert noticed_and_rebuilt_seconds < 10
     views_equal_a_rebuild(shop.log, fresh_redis)
 
 
