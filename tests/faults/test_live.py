@@ -16,12 +16,12 @@ from projections.operate import run_action
 from tests.faults.background import Background
 from tests.faults.shoppers import Address, Client
 from tests.shop.system import Shop
-from tests.waiting import wait_until
+from tests.waiting import SECONDS_MAX, wait_until
 
 pytestmark = pytest.mark.slow
 
 RETRY_SECONDS = 0.05
-SILENT_SECONDS_MAX = 60.0
+SILENT_SECONDS_MAX = SECONDS_MAX
 
 
 @dataclass
@@ -122,4 +122,4 @@ def _change(shop: Shop, streams: Sequence[Stream], cart_id: str, *skus: str) -> 
             )
         return False
 
-    wait_until(shown, seconds=60.0, why=lambda: f"streams show {streams}")
+    wait_until(shown, why=lambda: f"streams show {streams}")
