@@ -6,7 +6,7 @@ ARGS ?= --demo sample
 WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/setup-stamp
-# A file's tests run in one process, in the order of tests/conftest.py.
+# A file's tests run in one process, and so do folders that share a server, in the order of tests/conftest.py.
 SHARED := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 CODE := aggregates commands deploy event_store projections read_api replays tests daybook.py
 
