@@ -269,6 +269,52 @@ async def trade_mugs(shop: Shop, units: int) -> str:
     return cart_id
 
 
+def test_a_cart_that_cannot_be_sent_is_refused_with_why_and_checks_out_once_it_can(
+    log: MemoryLog, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with open_shop(log, tmp_path) as shop:
+            await shop.product("MUG", units=9, pence=1000)
+            parcel = POST | {"method_id": "parcel", "zones": [{"country": "IE"}]}
+            heavy = POST | {"method_id": "heavy", "tiers": [{"at_least": 50_000, "price": {"GBP": 1}}]}
+            of_others = parcel | {"method_id": "other", "markets": ["other"]}
+            other = MARKET | {"market_id": "other", "countries": ["IE"]}
+            await rules(shop, markets=[MARKET | {"countries": ["GB", "FR"]}, other])
+            await rules(
+                shop, shipping_methods=[POST | {"zones": [{"country": "GB"}]}, parcel, heavy, of_others]
+            )
+            cart_id = await opened(shop, "uk", MUG=1)
+
+            async def refused(country: str, method_id: str | None) -> tuple[str, Any]:
+                delivery = {"country": country} | ({} if method_id is None else {"method_id": method_id})
+                chosen = await shop.client.put(f"/api/v1/carts/{cart_id}/delivery", json=delivery)
+                assert chosen.status_code == 200, chosen.text
+                answer = await check_out(country)
+                assert answer.status_code == 409, answer.text
+                return answer.json()["type"].removeprefix("/problems/"), answer.json().get("why")
+
+            async def check_out(country: str) -> Any:
+                address = CHECKOUT["shipping_address"] | {"country": country, "postal_code": "75001"}
+                body = CHECKOUT | {
+                    "shipping_address": CHECKOUT["shipping_address"] if country == "GB" else address
+                }
+                return await shop.post(f"/carts/{cart_id}/checkout", body, **key())
+
+            assert await refused("GB", None) == ("shipping-method-required", None)
+            assert await refused("GB", "parcel") == ("shipping-method-unfit", "destination")
+            assert await refused("GB", "heavy") == ("shipping-method-unfit", "price")
+            assert await refused("GB", "other") == ("shipping-method-unfit", "market")
+            assert await refused("DE", "post") == ("not-deliverable", "market")
+            retired = await shop.post("/shipping-methods/heavy/retire", {"reason": "too dear"})
+            assert retired.status_code == 200, retired.text
+            assert await refused("FR", "post") == ("not-deliverable", "destination")
+            delivery = {"country": "GB", "method_id": "post"}
+            await shop.client.put(f"/api/v1/carts/{cart_id}/delivery", json=delivery)
+            assert (await check_out("GB")).status_code == 201
+
+    asyncio.run(scenario())
+
+
 def test_a_quote_that_changes_nothing_leaves_all_amounts_as_they_are(log: MemoryLog, tmp_path: Path) -> None:
     """The offer ends before the prices' locks do, so that not even the end of the quote is another."""
 
