@@ -24,7 +24,7 @@ class CouponBatches:
     name = "coupon_batches"
     event_names = ("promotions.batch_requested", "promotions.batch_progressed", "promotions.batch_completed")
     at_once_max = 1  # between two parts, other commands have their turn
-    round_seconds = 0.02
+    round_seconds = 0.2
 
     def starts_at(self, log: EventLog) -> int:
         """The log's start: whatever was requested is owed."""

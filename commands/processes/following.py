@@ -31,6 +31,7 @@ LOOKED_AT_MAX = 50_000
 """Positions that one reading may pass over, so that a rare event cannot outlast the statement's time."""
 WAIT_SECONDS_MAX = 1.0
 """Bounds how late a lost lock is noticed."""
+PART_SECONDS = 0.02
 CHECKPOINT_SECONDS = 1.0
 """How often progress is saved; what is read again after a crash costs nothing but reading."""
 HORIZON = timedelta(hours=1)
@@ -119,7 +120,7 @@ class Following:
                 await self._in_thread(lock.still_held) and await self._save(now)
             ):
                 return
-            await asyncio.sleep(self._kind.round_seconds)
+            await asyncio.sleep(self._pause_seconds())
             wait = partial(self._log.wait, timeout_seconds=self._waiting_seconds())
             head = await self._in_thread(partial(wait, after=self._agenda.position))
 
@@ -129,6 +130,11 @@ class Following:
         for task in self._running.values():
             task.cancel()
         return list(self._running.values())
+
+    def _pause_seconds(self) -> float:
+        """From this round to the next. Work in parts, one at a time, waits for the end of the last part."""
+        in_parts = self._kind.at_once_max == 1 and self._running
+        return min(self._kind.round_seconds, PART_SECONDS) if in_parts else self._kind.round_seconds
 
     async def _read_to(self, head: int) -> bool:
         """False where another follows meanwhile, or the log has another history."""

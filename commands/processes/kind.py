@@ -84,7 +84,7 @@ class ProcessKind(Protocol):
 
     @property
     def round_seconds(self) -> float:
-        """A busy log wakes it no more often than this."""
+        """A busy log wakes it no more often than this; sooner to see the end of its one piece of work."""
 
     def starts_at(self, log: EventLog) -> int:
         """The position after which it begins on a log that it has never followed.

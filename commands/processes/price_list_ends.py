@@ -31,7 +31,7 @@ class PriceListEnds:
     name = "price_list_ends"
     event_names = ("terms.price_list_ended", "catalog.list_prices_withdrawn")
     at_once_max = 1  # between two parts, other commands have their turn
-    round_seconds = 0.02
+    round_seconds = 0.2
 
     def __init__(self, log: EventReader) -> None:
         self._log = log
