@@ -36,8 +36,8 @@ from projections.documents.elasticsearch_words import (
     NOTHING,
     FoundWords,
     as_typed_or_begun,
+    clauses_of,
     is_enough,
-    known_clauses,
     with_slips,
 )
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
@@ -276,10 +276,11 @@ class ElasticsearchReader:
         found, begun_count = NOTHING, 0
         plan = version.normalizer.plan(typed)
         if plan.words:
-            clauses = await known_clauses(run, plan)
+            clauses = clauses_of(plan)
             if (guess := as_typed_or_begun(clauses)) is not None:
                 wanted = with_count(body(search, guess), guess.found)
                 generation, (response,) = await self._run(version, retained, wanted)
+                names.add(generation.name)
                 begun_count = counted(response)
                 if is_enough(clauses, begun_count):
                     self._remember(names, generation, typed, guess)

@@ -12,16 +12,13 @@ from typing import Any
 from projections.documents.elasticsearch_clauses import Query
 from projections.documents.elasticsearch_schema import CHECKPOINT
 
-POSITION: dict[str, Any] = {"position": {"max": {"field": "position"}}}
-"""The aggregation that finds the position."""
-
 
 def with_position(query: Query) -> dict[str, Any]:
     """A search for what `query` finds, scored as it scores, and the checkpoint beside."""
     return {
         "query": {"bool": {"should": [query, {"term": {"kind": CHECKPOINT}}], "minimum_should_match": 1}},
         "post_filter": {"bool": {"must_not": {"term": {"kind": CHECKPOINT}}}},
-        "aggs": dict(POSITION),
+        "aggs": {"position": {"max": {"field": "position"}}},
         "track_total_hits": True,
     }
 

@@ -12,10 +12,9 @@ import msgspec
 from projections.documents.elasticsearch_clauses import Query, query_of
 from projections.documents.elasticsearch_schema import PRODUCT
 from projections.documents.elasticsearch_searches import with_position
-from projections.documents.elasticsearch_words import RunSearches
+from projections.documents.elasticsearch_words import RunSearches, clauses_of
 from projections.documents.facets import counted, terms_of
 from projections.documents.search import Described, Suggestion
-from projections.documents.words.clauses import PlanClauses
 from projections.documents.words.normalizer import Normalizer
 from projections.documents.words.query_plan import QueryPlan
 from projections.documents.words.suggestions import TITLES, Suggesting, Titled
@@ -30,7 +29,7 @@ async def find_suggestions(
     plan = normalizer.plan(typed)
     if not plan.words:
         return []
-    clauses = PlanClauses(plan, lambda _field, _token: True)  # Few words: asking first would cost more.
+    clauses = clauses_of(plan)
     for slips in (False, True):
         clause = clauses.suggested(with_slips=slips)
         if clause is None:

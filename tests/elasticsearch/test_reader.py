@@ -24,7 +24,7 @@ def shop(elasticsearch_url: str) -> Iterator[ElasticsearchShop]:
 def test_a_commit_between_two_requests_of_a_search_is_seen_by_both(
     shop: ElasticsearchShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which tokens there are was asked for before the commit that brings them."""
+    """What the words find was counted before the commit that brings them."""
     shop.happens(listed("MUG", title="Steel mug"))
     search, kettle = Connection.search, [listed("KETTLE", title="Copper kettle")]
 

@@ -1,8 +1,8 @@
 """What is looked for, as a tree of clauses: each engine translates it, and decides nothing.
 
-A clause finds products and scores each. What no product has is in no clause: a clause that would find nothing
-is None. A product has a word as it was typed, or only begun, or with a slip of the keys: all words as typed
-make the first tier, then the begun ones, then slips.
+A clause finds products and scores each. Of what an engine knows that no product has there is none: a clause
+that would find nothing is None. A product has a word as it was typed, or only begun, or with a slip of the
+keys: all words as typed make the first tier, then the begun ones, then slips.
 """
 
 from __future__ import annotations
@@ -288,20 +288,6 @@ def some(clauses: Iterable[Clause | None], enough: int) -> Clause | None:
     """Products that so many of the clauses find."""
     found = tuple(clause for clause in clauses if clause is not None)
     return SomeOf(found, enough) if 0 < enough <= len(found) else None
-
-
-def tokens_of(plan: QueryPlan) -> frozenset[tuple[str, str]]:
-    """Each field and token of which its clauses need to know whether there are any."""
-    asked: set[tuple[str, str]] = set()
-
-    def has(field: str, token: str) -> bool:
-        asked.add((field, token))
-        return True
-
-    clauses = PlanClauses(plan, has)
-    assert clauses.slipped is not None
-    assert clauses.preferred()
-    return frozenset(asked)
 
 
 def _known(clause: Clause | None) -> tuple[Clause, ...]:
