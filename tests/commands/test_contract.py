@@ -20,7 +20,7 @@ import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, given, settings
 from schemathesis.schemas import APIOperation
-from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance, unsupported_method
 
 from commands.gateways.sandbox import AUTHENTICATION_REQUIRED, Books, SandboxGateway
 from commands.gateways.stripe_signature import sign
@@ -387,7 +387,8 @@ def test_every_operation_succeeds_as_documented(label: str, new_shop: str) -> No
     if label == WEBHOOK:
         headers["Stripe-Signature"] = sign(body, WEBHOOK_SECRET, datetime.now(UTC))
     case = operation.Case(path_parameters=path_parameters, headers=headers, **given)
-    response = case.call_and_validate(base_url=new_shop)
+    excluded = [ignored_auth] if label == WEBHOOK else []  # A wrong signature is 400, as the gateway expects.
+    response = case.call_and_validate(base_url=new_shop, excluded_checks=excluded)
     assert response.status_code in {200, 201}, response.text
 
 

@@ -96,7 +96,7 @@ async def conversation(pieces: list[bytes]) -> bytes:
     for _ in range(50):
         await asyncio.sleep(0)
     protocol.connection_lost(None)
-    return re.sub(rb"date: [^\r]*\r\n", b"", line.received)
+    return re.sub(rb"(?:date|trace-id): [^\r]*\r\n", b"", line.received)
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)

@@ -109,7 +109,7 @@ def small_server(
     sockets.mkdir(mode=0o770)
     if not server_place.account.is_us:
         shutil.chown(sockets, server_place.account.uid)
-    folder = (small_disk if request.param == "tables" else server_place.folder) / "cluster"
+    folder = (small_disk if request.param == "tables" else server_place.folder) / "full"
     server = PostgresServer(
         programs=server_place.binaries.postgres,
         folder=folder,

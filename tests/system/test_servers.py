@@ -62,15 +62,20 @@ def shown(connection: psycopg.Connection, name: str) -> str:
     return str(row[0])
 
 
-def test_postgres_is_durable_checksummed_and_on_no_port(postgres_url: str) -> None:
-    with psycopg.connect(postgres_url) as connection:
-        assert shown(connection, "fsync") == "on"
-        assert shown(connection, "synchronous_commit") == "on"
-        assert shown(connection, "data_checksums") == "on"
-        assert shown(connection, "listen_addresses") == ""
-        assert shown(connection, "server_encoding") == "UTF8"
-        # Sorted by code point, upper and lower case by Unicode: the same on every machine.
-        assert connection.execute("SELECT 'a' > 'B', lower('Ä')").fetchone() == (True, "ä")
+def test_postgres_is_durable_checksummed_and_on_no_port(place: ServerPlace) -> None:
+    server = postgres_in(place)
+    server.start()
+    try:
+        with psycopg.connect(server.url()) as connection:
+            assert shown(connection, "fsync") == "on"
+            assert shown(connection, "synchronous_commit") == "on"
+            assert shown(connection, "data_checksums") == "on"
+            assert shown(connection, "listen_addresses") == ""
+            assert shown(connection, "server_encoding") == "UTF8"
+            # Sorted by code point, upper and lower case by Unicode: the same on every machine.
+            assert connection.execute("SELECT 'a' > 'B', lower('Ä')").fetchone() == (True, "ä")
+    finally:
+        server.stop()
 
 
 def test_each_test_gets_an_empty_database(fresh_postgres: str) -> None:
