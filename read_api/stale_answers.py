@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.edge.problems import TRACE_ID
 from read_api.freshness import MIN_POSITION, VIEW_POSITION
 
 KEPT_BYTES_MAX = 64 * 2**20
@@ -21,7 +22,7 @@ _HEADS_BYTES = 1_000  # of what is kept beside a body
 
 _MIN_POSITION = MIN_POSITION.encode()
 _VIEW_POSITION = VIEW_POSITION.lower().encode()
-_TRACE_ID = b"trace-id"  # of each request its own
+_TRACE_ID = TRACE_ID.encode()  # of each request its own
 _Headers = list[tuple[bytes, bytes]]
 
 

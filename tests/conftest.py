@@ -133,16 +133,6 @@ class QuickPostgres(PostgresServer):
         return replace(program, command=[*program.command, "-c", "fsync=off"])
 
 
-class QuickElasticsearch(ElasticsearchServer):
-    """One whose JVM compiles for a life of minutes."""
-
-    @property
-    def program(self) -> Program:
-        program = super().program
-        quick = {"ES_JAVA_OPTS": "-XX:TieredStopAtLevel=1"}
-        return replace(program, environment={**program.environment, **quick})
-
-
 @pytest.fixture(scope="session")
 def postgres_server(server_place: ServerPlace, new_cluster: Path) -> Iterator[PostgresServer]:
     server = QuickPostgres(
@@ -259,7 +249,7 @@ def elasticsearch_url(
     elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace
 ) -> Iterator[str]:
     """The session's own server."""
-    server = QuickElasticsearch(
+    server = ElasticsearchServer(
         programs=elasticsearch_programs,
         folder=server_place.folder / "elasticsearch",
         account=server_place.account,
@@ -294,7 +284,7 @@ def own_elasticsearch(
     elasticsearch_programs: ElasticsearchPrograms, server_place: ServerPlace, tmp_path: Path
 ) -> Iterator[ElasticsearchServer]:
     """A server that a test starts, and may kill."""
-    server = QuickElasticsearch(
+    server = ElasticsearchServer(
         programs=elasticsearch_programs,
         folder=server_place.folder / f"elasticsearch-{tmp_path.name}",
         account=server_place.account,

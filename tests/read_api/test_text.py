@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.search.hostile import HOSTILE, SECONDS_MAX
+from tests.read_api.test_hostile import CPU_SECONDS_MAX
+from tests.search.hostile import HOSTILE
 from tests.shop.facts import listed
 from tests.shop.views import ViewShop
 
@@ -68,11 +70,12 @@ def test_what_is_no_text_is_refused(api: httpx.Client) -> None:
 @pytest.mark.usefixtures("cafe")
 @pytest.mark.parametrize("path", ["/api/v1/search?q=", "/api/v1/suggest?q="])
 def test_hostile_text_is_found_or_refused_at_once(api: httpx.Client, path: str) -> None:
-    """Nothing typed is an operator, and none of it is dear: what explodes takes seconds, three times."""
+    """Nothing typed is an operator, and none of it is dear: the least of three tries is what it costs."""
     for text in HOSTILE:
         seconds = []
         for _ in range(3):
+            begun = time.process_time()
             response = api.get(path + quote(text))
-            seconds.append(response.elapsed.total_seconds())
+            seconds.append(time.process_time() - begun)
         assert response.status_code in (200, 400, 414, 422, 431), (text[:40], response.status_code)
-        assert min(seconds) < SECONDS_MAX, (text[:40], seconds)
+        assert min(seconds) < CPU_SECONDS_MAX, (text[:40], seconds)
