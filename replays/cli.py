@@ -15,11 +15,11 @@ import msgspec
 from tqdm import tqdm
 
 from aggregates.event_types import EVENT_TYPES
+from event_store.cloud_events import cloud_event
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory
 from event_store.postgres.log import PostgresLog
 from event_store.records import Checkpoint
-from replays.feed.cloud_events import cloud_event
 from replays.feed.feed import BeyondHead, read_page
 from replays.feed.feed_request import LIMIT_MAX, TYPE_NAMES
 from replays.order.history import UnknownOrder, load_history

@@ -27,11 +27,11 @@ from deploy.edge.event_streams import EVENT_STREAM, EventStream
 from deploy.edge.openapi import OPERATOR_TOKEN
 from deploy.edge.problems import MEDIA_TYPE, SCHEMA, TOO_MANY_LISTENERS, ProblemError, problem
 from deploy.edge.requests import entity_tag, is_known, is_operator, token_required
+from event_store.cloud_events import CloudEvent, cloud_event
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader
 from replays.feed.broadcast import Broadcast, TooManySubscribers
-from replays.feed.cloud_events import CloudEvent, cloud_event
 from replays.feed.feed import BeyondHead, FeedPage, read_page
 from replays.feed.feed_request import PARAMETERS, FeedRequest, feed_request_of
 from replays.feed.problems import (

@@ -9,11 +9,11 @@ from concurrent.futures import Executor
 import msgspec
 
 from deploy.edge.event_streams import HEARTBEAT, RETRY, message
+from event_store.cloud_events import cloud_event
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
 from event_store.records import Checkpoint, EventReader, RecordedEvent
 from replays.feed.broadcast import EVERYTHING, Broadcast
-from replays.feed.cloud_events import cloud_event
 from replays.feed.feed import WAIT_SECONDS, BeyondHead, FeedPage, read_page
 from replays.feed.feed_request import FeedRequest
 
