@@ -45,6 +45,7 @@ check: setup
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/architecture
+	$(BIN)/python -m tests.contracts
 
 # The promises again, for minutes; then the log at ten million events: what an append costs, and a restore.
 proofs: setup

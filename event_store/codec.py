@@ -138,6 +138,10 @@ class Codec:
             raise DecodingFailed(f"{_place(recorded)}: {error}") from error
         return data | dict.fromkeys(event_type.personal)
 
+    def present_number(self, recorded: RecordedEvent) -> int:
+        """The number of the shape that `decode_public_json` gives it. UnknownEvent."""
+        return self._type_of(recorded).schema_number
+
     def _type_of(self, recorded: RecordedEvent) -> EventType:
         event_type = self._by_name.get(recorded.type)
         if event_type is None or not 1 <= recorded.schema_number <= event_type.schema_number:

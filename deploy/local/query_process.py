@@ -26,6 +26,7 @@ from read_api.app import build_query_app
 from read_api.costs import COSTS
 from read_api.health import ReadyPosition
 from read_api.settings import QuerySettings
+from replays.contracts.http import contracts_router
 from replays.feed.broadcast import Broadcast
 from replays.feed.http import EXAMPLES, events_router
 
@@ -74,6 +75,7 @@ def build_query_process_app(
     app.include_router(
         events_router(log, Codec(EVENT_TYPES), broadcast, operator_token=settings.operator_token)
     )
+    app.include_router(contracts_router())
     install_openapi(app, partial(add_examples, examples=read_examples(EXAMPLES)))
     return app
 

@@ -24,6 +24,7 @@ HTTP = {
     ROOT / "commands" / "http",
     ROOT / "commands" / "providers",
     ROOT / "read_api",
+    ROOT / "replays" / "contracts",
     ROOT / "replays" / "feed",
 }
 """What answers HTTP requests, or sends them, may import deploy.edge: what both servers share."""

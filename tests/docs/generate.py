@@ -1,4 +1,4 @@
-"""Writes docs/events.md from the event types, and docs/problems.md: `python -m tests.docs.generate`.
+"""Writes docs/events.md from the event types, docs/problems.md, and the contracts: `-m tests.docs.generate`.
 
 Everything in it stands in the code already: stored names and numbers, docstrings, fields with their types,
 and the comment beside a field. A test checks that the committed page is current.
@@ -16,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import EventType, Money, UnitPrice
+from tests.contracts import asyncapi, event_schemas
 from tests.docs import problems
 
 PAGE = Path(__file__).parents[2] / "docs" / "events.md"
@@ -139,3 +140,5 @@ if __name__ == "__main__":
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(events_page(), encoding="utf-8")
     problems.PAGE.write_text(problems.problems_page(), encoding="utf-8")
+    event_schemas.write()
+    asyncapi.write()

@@ -57,6 +57,7 @@ def test_an_event_is_a_cloud_event_without_personal_data(shop: Story, feed: Serv
         "type": "orders.order_placed",
         "subject": ANNA,
         "datacontenttype": "application/json",
+        "dataschema": "urn:daybook:event:orders.order_placed:6",
         "position": recorded.position,
         "stream": f"order-{ANNA}",
         "streamversion": 1,
