@@ -90,6 +90,38 @@ def test_the_carts_of_the_page_cost_in_the_sample_shop_what_it_shows(tmp_path: P
     asyncio.run(fill_carts())
 
 
+def test_a_code_that_was_used_before_is_refused_as_the_page_shows(tmp_path: Path) -> None:
+    async def pay_twice() -> None:
+        log = MemoryLog()
+        await fill_shop(log, CODEC, today=date(2026, 3, 1))
+        async with open_shop(log, tmp_path) as shop:
+            placed, refused = [
+                await shop.checkout(await filled(shop, CANDLES_WITH_THE_CODE), wait=False) for _ in range(2)
+            ]
+        assert placed.status_code == 201, placed.text
+        answered = refused.json()
+        assert answered.pop("detail")
+        assert answered == refusal()
+
+    asyncio.run(pay_twice())
+
+
+def refusal() -> dict[str, Any]:
+    """The problem that the page shows."""
+    found = re.findall(r'^```text\n(\{"type".*?)^```$', PAGE.read_text(encoding="utf-8"), re.M | re.DOTALL)
+    assert len(found) == 1
+    problem: dict[str, Any] = json.loads(found[0])
+    return problem
+
+
+CANDLES_WITH_THE_CODE = """
+CART=$(cart '{"currency":"GBP","market":"uk"}')
+add CANDLE-FIG 2
+deliver '{"country":"GB","postal_code":"YO1 7EP","method_id":"uk-post"}'
+curl -s -X POST $C/carts/$CART/coupons -H "$JSON" -d '{"code":"WELCOME10"}'
+"""
+
+
 def conditions(body: dict[str, Any]) -> list[str]:
     """The kinds of its conditions, those within `any_of` too."""
     listed = body.get("conditions", [])
