@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import ConnectionError  # noqa: A004
+from redis.exceptions import ConnectionError, RedisClusterException, RedisError  # noqa: A004
 
 from projections.documents.errors import ReadStoreUnavailable
 
@@ -80,6 +82,21 @@ class RedisConnections:
         )
 
 
-def is_queue_full(error: Exception) -> bool:
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """The driver's errors as ReadStoreUnavailable, whose cause they are."""
+    try:
+        yield
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+        raise ReadStoreUnavailable(str(error)) from error
+    except RuntimeError as error:
+        # What uvloop raises for a write to a connection that was closed meanwhile, where asyncio warns.
+        if "handler is closed" not in str(error):
+            raise
+        raise ReadStoreUnavailable(str(error)) from error
+
+
+def is_queue_full(error: BaseException | None) -> bool:
     """Whether all connections were lent out so long that one who waited gave up: the server may be well."""
-    return isinstance(error.__cause__, TimeoutError) and "No connection available" in str(error)
+    waited = error is not None and isinstance(error.__cause__, TimeoutError)
+    return waited and "No connection available" in str(error)

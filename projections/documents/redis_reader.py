@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.keys import ViewKeys, pointer_in, pointer_key, position_in
-from projections.documents.redis_connections import RedisConnections, is_queue_full
+from projections.documents.redis_connections import RedisConnections, driver_errors, is_queue_full
 from projections.documents.stops import STOPS_KEY, Stop, stop_in
 
 Found = TypeVar("Found")
@@ -372,11 +372,12 @@ class RedisReader:
         if not self._breaker.lets_through():
             raise ReadStoreUnavailable("Redis did not answer a moment ago")
         try:
-            yield await self._connections.client()
-        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
-            if not (isinstance(error, ResponseError) or is_queue_full(error)):
+            with driver_errors():
+                yield await self._connections.client()
+        except ReadStoreUnavailable as error:
+            if not (isinstance(error.__cause__, ResponseError) or is_queue_full(error.__cause__)):
                 self._breaker.failed()
-            raise ReadStoreUnavailable(str(error)) from error
+            raise
         self._breaker.succeeded()
 
     async def _mget(self, *keys: str) -> list[bytes | None]:

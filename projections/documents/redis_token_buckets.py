@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redis.exceptions import RedisClusterException, RedisError
-
-from projections.documents.errors import ReadStoreUnavailable
-from projections.documents.redis_connections import RedisConnections
+from projections.documents.redis_connections import RedisConnections, driver_errors
 
 _DRAW = """
 -- KEYS: the bucket. ARGV: its capacity, the seconds in which it fills up, tokens needed, tokens wanted.
@@ -57,13 +54,11 @@ class RedisTokenBuckets:
 
     async def draw(self, key: str, *, needed: int, wanted: int) -> Drawn:
         """Up to `wanted` tokens, or none where fewer than `needed` are there. Raises ReadStoreUnavailable."""
-        try:
+        with driver_errors():
             client = await self._connections.client()
             granted, left, microseconds = await client.eval(
                 _DRAW, 1, f"{self._prefix}:{{{key}}}", self._capacity, self._seconds, needed, wanted
             )
-        except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
-            raise ReadStoreUnavailable(str(error)) from error
         return Drawn(int(granted), int(left), int(microseconds) / 1e6)
 
     async def close(self) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
+import uvloop
 from redis import Redis
 
 from projections.documents.errors import ReadStoreUnavailable, ViewNotReady
 from projections.documents.keys import ViewKeys
+from projections.documents.redis_connections import driver_errors
 from projections.documents.redis_reader import Entries, RedisReader
 from projections.engine.build import Build
 from projections.redis.build import RedisBuild
@@ -46,6 +48,25 @@ def built(shop: Shop, view: View, url: str, *, shards: int = 1) -> Build:
     if not build.is_published:
         build.publish()
     return build
+
+
+def test_a_write_to_a_connection_that_was_closed_is_a_store_that_is_away(
+    shop: Shop, fresh_redis: str
+) -> None:
+    shop.lists("MUG")
+    built(shop, catalog.VIEW, fresh_redis).close()
+
+    async def asking() -> None:
+        reader = RedisReader(fresh_redis)
+        await reader.document("product", "MUG")
+        (connection,) = (await reader._connections.client()).connection_pool._available_connections
+        connection._writer.transport.abort()
+        with pytest.raises(ReadStoreUnavailable, match="closed"), driver_errors():
+            await connection.send_packed_command(b"PING", check_health=False)
+        assert (await reader.document("product", "MUG")).document is not None
+        await reader.close()
+
+    uvloop.run(asking())  # The loop that processes run on; asyncio's own only warns.
 
 
 def test_a_document_comes_with_the_position_it_stands_at(shop: Shop, fresh_redis: str) -> None:
