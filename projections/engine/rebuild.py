@@ -235,6 +235,7 @@ class Rebuild:
         if self._documents is not None:
             comparison = Comparison(self._documents, sorted(self._differing))
         if self._purpose == "verify":
+            verified_at = self._new_build.position
             self._drop_new()
             logger.info(
                 "view verified",
@@ -243,7 +244,7 @@ class Rebuild:
                 documents=self._documents,
                 differing=len(self._differing),
             )
-            self._report("done", comparison)
+            self._report("done", comparison, position=verified_at)
             return
         try:
             self._new_build.publish(keep=True)
@@ -267,14 +268,22 @@ class Rebuild:
             self.new.retry()  # What stopped the old one may have been what its store had.
 
     def _report(
-        self, state: State, comparison: Comparison | None = None, *, reason: str | None = None
+        self,
+        state: State,
+        comparison: Comparison | None = None,
+        *,
+        reason: str | None = None,
+        position: int | None = None,
     ) -> None:
+        """`position`: where it was, once it is dropped."""
         new = self._live_build if self._is_first else self._new_build
+        if position is None:
+            position = 0 if new is None else new.position
         self._progress(
             Progress(
                 state,
                 self._live_build.name,
-                position=0 if new is None else new.position,
+                position=position,
                 target=self._live_build.position,
                 version=None if new is None else new.version,
                 documents=None if comparison is None else comparison.documents,

@@ -142,10 +142,13 @@ def test_operators_see_where_views_stand_and_rebuild_them(shop: Shop, paths: Pat
             (2, 1, None)
         }
         assert {line.split()[5] for line in command_output("status").splitlines()[1:]} == {"1"}
-        assert " 0 differ from the version that is read" in command_output("verify", "search")
+        verified = command_output("verify", "search")
+        assert f"at position {head}, " in verified
+        assert " 0 differ from the version that is read" in verified
         redis.set("{product.v2.0}:GHOST", b"{}")
         found = CliRunner().invoke(projections_group, ["verify", "product"], obj=paths)
         assert (found.exit_code, "1 differ from the version that is read: GHOST" in found.stdout) == (1, True)
+        assert f"at position {head}, " in found.stdout
         redis.delete("{product.v2.0}:GHOST")
         again = json.loads(command_output("status", "--json"))
         assert [(each["version"], each["kept"]) for each in again] == [
