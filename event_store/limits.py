@@ -15,6 +15,7 @@ from event_store.records import Entry, NewEvent, Verdict
 EVENT_DATA_BYTES_MAX = 1024 * 1024  # A real invoice of 1,100 lines takes 210 KB.
 JOURNAL_BYTES_MAX = 1024 * 1024
 ENTRY_BYTES_MAX = 64 * 1024 * 1024  # A batch is one message to the server, which takes 1 GB at most.
+PAGE_MAX = 10_000  # events that are read at once
 STREAMS_MAX = 10_000  # read by one command; a cart of 999 lines checks 2,000 of them out
 STREAM_CHARACTERS_MAX = 255
 TEXT_CHARACTERS_MAX = 1000
@@ -52,6 +53,13 @@ def check_names(names: Iterable[str]) -> None:
     for name in names:
         if not 0 < len(name) <= STREAM_CHARACTERS_MAX or not is_storable(name):
             raise InvalidEntry(f"no name: {name[:300]!r}")
+
+
+def check_page(*, after: int, limit: int) -> None:
+    """ValueError for a page that no log reads."""
+    if not 1 <= limit <= PAGE_MAX:
+        raise ValueError(f"limit is 1 to {PAGE_MAX}")
+    check_not_negative(after=after)
 
 
 def check_not_negative(**numbers: int | None) -> None:

@@ -20,8 +20,9 @@ from event_store.codec import Codec
 from event_store.errors import AnotherHistory
 from event_store.postgres.log import PostgresLog
 from event_store.records import Checkpoint
+from event_store.selection import Selection
 from replays.feed.feed import BeyondHead, read_page
-from replays.feed.feed_request import LIMIT_MAX, TYPE_NAMES
+from replays.feed.feed_parameters import LIMIT_MAX, TYPE_NAMES
 from replays.order.history import UnknownOrder, load_history
 from replays.order.moments import NOW, Cut, parse_time, recorded_by, up_to, valid_by
 from replays.order.report import NotYet, in_json, in_words
@@ -119,7 +120,7 @@ def replay_verify(addresses: Any, as_json: bool) -> None:
 @click.pass_obj
 def events_tail(addresses: Any, after: int | None, types: str, follow: bool) -> None:
     """The log's events as CloudEvents, one JSON object a line, personal data left out."""
-    wanted = _types(types)
+    wanted = Selection(types=_types(types) or None)
     codec = Codec(EVENT_TYPES)
     if follow:  # Ctrl-C ends it as it ends `tail -f`: between two instructions, with nothing to unwind
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -128,7 +129,7 @@ def events_tail(addresses: Any, after: int | None, types: str, follow: bool) -> 
         seen: Checkpoint | None = None
         while True:
             try:
-                page = read_page(log, after=position, limit=LIMIT_MAX, types=wanted, seen=seen)
+                page = read_page(log, after=position, limit=LIMIT_MAX, selection=wanted, seen=seen)
             except (BeyondHead, AnotherHistory) as error:
                 raise click.ClickException(str(error)) from None
             for recorded in page.events:

@@ -22,6 +22,7 @@ from event_store.errors import StoreUnavailable
 from event_store.postgres.connections import FEED_ROLE
 from event_store.postgres.log import PostgresLog
 from event_store.records import EventReader
+from event_store.selection import SelectiveReader
 from read_api.app import build_query_app
 from read_api.costs import COSTS
 from read_api.health import ReadyPosition
@@ -62,7 +63,7 @@ def serve_query_process(sockets: list[socket.socket] | None) -> None:
 
 def build_query_process_app(
     settings: QuerySettings,
-    log: EventReader,
+    log: SelectiveReader,
     *,
     demo_marker: Path | None = None,
     listeners_max: int = 1_000,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from uuid import UUID, uuid4
 
 from event_store.errors import StoreUnavailable
-from event_store.limits import check_entries, check_not_negative
+from event_store.limits import check_entries, check_not_negative, check_page
 from event_store.memory.progress import MemoryProgress
 from event_store.records import (
     NO_VERSIONS,
@@ -25,6 +27,7 @@ from event_store.records import (
     Replayed,
     Snapshot,
 )
+from event_store.selection import Selection
 
 KEY_LASTS = timedelta(hours=24)
 
@@ -79,13 +82,22 @@ class MemoryLog(MemoryProgress):
     def read_all(
         self, *, after: int, limit: int, types: Collection[str] = (), up_to: int | None = None
     ) -> list[RecordedEvent]:
-        if not 1 <= limit <= 10_000:
-            raise ValueError("limit is 1 to 10000")
-        check_not_negative(after=after)
+        check_page(after=after, limit=limit)
         with self._open():
             if not types:
                 return self._events[after : min(after + limit, len(self._events) if up_to is None else up_to)]
             return [event for event in self._events[after:up_to] if event.type in types][:limit]
+
+    def read_selected(
+        self, selection: Selection, *, after: int, limit: int, up_to: int | None = None
+    ) -> list[RecordedEvent]:
+        check_page(after=after, limit=limit)
+        with self._open():
+            return list(islice(filter(selection.matches, self._events[after:up_to]), limit))
+
+    def position_before(self, moment: datetime) -> int:
+        with self._open():
+            return bisect_left(self._events, moment, key=lambda event: event.recorded_at)
 
     def read_positions(self, positions: Collection[int]) -> list[RecordedEvent]:
         with self._open():

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -15,7 +16,7 @@ import msgspec
 
 from event_store.errors import AnotherLog, LogGap, LogUnreadable, StoreUnavailable
 from event_store.library.postgres import StoredEvents
-from event_store.limits import check_entries, check_not_negative
+from event_store.limits import check_entries, check_not_negative, check_page
 from event_store.postgres.append.connection import WriterConnection
 from event_store.postgres.append.insert import InsertCall, VersionedEvent
 from event_store.postgres.append.rows import CommandCall
@@ -35,8 +36,8 @@ from event_store.records import (
     RecordedEvent,
     Snapshot,
 )
+from event_store.selection import Selection
 
-PAGE_MOST = 10_000
 JOURNAL_PAGES = 10_000  # of 8 kB, read by one statement
 HEAD_SECONDS_MAX = 2.0  # One look at an index: who asks for it wants to know whether the server is there.
 _END = 2**63 - 1
@@ -110,9 +111,7 @@ class PostgresLog(PostgresProgress):
     def read_all(
         self, *, after: int, limit: int, types: Collection[str] = (), up_to: int | None = None
     ) -> list[RecordedEvent]:
-        if not 1 <= limit <= PAGE_MOST:
-            raise ValueError(f"limit is 1 to {PAGE_MOST}")
-        check_not_negative(after=after)
+        check_page(after=after, limit=limit)
         page = {"after": after, "limit": limit, "up_to": _END if up_to is None else up_to}
         if types:
             return self._reading.rows(
@@ -121,6 +120,24 @@ class PostgresLog(PostgresProgress):
         events = self._reading.rows("events_after", page, make=RecordedEvent)
         self._check_gap(events, after=after, limit=limit, up_to=page["up_to"])
         return events
+
+    def read_selected(
+        self, selection: Selection, *, after: int, limit: int, up_to: int | None = None
+    ) -> list[RecordedEvent]:
+        check_page(after=after, limit=limit)
+        wanted = {
+            name: list(value) if isinstance(value, frozenset) else value
+            for name, value in msgspec.structs.asdict(selection).items()
+        }
+        query = "events_selected" if selection.streams is None else "events_selected_of_streams"
+        page = {"after": after, "limit": limit, "up_to": _END if up_to is None else up_to}
+        events: list[RecordedEvent] = self._reading.rows(query, wanted | page, make=RecordedEvent)
+        if events and events[0].position <= after:
+            raise LogGap(f"a version of {events[0].stream} is missing")
+        return events
+
+    def position_before(self, moment: datetime) -> int:
+        return self._number("position_before", moment=moment)
 
     def read_positions(self, positions: Collection[int]) -> list[RecordedEvent]:
         return self._reading.rows("events_at", {"positions": list(positions)}, make=RecordedEvent)
@@ -282,7 +299,7 @@ class PostgresLog(PostgresProgress):
         if self._closing.is_set():
             raise StoreUnavailable("this log is closed")
 
-    def _number(self, query: str, **parameters: int) -> int:
+    def _number(self, query: str, **parameters: Any) -> int:
         row = self._reading.row(query, parameters)
         assert row is not None
         return int(row[0])

@@ -22,7 +22,8 @@ from contextlib import contextmanager
 import structlog
 
 from event_store.errors import AnotherHistory, StoreUnavailable
-from event_store.records import Checkpoint, EventReader, RecordedEvent
+from event_store.records import Checkpoint, RecordedEvent
+from event_store.selection import SelectiveReader
 from replays.feed.feed import WAIT_SECONDS, BeyondHead, FeedPage, read_page
 
 EVERYTHING = "*"
@@ -124,7 +125,11 @@ class Broadcast:
     """Reads the log while there are subscribers. All calls from one event loop."""
 
     def __init__(
-        self, log: EventReader, *, listeners_max: int = 1_000, stopping: Callable[[], bool] = lambda: False
+        self,
+        log: SelectiveReader,
+        *,
+        listeners_max: int = 1_000,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """`stopping` is called every second: once it is True, every subscription ends."""
         self.position = 0
@@ -233,7 +238,7 @@ class Broadcast:
         return self._subscribers.get(topic, set())
 
 
-def _read_on(log: EventReader, after: int, seen: Checkpoint | None) -> FeedPage:
+def _read_on(log: SelectiveReader, after: int, seen: Checkpoint | None) -> FeedPage:
     """What came since, or nothing within a second. Raises as `read_page` does."""
     log.wait(after=after, timeout_seconds=WAIT_SECONDS)
     return read_page(log, after=after, limit=PAGE, seen=seen)

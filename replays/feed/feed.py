@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from event_store.errors import AnotherHistory
 from event_store.history import checkpoint_at, has
-from event_store.records import Checkpoint, EventReader, RecordedEvent
+from event_store.records import Checkpoint, RecordedEvent
+from event_store.selection import ALL, Selection, SelectiveReader
 
 LOOKED_AT_MAX = 50_000
-"""Positions that one reading by types may pass over, so that a rare type cannot hold the server up."""
+"""Positions that one reading may look at in vain, so that what is rare cannot hold the server up."""
 
 WAIT_SECONDS = 1.0
 """The longest a waiter sleeps before it looks around: a shutdown is noticed within this time."""
@@ -31,40 +31,63 @@ class FeedPage:
     events: list[RecordedEvent]
     next: int
     head: int
+    end: int  # beyond it there was nothing to look for: the head, or less where the selection ends before
     seen: Checkpoint | None = None  # what stands at `next`
 
 
 def read_page(
-    log: EventReader,
+    log: SelectiveReader,
     *,
     after: int,
     limit: int,
-    types: Collection[str] = (),
+    selection: Selection = ALL,
+    up_to: int | None = None,
     seen: Checkpoint | None = None,
 ) -> FeedPage:
     """Up to `limit` events above `after`; `next` is `after` itself when there is nothing new.
 
-    With `types`, fewer than `limit` does not mean the end: `next` below `head` says that there is more
-    to look at. Given what was `seen` at `after`, raises AnotherHistory where something else stands there now.
+    With a selection, fewer than `limit` does not mean the end: `next` below `end` says that there is more to
+    look at. Given what was `seen` at `after`, raises AnotherHistory where something else stands there now.
     Raises BeyondHead, StoreUnavailable, LogGap.
     """
     head = log.head()
     if after > head:
         raise BeyondHead(after, head)
+    begin, end = _range(log, selection, after, head if up_to is None else min(head, up_to))
+    last = end
+    if selection != ALL and selection.streams is None:
+        last = min(end, begin + LOOKED_AT_MAX)
     events: list[RecordedEvent] = []
-    following = after
-    if after < head:
-        up_to = min(head, after + LOOKED_AT_MAX) if types else head
-        events = log.read_all(after=after, limit=limit, types=types, up_to=up_to)
-        following = events[-1].position if len(events) == limit else up_to
+    if begin < last:
+        events = _read(log, selection, begin, last, limit)
+        if len(events) == limit:
+            last = events[-1].position
     # After the reading, so that what was read is of the history that was seen.
     if seen is not None and not has(log, seen):
         raise AnotherHistory(f"position {seen.position} has another event now")
-    return FeedPage(events, following, head, _place(log, following, events, seen))
+    return FeedPage(events, last, head, end, _place(log, last, events, seen))
+
+
+def _range(log: SelectiveReader, selection: Selection, after: int, end: int) -> tuple[int, int]:
+    """Above which position something selected may stand, and up to which."""
+    begin = after
+    if selection.recorded_from is not None:
+        begin = max(begin, min(end, log.position_before(selection.recorded_from)))
+    if selection.recorded_to is not None:
+        end = min(end, log.position_before(selection.recorded_to))
+    return begin, max(begin, end)
+
+
+def _read(
+    log: SelectiveReader, selection: Selection, after: int, up_to: int, limit: int
+) -> list[RecordedEvent]:
+    if selection == ALL:  # So that a missing position is noticed.
+        return log.read_all(after=after, limit=limit, up_to=up_to)
+    return log.read_selected(selection, after=after, limit=limit, up_to=up_to)
 
 
 def _place(
-    log: EventReader, position: int, events: list[RecordedEvent], seen: Checkpoint | None
+    log: SelectiveReader, position: int, events: list[RecordedEvent], seen: Checkpoint | None
 ) -> Checkpoint | None:
     if events and events[-1].position == position:
         return events[-1].checkpoint

@@ -13,7 +13,6 @@ True, so that a server that waits for its connections to end can stop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,10 +29,13 @@ from deploy.edge.requests import entity_tag, is_known, is_operator, token_requir
 from event_store.cloud_events import CloudEvent, cloud_event
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
-from event_store.records import Checkpoint, EventReader
+from event_store.records import Checkpoint
+from event_store.selection import SelectiveReader
 from replays.feed.broadcast import Broadcast, TooManySubscribers
 from replays.feed.feed import BeyondHead, FeedPage, read_page
-from replays.feed.feed_request import PARAMETERS, FeedRequest, feed_request_of
+from replays.feed.feed_parameters import PARAMETERS
+from replays.feed.feed_request import BATCH, LINES, PAGE, FeedRequest, feed_request_of
+from replays.feed.json_lines import json_lines
 from replays.feed.problems import (
     ANOTHER_HISTORY,
     ANOTHER_LOG,
@@ -50,6 +52,7 @@ READERS = 4
 """Threads that read the log for those who ask for pages, or have to catch up."""
 
 _LATER = {"Retry-After": "5"}
+_VARY = "Accept, Authorization"
 
 
 class EventsAnswer(msgspec.Struct, frozen=True):
@@ -60,7 +63,7 @@ class EventsAnswer(msgspec.Struct, frozen=True):
 
 
 def events_router(
-    log: EventReader,
+    log: SelectiveReader,
     codec: Codec,
     broadcast: Broadcast,
     *,
@@ -86,7 +89,7 @@ def events_router(
                 if not is_operator(request.headers, operator_token):
                     raise token_required()
                 wanted = feed_request_of(request)
-                if wanted.as_stream:
+                if wanted.form in {LINES, EVENT_STREAM}:
                     place.enter_context(broadcast.admitted())
                 loop = asyncio.get_running_loop()
                 log_id, page = await loop.run_in_executor(threads, _first_page, log, wanted)
@@ -98,18 +101,30 @@ def events_router(
                 return problem(STORE_UNAVAILABLE)
             except LogGap as gap:
                 return problem(LOG_DAMAGED, str(gap))
-            if not wanted.as_stream:
+            if wanted.form in {PAGE, BATCH}:
                 # Where it was read: a large page takes the loop's other callers tens of milliseconds to make.
-                return await loop.run_in_executor(threads, _page, request, codec, page, log_id)
-            messages = server_sent_events(
-                log, codec, broadcast, threads, first=page, wanted=wanted, heartbeat_seconds=heartbeat_seconds
-            )
-            return _stream(messages, place.pop_all(), page, log_id)
+                return await loop.run_in_executor(threads, _page, request, codec, page, log_id, wanted.form)
+            if wanted.form == LINES:
+                messages = json_lines(
+                    log, codec, threads, first=page, wanted=wanted, stopping=broadcast.stopping
+                )
+            else:
+                messages = server_sent_events(
+                    log,
+                    codec,
+                    broadcast,
+                    threads,
+                    first=page,
+                    wanted=wanted,
+                    heartbeat_seconds=heartbeat_seconds,
+                )
+            headers = {**_standing(page, log_id), "Vary": _VARY}
+            return EventStream(messages, place.pop_all(), headers, wanted.form)
 
     return router
 
 
-def _first_page(log: EventReader, wanted: FeedRequest) -> tuple[str, FeedPage]:
+def _first_page(log: SelectiveReader, wanted: FeedRequest) -> tuple[str, FeedPage]:
     """The log's id, and what was asked for. Raises ProblemError where the asker has read something else."""
     log_id = log.log_id()
     facts: dict[str, Any] = {"log": log_id, "head": log.head()}
@@ -117,11 +132,14 @@ def _first_page(log: EventReader, wanted: FeedRequest) -> tuple[str, FeedPage]:
         raise ProblemError(ANOTHER_LOG, f"This log is {log_id}, not {wanted.log}.", **facts)
     seen = None if wanted.event is None else Checkpoint(wanted.after, wanted.event)
     try:
-        return log_id, read_page(log, after=wanted.after, limit=wanted.limit, types=wanted.types, seen=seen)
+        page = read_page(
+            log, after=wanted.after, limit=wanted.page_limit, selection=wanted.selection, seen=seen
+        )
     except BeyondHead as beyond:
         raise ProblemError(BEYOND_HEAD, str(beyond), **facts | {"head": beyond.head}) from beyond
     except AnotherHistory as another:
         raise ProblemError(ANOTHER_HISTORY, f"{another}.", **facts) from another
+    return log_id, page
 
 
 def _standing(page: FeedPage, log_id: str) -> dict[str, str]:
@@ -132,52 +150,48 @@ def _standing(page: FeedPage, log_id: str) -> dict[str, str]:
     return headers
 
 
-def _page(request: Request, codec: Codec, page: FeedPage, log_id: str) -> Response:
-    answer = EventsAnswer(events=[cloud_event(codec, recorded) for recorded in page.events], next=page.next)
-    body = msgspec.json.encode(answer)
-    etag = entity_tag(body)
+def _page(request: Request, codec: Codec, page: FeedPage, log_id: str, form: str) -> Response:
+    events = [cloud_event(codec, recorded) for recorded in page.events]
+    body = msgspec.json.encode(events if form == BATCH else EventsAnswer(events=events, next=page.next))
     headers = {
         **_standing(page, log_id),
-        "ETag": etag,
+        "Daybook-Next": str(page.next),
+        "ETag": entity_tag(body),
         "Cache-Control": "private, no-cache",
-        "Vary": "Accept, Authorization",
+        "Vary": _VARY,
     }
-    if is_known(request.headers.get("if-none-match"), etag):
+    if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, "application/json")
-
-
-def _stream(messages: AsyncGenerator[bytes, None], place: ExitStack, page: FeedPage, log_id: str) -> Response:
-    headers = {
-        **_standing(page, log_id),
-        "Vary": "Accept, Authorization",
-    }
-    return EventStream(messages, place, headers)
+    return Response(body, 200, headers, form)
 
 
 def _documented() -> dict[str, Any]:
     _, components = msgspec.json.schema_components([CloudEvent])
+    event = components["CloudEvent"]
     answer = {
         "title": "EventsAnswer",
         "type": "object",
         "required": ["events", "next"],
         "properties": {
-            "events": {"type": "array", "items": components["CloudEvent"]},
+            "events": {"type": "array", "items": event},
             "next": {"type": "integer", "minimum": 0},
         },
     }
     headers = {
         "Daybook-View-Position": {"description": "The log's head.", "schema": {"type": "integer"}},
+        "Daybook-Next": {"description": "As `next`, of a page or a batch.", "schema": {"type": "integer"}},
         "Daybook-Log": {"description": "The log's id, for `log`.", "schema": {"type": "string"}},
         "Daybook-Event": {"description": "What stands at `next`, for `event`.", "schema": {"type": "string"}},
         "ETag": {"schema": {"type": "string"}},
     }
     responses: dict[int, dict[str, Any]] = {
         200: {
-            "description": "A page of events, or an event stream",
+            "description": "A page of events, a batch of them, lines to the head, or an event stream",
             "headers": headers,
             "content": {
-                "application/json": {"schema": answer},
+                PAGE: {"schema": answer},
+                BATCH: {"schema": {"type": "array", "items": event}},
+                LINES: {"schema": {"type": "string", "description": "A CloudEvent a line."}},
                 EVENT_STREAM: {"schema": {"type": "string"}},
             },
         },
@@ -186,6 +200,7 @@ def _documented() -> dict[str, Any]:
     for status, description in {
         400: "Bad request",
         401: "Operators only",
+        406: "No such form",
         409: "Another log, another history, or a position beyond the head",
         500: "Damage",
         503: "Away",

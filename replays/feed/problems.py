@@ -5,6 +5,7 @@ from __future__ import annotations
 from deploy.edge.problems import ProblemType
 
 INVALID_PARAMETER = ProblemType("invalid-parameter", 400, "A parameter does not have its form.")
+NOT_ACCEPTABLE = ProblemType("not-acceptable", 406, "None of the forms that were asked for is there.")
 UNKNOWN_EVENT_TYPE = ProblemType("unknown-event-type", 400, "The log has no events of this type.")
 BEYOND_HEAD = ProblemType("position-beyond-head", 409, "The log does not reach so far: read another one?")
 ANOTHER_LOG = ProblemType("another-log", 409, "This is not the log that was read.")

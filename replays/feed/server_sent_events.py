@@ -12,7 +12,8 @@ from deploy.edge.event_streams import HEARTBEAT, RETRY, message
 from event_store.cloud_events import cloud_event
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, LogGap, StoreUnavailable
-from event_store.records import Checkpoint, EventReader, RecordedEvent
+from event_store.records import Checkpoint, RecordedEvent
+from event_store.selection import Selection, SelectiveReader
 from replays.feed.broadcast import EVERYTHING, Broadcast
 from replays.feed.feed import WAIT_SECONDS, BeyondHead, FeedPage, read_page
 from replays.feed.feed_request import FeedRequest
@@ -22,7 +23,7 @@ MESSAGES_AT_ONCE = 100
 
 
 async def server_sent_events(
-    log: EventReader,
+    log: SelectiveReader,
     codec: Codec,
     broadcast: Broadcast,
     threads: Executor,
@@ -44,7 +45,7 @@ async def server_sent_events(
         return message(recorded.position, msgspec.json.encode(cloud_event(codec, recorded)))
 
     def read_on(after: int, seen: Checkpoint | None) -> tuple[FeedPage, list[bytes]]:
-        page = read_page(log, after=after, limit=wanted.limit, types=wanted.types, seen=seen)
+        page = read_page(log, after=after, limit=wanted.page_limit, selection=wanted.selection, seen=seen)
         return page, [rendered(recorded) for recorded in page.events]
 
     def heartbeat(position: int) -> bytes:
@@ -64,14 +65,14 @@ async def server_sent_events(
             sent, quiet_since = page.next, loop.time()
         position, seen = page.next, page.seen
         if position >= page.head and broadcast.can_subscribe(after=position):
-            topics = wanted.types or {EVERYTHING}
             with broadcast.subscribe(
-                topics, after=position, seen=seen, quiet_seconds=heartbeat_seconds
+                _topics(wanted.selection), after=position, seen=seen, quiet_seconds=heartbeat_seconds
             ) as subscriber:
                 async for events in subscriber:
-                    if not events:
+                    selected = [one for one in events if wanted.selection.matches(one.event)]
+                    if not selected:
                         yield heartbeat(subscriber.position)
-                    for piece in _pieces(one.rendered(rendered) for one in events):
+                    for piece in _pieces(one.rendered(rendered) for one in selected):
                         yield piece
                         await asyncio.sleep(0)  # Sending may never wait, and others want their turn.
                     sent = subscriber.position
@@ -85,8 +86,15 @@ async def server_sent_events(
         except LogGap:
             return  # The next request gets the error.
         except StoreUnavailable:
-            page, messages = FeedPage([], position, page.head, seen), []
+            page, messages = FeedPage([], position, page.head, page.end, seen), []
             await asyncio.sleep(WAIT_SECONDS)
+
+
+def _topics(selection: Selection) -> frozenset[str]:
+    """Under which the broadcast has all that is selected, and perhaps more."""
+    if selection.streams is not None:
+        return selection.streams
+    return selection.types or frozenset({EVERYTHING})
 
 
 def _pieces(messages: Iterable[bytes]) -> Iterable[bytes]:

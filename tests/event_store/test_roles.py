@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
@@ -12,6 +13,7 @@ from event_store.errors import LogUnreadable, SchemaMissing
 from event_store.postgres.connections import FEED_ROLE, READER_ROLE
 from event_store.postgres.log import PostgresLog
 from event_store.postgres.migrations import WRITER_ROLE, grant, migrate
+from event_store.selection import Selection
 from tests.event_store.given import adding, append, positions
 from tests.waiting import SECONDS_MAX
 
@@ -104,6 +106,9 @@ def test_a_log_that_is_read_as_the_feed_has_all_that_the_feed_needs(
         assert log.head() == log.wait(after=0, timeout_seconds=SECONDS_MAX) == 1
         assert log.read_all(after=0, limit=10) == postgres_log.read_all(after=0, limit=10)
         assert log.log_id() == postgres_log.log_id()
+        selection = Selection(streams=frozenset({"cart-a"}))
+        assert log.read_selected(selection, after=0, limit=10) == log.read_stream("cart-a")
+        assert log.position_before(datetime.now(UTC) + timedelta(1)) == 1
         with pytest.raises(LogUnreadable, match="permission denied"):
             log.subject_keys(["ann"])
         log.close()

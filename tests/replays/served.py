@@ -11,7 +11,8 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from event_store.records import EventReader
+from deploy.edge.openapi import install_openapi, open_to_everybody
+from event_store.selection import SelectiveReader
 from replays.feed.broadcast import Broadcast
 from replays.feed.http import events_router
 from tests.shop.facts import CODEC
@@ -23,12 +24,14 @@ EVENTS = "/api/v1/events"
 class Served:
     """The feed on a real server, in a thread of its own."""
 
-    def __init__(self, log: EventReader, *, listeners_max: int = 1_000, **options: Any) -> None:
+    def __init__(self, log: SelectiveReader, *, listeners_max: int = 1_000, **options: Any) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         app = FastAPI()
         self.broadcast = Broadcast(log, listeners_max=listeners_max, stopping=lambda: self.server.should_exit)
         app.include_router(events_router(log, CODEC, self.broadcast, **options))
+        if not options.get("operator_token"):
+            install_openapi(app, open_to_everybody)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         self.thread = threading.Thread(target=self.server.run, args=([listening],))
 

@@ -11,9 +11,11 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from deploy.edge.event_streams import EVENT_STREAM
 from event_store.errors import StoreUnavailable
 from event_store.memory.log import MemoryLog
 from event_store.records import RecordedEvent
+from event_store.selection import ALL
 from replays.feed import broadcast as broadcasting
 from replays.feed.broadcast import EVERYTHING, Broadcast, TooManySubscribers
 from replays.feed.feed import read_page
@@ -128,10 +130,10 @@ def test_a_stream_that_falls_behind_reads_for_itself_and_gives_everything_once(
         shop.receive()
         broadcast = Broadcast(log)
         threads = ThreadPoolExecutor(1)
-        wanted = FeedRequest(after=0, types=frozenset(), limit=10, as_stream=True)
+        wanted = FeedRequest(form=EVENT_STREAM, after=0, selection=ALL, limit=10)
 
         def stream() -> AsyncIterator[bytes]:
-            first = read_page(log, after=0, limit=wanted.limit)
+            first = read_page(log, after=0, limit=wanted.page_limit)
             return server_sent_events(
                 log, CODEC, broadcast, threads, first=first, wanted=wanted, heartbeat_seconds=15
             )

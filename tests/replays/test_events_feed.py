@@ -10,7 +10,9 @@ import pytest
 
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
+from event_store.selection import Selection
 from replays.feed.feed import LOOKED_AT_MAX, read_page
+from replays.feed.feed_request import FORMS
 from tests.replays.served import EVENTS, Served
 from tests.shop.facts import EMAIL
 from tests.shop.story import ANNA, Story
@@ -89,7 +91,9 @@ def test_a_rare_type_does_not_make_one_request_read_the_whole_log(
     shop.whole_story()
     monkeypatch.setattr("replays.feed.feed.LOOKED_AT_MAX", 5)
 
-    page = read_page(shop.log, after=0, limit=100, types={"orders.credit_note_issued"})
+    page = read_page(
+        shop.log, after=0, limit=100, selection=Selection(types=frozenset({"orders.credit_note_issued"}))
+    )
 
     assert (page.events, page.next) == ([], 5)
     assert LOOKED_AT_MAX > 1000
@@ -175,13 +179,19 @@ def test_the_openapi_document_tells_the_route(feed: Served) -> None:
     assert [parameter["name"] for parameter in route["parameters"]] == [
         "after",
         "types",
+        "stream",
+        "subject",
+        "recorded_from",
+        "recorded_to",
+        "valid_from",
+        "valid_to",
         "limit",
         "log",
         "event",
         "Last-Event-ID",
     ]
-    assert set(route["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
-    assert {"200", "304", "400", "401", "409", "503"} <= set(route["responses"])
+    assert set(route["responses"]["200"]["content"]) == set(FORMS)
+    assert {"200", "304", "400", "401", "406", "409", "503"} <= set(route["responses"])
 
 
 def test_hundreds_of_pages_at_once_wait_for_their_turn(fresh_postgres: str) -> None:

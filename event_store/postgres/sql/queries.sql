@@ -16,6 +16,65 @@ SELECT position, stream, version, type, schema_number, data, command_id, correla
  ORDER BY position
  LIMIT %(limit)s
 
+-- events_selected --
+-- Looks at every position of the range, so the range is the caller's to bound.
+SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
+       recorded_at, coalesce(valid_at, recorded_at)
+  FROM events
+ WHERE position > %(after)s AND position <= %(up_to)s
+   AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+   AND (%(recorded_from)s::timestamptz IS NULL OR recorded_at >= %(recorded_from)s::timestamptz)
+   AND (%(recorded_to)s::timestamptz IS NULL OR recorded_at < %(recorded_to)s::timestamptz)
+   AND (%(valid_from)s::timestamptz IS NULL OR coalesce(valid_at, recorded_at) >= %(valid_from)s::timestamptz)
+   AND (%(valid_to)s::timestamptz IS NULL OR coalesce(valid_at, recorded_at) < %(valid_to)s::timestamptz)
+ ORDER BY position
+ LIMIT %(limit)s
+
+-- events_selected_of_streams --
+-- A stream's versions and positions rise together, so where to begin in it is found by halving, by the index of
+-- versions: no index of positions by stream has to be kept. Where a version is missing it may be too early.
+WITH RECURSIVE narrowed (name, low, high) AS (
+    SELECT name, 0::bigint, (SELECT max(version) FROM events WHERE stream = name)
+      FROM unnest(%(streams)s::text[]) AS name
+    UNION ALL
+    SELECT name,
+           CASE WHEN e.position <= %(after)s THEN middle ELSE low END,
+           CASE WHEN e.position <= %(after)s THEN high ELSE middle - 1 END
+      FROM (SELECT name, low, high, (low + high + 1) / 2 AS middle FROM narrowed WHERE low < high) AS n
+      JOIN events e ON e.stream = n.name AND e.version = n.middle
+), begins AS (
+    SELECT name, max(low) AS version FROM narrowed GROUP BY name
+)
+SELECT found.*
+  FROM begins CROSS JOIN LATERAL (
+    SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
+           recorded_at, coalesce(valid_at, recorded_at)
+      FROM events e
+     WHERE e.stream = begins.name AND e.version > begins.version
+       AND position <= %(up_to)s
+       AND (%(types)s::text[] IS NULL OR type = ANY (%(types)s::text[]))
+       AND (%(recorded_from)s::timestamptz IS NULL OR recorded_at >= %(recorded_from)s::timestamptz)
+       AND (%(recorded_to)s::timestamptz IS NULL OR recorded_at < %(recorded_to)s::timestamptz)
+       AND (%(valid_from)s::timestamptz IS NULL OR coalesce(valid_at, recorded_at) >= %(valid_from)s::timestamptz)
+       AND (%(valid_to)s::timestamptz IS NULL OR coalesce(valid_at, recorded_at) < %(valid_to)s::timestamptz)
+     ORDER BY e.version
+     LIMIT %(limit)s
+  ) AS found
+ ORDER BY position
+ LIMIT %(limit)s
+
+-- position_before --
+-- By halving, as positions have no gaps and recorded_at never runs backwards along them.
+WITH RECURSIVE narrowed (low, high) AS (
+    SELECT 0::bigint, (SELECT max(position) FROM events)
+    UNION ALL
+    SELECT CASE WHEN e.recorded_at < %(moment)s::timestamptz THEN middle ELSE low END,
+           CASE WHEN e.recorded_at < %(moment)s::timestamptz THEN high ELSE middle - 1 END
+      FROM (SELECT low, high, (low + high + 1) / 2 AS middle FROM narrowed WHERE low < high) AS n
+      JOIN events e ON e.position = n.middle
+)
+SELECT max(low) FROM narrowed
+
 -- events_at --
 SELECT position, stream, version, type, schema_number, data, command_id, correlation, causation, actor,
        recorded_at, coalesce(valid_at, recorded_at)
