@@ -21,6 +21,7 @@ from event_store.errors import AnotherHistory
 from event_store.postgres.log import PostgresLog
 from event_store.records import Checkpoint
 from event_store.selection import Selection
+from replays.export.cli import export_command
 from replays.feed.feed import BeyondHead, read_page
 from replays.feed.feed_parameters import LIMIT_MAX, TYPE_NAMES
 from replays.order.history import UnknownOrder, load_history
@@ -41,6 +42,9 @@ class Misused(click.ClickException):
 @click.group("replays")
 def replays_group() -> None:
     """What happened, how it stood at any moment, and whether the books are sound."""
+
+
+replays_group.add_command(export_command)
 
 
 @replays_group.command("order")

@@ -1,0 +1,119 @@
+"""`daybook replays export`, as a person runs it: on a real log, in a process that may be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner, Result
+
+from event_store.postgres.log import PostgresLog
+from replays.cli import replays_group
+from replays.export.folder import Folder
+from replays.export.manifest import NAME, load
+from replays.export.verify import faults
+from tests.shop.facts import received
+from tests.shop.story import Story
+from tests.waiting import SECONDS_MAX
+
+
+@pytest.fixture
+def postgres_shop(fresh_postgres: str) -> Iterator[Story]:
+    log = PostgresLog.open(fresh_postgres)
+    yield Story(log)
+    log.close()
+
+
+def run(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(replays_group, ["export", *arguments], obj=SimpleNamespace(postgres_url=url))
+
+
+def test_it_says_what_it_wrote_and_verifies_it(
+    fresh_postgres: str, postgres_shop: Story, tmp_path: Path
+) -> None:
+    postgres_shop.whole_story()
+    head, place = postgres_shop.log.head(), str(tmp_path / "export")
+
+    first, again = run(fresh_postgres, place), run(fresh_postgres, place)
+    verified = run("postgresql://nowhere.invalid/", place, "--verify")
+
+    assert (first.exit_code, again.exit_code, verified.exit_code) == (0, 0, 0)
+    assert first.stdout.startswith(f"{head} new events in ")
+    assert again.stdout.startswith("0 new events in ")
+    assert verified.stdout.startswith(f"{head} events up to position {head}, in ")
+
+
+def test_a_fault_is_one_line_and_exit_code_1(
+    fresh_postgres: str, postgres_shop: Story, tmp_path: Path
+) -> None:
+    postgres_shop.whole_story()
+    desk, place = tmp_path / "desk", tmp_path / "export"
+    desk.mkdir()
+    (desk / "letter.txt").write_text("Dear")
+    run(fresh_postgres, str(place))
+    next(place.rglob("*.parquet")).unlink()
+
+    refused, verified = run(fresh_postgres, str(desk)), run(fresh_postgres, str(place), "--verify")
+    nothing = run(fresh_postgres, str(tmp_path / "other"), "--verify")
+
+    assert (refused.exit_code, verified.exit_code, nothing.exit_code) == (1, 1, 1)
+    assert refused.stderr.splitlines()[-1].startswith(f"Error: {desk} has other things in it (letter.txt)")
+    assert verified.stdout.endswith("is missing\n")
+    assert "daybook replays export" in nothing.stderr
+
+
+EXPORTING = """
+import sys
+from event_store.postgres.log import PostgresLog
+from replays.export import export as exporting
+from replays.export.folder import Folder
+exporting.PAGE = 101
+exporting.export(
+    PostgresLog.open(sys.argv[1], read_only=True), Folder(sys.argv[2]), step_events=100,
+    progress=lambda position, head: print(position, flush=True),
+)
+"""
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_ends_with_every_event_once(
+    fresh_postgres: str, postgres_shop: Story, tmp_path: Path
+) -> None:
+    for number in range(1_500):
+        postgres_shop.record((received(f"S-{number}", 1),), name="receive_stock")
+    postgres_shop.flush()
+    folder = Folder(str(tmp_path / "export"))
+    reached = 0
+    for _ in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", EXPORTING, fresh_postgres, folder.address],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) > reached + 200:
+                break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(SECONDS_MAX)
+        process.stdout.close()
+        manifest = load(folder)
+        assert manifest is not None
+        assert manifest.checkpoint.position >= reached
+        reached = manifest.checkpoint.position
+    assert reached > 0
+
+    result = run(fresh_postgres, folder.address)
+
+    assert result.exit_code == 0, result.output
+    manifest = load(folder)
+    assert manifest is not None
+    assert manifest.rows == postgres_shop.log.head() == 1_500
+    assert faults(folder, manifest) == []
+    assert set(folder.names()) == {NAME, *(part.file for part in manifest.parts)}
