@@ -16,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import EventType, Money, UnitPrice
+from replays.contracts.files import schema_file
 from tests.contracts import asyncapi, event_schemas
 from tests.docs import problems
 
@@ -60,7 +61,8 @@ def events_page() -> str:
 
 def _event(event_type: EventType) -> Iterator[str]:
     yield f"### {event_type.name}\n"
-    yield f"Schema {event_type.schema_number}. {_doc(event_type.cls)}\n"
+    file = schema_file(event_type.name, event_type.schema_number).relative_to(PAGE.parents[1])
+    yield f"[Schema {event_type.schema_number}](../{file.as_posix()}). {_doc(event_type.cls)}\n"
     yield from _table(event_type.cls, event_type.personal)
 
 
