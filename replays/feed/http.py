@@ -1,4 +1,4 @@
-"""`/api/v1/events`: the log as CloudEvents, in order, as JSON pages or as an event stream.
+"""`/api/v1/events`: the log as CloudEvents, in order, as pages, batches, lines or an event stream.
 
 The query process includes `events_router(...)` in the query API's application, which knows nothing of the
 log:
@@ -72,7 +72,7 @@ def events_router(
 ) -> APIRouter:
     """The route, to be included in an application. With `operator_token` set it asks for it as a bearer.
 
-    Its event streams are among the subscribers of `broadcast`.
+    Its event streams and its lines take places among the subscribers of `broadcast`.
     """
     router = APIRouter(tags=["events"])
     threads = ThreadPoolExecutor(READERS, "events")

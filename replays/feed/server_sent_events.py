@@ -70,12 +70,13 @@ async def server_sent_events(
             ) as subscriber:
                 async for events in subscriber:
                     selected = [one for one in events if wanted.selection.matches(one.event)]
-                    if not selected:
-                        yield heartbeat(subscriber.position)
-                    for piece in _pieces(one.rendered(rendered) for one in selected):
+                    if events and not selected and loop.time() - quiet_since < heartbeat_seconds:
+                        continue
+                    told = [one.rendered(rendered) for one in selected]
+                    for piece in _pieces(told or [heartbeat(subscriber.position)]):
                         yield piece
                         await asyncio.sleep(0)  # Sending may never wait, and others want their turn.
-                    sent = subscriber.position
+                    sent, quiet_since = subscriber.position, loop.time()
                 position, seen = subscriber.position, subscriber.seen
             quiet_since = loop.time()
         try:

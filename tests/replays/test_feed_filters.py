@@ -16,6 +16,7 @@ from tests.replays.test_events_stream import messages
 from tests.replays.test_feed_forms import events_in
 from tests.shop.facts import NOON, received
 from tests.shop.story import ANNA, MUG, Story
+from tests.waiting import SECONDS_MAX
 
 FORMS = (PAGE, BATCH, LINES)
 
@@ -129,6 +130,18 @@ def test_an_event_stream_tells_what_comes_of_what_was_asked_for(shop: Story, fee
         shop.receive(MUG)
         found = messages(lines, 2)
     assert [position for position, _ in found] == [head + 2, head + 4]
+
+
+def test_what_was_not_asked_for_is_not_even_a_heartbeat(shop: Story) -> None:
+    with Served(shop.log, heartbeat_seconds=10 * SECONDS_MAX) as feed:
+        head = shop.log.head()
+        with feed.stream(f"?after={head}&valid_to=2012-01-01") as answer:
+            lines = answer.iter_lines()
+            assert [next(lines), next(lines)] == ["retry: 2000", ""]
+            for number in range(20):
+                shop.receive(f"NEW-{number}")
+            shop.write("import", received("OLD", 1), valid_at=NOON.replace(year=2011))
+            assert next(lines) == f"id: {head + 21}"
 
 
 def test_an_event_stream_begins_at_a_time(shop: Story, feed: Served) -> None:
