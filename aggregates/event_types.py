@@ -18,6 +18,7 @@ from aggregates.payments import events as payments
 from aggregates.promotions import events as promotions
 from aggregates.terms import events as terms
 from aggregates.visits import events as visits
+from aggregates.webhooks import events as webhooks
 
 EVENT_TYPES: tuple[EventType, ...] = (
     EventType("catalog.product_listed", 2, catalog.ProductListed, upcasters=(catalog.product_listed_from_1,)),
@@ -188,4 +189,29 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType("credit.account_blocked", 1, credit.AccountBlocked),
     EventType("credit.account_expired", 1, credit.AccountExpired),
     EventType("visits.product_viewed", 1, visits.ProductViewed),
+    EventType(
+        "webhooks.endpoint_registered",
+        1,
+        webhooks.EndpointRegistered,
+        personal=("url", "secret"),
+        subject=webhooks.endpoint_subject,
+    ),
+    EventType(
+        "webhooks.endpoint_changed",
+        1,
+        webhooks.EndpointChanged,
+        personal=("url",),
+        subject=webhooks.endpoint_subject,
+    ),
+    EventType("webhooks.endpoint_disabled", 1, webhooks.EndpointDisabled),
+    EventType("webhooks.endpoint_enabled", 1, webhooks.EndpointEnabled),
+    EventType("webhooks.endpoint_deleted", 1, webhooks.EndpointDeleted),
+    EventType(
+        "webhooks.secret_rotated",
+        1,
+        webhooks.SecretRotated,
+        personal=("secret",),
+        subject=webhooks.endpoint_subject,
+    ),
+    EventType("webhooks.replay_requested", 1, webhooks.ReplayRequested),
 )

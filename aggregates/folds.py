@@ -13,6 +13,7 @@ from aggregates.payments import gateway, payment, process
 from aggregates.promotions import batch, coupon, uses
 from aggregates.terms import terms
 from aggregates.visits import visit
+from aggregates.webhooks import endpoints
 
 KINDS: dict[str, StreamKind] = {
     kind.name: kind
@@ -39,6 +40,7 @@ KINDS: dict[str, StreamKind] = {
         gateway.reconciliation_stream,
         terms.stream,
         visit.stream,
+        endpoints.stream,
     )
 }
 

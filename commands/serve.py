@@ -19,6 +19,8 @@ from commands.operator.gauges import counting_owed
 from commands.processes.manager import ProcessManagers, all_kinds
 from commands.providers.choose import choose_providers
 from commands.settings import Settings
+from commands.webhooks.choose import choose_sending
+from commands.webhooks.sender import WebhookSender
 from event_store.postgres.log import PostgresLog
 
 Serve = Callable[[ASGIApp], Awaitable[None]]
@@ -51,13 +53,14 @@ async def _serve(settings: Settings, log: PostgresLog, serve: Serve) -> None:
     news = NewsSource(gateway, handling, settings, log)
     kinds = (*all_kinds(gateway, log), *news.kinds)
     processes = ProcessManagers(log, CODEC, handling, kinds, failed=critical.ended)
+    webhooks = WebhookSender(log, CODEC, handling, choose_sending(settings), failed=critical.ended)
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         # The log is closed first of all that is given back, beneath what still waits for its server.
         async with aclosing(gateway), aclosing(providers), check_gateway(gateway):
             with closing(log):
-                async with handling, processes, news.running(), counting_owed(log):
+                async with handling, processes, webhooks, news.running(), counting_owed(log):
                     yield
 
     app = build_command_app(

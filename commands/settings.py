@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from commands.webhooks.addresses import parse_networks
+
 
 class Settings(BaseSettings):
     """The command process's settings. `DAYBOOK_CART_LINES_MAX=50` sets `cart_lines_max`."""
@@ -80,6 +82,13 @@ class Settings(BaseSettings):
     vies_url: str = "https://ec.europa.eu/taxation_customs/vies/rest-api"
     """Where VIES is; another place for a stand-in."""
 
+    webhook_networks: str = ""
+    """Networks of one's own that webhooks may go to, also by plain HTTP: `10.1.0.0/16,fd00::/8`."""
+    webhook_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
+    """How long an endpoint may take for a webhook."""
+    webhook_log_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    """How long webhooks that were delivered, or given up, and all attempts are kept."""
+
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         """One or two; none without Stripe."""
@@ -100,6 +109,12 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
 
     @field_validator("stripe_secret_key")
     @classmethod

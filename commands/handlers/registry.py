@@ -18,6 +18,7 @@ from commands.handlers import (
     schedules,
     terms,
     visits,
+    webhooks,
 )
 from commands.handlers.chargeable import Chargeable, any_amount
 from commands.loop.handling import Handlers
@@ -41,6 +42,7 @@ def handlers(chargeable: Chargeable = any_amount) -> Handlers:
         **refunds.handlers(chargeable),
         **payments.HANDLERS,
         **reconciliation.HANDLERS,
+        **webhooks.HANDLERS,
     }
 
 

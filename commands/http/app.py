@@ -35,6 +35,7 @@ from commands.http import (
     payments,
     terms,
     visits,
+    webhooks,
 )
 from commands.http.direct_routes import DIRECT_ROUTES
 from commands.http.guesses import Guesses, Tries
@@ -54,6 +55,7 @@ from commands.loop.handling import Handling
 from commands.processes.manager import ProcessManagers
 from commands.providers.choose import Providers
 from commands.settings import Settings
+from commands.webhooks.choose import choose_sending
 from deploy.edge.api import health_router, new_api
 from deploy.edge.first import FirstRoutes
 from deploy.edge.openapi import (
@@ -126,9 +128,10 @@ def build_command_app(
     app.state.secret = log.installation_secret()
     app.state.gift_codes = GiftCodes(app.state.secret)
     app.state.guesses = Guesses(settings.wrong_codes_per_minute)
+    app.state.sending = choose_sending(settings)
     app.state.vat_checks = Tries(settings.vat_checks_per_minute)
     sold = (catalog, inventory, visits, cart, orders, payments, owed)
-    for context in (*sold, terms, coupons, credit, customers, health):
+    for context in (*sold, terms, coupons, credit, customers, webhooks, health):
         app.include_router(context.router)
     app.include_router(health_router)
     for error, answer in _ANSWERS.items():

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from event_store.errors import StoreUnavailable
 from event_store.limits import check_entries, check_not_negative, check_page
+from event_store.memory.deliveries import MemoryDeliveries
 from event_store.memory.progress import MemoryProgress
 from event_store.records import (
     NO_VERSIONS,
@@ -36,8 +37,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class MemoryLog(MemoryProgress):
-    """See EventLog. `clock` gives recorded_at, and the age of keys."""
+class MemoryLog(MemoryProgress, MemoryDeliveries):
+    """See DeliveryLog. `clock` gives recorded_at, and the age of keys."""
 
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
         self._clock = clock
@@ -54,6 +55,9 @@ class MemoryLog(MemoryProgress):
         self._tried = {}
         self._retries = {}
         self._checkpoint_events = {}
+        self._cursors = {}
+        self._deliveries = {}
+        self._attempts = {}
         self._snapshots: dict[tuple[str, str], Snapshot] = {}  # by stream and shape
         self._exclusives: set[str] = set()
         self._secret = os.urandom(32)

@@ -22,6 +22,7 @@ from event_store.postgres.append.insert import InsertCall, VersionedEvent
 from event_store.postgres.append.rows import CommandCall
 from event_store.postgres.append.writer import Call, Writer, WriterThread
 from event_store.postgres.connections import READER_ROLE, Connections, unavailable_is_typed
+from event_store.postgres.deliveries import PostgresDeliveries
 from event_store.postgres.exclusive import PostgresExclusive, try_exclusive
 from event_store.postgres.leases import LEASE_SECONDS, Holder, PostgresLeases, by_name, locks, open_leases
 from event_store.postgres.migrations import check_schema, migrate
@@ -43,8 +44,8 @@ HEAD_SECONDS_MAX = 2.0  # One look at an index: who asks for it wants to know wh
 _END = 2**63 - 1
 
 
-class PostgresLog(PostgresProgress):
-    """See EventLog; every call may be made from any thread."""
+class PostgresLog(PostgresProgress, PostgresDeliveries):
+    """See DeliveryLog; every call may be made from any thread."""
 
     def __init__(self, url: str, schema: str, *, read_only: bool, role: str = READER_ROLE) -> None:
         """Over a schema that is there and up to date: use `open`. Read-only, it comes as this role."""

@@ -39,6 +39,7 @@ CONTEXTS = {
     "terms",
     "credit",
     "visits",
+    "webhooks",
 }
 OUTSIDE = {  # module: the word that a file importing it bears
     "psycopg": "postgres",

@@ -18,7 +18,7 @@ from commands.gateways.sandbox import AUTHENTICATION_REQUIRED
 from commands.gateways.stripe_signature import sign
 from commands.http.app import EXAMPLES
 from deploy.edge.openapi import Example
-from tests.commands.test_contract import WEBHOOK, WEBHOOK_SECRET, serving, unpaid_order
+from tests.commands.test_contract import WEBHOOK, WEBHOOK_ENDPOINT, WEBHOOK_SECRET, serving, unpaid_order
 from tests.gateways.stripe_objects import charge, event
 from tests.shop.examples import Step, replaced, write_down
 from tests.shop.http import CHECKOUT, key
@@ -241,6 +241,35 @@ STORY: list[Step | Setup] = [
     ),
     step("PUT", "/customers/{customer_id}/groups", {"groups": ["trade"]}, customer_id="17850"),
     step("PUT", "/customers/{customer_id}/tax-status", {"vat_number": "DE136695976"}, customer_id="17850"),
+    step(
+        "POST",
+        "/webhook-endpoints",
+        {"url": "https://example.com/daybook", "events": ["orders.order_placed", "payments.*"]},
+        {"endpoint": "id", "webhook_secret": "secret"},
+        Idempotency__Key="webhooks-4711-001",
+    ),
+    step("GET", "/webhook-endpoints"),
+    step("GET", "/webhook-endpoints/{endpoint_id}", endpoint_id="<endpoint>"),
+    step(
+        "PUT",
+        "/webhook-endpoints/{endpoint_id}",
+        {"url": "https://example.com/orders", "events": ["orders.*"], "description": "The warehouse"},
+        endpoint_id="<endpoint>",
+    ),
+    step(
+        "POST",
+        "/webhook-endpoints/{endpoint_id}/rotate-secret",
+        {"overlap_seconds": 3600},
+        {"webhook_secret": "secret"},
+        endpoint_id="<endpoint>",
+    ),
+    step("POST", "/webhook-endpoints/{endpoint_id}/replay", {"from_position": 1}, endpoint_id="<endpoint>"),
+    step("GET", "/webhook-endpoints/{endpoint_id}/deliveries", endpoint_id="<endpoint>"),
+    step("POST", "/webhook-endpoints/{endpoint_id}/disable", {"reason": "Moves"}, endpoint_id="<endpoint>"),
+    step("POST", "/webhook-endpoints/{endpoint_id}/enable", endpoint_id="<endpoint>"),
+    step("DELETE", "/webhook-endpoints/{endpoint_id}", endpoint_id="<endpoint>"),
+    posted("/webhook-endpoints", WEBHOOK_ENDPOINT, nobody="id"),
+    step("POST", "/webhook-endpoints/{endpoint_id}/ping", endpoint_id="<nobody>"),
     step("POST", "/promotions/{promotion_id}/end", {"reason": "Sold out"}, promotion_id="welcome"),
     step("POST", "/price-lists/{list_id}/end", list_id="trade"),
     step("POST", "/shipping-methods/{method_id}/retire", method_id="post"),
@@ -254,6 +283,8 @@ def shown(name: str) -> str:
     """What the document has for a name whose value is another in every shop."""
     if name == "code":
         return "3R7W-9K2M-D5TX-0QHV"
+    if name == "webhook_secret":
+        return "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
     if name == "secret":
         return "5e" * 32
     return f"019ac8f0-7c1e-7a00-8000-{abs(hash_of(name)):012x}"

@@ -64,6 +64,11 @@ ROUTES: dict[str, dict[str, Any]] = {
     "PUT /customers/17850/tax-status": {"vat_number": "DE136695976"},
     "POST /promotions/ten/end": {"reason": "sold out"},
     "POST /promotions/ten/try": {"cart_id": "c"},
+    "POST /webhook-endpoints": {"url": "https://example.com/hook", "events": ["*"]},
+    "PUT /webhook-endpoints/hook": {"url": "https://example.com/hook", "events": ["orders.*"]},
+    "POST /webhook-endpoints/hook/disable": {"reason": "moves"},
+    "POST /webhook-endpoints/hook/replay": {"from_position": 1},
+    "POST /webhook-endpoints/hook/rotate-secret": {"overlap_seconds": 60},
     "POST /price-lists/trade/prices": {
         "items": [{"sku": "MUG", "tiers": [{"from": 1, "amount": 90, "currency": "GBP"}]}]
     },
@@ -103,7 +108,7 @@ def test_every_route_that_takes_a_body_is_known_here(tmp_path: Path) -> None:
         async with open_shop(MemoryLog(), tmp_path) as shop:
             paths = (await shop.client.get("/openapi.json")).json()["paths"]
         named = {"sku": "MUG", "area_id": "gb", "promotion_id": "ten", "code": "SPRING"}
-        named |= {"customer_id": "17850", "list_id": "trade", "account_id": "card"}
+        named |= {"customer_id": "17850", "list_id": "trade", "account_id": "card", "endpoint_id": "hook"}
         for name, value in ((f"{{{name}}}", value) for name, value in named.items()):
             paths = {path.replace(name, value): operations for path, operations in paths.items()}
         taking = {

@@ -35,7 +35,11 @@ from tests.shop.facts import CODEC
 from tests.shop.http import CHECKOUT
 from tests.waiting import SECONDS_MAX
 
-TOLD = Settings(postgres_url="postgresql:///not-used", wrong_codes_per_minute=100_000)
+TOLD = Settings(
+    postgres_url="postgresql:///not-used",
+    wrong_codes_per_minute=100_000,
+    webhook_networks="127.0.0.0/8",
+)
 NOT_CALLED: Any = None
 WEBHOOK_SECRET = "whsec_contract"
 WEBHOOK = "POST /api/v1/payments/webhooks/stripe"
@@ -46,6 +50,8 @@ UNFIT = {
     "/problems/price-unfit",
     "/problems/vat-number-unfit",
     "/problems/last-day-over",
+    "/problems/webhook-url-unfit",
+    "/problems/position-beyond-head",
 }
 """A rule of sale, or a price, may fit the document and yet contradict itself, or another."""
 PRICES = {"POST /api/v1/products/{sku}/price", "POST /api/v1/price-lists/{list_id}/prices"}
@@ -215,8 +221,14 @@ CHECKED = {
     "POST /api/v1/gift-cards",
     "PUT /api/v1/customers/{customer_id}/tax-status",
     "POST /api/v1/carts/{cart_id}/checkout",
+    "POST /api/v1/webhook-endpoints",
+    "PUT /api/v1/webhook-endpoints/{endpoint_id}",
+    "POST /api/v1/webhook-endpoints/{endpoint_id}/replay",
 }
 """What else may be unfit though its form is right: a window that is over, a number's check digits."""
+
+
+WEBHOOK_ENDPOINT: dict[str, Any] = {"url": "http://127.0.0.1:9/hook", "events": ["orders.order_placed"]}
 
 
 def defined(client: httpx.Client, path: str, name: str) -> str:
@@ -251,6 +263,14 @@ def gift_card(client: httpx.Client) -> dict[str, str]:
     answer = client.post("/gift-cards", json=body, headers=key()).raise_for_status()
     card: dict[str, str] = answer.json()
     return card
+
+
+def webhook_endpoint(client: httpx.Client) -> str:
+    """An endpoint on a port at which nobody listens: its id."""
+    endpoint_id: str = (
+        client.post("/webhook-endpoints", json=WEBHOOK_ENDPOINT).raise_for_status().json()["id"]
+    )
+    return endpoint_id
 
 
 def issued(client: httpx.Client) -> str:
@@ -369,6 +389,15 @@ def successful(client: httpx.Client, label: str) -> tuple[dict[str, str], Any]:
         case "/customers/{customer_id}/tax-status":
             exemption = {"area_id": defined(client, "/tax-areas", "area_id"), "until": "2030-12-31"}
             return {"customer_id": "17850"}, {"vat_number": "DE136695976", "exemptions": [exemption]}
+        case "/webhook-endpoints":
+            return {}, WEBHOOK_ENDPOINT if label.startswith("POST") else None
+        case "/webhook-endpoints/{endpoint_id}":
+            body = WEBHOOK_ENDPOINT if label.startswith("PUT") else None
+            return {"endpoint_id": webhook_endpoint(client)}, body
+        case "/webhook-endpoints/{endpoint_id}/replay":
+            return {"endpoint_id": webhook_endpoint(client)}, {"from_position": 1}
+        case path if path.startswith("/webhook-endpoints/{endpoint_id}/"):
+            return {"endpoint_id": webhook_endpoint(client)}, None
         case "":
             return {}, None  # /health and /metrics
     raise AssertionError(f"{label} is to be asked with success, too")

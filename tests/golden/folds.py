@@ -45,6 +45,7 @@ LOGS = (
     FOLDER / "visits.copy.gz",  # views of products, and orders of more products than count together
     FOLDER / "conversion.copy.gz",  # visits, carts, orders of carts and canceled ones, around midnights
     FOLDER / "credit.copy.gz",  # gift cards and store credit: opened, used, given back, blocked, expired
+    FOLDER / "webhooks.copy.gz",  # endpoints: registered, changed, disabled, enabled, rotated, deleted
     FOLDER / "sold_cards.copy.gz",  # gift cards that an order sold, and whose money it gave back
 )
 COMMAND = "python -m tests.golden.folds"

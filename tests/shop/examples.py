@@ -18,8 +18,9 @@ _OWN = re.compile(
     r"|(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}"  # a gift card's code
     r"|\d{3}-\d{4}-\d{4}"  # an order's number
     r"|(?:pi|ch|re|req)_\w{8,}"  # the gateway's ids
+    r"|whsec_[\w+/=]+"  # what signs webhooks
 )
-_COUNTED = {"position", "version"}
+_COUNTED = {"position", "version", "milliseconds"}
 
 
 @dataclass(frozen=True)

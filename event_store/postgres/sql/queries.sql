@@ -280,6 +280,126 @@ WITH here AS (
 )
 SELECT count(*) FROM ours
 
+-- delivery_cursor --
+SELECT position, event, version, failing_since FROM delivery_cursors WHERE endpoint = %(endpoint)s
+
+-- begin_deliveries --
+WITH stands AS (
+    SELECT %(position)s::bigint IS NOT NULL
+           AND (c.position > %(position)s::bigint
+                OR c.position > 0 AND NOT EXISTS (
+                    SELECT FROM events e
+                     WHERE e.position = c.position
+                       AND c.event = event_identity(
+                           e.position, e.stream, e.version, e.command_id, e.recorded_at))) AS goes_back
+      FROM delivery_cursors c
+     WHERE c.endpoint = %(endpoint)s
+), begun AS (
+    INSERT INTO delivery_cursors AS c (endpoint, position, event, version)
+    VALUES (%(endpoint)s, coalesce(%(position)s::bigint, 0), coalesce(%(event)s::text, ''), %(version)s)
+        ON CONFLICT (endpoint) DO UPDATE
+       SET version = excluded.version,
+           failing_since = NULL,
+           position = CASE WHEN (SELECT goes_back FROM stands) THEN excluded.position ELSE c.position END,
+           event = CASE WHEN (SELECT goes_back FROM stands) THEN excluded.event ELSE c.event END
+     WHERE c.version < excluded.version
+    RETURNING endpoint, position
+), dropped AS (
+    DELETE FROM deliveries d USING begun
+     WHERE d.endpoint = begun.endpoint AND d.state = 'pending' AND d.position > begun.position
+)
+UPDATE deliveries d SET attempts = 0, due_at = %(now)s
+  FROM begun
+ WHERE d.endpoint = begun.endpoint AND d.state = 'pending' AND d.position <= begun.position
+
+-- queue_deliveries --
+-- The cursor is the fence: who started from another one than it is now writes nothing.
+WITH moved AS (
+    UPDATE delivery_cursors SET position = %(to)s, event = %(to_event)s
+     WHERE endpoint = %(endpoint)s AND version = %(version)s
+       AND position = %(after)s AND event = %(after_event)s
+    RETURNING endpoint
+), queued AS (
+    INSERT INTO deliveries (endpoint, position, stream, type, event, state, due_at)
+    SELECT moved.endpoint, f.position, f.stream, f.type, f.event, 'pending', %(now)s
+      FROM moved, unnest(%(positions)s::bigint[], %(streams)s::text[], %(types)s::text[], %(events)s::text[])
+             AS f (position, stream, type, event)
+        ON CONFLICT (endpoint, position)
+        DO UPDATE SET stream = excluded.stream, type = excluded.type, event = excluded.event,
+                      state = 'pending', attempts = 0, due_at = excluded.due_at, ended_at = NULL
+)
+SELECT count(*) FROM moved
+
+-- pending_deliveries --
+SELECT endpoint, position, stream, type, event, state, attempts, due_at, ended_at
+  FROM deliveries
+ WHERE endpoint = %(endpoint)s AND state = 'pending'
+ ORDER BY position
+
+-- note_attempt --
+-- The number of attempts is the fence: of two that made the same one the first writes it down.
+WITH noted AS (
+    UPDATE deliveries
+       SET state = %(state)s, attempts = attempts + 1, due_at = %(due_at)s,
+           ended_at = CASE WHEN %(state)s <> 'pending' THEN %(at)s::timestamptz END
+     WHERE endpoint = %(endpoint)s AND position = %(position)s
+       AND state = 'pending' AND attempts = %(attempts)s AND event = %(event)s
+    RETURNING endpoint
+), standing AS (
+    UPDATE delivery_cursors c
+       SET failing_since = CASE WHEN %(state)s = 'delivered' THEN NULL ELSE %(at)s::timestamptz END
+      FROM noted
+     WHERE c.endpoint = noted.endpoint AND (c.failing_since IS NULL) <> (%(state)s = 'delivered')
+), written AS (
+    INSERT INTO delivery_attempts (endpoint, position, at, milliseconds, outcome, status, detail)
+    SELECT endpoint, %(position)s, %(at)s, %(milliseconds)s, %(outcome)s, %(status)s::integer, %(detail)s
+      FROM noted
+)
+SELECT count(*) FROM noted
+
+-- listed_deliveries --
+SELECT endpoint, position, stream, type, event, state, attempts, due_at, ended_at
+  FROM deliveries
+ WHERE endpoint = %(endpoint)s AND position < %(before)s
+ ORDER BY position DESC
+ LIMIT %(limit)s
+
+-- listed_deliveries_of_state --
+SELECT endpoint, position, stream, type, event, state, attempts, due_at, ended_at
+  FROM deliveries
+ WHERE endpoint = %(endpoint)s AND position < %(before)s AND state = %(state)s
+ ORDER BY position DESC
+ LIMIT %(limit)s
+
+-- delivery_attempts --
+SELECT position, at, milliseconds, outcome, status, detail
+  FROM delivery_attempts
+ WHERE endpoint = %(endpoint)s AND position = ANY (%(positions)s)
+ ORDER BY position, at
+
+-- pending_counts --
+SELECT endpoint, count(*) FROM deliveries WHERE state = 'pending' GROUP BY endpoint
+
+-- forget_endpoints --
+WITH attempted AS (
+    DELETE FROM delivery_attempts WHERE endpoint <> ALL (%(kept)s)
+), delivered AS (
+    DELETE FROM deliveries WHERE endpoint <> ALL (%(kept)s)
+)
+DELETE FROM delivery_cursors WHERE endpoint <> ALL (%(kept)s)
+
+-- prune_deliveries --
+WITH attempted AS (
+    DELETE FROM delivery_attempts
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM delivery_attempts WHERE at < %(before)s LIMIT 10000))
+    RETURNING 1
+), delivered AS (
+    DELETE FROM deliveries
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM deliveries WHERE ended_at < %(before)s LIMIT 10000))
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM attempted) + (SELECT count(*) FROM delivered)
+
 -- library_events --
 SELECT version, type, schema_number, data
   FROM events

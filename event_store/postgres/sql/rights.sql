@@ -2,8 +2,8 @@
 -- also holds for a role that was made later.
 --
 -- daybook_writer appends through the functions (insert_events, and all whose names begin with append), which
--- run with the owner's rights, and reads. It changes no fact: only checkpoints, open work, snapshots and
--- the numbers given out, which are not facts, are its to replace.
+-- run with the owner's rights, and reads. It changes no fact: only checkpoints, open work, deliveries, snapshots
+-- and the numbers given out, which are not facts, are its to replace.
 -- daybook_reader reads, the installation's secret aside.
 -- daybook_feed reads the events and which log they are of: no subject's key, and none of the commands' arguments.
 
@@ -50,6 +50,9 @@ BEGIN
             IF to_regclass('open_work') IS NOT NULL THEN  -- by the seventh
                 EXECUTE format('GRANT SELECT ON open_work TO %I', name);
             END IF;
+            IF to_regclass('deliveries') IS NOT NULL THEN  -- by the tenth
+                EXECUTE format('GRANT SELECT ON deliveries, delivery_attempts, delivery_cursors TO %I', name);
+            END IF;
         END IF;
     END LOOP;
 
@@ -72,6 +75,9 @@ BEGIN
         END IF;
         IF to_regclass('open_work') IS NOT NULL THEN
             GRANT INSERT, UPDATE, DELETE ON open_work TO daybook_writer;
+        END IF;
+        IF to_regclass('deliveries') IS NOT NULL THEN
+            GRANT INSERT, UPDATE, DELETE ON deliveries, delivery_attempts, delivery_cursors TO daybook_writer;
         END IF;
         GRANT INSERT, UPDATE, DELETE ON snapshots TO daybook_writer;
     END IF;
