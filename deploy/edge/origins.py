@@ -26,6 +26,7 @@ LOCAL_ORIGIN = rf"(?i:https?://{_LOCAL})"
 EXPOSED = (
     "Daybook-Event",
     "Daybook-Log",
+    "Daybook-Next",
     "Daybook-Position",
     "Daybook-View-Position",
     "ETag",
