@@ -22,6 +22,8 @@ from deploy.local.servers.account import Account, server_account
 from deploy.local.servers.binaries import Binaries, find_binaries
 from deploy.local.servers.elasticsearch import ElasticsearchServer
 from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms, find_elasticsearch
+from deploy.local.servers.kafka import KafkaServer
+from deploy.local.servers.kafka_programs import KafkaPrograms, find_kafka
 from deploy.local.servers.postgres import PostgresServer
 from deploy.local.servers.redis import RedisServer
 from deploy.local.supervision.child_processes import Program
@@ -50,6 +52,7 @@ TOGETHER = {
     "tests/edge": "tests/edge",
     "tests/faults": "tests/faults",
     "tests/elasticsearch": "elasticsearch",
+    "tests/kafka": "kafka",
     "tests/search": "elasticsearch",
     "tests/stores": "elasticsearch",
 }
@@ -289,6 +292,44 @@ def own_elasticsearch(
         folder=server_place.folder / f"elasticsearch-{tmp_path.name}",
         account=server_place.account,
         log=server_place.folder / f"elasticsearch-{tmp_path.name}.log",
+    )
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_programs() -> KafkaPrograms:
+    """Fetched where they are not there yet."""
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            missing(program)
+    return find_kafka(report=print)
+
+
+@pytest.fixture(scope="session")
+def kafka_server(kafka_programs: KafkaPrograms, server_place: ServerPlace) -> Iterator[KafkaServer]:
+    """The session's own broker; each test has topics of its own."""
+    server = KafkaServer(
+        programs=kafka_programs,
+        folder=server_place.folder / "kafka",
+        account=server_place.account,
+        log=server_place.folder / "kafka.log",
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_kafka(
+    kafka_programs: KafkaPrograms, server_place: ServerPlace, tmp_path: Path
+) -> Iterator[KafkaServer]:
+    """A broker that a test starts, and may kill."""
+    server = KafkaServer(
+        programs=kafka_programs,
+        folder=server_place.folder / f"kafka-{tmp_path.name}",
+        account=server_place.account,
+        log=server_place.folder / f"kafka-{tmp_path.name}.log",
     )
     yield server
     server.stop()

@@ -23,6 +23,7 @@ class Addresses:
     postgres: str | None = None
     redis: str | None = None
     elasticsearch: str | None = None  # None: the search index is embedded
+    kafka: str | None = None  # the brokers, host:port by comma; None: there is no stream
     commands: str | None = None  # the command side's root URL
     read: str | None = None  # the query side's
 
@@ -39,6 +40,10 @@ class Addresses:
         return self.elasticsearch
 
     @property
+    def kafka_bootstrap(self) -> str | None:
+        return self.kafka
+
+    @property
     def commands_url(self) -> str:
         return self._known(self.commands, "--data of a running system")
 
@@ -53,6 +58,7 @@ class Addresses:
             "DAYBOOK_POSTGRES_URL": self.postgres,
             "DAYBOOK_REDIS_URL": self.redis,
             "DAYBOOK_ELASTICSEARCH_URL": self.elasticsearch,
+            "DAYBOOK_KAFKA_BOOTSTRAP": self.kafka,
         }
         found = {name: value for name, value in known.items() if value is not None}
         return found | {"DAYBOOK_DATA_DIR": str(self.data_dir)}
@@ -102,6 +108,7 @@ def find_addresses(data: Path, environment: Mapping[str, str] = os.environ) -> A
         postgres=environment.get("DAYBOOK_POSTGRES_URL") or running.get("postgres"),
         redis=environment.get("DAYBOOK_REDIS_URL") or running.get("redis"),
         elasticsearch=environment.get("DAYBOOK_ELASTICSEARCH_URL") or running.get("elasticsearch"),
+        kafka=environment.get("DAYBOOK_KAFKA_BOOTSTRAP") or running.get("kafka"),
         commands=running.get("commands"),
         read=running.get("read"),
     )

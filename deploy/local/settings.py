@@ -22,6 +22,7 @@ class LocalSettings(BaseSettings):
     postgres_url: str | None = None
     redis_url: str | None = None
     elasticsearch_url: str | None = None
+    kafka_bootstrap: str | None = None
     operator_token: str | None = None
 
 

@@ -8,6 +8,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from deploy.local.errors import CannotRun
 from deploy.local.servers import elasticsearch_programs as programs
+from deploy.local.servers import java
 from deploy.local.servers.elasticsearch import ElasticsearchServer
 
 
@@ -45,6 +46,6 @@ def test_without_java_or_maven_a_person_is_told_what_to_do(
     with pytest.raises(CannotRun, match="needs Java 17 or later, and there is none: install it"):
         programs.find_elasticsearch(print)
     monkeypatch.undo()
-    monkeypatch.setattr(programs, "JAVA_MIN", 999)
+    monkeypatch.setattr(java, "JAVA_MIN", 999)
     with pytest.raises(CannotRun, match="needs Java 999 or later"):
         programs.find_elasticsearch(print)

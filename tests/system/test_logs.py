@@ -17,6 +17,7 @@ from deploy.local.logs.log_files import TROUBLES_AT_ONCE, LogWatch, as_text, bou
         '{"event": "request_failed", "level": "error"}',
         '2026-11-21 10:12:05.420 UTC [17] PANIC:  could not write to file "pg_wal/xlogtemp.17"',
         "17:M 21 Nov 2026 10:02:23.636 # Can't save in background: fork: Cannot allocate memory",
+        "2026-11-27T12:19:04.242Z ERROR DataPlaneAcceptor - Unable to start acceptor for CONTROLLER",
     ],
 )
 def test_a_warning_is_shown(line: str) -> None:
@@ -30,6 +31,8 @@ def test_a_warning_is_shown(line: str) -> None:
         "2026-11-21 10:12:05.420 UTC [17] LOG:  checkpoint complete",
         "2026-11-21 10:12:05.420 UTC [17] FATAL:  the database system is starting up",
         "17:M 21 Nov 2026 10:02:23.636 # Server initialized",
+        "2026-11-27T12:19:20.485Z WARN QuorumController - Performing controller activation.",
+        "2026-11-27T12:19:21.113Z INFO KafkaRaftServer - Kafka Server started",
         "17:M 21 Nov 2026 10:02:23.636 * Ready to accept connections",
         "",
     ],

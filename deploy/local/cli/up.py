@@ -41,12 +41,21 @@ DEMOS = ("sample", "retail", "retail-year")
     show_default=True,
     help="What holds the search index; elasticsearch: a server of our own, with Java and Maven.",
 )
-def up_command(data: Path | None, demo: str, commands: int, projectors: int, search: str) -> None:
+@click.option(
+    "--stream",
+    type=click.Choice(["none", "kafka"]),
+    default="none",
+    show_default=True,
+    help="Where events are published; kafka: a broker of our own, with Java and Maven.",
+)
+def up_command(
+    data: Path | None, demo: str, commands: int, projectors: int, search: str, stream: str
+) -> None:
     """Run PostgreSQL, Redis, the command, projector and query processes until Ctrl-C or SIGTERM.
 
-    Each server whose address is given (DAYBOOK_POSTGRES_URL, DAYBOOK_REDIS_URL, DAYBOOK_ELASTICSEARCH_URL) is
-    used instead of one of our own. What was written stays in the data folder; the next `up` goes on from
-    there.
+    Each server whose address is given (DAYBOOK_POSTGRES_URL, DAYBOOK_REDIS_URL, DAYBOOK_ELASTICSEARCH_URL,
+    DAYBOOK_KAFKA_BOOTSTRAP) is used instead of one of our own. What was written stays in the data folder; the
+    next `up` goes on from there.
 
     Each process has a log in the data folder, all of them together at most 100 MB. DAYBOOK_LOG_LEVEL (debug,
     info, warning, error) is the lowest level that is written, DAYBOOK_ACCESS_LOG=true adds one for each
@@ -63,7 +72,12 @@ def up_command(data: Path | None, demo: str, commands: int, projectors: int, sea
         demo = "sample"
     raise_descriptors()
     options = Options(
-        data=data_folder(data), demo=demo, commands=commands, projectors=projectors, search=search
+        data=data_folder(data),
+        demo=demo,
+        commands=commands,
+        projectors=projectors,
+        search=search,
+        stream=stream,
     )
     up(options, LocalSettings())
 

@@ -46,6 +46,7 @@ def getting_started(addresses: Addresses, *, token_is_set: bool) -> str:
         "Daybook is ready.",
         f"  commands  {write}   (what it takes: {write}/docs)",
         f"  queries   {read}   (what it answers: {read}/docs)",
+        *([] if addresses.kafka is None else [f"  stream    {addresses.kafka}   (Kafka; docs/stream.md)"]),
         f"  data      {data}   (logs in {data / 'logs'})",
         "",
         "Three things to try:",

@@ -129,4 +129,5 @@ def is_trouble(line: str) -> bool:
         return bool(_SERVER_TROUBLE.search(text)) and not _SERVER_ROUTINE.search(text)
     if re.match(r"\d+:[A-Z] \d\d ", text):  # Redis: `#` is its warning
         return " # " in text and not _REDIS_ROUTINE.search(text)
-    return False
+    # Kafka: it warns of its routine. Where in the code that was follows on lines of their own.
+    return bool(re.match(r"\d{4}-\d\d-\d\dT\S+ (?:ERROR|FATAL) ", text))

@@ -10,7 +10,6 @@ import hashlib
 import http.client
 import secrets
 import shutil
-import socket
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from deploy.local.servers.account import Account
 from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms
 from deploy.local.servers.server import Server
 from deploy.local.supervision.child_processes import Program, end_processes, plain_environment
+from deploy.local.supervision.ports import reserved_port
 
 USER = "daybook"
 HEAP_MEGABYTES = 512
@@ -55,7 +55,7 @@ class ElasticsearchServer(Server):
         super().__init__(folder=folder, account=account, log=log)
         self._programs = programs
         self._password = secrets.token_urlsafe(24)
-        self._port, self._transport_port = _reserved_port(), _reserved_port()
+        self._port, self._transport_port = reserved_port(), reserved_port()
 
     @property
     def socket(self) -> None:
@@ -168,17 +168,6 @@ class ElasticsearchServer(Server):
 
 def _unwanted_starts() -> tuple[str, ...]:
     return tuple(option.lstrip("-") for option in _UNWANTED_JVM_OPTIONS)
-
-
-def _reserved_port() -> int:
-    """A port that the system gives to nobody else while this process lives: a socket of ours is bound to it,
-    and does not listen, so that the server still can."""
-    with socket.socket() as ours:
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        ours.bind(("127.0.0.1", 0))
-        port: int = ours.getsockname()[1]
-        ours.detach()
-    return port
 
 
 def _hashed(password: str) -> str:

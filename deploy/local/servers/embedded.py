@@ -14,6 +14,8 @@ from deploy.local.logs.display import Display
 from deploy.local.servers.binaries import find_binaries
 from deploy.local.servers.elasticsearch import ElasticsearchServer
 from deploy.local.servers.elasticsearch_programs import find_elasticsearch
+from deploy.local.servers.kafka import KafkaServer
+from deploy.local.servers.kafka_programs import find_kafka
 from deploy.local.servers.postgres import PostgresServer
 from deploy.local.servers.postgres_database import allow_roles, make_database, read_only_url
 from deploy.local.servers.redis import RedisServer
@@ -29,7 +31,7 @@ SOCKET_SECONDS_MAX = 10.0
 
 
 class Servers:
-    """PostgreSQL, Redis and, where wanted, Elasticsearch: each started here unless its address was given."""
+    """PostgreSQL, Redis and, where wanted, Elasticsearch and Kafka: ours unless the address was given."""
 
     def __init__(
         self,
@@ -37,25 +39,35 @@ class Servers:
         settings: LocalSettings,
         *,
         with_elasticsearch: bool,
-        report: Callable[[str], None],
+        with_kafka: bool,
+        report: Callable[[str, str], None],
     ) -> None:
-        """`report` gets a word where Elasticsearch is fetched. Raises CannotRun where it cannot be."""
+        """`report` gets the name of what is fetched, and a word. Raises CannotRun where it cannot be."""
         self._paths = paths
         self._given_postgres = settings.postgres_url
         self._given_redis = settings.redis_url
         self._given_elasticsearch = settings.elasticsearch_url
+        self._given_kafka = settings.kafka_bootstrap
         self.processes: list[SupervisedProcess] = []  # in the order of their start
         self._socketless: dict[SupervisedProcess, tuple[subprocess.Popen[bytes], float]] = {}
         """Until when each process may be without a socket, by the monotonic clock; 'now' once it was seen."""
         self._postgres: PostgresServer | None = None
         self._redis: RedisServer | None = None
         self._elasticsearch: ElasticsearchServer | None = None
+        self._kafka: KafkaServer | None = None
         if with_elasticsearch and not settings.elasticsearch_url:
             self._elasticsearch = ElasticsearchServer(
-                programs=find_elasticsearch(report),
+                programs=find_elasticsearch(functools.partial(report, "elasticsearch")),
                 folder=paths.servers / "elasticsearch",
                 account=paths.account,
                 log=paths.logs / "elasticsearch.log",
+            )
+        if with_kafka and not settings.kafka_bootstrap:
+            self._kafka = KafkaServer(
+                programs=find_kafka(functools.partial(report, "kafka")),
+                folder=paths.servers / "kafka",
+                account=paths.account,
+                log=paths.logs / "kafka.log",
             )
         if settings.postgres_url and settings.redis_url:
             return
@@ -96,6 +108,11 @@ class Servers:
         """None: the search index is embedded."""
         return self._given_elasticsearch if self._elasticsearch is None else self._elasticsearch.url
 
+    @property
+    def kafka_bootstrap(self) -> str | None:
+        """None: there is no stream."""
+        return self._given_kafka if self._kafka is None else self._kafka.bootstrap
+
     def open_log(self) -> tuple[str, str]:
         """The log's addresses for the writer and for the events feed, once it is there: with roles of
         their own where the server is ours."""
@@ -130,7 +147,12 @@ class Servers:
     @property
     def _own(self) -> list[Server]:
         """In the order of their start."""
-        return [one for one in (self._postgres, self._redis, self._elasticsearch) if one is not None]
+        return [one for one in (self._postgres, *self._dispensable) if one is not None]
+
+    @property
+    def _dispensable(self) -> list[Server]:
+        """What they hold can be built from the log again, and the writing side starts without them."""
+        return [one for one in (self._redis, self._elasticsearch, self._kafka) if one is not None]
 
     def _prepared(self, server: Server) -> Callable[[], None]:
         def prepare() -> None:
@@ -157,22 +179,15 @@ class Servers:
             supervised = supervisor.supervise(postgres.program, prepare=self._prepared(postgres))
             self.processes.append(supervised)
             started.append(wait_until_ready(supervised, lambda process: postgres.wait_ready(process, report)))
-        if self._redis is not None:
-            redis, report_redis = self._redis, reporting("redis")
-            redis.report = report_redis
-            display.show("starting", process="redis")
-            supervised = supervisor.supervise(redis.program, prepare=self._prepared(redis), is_critical=False)
-            self.processes.append(supervised)
-            check = functools.partial(redis.wait_ready, progress=report_redis)
-            started.append(_started_or_reported(supervised, check, display))
-        if self._elasticsearch is not None:
-            elasticsearch, report_elasticsearch = self._elasticsearch, reporting("elasticsearch")
-            display.show("starting", process="elasticsearch")
+        for server in self._dispensable:
+            name = server.program.name
+            server.report = reporting(name)
+            display.show("starting", process=name)
             supervised = supervisor.supervise(
-                elasticsearch.program, prepare=self._prepared(elasticsearch), is_critical=False
+                server.program, prepare=self._prepared(server), is_critical=False
             )
             self.processes.append(supervised)
-            check = functools.partial(elasticsearch.wait_ready, progress=report_elasticsearch)
+            check = functools.partial(server.wait_ready, progress=server.report)
             started.append(_started_or_reported(supervised, check, display))
         await asyncio.gather(*started)
         if self._postgres is not None:

@@ -26,6 +26,17 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
         raise CannotRun(f"{setting}={port} is no port") from error
 
 
+def reserved_port() -> int:
+    """A port that the system gives to nobody else while this process lives: a socket of ours is bound to it,
+    and does not listen, so that the server still can."""
+    with socket.socket() as ours:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ours.bind(("127.0.0.1", 0))
+        port: int = ours.getsockname()[1]
+        ours.detach()
+    return port
+
+
 def _reason(error: OSError) -> str:
     # The standard library adds "(while attempting to bind on address …)", which the message has already.
     return (error.strerror or str(error)).partition(" (while")[0]

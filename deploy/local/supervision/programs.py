@@ -22,6 +22,7 @@ from projections.engine.partitions import PARTITIONS
 MARKER_VARIABLE = "DAYBOOK_DEMO_MARKER"
 SHARDS_VARIABLE = "DAYBOOK_PROJECTOR_SHARDS"
 METRICS_PORT_VARIABLE = "DAYBOOK_PROJECTOR_METRICS_PORT"
+_KAFKA = "DAYBOOK_KAFKA_"
 
 
 class OwnPrograms:
@@ -62,7 +63,8 @@ class OwnPrograms:
 
     def query(self, listening: socket.socket) -> Program:
         # It holds no address that could write to the log or open what is personal, so no mistake in it can.
-        only_reads = self._environment | {"DAYBOOK_POSTGRES_URL": self._feed_url}
+        without = {name: value for name, value in self._environment.items() if not name.startswith(_KAFKA)}
+        only_reads = without | {"DAYBOOK_POSTGRES_URL": self._feed_url}
         return self._own("query", "serve", "query", listening=listening, environment=only_reads)
 
     def demo(self, name: str) -> Program:

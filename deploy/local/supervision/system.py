@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from deploy.local.addresses import Addresses, forget_addresses, write_addresses
@@ -40,6 +39,7 @@ class Options:
     commands: int  # processes on the one port
     projectors: int  # processes that share the views' shards
     search: str  # embedded, elasticsearch
+    stream: str  # none, kafka
 
 
 def up(options: Options, settings: LocalSettings) -> None:
@@ -74,7 +74,8 @@ async def _up(options: Options, settings: LocalSettings) -> None:
                     paths,
                     settings,
                     with_elasticsearch=options.search == "elasticsearch",
-                    report=partial(display.show, process="elasticsearch"),
+                    with_kafka=options.stream == "kafka",
+                    report=lambda process, text: display.show(text, process=process),
                 )
                 servers.check()
                 untouched = False
@@ -149,6 +150,7 @@ class System:
             postgres=url,
             redis=self._servers.redis_url,
             elasticsearch=self._servers.elasticsearch_url,
+            kafka=self._servers.kafka_bootstrap,
             commands=root_url(self._for_commands),
             read=root_url(self._for_queries),
         )
