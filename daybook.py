@@ -19,6 +19,7 @@ LAZY_COMMANDS = {  # name: module and attribute
     "replays": ("replays.cli", "replays_group"),
     "sandbox": ("commands.gateways.sandbox.cli", "sandbox_group"),
     "serve": ("deploy.local.cli.serve", "serve_group"),
+    "stream": ("projections.kafka.cli", "stream_group"),
     "up": ("deploy.local.cli.up", "up_command"),
 }
 SUMMARIES = {  # so that `daybook --help` need not load them
@@ -30,6 +31,7 @@ SUMMARIES = {  # so that `daybook --help` need not load them
     "projections": "The read models: where they stand, rebuilding one.",
     "replays": "An order's history, its state at any moment, and proof that the log is complete.",
     "sandbox": "The sandbox gateway: acting as the shopper, the bank, or its dashboard.",
+    "stream": "The event stream on Kafka: where the relay stands.",
     "up": "Run the whole system on this machine.",
 }
 

@@ -142,6 +142,16 @@ class Codec:
         """The number of the shape that `decode_public_json` gives it. UnknownEvent."""
         return self._type_of(recorded).schema_number
 
+    def encode_public(self, recorded: RecordedEvent) -> tuple[int, bytes]:
+        """What `decode_public_json` gives, as UTF-8 JSON, and the number of its shape: the present one.
+
+        What is personal in no shape goes as it is stored; whether it decodes is for the caller to know.
+        """
+        event_type = self._type_of(recorded)
+        if not event_type.personal and recorded.schema_number == event_type.schema_number:
+            return recorded.schema_number, recorded.data
+        return event_type.schema_number, self._encoder.encode(self.decode_public_json(recorded))
+
     def _type_of(self, recorded: RecordedEvent) -> EventType:
         event_type = self._by_name.get(recorded.type)
         if event_type is None or not 1 <= recorded.schema_number <= event_type.schema_number:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from event_store.errors import AnotherHistory
-from event_store.records import START, Checkpoint, EventReader, RecordedEvent
+from event_store.records import START, Checkpoint, EventReader, OrderedEvents, RecordedEvent
 
 LIMIT_MAX = 9_999
 SPAN_SMALL = 200
 
 
-def checkpoint_at(log: EventReader, position: int) -> Checkpoint | None:
+def checkpoint_at(log: OrderedEvents, position: int) -> Checkpoint | None:
     """The checkpoint of who has read that far; None where the log does not reach so far."""
     if position == 0:
         return START
@@ -23,7 +23,7 @@ def checkpoint_at(log: EventReader, position: int) -> Checkpoint | None:
     return events[0].checkpoint if events else None
 
 
-def has(log: EventReader, checkpoint: Checkpoint) -> bool:
+def has(log: OrderedEvents, checkpoint: Checkpoint) -> bool:
     """Whether the log has the event that the checkpoint names, and so every one before it."""
     return checkpoint_at(log, checkpoint.position) == checkpoint
 
@@ -50,7 +50,7 @@ def read_types_on(
 
 
 def read_on(
-    log: EventReader, after: Checkpoint, *, limit: int, up_to: int | None = None
+    log: OrderedEvents, after: Checkpoint, *, limit: int, up_to: int | None = None
 ) -> list[RecordedEvent]:
     """As `EventReader.read_all`, `limit` being 1 to LIMIT_MAX.
 

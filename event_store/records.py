@@ -178,6 +178,19 @@ class JournalRow(msgspec.Struct, frozen=True):
 NO_VERSIONS: Mapping[str, int] = {}
 
 
+class OrderedEvents(Protocol):
+    """The events of a log in order: all that a projection needs of it. Calls may come from any thread."""
+
+    def read_all(self, *, after: int, limit: int, up_to: int | None = None) -> list[RecordedEvent]:
+        """See EventReader."""
+
+    def head(self) -> int:
+        """See EventReader."""
+
+    def wait(self, *, after: int, timeout_seconds: float) -> int:
+        """See EventReader."""
+
+
 class EventReader(Protocol):
     """The reading side of a log. Every call may be made from any thread."""
 

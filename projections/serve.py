@@ -7,7 +7,6 @@ writes the search index. The others write their shards of the versions there are
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 import threading
 import time
@@ -15,14 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.codec import Codec
 from event_store.errors import StoreUnavailable
+from event_store.kafka.settings import KafkaSettings
 from event_store.postgres.leases import PostgresLeases
 from event_store.postgres.log import PostgresLog
+from event_store.records import OrderedEvents
 from projections.builds import redis_builds, search_build
 from projections.documents.search import VIEW as SEARCH
 from projections.documents.stops import Stop
@@ -32,15 +34,19 @@ from projections.engine.partitions import LEADER, Partitions
 from projections.engine.rebuild import Progress
 from projections.engine.runner import ROUND_SECONDS, Runner
 from projections.health import serve_health
+from projections.kafka.metrics import RelayMetrics
 from projections.lexicon_settings import LexiconSettings
 from projections.redis.joined import JoinedViews
 from projections.redis.requests import RedisRequests, Request
 from projections.redis.stops import RedisStops
 from projections.settings import Settings
+from projections.signals import on_signals
 from projections.view_settings import ViewSettings
 
-_STOP_SECONDS_MAX = 12
-"""After so long it ends by force: what a batch has left half done is found, and counts once."""
+if TYPE_CHECKING:  # Imported where it is used alone.
+    from event_store.kafka.reader import KafkaEvents
+    from projections.kafka.publishing import Publishing
+
 _PAUSE_SECONDS = 0.5
 _POLL_SECONDS_AWAITING = 0.1
 _COLLECT_AFTER = 100_000
@@ -65,7 +71,7 @@ def run_projector(settings: Settings) -> None:
     gc.set_threshold(_COLLECT_AFTER, 20, 20)
     sys.setswitchinterval(_SWITCH_SECONDS)
     projector = Projector(settings)
-    with _on_signals(projector.stop):
+    with on_signals(projector.stop):
         if settings.projector_metrics_port is not None:
             port = settings.projector_metrics_port
             serve_health(settings.host, port, projector.why_not_ready, projector.stops)
@@ -78,10 +84,15 @@ class Projector:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._views, self._lexicon = ViewSettings().views, LexiconSettings().lexicon
+        self._kafka = KafkaSettings()
+        if settings.events_from == "kafka" and self._kafka.bootstrap is None:
+            raise StoreUnavailable("DAYBOOK_EVENTS_FROM=kafka needs DAYBOOK_KAFKA_BOOTSTRAP")
         self._metrics = ProjectorMetrics()
+        self._relay_metrics = None if self._kafka.bootstrap is None else RelayMetrics()
         self._stopping = threading.Event()
         self._log: PostgresLog | None = None
         self._runners: list[Runner] = []
+        self._events_read: list[KafkaEvents] = []
 
     def run(self) -> None:
         """Runs until `stop`. Raises LogGap."""
@@ -160,16 +171,38 @@ class Projector:
 
         def poll() -> bool:
             take_requests()
-            return _balanced(leases, partitions, views) and not searching.done()
+            return _balanced(leases, partitions, views) and not any(each.done() for each in beside)
 
-        with ThreadPoolExecutor(1, thread_name_prefix="search") as executor, self._running(views, search):
-            searching: Future[None] = executor.submit(search.run, leases.still_held)
+        relaying = self._publishing(log, leases)
+        runners = [views, search, *([] if relaying is None else [relaying.runner])]
+        with ThreadPoolExecutor(2, thread_name_prefix="beside") as executor, self._running(*runners):
+            beside: list[Future[None]] = [executor.submit(search.run, leases.still_held)]
+            if relaying is not None:
+                beside.append(executor.submit(relaying.run))
             try:
                 views.run(poll)
             finally:
-                search.stop()
-            searching.result()
+                for runner in runners:
+                    runner.stop()
+            for each in beside:
+                each.result()
         requests.close()
+
+    def _publishing(self, log: PostgresLog, leases: PostgresLeases) -> Publishing | None:
+        """The relay, in a thread of its own; None where no Kafka is named."""
+        if self._relay_metrics is None:
+            return None
+        from projections.kafka.publishing import Publishing
+
+        return Publishing(
+            self._kafka,
+            log,
+            Codec(EVENT_TYPES),
+            leases,
+            metrics=self._metrics,
+            relay_metrics=self._relay_metrics,
+            reads_again=True,
+        )
 
     def _join(self, log: PostgresLog, leases: PostgresLeases, partitions: Partitions) -> None:
         """Beside the leader, until there is none or the lease is lost."""
@@ -202,7 +235,7 @@ class Projector:
         round_seconds: float = ROUND_SECONDS,
     ) -> Runner:
         return Runner(
-            log,
+            self._events(log),
             Codec(EVENT_TYPES),
             followers,
             self._metrics,
@@ -212,6 +245,18 @@ class Projector:
             round_seconds=round_seconds,
             log_each_event=self._settings.log_level.lower() == "debug",
         )
+
+    def _events(self, log: PostgresLog) -> OrderedEvents:
+        """Where one runner reads: of Kafka it has a reader of its own."""
+        if self._settings.events_from == "log":
+            return log
+        from event_store.kafka.reader import KafkaEvents
+        from event_store.kafka.topics import Topics
+
+        topics = Topics(self._kafka.topic_prefix, self._kafka.topics_file)
+        events = KafkaEvents(self._kafka.client_arguments(), topics, log.log_id())
+        self._events_read.append(events)
+        return events
 
     @contextmanager
     def _running(self, *runners: Runner) -> Iterator[None]:
@@ -223,6 +268,9 @@ class Projector:
             yield
         finally:
             self._runners = []
+            for events in self._events_read:
+                events.close()
+            self._events_read = []
 
     def _opened_log(self) -> PostgresLog | None:
         while not self._stopping.is_set():
@@ -284,19 +332,3 @@ def _reporter(requests: RedisRequests, request: Request) -> Callable[[Progress],
             logger.warning("progress not reported", view=progress.view, reason=str(error))
 
     return report
-
-
-@contextmanager
-def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    def handle(*_: object) -> None:
-        signal.alarm(_STOP_SECONDS_MAX)  # By the kernel: no store and no comparison can hold it up.
-        # Not here: what it interrupts may hold the very lock that it would wait for.
-        threading.Thread(target=stop, name="stop", daemon=True).start()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        for number, handler in before.items():
-            signal.signal(number, handler)

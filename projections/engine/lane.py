@@ -9,7 +9,7 @@ from typing import NamedTuple
 import structlog
 
 from event_store.history import has
-from event_store.records import Checkpoint, EventReader
+from event_store.records import Checkpoint, OrderedEvents
 from event_store.retries import RetryPolicy
 from projections.documents.stops import Stop
 from projections.engine.build import Build
@@ -41,7 +41,7 @@ class Lane:
     Before an event that the follower cannot take in it stops, until `retry`.
     """
 
-    def __init__(self, follower: Follower, log: EventReader, *, is_rebuild: bool = False) -> None:
+    def __init__(self, follower: Follower, log: OrderedEvents, *, is_rebuild: bool = False) -> None:
         """`is_rebuild`: it comes opened, and is published by its rebuild, once compared."""
         self.follower = follower
         self.build = follower if isinstance(follower, Build) else None

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 import structlog
 
-from event_store.records import Checkpoint, EventReader
+from event_store.records import Checkpoint, OrderedEvents
 from projections.engine.build import Build, Candidates, Comparison, NotKept
 from projections.engine.follower import TargetMoved, TargetUnavailable
 from projections.engine.lane import Lane
@@ -70,7 +70,7 @@ class Rebuild:
         self,
         live: Lane,
         build: Build,
-        log: EventReader,
+        log: OrderedEvents,
         report: Report,
         metrics: ProjectorMetrics,
         *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 
-from event_store.records import EventReader
+from event_store.records import OrderedEvents
 from projections.documents.stops import Stop
 from projections.engine.follower import TargetUnavailable
 from projections.engine.lane import Lane
@@ -18,7 +18,7 @@ class Retry:
     new: Lane | None = None  # It builds no version,
     closed: Lane | None = None  # and replaces none.
 
-    def __init__(self, live: Lane, log: EventReader, stops: Stops, report: Report) -> None:
+    def __init__(self, live: Lane, log: OrderedEvents, stops: Stops, report: Report) -> None:
         """`stops`: those that other processes show, too."""
         self.live = live
         self._stops = stops

@@ -17,7 +17,7 @@ import structlog
 from event_store.codec import Codec
 from event_store.errors import AnotherHistory, DecodingFailed, StoreUnavailable, UnknownEvent
 from event_store.history import LIMIT_MAX, has, read_on
-from event_store.records import Checkpoint, EventReader, RecordedEvent
+from event_store.records import Checkpoint, OrderedEvents, RecordedEvent
 from projections.documents.stops import Stop
 from projections.engine.deletions import Deletions
 from projections.engine.drop import Drop
@@ -54,7 +54,7 @@ class Runner:
 
     def __init__(
         self,
-        log: EventReader,
+        log: OrderedEvents,
         codec: Codec,
         followers: Sequence[Follower],
         metrics: ProjectorMetrics,

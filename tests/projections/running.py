@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry
 
-from event_store.records import EventReader
+from event_store.records import EventReader, OrderedEvents
 from projections.engine.build import Build
 from projections.engine.follower import Follower
 from projections.engine.metrics import ProjectorMetrics
@@ -28,7 +28,7 @@ def redis_builds(url: str, numbers: Numbers, shards: int = 1) -> list[Build]:
     return [RedisBuild(view, url, numbers, shards=shards) for view in VIEWS]
 
 
-def new_runner(log: EventReader, followers: Sequence[Follower]) -> Runner:
+def new_runner(log: OrderedEvents, followers: Sequence[Follower]) -> Runner:
     return Runner(log, CODEC, followers, ProjectorMetrics(CollectorRegistry()))
 
 

@@ -62,6 +62,20 @@ def serve_projector_command() -> None:
     run_projector(Settings())
 
 
+@serve_group.command("relay")
+def serve_relay_command() -> None:
+    """The relay alone, which publishes the log's events on Kafka, as one of the projectors does."""
+    from deploy.local.errors import CannotRun
+    from event_store.kafka.settings import KafkaSettings
+    from projections.kafka.serve import run_relay
+    from projections.settings import RelaySettings
+
+    kafka = KafkaSettings()
+    if kafka.bootstrap is None:
+        raise CannotRun("a relay needs DAYBOOK_KAFKA_BOOTSTRAP: the brokers' addresses, host:port by comma")
+    run_relay(RelaySettings(), kafka)
+
+
 @serve_group.command("query")
 @listening
 def serve_query_command(descriptor: int | None) -> None:

@@ -1,0 +1,1 @@
+"""The relay, which publishes the log's events on Kafka."""

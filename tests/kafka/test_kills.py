@@ -1,0 +1,57 @@
+"""50,000 events through kills of relay and broker, and a twin that wakes: none lost, none twice."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from deploy.local.servers.kafka import KafkaServer
+from event_store.kafka.settings import KafkaSettings
+from event_store.postgres.log import PostgresLog
+from tests.kafka.consumed import everything_is_published_once
+from tests.kafka.many_events import append_many
+from tests.kafka.relays import killed, relays
+
+pytestmark = pytest.mark.slow
+
+EVENTS = 50_000
+
+
+def test_none_is_lost_and_none_is_twice(fresh_postgres: str, own_kafka: KafkaServer, tmp_path: Path) -> None:
+    own_kafka.start()
+    settings = KafkaSettings(bootstrap=own_kafka.bootstrap)
+    with closing(PostgresLog.open(fresh_postgres)) as log, relays(fresh_postgres, settings, tmp_path) as some:
+        append_many(log, EVENTS // 2)
+        first = some.start()
+        some.reach(1)
+        first.kill()
+        suspended = some.start()
+        some.reach(EVENTS // 5)
+        suspended.suspend()
+        some.start()
+        append_many(log, EVENTS // 4)
+        some.reach(EVENTS // 2 + 1)
+        suspended.resume()
+        killed(own_kafka)
+        append_many(log, EVENTS - log.head())
+        own_kafka.start()
+        some.reach(EVENTS)
+        assert some.end() == [0, 0], some.told()
+        assert sum(everything_is_published_once(log, settings).values()) == EVENTS
+
+
+def test_while_the_broker_is_away_it_waits_and_a_stop_ends_it_softly(
+    fresh_postgres: str, own_kafka: KafkaServer, tmp_path: Path
+) -> None:
+    settings = KafkaSettings(bootstrap=own_kafka.bootstrap)  # It was never there.
+    with closing(PostgresLog.open(fresh_postgres)) as log, relays(fresh_postgres, settings, tmp_path) as some:
+        append_many(log, 100)
+        some.start()
+        some.says("view's store is away")
+        own_kafka.start()
+        some.reach(100)
+        killed(own_kafka)
+        append_many(log, 100)
+        assert some.end() == [0], some.told()
