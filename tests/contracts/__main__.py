@@ -1,7 +1,7 @@
-"""Compares the schemas with those of the last release.
+"""Compares the schemas and channels with those of the last release.
 
 `python -m tests.contracts` tells what would break a consumer of events, and fails where nothing may any more.
-`python -m tests.contracts release` keeps the present schemas as those of a release.
+`python -m tests.contracts release` keeps the present ones as those of a release.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def main() -> int:
     """The exit status."""
     if sys.argv[1:] == ["release"]:
         keep_release()
-        print(f"kept the schemas of {version()}")
+        print(f"kept what is promised by {version()}")
         return 0
     if sys.argv[1:]:
         print(__doc__, file=sys.stderr)
@@ -23,7 +23,7 @@ def main() -> int:
     findings = since_release()
     for one in findings:
         print(one)
-    print(f"{len(findings)} differences since {released()[0]} that a consumer may stumble over")
+    print(f"{len(findings)} differences since {released()['version']} that a consumer may stumble over")
     if refused(findings, version()):
         print("From 1.0.0 on nothing may break a consumer: keep what there was beside what is new.")
         return 1

@@ -26,27 +26,31 @@ FEED = "/api/v1/events"
 _SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
 
 _INTEGER = {"type": "string", "pattern": "^[0-9]+$"}
-_HEADERS: Schema = {
+HEADERS: dict[str, Schema] = {
+    "content-type": {"const": "application/json"},
+    "ce_specversion": {"const": "1.0"},
+    "ce_source": {"const": SOURCE},
+    "ce_id": {**_INTEGER, "description": "The position: unique in the log."},
+    "ce_type": {**PLAIN["text"], "description": "The event's stored name."},
+    "ce_time": {**PLAIN["time"], "description": "When it was true."},
+    "ce_subject": {**PLAIN["text"], "description": "What the stream is about."},
+    "ce_dataschema": {**PLAIN["text"], "description": "The `$id` of the schema of the data."},
+    "ce_schemanumber": {**_INTEGER, "description": "Its number."},
+    "ce_position": {**_INTEGER, "description": "In the log, from 1 without gaps."},
+    "ce_sequence": {**_INTEGER, "description": "In the partition, from 1 without gaps."},
+    "ce_stream": {**PLAIN["text"], "description": "The record's key as well."},
+    "ce_streamversion": {**_INTEGER, "description": "In the stream, from 1 without gaps."},
+    "ce_recordedat": {**PLAIN["time"], "description": "When the log took it."},
+    "ce_commandid": {**PLAIN["text"], "description": "Of the command that it came of: a UUID."},
+    "ce_correlation": {**PLAIN["text"], "description": "A W3C trace id."},
+}
+"""Of each record in a topic of events; the correlation where there is one."""
+
+_HEADERS_SCHEMA: Schema = {
     "description": "The attributes of CloudEvents 1.0 in binary mode, as UTF-8 text.",
     "type": "object",
-    "properties": {
-        "content-type": {"const": "application/json"},
-        "ce_specversion": {"const": "1.0"},
-        "ce_source": {"const": SOURCE},
-        "ce_id": {**_INTEGER, "description": "The position: unique in the log."},
-        "ce_type": {**PLAIN["text"], "description": "The event's stored name."},
-        "ce_time": {**PLAIN["time"], "description": "When it was true."},
-        "ce_subject": {**PLAIN["text"], "description": "What the stream is about."},
-        "ce_dataschema": {**PLAIN["text"], "description": "The `$id` of the schema of the data."},
-        "ce_schemanumber": {**_INTEGER, "description": "Its number."},
-        "ce_position": {**_INTEGER, "description": "In the log, from 1 without gaps."},
-        "ce_sequence": {**_INTEGER, "description": "In the partition, from 1 without gaps."},
-        "ce_stream": {**PLAIN["text"], "description": "The record's key as well."},
-        "ce_streamversion": {**_INTEGER, "description": "In the stream, from 1 without gaps."},
-        "ce_recordedat": {**PLAIN["time"], "description": "When the log took it."},
-        "ce_correlation": {**PLAIN["text"], "description": "A W3C trace id."},
-    },
-    "required": ["content-type", "ce_specversion", "ce_source", "ce_id", "ce_type", "ce_time", "ce_position"],
+    "properties": HEADERS,
+    "required": [name for name in HEADERS if name != "ce_correlation"],
 }
 
 
@@ -96,7 +100,7 @@ def asyncapi_document() -> Document:
             },
             "schemas": {
                 "CloudEvent": {"schemaFormat": _SCHEMA_FORMAT, "schema": _cloud_event()},
-                "KafkaHeaders": {"schemaFormat": _SCHEMA_FORMAT, "schema": _HEADERS},
+                "KafkaHeaders": {"schemaFormat": _SCHEMA_FORMAT, "schema": _HEADERS_SCHEMA},
             },
         },
     }

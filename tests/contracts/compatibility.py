@@ -6,7 +6,7 @@ over what they do not know), fewer values, and every description.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 Schema = Mapping[str, Any]
@@ -38,6 +38,18 @@ def differences(before: Mapping[str, Schema], now: Mapping[str, Schema]) -> list
             found += _Comparison(name, schema, now[name]).findings()
         else:
             found.append(Finding("breaks", name, "there is no such event any more"))
+    return found
+
+
+def lost_messages(before: Mapping[str, Collection[str]], now: Mapping[str, Collection[str]]) -> list[Finding]:
+    """Between the messages of channels by their addresses: whoever listens there misses something."""
+    found = []
+    for address, messages in before.items():
+        if address not in now:
+            found.append(Finding("breaks", address, "there is no such channel any more"))
+        else:
+            gone = [name for name in messages if name not in now[address]]
+            found += [Finding("breaks", address, f"{name} is not sent there any more") for name in gone]
     return found
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from aggregates.event_types import EVENT_TYPES
-from replays.contracts.files import schema_file
-from tests.contracts.compatibility import Finding, differences
+from replays.contracts.files import ASYNCAPI, schema_file
+from tests.contracts.compatibility import Finding, differences, lost_messages
 
 RELEASED = Path(__file__).with_name("released.json")
-"""`{"version": of Daybook, "schemas": {stored name: the schema of the number that was written then}}`"""
+"""Daybook's `version`, `schemas` by stored name (of the numbers that were written then), and `channels`: the
+names of the messages by address."""
 
 FIRST_PROMISE = (1, 0, 0)
 """From this version on nothing may break a consumer."""
@@ -35,15 +36,25 @@ def present_schemas() -> dict[str, Any]:
     }
 
 
-def released() -> tuple[str, dict[str, Any]]:
-    """The last release's version and schemas."""
-    kept = json.loads(RELEASED.read_text(encoding="utf-8"))
-    return kept["version"], kept["schemas"]
+def present_channels() -> dict[str, list[str]]:
+    """The names of the messages that are sent at each address."""
+    channels = json.loads(ASYNCAPI.read_text(encoding="utf-8"))["channels"]
+    return {channel["address"]: sorted(channel["messages"]) for channel in channels.values()}
+
+
+def released() -> dict[str, Any]:
+    """What is kept of the last release."""
+    kept: dict[str, Any] = json.loads(RELEASED.read_text(encoding="utf-8"))
+    return kept
 
 
 def keep_release() -> None:
-    """Keeps the present schemas as those of a release."""
-    kept = {"version": version(), "schemas": without_descriptions(present_schemas())}
+    """Keeps what there is as a release's."""
+    kept = {
+        "version": version(),
+        "channels": present_channels(),
+        "schemas": without_descriptions(present_schemas()),
+    }
     RELEASED.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -60,7 +71,11 @@ def without_descriptions(schema: Any) -> Any:
 
 def since_release() -> list[Finding]:
     """What changed since that a consumer may stumble over."""
-    return differences(released()[1], present_schemas())
+    before = released()
+    return [
+        *differences(before["schemas"], present_schemas()),
+        *lost_messages(before["channels"], present_channels()),
+    ]
 
 
 def refused(findings: Sequence[Finding], number: str) -> bool:
