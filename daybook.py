@@ -20,6 +20,7 @@ LAZY_COMMANDS = {  # name: module and attribute
     "sandbox": ("commands.gateways.sandbox.cli", "sandbox_group"),
     "serve": ("deploy.local.cli.serve", "serve_group"),
     "stream": ("projections.kafka.cli", "stream_group"),
+    "sql": ("replays.duckdb.cli", "sql_command"),
     "up": ("deploy.local.cli.up", "up_command"),
 }
 SUMMARIES = {  # so that `daybook --help` need not load them
@@ -32,6 +33,7 @@ SUMMARIES = {  # so that `daybook --help` need not load them
     "replays": "An order's history, its state at any moment, and proof that the log is complete.",
     "sandbox": "The sandbox gateway: acting as the shopper, the bank, or its dashboard.",
     "stream": "The event stream on Kafka: where the relay stands.",
+    "sql": "Questions in SQL about all that happened.",
     "up": "Run the whole system on this machine.",
 }
 

@@ -50,6 +50,7 @@ OUTSIDE = {  # module: the word that a file importing it bears
     "tantivy": "tantivy",
     "stripe": "stripe",
     "openpyxl": "openpyxl",
+    "duckdb": "duckdb",
     "sqlite3": "sandbox",  # the sandbox gateway's ledger
 }
 
