@@ -35,9 +35,9 @@ def opened(kind: Callable[..., Client], arguments: Mapping[str, Any], **more: An
             for one in connections:
                 with suppress(KafkaError):
                     one.close()
-            if isinstance(error, KafkaTimeoutError) and reasons.last:
+            if isinstance(error, KafkaTimeoutError) and reasons.given:
                 brokers = ", ".join(arguments["bootstrap_servers"])
-                raise KafkaUnavailable(f"Kafka at {brokers}: {reasons.last}") from error
+                raise KafkaUnavailable(f"Kafka at {brokers}: {'; '.join(reasons.given)}") from error
             raise
 
 
@@ -48,7 +48,7 @@ class _Reasons(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.last = ""
+        self.given: dict[str, None] = {}  # each once, in order
 
     def __enter__(self) -> None:
         self._logger.addHandler(self)
@@ -57,8 +57,8 @@ class _Reasons(logging.Handler):
         self._logger.removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps the exception that the line has."""
+        """Keeps the exception that the line has. Of several tries, one may hear why and another not."""
         for argument in record.args or ():
             late = KafkaTimeoutError | RequestTimedOutError
             if isinstance(argument, BaseException) and not isinstance(argument, late):
-                self.last = " ".join(str(argument).split())
+                self.given[" ".join(str(argument).split())] = None
