@@ -112,7 +112,9 @@ class KafkaEvents:
         records = self._reader.poll(timeout_ms=int(seconds * 1000)).get(self._place, [])
         for record in records:
             event = recorded_event(record)
-            if self._events and event.position != self._last + 1:
+            if self._events and event.position <= self._last:
+                raise KafkaUnavailable(f"Kafka: {self._topics.events} was made anew")
+            if self._events and event.position > self._last + 1:
                 raise LogGap(
                     f"{self._topics.events}: position {event.position} at offset {record.offset} follows"
                     f" {self._last}"

@@ -17,7 +17,7 @@ from projections.engine.runner import Runner
 from projections.kafka.metrics import RelayMetrics
 from projections.kafka.relay import LOCK, Relay
 
-_ROUND_SECONDS = 0.02
+_ROUND_SECONDS = 0.05
 """Between two transactions, each of which costs the broker a few milliseconds however small it is."""
 
 logger = structlog.get_logger(__name__)
