@@ -47,9 +47,11 @@ check: setup
 	$(BIN)/python -m pytest -q tests/architecture
 	$(BIN)/python -m tests.contracts
 
-# The promises again, for minutes; then the log at ten million events: what an append costs, and a restore.
+# The promises again, for minutes, and at every place and step of which `make test` takes a sample (the tests
+# marked `proof`); then the log at ten million events: what an append costs, and a restore.
 proofs: setup
 	$(BIN)/python -m pytest -q tests/proofs
+	$(BIN)/python -m pytest -q --proofs
 	$(BIN)/python -m tests.bench sizes restore
 
 # Mutation testing of the calculation of prices: what no test notices is listed. Half an hour on two cores.

@@ -35,17 +35,32 @@ from tests.redis_cluster.cluster import Cluster, cluster_in
 from tests.system.running import errors_of_systems, forget_ended_systems
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proofs", action="store_true", help="run the tests marked `proof`, and no others")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What one process runs alone comes first, then folders with the most slow tests, each in one piece:
     processes that share the tests end at about the same time.
 
     Of two tests that bear the same name, such processes would never run one."""
+    _select(config, items)
     slow = Counter(item.path.parent for item in items if item.get_closest_marker("slow"))
-    together = {config.rootpath / folder for folder in TOGETHER}
+    together = {config.rootpath / folder for folder in (*TOGETHER, *OF_SEVERAL_STORES)}
     items.sort(key=lambda item: (item.path.parent not in together, -slow[item.path.parent]))
     twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"more than one test is called {twice[0]}")
+
+
+def _select(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Takes the proofs away, or all others."""
+    wanted, others = [], []
+    for item in items:
+        is_proof = item.get_closest_marker("proof") is not None
+        (wanted if is_proof is config.option.proofs else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = wanted
 
 
 TOGETHER = {
@@ -53,10 +68,11 @@ TOGETHER = {
     "tests/faults": "tests/faults",
     "tests/elasticsearch": "elasticsearch",
     "tests/kafka": "kafka",
-    "tests/search": "elasticsearch",
-    "tests/stores": "elasticsearch",
 }
 """Folders whose tests run in one process, by the name of what they share: a system, or a JVM."""
+
+OF_SEVERAL_STORES = ("tests/search", "tests/stores")
+"""Of these, the tests that name Elasticsearch go where its JVM is."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,7 +83,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return TOGETHER.get(file.rpartition("/")[0], file)
+            folder = file.rpartition("/")[0]
+            if folder in OF_SEVERAL_STORES and "elasticsearch" in nodeid:
+                return "elasticsearch"
+            return TOGETHER.get(folder, file)
 
     return Scheduling(config, log) if config.option.dist == "loadfile" else None
 

@@ -31,7 +31,6 @@ from projections.engine.stops import OwnStops, Stops
 _PAGE_EVENTS = 5_000
 _PAGE_EVENTS_BESIDE = 1_000  # So that current views on the move wait a moment only for those that catch up,
 _PAGES_BESIDE = 2  # but those that catch up gain on current ones however much is written meanwhile.
-_IDLE_SECONDS = 0.1
 _UNSETTLED_SECONDS = 0.02
 ROUND_SECONDS = 0.01
 """At least, from one page of new events to the next: what is appended meanwhile is one batch, as each costs a
@@ -51,6 +50,9 @@ class Runner:
 
     poll_seconds = _POLL_SECONDS
     """Between two calls of `poll`; may be changed by it."""
+
+    idle_seconds = 0.1
+    """Between two rounds while there is no new event."""
 
     def __init__(
         self,
@@ -185,7 +187,7 @@ class Runner:
             lane.open_when_due()
         checkpoints = self._checkpoints()
         if not checkpoints:
-            self._stopping.wait(_IDLE_SECONDS)
+            self._stopping.wait(self.idle_seconds)
         elif len(checkpoints) > 1:
             beside = max(_PAGE_EVENTS_BESIDE, min(_PAGES_BESIDE * self._front_events, LIMIT_MAX))
             limit = beside if self._front_events else _PAGE_EVENTS
@@ -208,7 +210,7 @@ class Runner:
             return
         position = checkpoints[0].position
         settled = all(lane.is_settled for lane in self._lanes if lane.is_moving)
-        pause = _IDLE_SECONDS if settled else _UNSETTLED_SECONDS
+        pause = self.idle_seconds if settled else _UNSETTLED_SECONDS
         self._head = self._log.wait(after=position, timeout_seconds=pause)
         if self._head > position:
             self._stopping.wait(max(0.0, self._front_read_at + self._round_seconds - time.monotonic()))

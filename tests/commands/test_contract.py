@@ -119,7 +119,7 @@ def serving(folder: Path) -> Iterator[str]:
 def test_every_answer_is_as_documented(
     operation: APIOperation, mode: schemathesis.GenerationMode, address: str
 ) -> None:
-    check_operation(operation, mode, address, max_examples=20, derandomize=True)
+    check_operation(operation, mode, address, max_examples=10, derandomize=True)
 
 
 def check_operation(

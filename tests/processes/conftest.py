@@ -8,6 +8,14 @@ from tests.shop.commands import Shop
 from tests.shop.facts import NOON
 
 
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch):
+    """Who follows the log, or waits for a lock, looks again soon; progress is saved soon."""
+    monkeypatch.setattr("commands.processes.following.WAIT_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("commands.processes.manager.WAIT_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("commands.processes.following.CHECKPOINT_SECONDS", 0.05)
+
+
 @pytest.fixture
 def shop(tmp_path):
     gateway = SandboxGateway(Books(tmp_path / "sandbox.sqlite", clock=lambda: NOON))

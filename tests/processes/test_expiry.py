@@ -11,9 +11,7 @@ from tests.shop.facts import NOON
 from tests.shop.gateways import AwayGateway
 
 
-def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not_before(shop, monkeypatch):
-    monkeypatch.setattr("commands.processes.following.WAIT_SECONDS_MAX", 0.05)
-
+def test_an_undecided_payment_gives_its_units_back_when_the_time_is_over_and_not_before(shop):
     async def run():
         async with shop.open() as open_shop, open_shop.managers():
             await open_shop.sell(method=AUTHENTICATION_REQUIRED)

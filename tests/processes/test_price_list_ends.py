@@ -64,7 +64,7 @@ async def price(shop: Shop, skus: list[str], schedule_id: str = "none", **window
 
 
 def happened(shop: Shop, *kinds: type[Any]) -> list[Any]:
-    return [event for _, event in decoded(shop.log) if isinstance(event, kinds)]
+    return [event for _, event in decoded(shop.log, *kinds)]
 
 
 def is_done(shop: Shop, list_id: str = "spring") -> bool:

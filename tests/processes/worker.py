@@ -17,7 +17,7 @@ from commands.gateways.gateway import Gateway, Response
 from commands.gateways.sandbox import SandboxGateway
 from commands.handlers.registry import HANDLERS
 from commands.loop.handling import Handling
-from commands.processes import following
+from commands.processes import following, manager
 from commands.processes.manager import ProcessManagers, all_kinds
 from event_store.codec import Codec
 from event_store.postgres.log import PostgresLog
@@ -47,4 +47,5 @@ async def work(url: str, ledger: str, calls: str) -> None:
 
 if __name__ == "__main__":
     following.CHECKPOINT_SECONDS = float(sys.argv[4])
+    following.WAIT_SECONDS_MAX = manager.WAIT_SECONDS_MAX = 0.05
     asyncio.run(work(*sys.argv[1:4]))

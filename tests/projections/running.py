@@ -29,7 +29,10 @@ def redis_builds(url: str, numbers: Numbers, shards: int = 1) -> list[Build]:
 
 
 def new_runner(log: OrderedEvents, followers: Sequence[Follower]) -> Runner:
-    return Runner(log, CODEC, followers, ProjectorMetrics(CollectorRegistry()))
+    """One that looks often whether there is something to do: a test has hundreds of such rounds."""
+    runner = Runner(log, CODEC, followers, ProjectorMetrics(CollectorRegistry()))
+    runner.poll_seconds = runner.idle_seconds = 0.02
+    return runner
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def emptied(redis: Redis, _view: str, _prefix: bytes) -> None:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.engine.runner._IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("projections.engine.runner.Runner.idle_seconds", 0.0)
 
 
 NOTICED = [

@@ -344,11 +344,14 @@ class Shop:
         )
 
 
-def decoded(log: EventReader) -> list[Decoded]:
-    """The whole log, decoded."""
+def decoded(log: EventReader, *kinds: type[Any]) -> list[Decoded]:
+    """The whole log, decoded; of these kinds of events only, where there are any."""
     found: list[Decoded] = []
-    while page := log.read_all(after=len(found), limit=5_000):
-        found += [Decoded(event, CODEC.decode(event)) for event in page]
+    position = 0
+    while page := log.read_all(after=position, limit=5_000):
+        position = page[-1].position
+        wanted = [event for event in page if not kinds or CODEC.class_of(event.type) in kinds]
+        found += [Decoded(event, CODEC.decode(event)) for event in wanted]
     return found
 
 

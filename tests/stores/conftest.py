@@ -34,6 +34,13 @@ def opened(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Store:
             return ElasticsearchStore(request.getfixturevalue("elasticsearch_url"))
 
 
+@pytest.fixture(autouse=True)
+def committed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search index holds little back: what is tested is what becomes of it, and not when."""
+    for pause in ("", "_QUIET", "_CATCHING_UP", "_UNPUBLISHED"):
+        monkeypatch.setattr(f"projections.search.build._HELD_BACK_SECONDS{pause}", 0.02)
+
+
 @pytest.fixture(params=NAMES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     one = opened(request.param, request, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,15 +42,37 @@ _BUILDS = (RedisBuild, TantivyBuild, ElasticsearchBuild)
 
 
 class Stopping:
-    """Sends the signal to its own process at the step, once."""
+    """Sends the signal to its own process at the step, once.
+
+    What another thread has in hand stays so: the main thread stops the process where it is about to look
+    whether it holds its lock still. Elsewhere it might have a page in hand too.
+    """
 
     def __init__(self, what: signal.Signals) -> None:
         self._signal: signal.Signals | None = what
+        self._is_reached = threading.Event()
+        self._goes_on = threading.Event()
 
     def now(self) -> None:
+        """The step is reached."""
+        if self._signal is None:
+            return
+        if threading.current_thread() is threading.main_thread():
+            self._stop()
+        else:
+            self._is_reached.set()
+            self._goes_on.wait()
+
+    def look(self) -> None:
+        """The main thread is about to look whether it holds its lock still."""
+        if self._is_reached.is_set():
+            self._stop()
+
+    def _stop(self) -> None:
         what, self._signal = self._signal, None
         if what is not None:
             os.kill(os.getpid(), what)
+        self._goes_on.set()
 
     def before(self, owner: Any, name: str, when: Callable[..., bool] = lambda *_, **__: True) -> None:
         original = getattr(owner, name)
@@ -72,9 +95,8 @@ class Stopping:
         setattr(owner, name, done)
 
 
-def arm(step: str, what: signal.Signals) -> None:
+def arm(step: str, stopping: Stopping) -> None:
     """Prepares this process to be stopped there."""
-    stopping = Stopping(what)
     deletions = iter(range(100))
     match step:
         case "begin":
@@ -119,7 +141,8 @@ def act(
     postgres_url: str, new_build: Callable[[Numbers], Build], step: str, what: int, action: Action
 ) -> None:
     """Does it under the projector's lock, as long as it is held, until nothing is left to be done."""
-    arm(step, signal.Signals(what))
+    stopping = Stopping(signal.Signals(what))
+    arm(step, stopping)
     log = PostgresLog.open(postgres_url)
     lock = log.try_exclusive(LEADER)
     assert lock is not None
@@ -129,6 +152,7 @@ def act(
     runner.request(action, build.name, reported.append)
 
     def goes_on() -> bool:
+        stopping.look()
         is_over = bool(reported) and reported[-1].is_over
         return lock.still_held() and not (is_over and not build.gone)
 

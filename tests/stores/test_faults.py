@@ -149,7 +149,9 @@ def kill_all(server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("own", ["redis", "cluster", "elasticsearch"], indirect=True)
+@pytest.mark.parametrize(
+    "own", ["redis", "cluster", pytest.param("elasticsearch", marks=pytest.mark.proof)], indirect=True
+)
 def test_a_view_goes_on_when_its_server_was_killed_and_is_there_again(own: OwnServer, busy: Shop) -> None:
     with projected(own.store, busy) as (build, lines):
         busy.bustle(orders=10)
@@ -239,7 +241,7 @@ def test_what_a_slow_elasticsearch_does_when_nobody_waits_any_more_counts_once(
         reaches(build, busy.flush())
 
 
-def test_a_bulk_refused_in_part_is_written_again_and_counts_once(
+def test_a_bulk_that_elasticsearch_refuses_in_part_is_written_again_and_counts_once(
     behind: ElasticsearchStore, way: FaultyWay, busy: Shop
 ) -> None:
     refused = RefusedInPart()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from multiprocessing.process import BaseProcess
 
@@ -14,16 +14,40 @@ from projections.engine.follower import TargetMoved
 from projections.engine.rebuild import Action, Progress
 from tests.projections.running import eventually, new_runner, running
 from tests.shop.log import Shop
-from tests.stores.stopping import DROPPING, REBUILDING, ROLLING_BACK, STEPS, stopped_at, wake
+from tests.stores.stopping import STEPS, stopped_at, wake
 from tests.stores.store import Store, able_to
 from tests.stores.test_faults import differing
 
 OTHERS = ["redis", "cluster", "tantivy", "elasticsearch"]
 """What another process can write, too."""
 
-pytestmark = pytest.mark.timeout(900)
-"""Each test goes through all steps."""
+DEAR = {"cluster", "elasticsearch"}
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def at_steps(stores: Sequence[str]) -> pytest.MarkDecorator:
+    """All steps of each store; of the dear ones the first, the middle and the last, and all as a proof."""
+    params = []
+    for store in stores:
+        if store in DEAR:
+            params.append(pytest.param(store, some_of, id=f"{store}-some"))
+            params.append(pytest.param(store, all_of, id=f"{store}-all", marks=pytest.mark.proof))
+        else:
+            params.append(pytest.param(store, all_of, id=store))
+    return pytest.mark.parametrize(("store", "steps_of"), params, indirect=["store"])
+
+
+def all_of(action: Action) -> list[str]:
+    return STEPS[action]
+
+
+def some_of(action: Action) -> list[str]:
+    steps = STEPS[action]
+    return [steps[0], steps[len(steps) // 2], steps[-1]]
+
+
+StepsOf = Callable[[Action], list[str]]
 At = Callable[[str, signal.Signals, Action], AbstractContextManager[BaseProcess]]
 
 
@@ -83,13 +107,14 @@ def sells(busy: Shop) -> None:
     busy.bustle(orders=1, products=4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("store", OTHERS, indirect=True)
-def test_a_rebuild_killed_at_any_step_leaves_nothing(store: Store, busy: Shop, at: At) -> None:
+@at_steps(OTHERS)
+def test_a_rebuild_killed_at_any_step_leaves_nothing(
+    store: Store, steps_of: StepsOf, busy: Shop, at: At
+) -> None:
     """But the version that was read before where it had been published."""
     catches_up(store, busy)
     seen: set[int] = set()
-    for step in REBUILDING:
+    for step in steps_of("rebuild"):
         requested(store, busy, "rebuild")
         live = store.live
         assert live is not None
@@ -108,13 +133,14 @@ def test_a_rebuild_killed_at_any_step_leaves_nothing(store: Store, busy: Shop, a
     assert differing(store, busy) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("store", OTHERS, indirect=True)
-def test_a_rollback_killed_at_any_step_can_be_had_again(store: Store, busy: Shop, at: At) -> None:
+@at_steps(OTHERS)
+def test_a_rollback_killed_at_any_step_can_be_had_again(
+    store: Store, steps_of: StepsOf, busy: Shop, at: At
+) -> None:
     catches_up(store, busy)
     requested(store, busy, "rebuild")
     versions = store.versions()
-    for step in ROLLING_BACK:
+    for step in steps_of("rollback"):
         live = store.live
         (other,) = set(versions) - {live}
         sells(busy)
@@ -130,11 +156,12 @@ def test_a_rollback_killed_at_any_step_can_be_had_again(store: Store, busy: Shop
     assert differing(store, busy) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("store", OTHERS, indirect=True)
-def test_what_is_dropped_by_who_is_killed_is_dropped(store: Store, busy: Shop, at: At) -> None:
+@at_steps(OTHERS)
+def test_what_is_dropped_by_who_is_killed_is_dropped(
+    store: Store, steps_of: StepsOf, busy: Shop, at: At
+) -> None:
     catches_up(store, busy)
-    for step in DROPPING:
+    for step in steps_of("drop"):
         requested(store, busy, "rebuild")
         live = store.live
         with at(step, signal.SIGKILL, "drop"):
@@ -149,16 +176,13 @@ def test_what_is_dropped_by_who_is_killed_is_dropped(store: Store, busy: Shop, a
     assert differing(store, busy) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("action", ["rebuild", "rollback", "drop"])
-@pytest.mark.parametrize(
-    "store", [one for one in OTHERS if one in able_to("have two writers")], indirect=True
-)
+@pytest.mark.parametrize("action", list(STEPS))
+@at_steps([one for one in OTHERS if one in able_to("have two writers")])
 def test_a_twin_that_stalled_at_any_step_changes_nothing_once_another_took_over(
-    store: Store, busy: Shop, at: At, action: Action
+    store: Store, steps_of: StepsOf, busy: Shop, at: At, action: Action
 ) -> None:
     catches_up(store, busy)
-    for step in STEPS[action]:
+    for step in steps_of(action):
         requested(store, busy, "rebuild")
         with at(step, signal.SIGSTOP, action) as twin:
             sells(busy)
