@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
+from typing import NamedTuple, Self
 
 import msgspec
 import pyarrow as pa
@@ -14,14 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from event_store.errors import AnotherHistory
-from event_store.history import has, read_on
+from event_store.history import LIMIT_MAX, has, read_on
 from event_store.records import Checkpoint, EventReader, RecordedEvent
 from replays.export.errors import AnotherExport, ExportError, NotAnExport
 from replays.export.folder import Folder
 from replays.export.manifest import Manifest, Part, is_ours, load, save
-from replays.export.tables import EventTable, event_tables, tables_of
+from replays.export.tables import event_tables, tables_of
 
-PAGE = 9_999
+PAGE = LIMIT_MAX
+PAGES_AHEAD = 3
 STEP_EVENTS = 200_000
 STEP_BYTES = 256 * 2**20
 """After so many events, or so much of them in memory, files are written and the manifest names them: what a
@@ -43,22 +46,20 @@ def export(
     AnotherExport where it has the events of another log or history, NotAnExport where it has other things;
     then nothing there is changed. ExportError for what fails on the way: what was exported before stays.
     """
-    with folder.alone(), _without_collections(), ThreadPoolExecutor(1) as reading:
+    with folder.alone(), _without_collections():
         manifest = _begun(log, folder)
         head = log.head()
         progress(manifest.checkpoint.position, head)
-        pages = _Pages(log, manifest.checkpoint, head, reading)
-        shapes = event_tables()
         try:
-            while manifest.checkpoint.position < head:
-                tables, checkpoint = _step(pages, shapes, step_events, lambda at: progress(at, head))
-                parts = tuple(_write(folder, tables))
-                if load(folder) != manifest:
-                    raise ExportError(f"{folder.address}: another export writes there now")
-                manifest = msgspec.structs.replace(
-                    manifest, checkpoint=checkpoint, parts=(*manifest.parts, *parts)
-                )
-                save(folder, manifest)
+            with _Pages(log, manifest.checkpoint, head) as pages:
+                while (step := _step(pages, step_events, lambda at: progress(at, head))) is not None:
+                    parts = tuple(_write(folder, step.tables))
+                    if load(folder) != manifest:
+                        raise ExportError(f"{folder.address}: another export writes there now")
+                    manifest = msgspec.structs.replace(
+                        manifest, checkpoint=step.checkpoint, parts=(*manifest.parts, *parts)
+                    )
+                    save(folder, manifest)
         except AnotherHistory as error:
             raise _another(folder) from error
     return manifest
@@ -92,40 +93,68 @@ def _another(folder: Folder) -> AnotherExport:
     )
 
 
+class _Page(NamedTuple):
+    """Some events that follow each other, as tables by type, and the place after them."""
+
+    tables: dict[str, pa.Table]
+    checkpoint: Checkpoint
+    size: int  # events
+
+
 class _Pages:
-    """The log's events from a checkpoint on; while one page is worked on, the next is read."""
+    """The log's events from a checkpoint on. While one page is taken, one is read and two become tables."""
 
-    def __init__(self, log: EventReader, after: Checkpoint, head: int, reading: ThreadPoolExecutor) -> None:
-        self._log, self._head, self._reading = log, head, reading
-        self._next = self._ask(after)
+    def __init__(self, log: EventReader, after: Checkpoint, head: int) -> None:
+        self._log, self._after, self._head = log, after, head
+        self._shapes = event_tables()
+        self._reading, self._converting = ThreadPoolExecutor(1), ThreadPoolExecutor(2)
+        self._ahead: deque[Future[_Page | None]] = deque()
 
-    def take(self) -> list[RecordedEvent]:
-        """The next page; AnotherHistory where the log has other events now than those before it."""
-        events = self._next.result()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in (self._reading, self._converting):
+            pool.shutdown(cancel_futures=True)
+
+    def take(self) -> _Page | None:
+        """The next page; None after the last. AnotherHistory where the log has other events now than those
+        before it, UnknownEvent, DecodingFailed."""
+        while len(self._ahead) < PAGES_AHEAD:
+            self._ahead.append(self._converting.submit(self._convert, self._reading.submit(self._read)))
+        return self._ahead.popleft().result()
+
+    def _read(self) -> list[RecordedEvent]:
+        """In one thread, page after page."""
+        if self._after.position >= self._head:
+            return []
+        events = read_on(self._log, self._after, limit=PAGE, up_to=self._head)
         if not events:
             raise AnotherHistory(f"the log ends before position {self._head}")
-        self._next = self._ask(events[-1].checkpoint)
+        self._after = events[-1].checkpoint
         return events
 
-    def _ask(self, after: Checkpoint) -> Future[list[RecordedEvent]]:
-        return self._reading.submit(read_on, self._log, after, limit=PAGE - 1, up_to=self._head)
+    def _convert(self, reading: Future[list[RecordedEvent]]) -> _Page | None:
+        events = reading.result()
+        if not events:
+            return None
+        return _Page(tables_of(events, self._shapes), events[-1].checkpoint, len(events))
 
 
-def _step(
-    pages: _Pages, shapes: Mapping[str, EventTable], step_events: int, progress: Callable[[int], None]
-) -> tuple[dict[str, pa.Table], Checkpoint]:
-    """Some pages as tables by type, and the place after them."""
+def _step(pages: _Pages, step_events: int, progress: Callable[[int], None]) -> _Page | None:
+    """Some pages as one; None after the last."""
     pieces: dict[str, list[pa.Table]] = {}
-    count = size = 0
-    while True:
-        events = pages.take()
-        for name, table in tables_of(events, shapes).items():
+    page, count, size = None, 0, 0
+    while count < step_events and size < STEP_BYTES and (taken := pages.take()) is not None:
+        page = taken
+        for name, table in page.tables.items():
             pieces.setdefault(name, []).append(table)
             size += table.nbytes
-        count += len(events)
-        progress(events[-1].position)
-        if count >= step_events or size >= STEP_BYTES or len(events) < PAGE - 1:
-            return {name: pa.concat_tables(those) for name, those in pieces.items()}, events[-1].checkpoint
+        count += page.size
+        progress(page.checkpoint.position)
+    if page is None:
+        return None
+    return _Page({name: pa.concat_tables(those) for name, those in pieces.items()}, page.checkpoint, count)
 
 
 def _write(folder: Folder, tables: dict[str, pa.Table]) -> Iterator[Part]:

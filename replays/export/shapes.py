@@ -67,6 +67,11 @@ class Column:
     def is_parsed(self) -> bool:
         return bool(pa.types.is_temporal(self.type))
 
+    @property
+    def is_read_by_arrow(self) -> bool:
+        """Whether it is a list whose JSON Arrow reads as it is."""
+        return bool(pa.types.is_list(self.type)) and self.prepare is None and not _has_map(self.type)
+
 
 def columns_of(cls: type) -> tuple[Column, ...]:
     """Of a class of events, in the order of its fields. TypeError for a type that no file has a place for."""
@@ -112,6 +117,10 @@ def _shape(  # noqa: PLR0911 - one for each kind of type
     if type(info) not in _PLAIN:
         raise TypeError(f"{info} has no place in a file")
     return _PLAIN[type(info)], None
+
+
+def _has_map(kind: pa.DataType) -> bool:
+    return pa.types.is_map(kind) or any(_has_map(kind.field(at).type) for at in range(kind.num_fields))
 
 
 def _struct(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+from pyarrow import json
 
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import EventType
@@ -16,7 +19,6 @@ from event_store.records import RecordedEvent
 from replays.export.shapes import ENVELOPE, Column, columns_of
 
 _CODEC = Codec(EVENT_TYPES)
-_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class EventTable:
@@ -26,15 +28,19 @@ class EventTable:
         self.name = event_type.name
         self._type = event_type
         self._columns = columns_of(event_type.cls)
+        self._personal = frozenset(event_type.personal)
         own = [(column.name, column.type) for column in self._columns]
         self.schema = pa.schema([*ENVELOPE, *own])
-        self._no_personal = dict.fromkeys(event_type.personal)
+        unread = {column.name for column in self._columns if column.is_read_by_arrow} | self._personal
+        fields = [(name, msgspec.Raw if name in unread else Any) for name, _ in own]
+        self._row_type = msgspec.defstruct("Row", fields, forbid_unknown_fields=True, gc=False)
+        self._decoder = msgspec.json.Decoder(self._row_type)
 
     def table(self, events: Sequence[RecordedEvent]) -> pa.Table:
         """Of events of this type. UnknownEvent, DecodingFailed."""
         rows = [self._row(event) for event in events]
         try:
-            own = [_array(column, rows) for column in self._columns]
+            own = [self._array(column, rows) for column in self._columns]
         except (pa.ArrowException, TypeError, ValueError, LookupError, AttributeError) as error:
             for event in events:  # Which of them it is, in the words of whoever knows them.
                 _CODEC.decode(event)
@@ -43,18 +49,25 @@ class EventTable:
             ) from error
         return pa.table([*self._envelope(events), *own], schema=self.schema)
 
-    def _row(self, event: RecordedEvent) -> dict[str, Any]:
-        """The event's JSON with every field. What is written now has them all; older shapes are read by
-        their class, which knows what stands for the missing ones."""
+    def _row(self, event: RecordedEvent) -> Any:
+        """The event's JSON with every field. What is written now has them all; other shapes are read by their
+        class, which knows what stands for the missing ones."""
         if event.schema_number == self._type.schema_number:
-            try:
-                row = _decode_object(event.data)
-            except msgspec.MsgspecError as error:
-                raise DecodingFailed(f"position {event.position}, {event.type}: {error}") from error
-            if len(row) == len(self._columns):
-                return row | self._no_personal if self._no_personal else row
-        decoded: dict[str, Any] = msgspec.to_builtins(_CODEC.decode(event))
-        return decoded | self._no_personal
+            with suppress(msgspec.MsgspecError):
+                return self._decoder.decode(event.data)
+        return self._decoder.decode(msgspec.json.encode(_CODEC.decode(event)))
+
+    def _array(self, column: Column, rows: Sequence[Any]) -> pa.Array:
+        if column.name in self._personal:
+            return pa.nulls(len(rows), column.type)
+        values = list(map(attrgetter(column.name), rows))
+        if column.is_read_by_arrow:
+            return _read_by_arrow(values, column.type)
+        if column.prepare is not None:
+            values = list(map(column.prepare, values))
+        if column.is_parsed:
+            return pa.array(values, type=pa.string()).cast(column.type)
+        return pa.array(values, type=column.type)
 
     def _envelope(self, events: Sequence[RecordedEvent]) -> list[pa.Array]:
         count = len(events)
@@ -93,11 +106,14 @@ def tables_of(events: Sequence[RecordedEvent], shapes: Mapping[str, EventTable])
     return {name: shapes[name].table(those) for name, those in by_type.items()}
 
 
-def _array(column: Column, rows: Sequence[dict[str, Any]]) -> pa.Array:
-    name, prepare = column.name, column.prepare
-    values = [row[name] for row in rows]
-    if prepare is not None:
-        values = [prepare(value) for value in values]
-    if column.is_parsed:
-        return pa.array(values, type=pa.string()).cast(column.type)
-    return pa.array(values, type=column.type)
+def _read_by_arrow(values: Sequence[msgspec.Raw], kind: pa.DataType) -> pa.Array:
+    """Lists with many parts as their JSON: Arrow reads it without holding up other threads."""
+    lines = b'{"_":' + b'}\n{"_":'.join(values) + b"}\n"
+    table = json.read_json(
+        pa.BufferReader(lines),
+        read_options=json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+        parse_options=json.ParseOptions(
+            explicit_schema=pa.schema([("_", kind)]), unexpected_field_behavior="error"
+        ),
+    )
+    return table["_"].combine_chunks()

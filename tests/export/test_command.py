@@ -73,7 +73,7 @@ import sys
 from event_store.postgres.log import PostgresLog
 from replays.export import export as exporting
 from replays.export.folder import Folder
-exporting.PAGE = 101
+exporting.PAGE = 100
 exporting.export(
     PostgresLog.open(sys.argv[1], read_only=True), Folder(sys.argv[2]), step_events=100,
     progress=lambda position, head: print(position, flush=True),

@@ -193,7 +193,7 @@ def test_two_at_once_in_one_folder_are_refused(shop: Story, folder: Folder) -> N
 
 def test_steps_are_kept_one_by_one(shop: Story, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many manifests as steps: each names what was written so far."""
-    monkeypatch.setattr(exporting, "PAGE", 11)
+    monkeypatch.setattr(exporting, "PAGE", 10)
     reached: list[int] = []
     kept: list[int] = []
 
