@@ -1,12 +1,11 @@
 """The AsyncAPI 3.0 document: where events can be listened to, and what each message is.
 
-Made from the event types and the CloudEvent. Each message refers to the schema of its data, which lies beside
-the document, in the repository as on the server.
+Made from the event types, the CloudEvent and the topics' file. Each message refers to the schema of its data,
+which lies beside the document, in the repository as on the server.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -14,12 +13,13 @@ import msgspec
 from aggregates.event_types import EVENT_TYPES
 from aggregates.kernel import EventType
 from event_store.cloud_events import SOURCE, CloudEvent, schema_id
+from event_store.kafka.settings import KafkaSettings
+from event_store.kafka.topics import Topics
 from replays.contracts.files import ASYNCAPI, schema_file
 from tests.contracts.event_schemas import PLAIN, Schema, as_text, present_schema
 
 Document = dict[str, Any]
 
-TOPIC_PREFIX = "daybook."
 EVERYTHING = "events"
 FEED = "/api/v1/events"
 
@@ -56,10 +56,8 @@ _HEADERS_SCHEMA: Schema = {
 
 def asyncapi_document() -> Document:
     """The whole document."""
-    contexts = [
-        (context, list(group))
-        for context, group in groupby(EVENT_TYPES, key=lambda one: one.name.partition(".")[0])
-    ]
+    topics = Topics(KafkaSettings.model_fields["topic_prefix"].default)
+    contexts = [name for name in topics.declared.events if name != EVERYTHING]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -79,10 +77,10 @@ def asyncapi_document() -> Document:
         },
         "channels": {
             "feed": _feed(),
-            EVERYTHING: _topic(EVERYTHING, "Every event, in the log's order: one partition.", EVENT_TYPES),
+            EVERYTHING: _topic(topics, EVERYTHING, "Every event, in the log's order."),
             **{
-                context: _topic(context, f"The events of {context}, in order by stream.", event_types)
-                for context, event_types in contexts
+                context: _topic(topics, context, f"The events of {context}, in order by stream.")
+                for context in contexts
             },
         },
         "operations": {
@@ -90,7 +88,7 @@ def asyncapi_document() -> Document:
             "sendEvents": _sending(EVERYTHING, "The relay publishes every event, once and in order."),
             **{
                 f"send{context.capitalize()}": _sending(context, f"The relay publishes what is of {context}.")
-                for context, _ in contexts
+                for context in contexts
             },
         },
         "components": {
@@ -125,13 +123,15 @@ def _feed() -> Document:
     }
 
 
-def _topic(name: str, description: str, event_types: tuple[EventType, ...] | list[EventType]) -> Document:
+def _topic(topics: Topics, name: str, description: str) -> Document:
+    address = topics.prefix + name
+    event_types = [one for one in EVENT_TYPES if address in {topics.events, topics.of(one.name)}]
     return {
-        "address": TOPIC_PREFIX + name,
+        "address": address,
         "description": description,
         "servers": [{"$ref": "#/servers/kafka"}],
         "messages": {one.name: {"$ref": f"#/components/messages/{one.name}"} for one in event_types},
-        "bindings": {"kafka": {"topic": TOPIC_PREFIX + name}},
+        "bindings": {"kafka": {"topic": address, "partitions": topics.declared.events[name].partitions}},
     }
 
 

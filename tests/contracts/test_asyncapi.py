@@ -16,10 +16,12 @@ from referencing import Registry, Resource
 
 from aggregates.event_types import EVENT_TYPES
 from event_store.cloud_events import cloud_event
+from event_store.kafka.topics import Topics
 from event_store.memory.log import MemoryLog
 from replays.contracts.files import ASYNCAPI
-from tests.contracts.asyncapi import asyncapi_document
+from tests.contracts.asyncapi import HEADERS, asyncapi_document
 from tests.contracts.event_schemas import as_text
+from tests.kafka.test_messages import record_of
 from tests.shop.facts import CODEC
 from tests.shop.story import Story
 
@@ -66,6 +68,24 @@ def test_each_event_is_in_the_topic_of_its_context_and_in_that_of_all(document: 
         for channel in ("feed", "events", context):
             assert event_type.name in channels[channel]["messages"]
     assert channels["orders"]["address"] == "daybook.orders"
+
+
+def test_each_topics_channel_is_the_topic_that_is_made(document: dict[str, Any]) -> None:
+    topics = Topics("daybook.")
+    channels = {one["address"]: one["bindings"].get("kafka", {}) for one in document["channels"].values()}
+    for name, declared in topics.declared.events.items():
+        assert channels[topics.prefix + name]["partitions"] == declared.partitions
+
+
+def test_a_records_headers_are_those_that_are_told() -> None:
+    log = MemoryLog()
+    Story(log).whole_story()
+    schema = Draft202012Validator(asyncapi_document()["components"]["schemas"]["KafkaHeaders"]["schema"])
+    for event in log.read_all(after=0, limit=1_000):
+        headers = {name: value.decode() for name, value in record_of(event).headers}
+        schema.validate(headers)
+        assert headers.keys() == HEADERS.keys()
+        assert not schema.is_valid({**headers, "ce_position": "first"})
 
 
 def test_what_is_sent_is_what_its_message_says(document: dict[str, Any]) -> None:
