@@ -50,6 +50,7 @@ check: setup
 # The promises again, for minutes, and at every place and step of which `make test` takes a sample (the tests
 # marked `proof`); then the log at ten million events: what an append costs, and a restore.
 proofs: setup
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,clickhouse]'
 	$(BIN)/python -m pytest -q tests/proofs
 	$(BIN)/python -m pytest -q --proofs
 	$(BIN)/python -m tests.bench sizes restore
