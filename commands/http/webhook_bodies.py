@@ -54,7 +54,7 @@ class EndpointBody(Body):
         str,
         Field(min_length=1, max_length=URL_MAX, json_schema_extra={"format": "uri", "pattern": "^https?://"}),
     ]
-    events: Annotated[tuple[EventChoice, ...], Field(min_length=1, max_length=len(CHOICES), strict=False)]
+    events: Annotated[list[EventChoice], Field(min_length=1, max_length=len(CHOICES))]
     ordering: Ordering = "stream"
     description: Line | Literal[""] = ""
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from aggregates.inventory.events import StockReceived
 from commands.handlers.registry import HANDLERS
-from commands.handlers.webhooks import EnableEndpoint, RegisterEndpoint, ReplayEndpoint
+from commands.handlers.webhooks import DisableEndpoint, EnableEndpoint, RegisterEndpoint, ReplayEndpoint
 from commands.loop.decision import OPERATOR_ROLE, Actor, Answer, Context
 from commands.loop.handling import Handling
 from commands.webhooks.addresses import Reach, parse_networks
@@ -90,6 +90,11 @@ class Operator:
 
     async def enable(self, endpoint_id: str) -> None:
         await self.ask(EnableEndpoint(endpoint_id=endpoint_id))
+
+    async def ask_for_a_turn(self, endpoint_id: str) -> None:
+        """Has its lane begin anew, in the log and so in the store."""
+        await self.ask(DisableEndpoint(endpoint_id=endpoint_id, cause="operator"))
+        await self.enable(endpoint_id)
 
     def endpoint(self, endpoint_id: str) -> WebhookEndpoint:
         return read_endpoints(self.log, CODEC).by_id[endpoint_id]
