@@ -22,6 +22,7 @@ LAZY_COMMANDS = {  # name: module and attribute
     "stream": ("projections.kafka.cli", "stream_group"),
     "sql": ("replays.duckdb.cli", "sql_command"),
     "up": ("deploy.local.cli.up", "up_command"),
+    "webhooks": ("commands.webhooks.cli", "webhooks_group"),
 }
 SUMMARIES = {  # so that `daybook --help` need not load them
     "demo": "Fill the running shop: sample, retail or retail-year.",
@@ -35,6 +36,7 @@ SUMMARIES = {  # so that `daybook --help` need not load them
     "stream": "The event stream on Kafka: where the relay stands.",
     "sql": "Questions in SQL about all that happened.",
     "up": "Run the whole system on this machine.",
+    "webhooks": "Endpoints outside that get events: where they stand, what they were sent, sending it again.",
 }
 
 
