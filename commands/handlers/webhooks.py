@@ -8,7 +8,13 @@ from typing import ClassVar
 
 from aggregates.webhooks import endpoints
 from aggregates.webhooks.endpoints import MAIN_WEBHOOKS, Endpoints
-from aggregates.webhooks.events import DisabledCause, EndpointChanged, EndpointRegistered, Ordering
+from aggregates.webhooks.events import (
+    DisabledCause,
+    EndpointChanged,
+    EndpointRegistered,
+    Ordering,
+    WebhookEvent,
+)
 from commands.loop.decision import Decision
 from commands.loop.handling import Handlers
 from commands.loop.state_cache import StateCache
@@ -102,10 +108,9 @@ def handle_register_endpoint(cache: StateCache, command: RegisterEndpoint) -> De
         description=command.description,
         from_position=command.from_position,
     )
-    state: Endpoints = cache.state(MAIN_WEBHOOKS)
-    decision = Decision(id=command.endpoint_id, stream=MAIN_WEBHOOKS)
-    decision.add(MAIN_WEBHOOKS, endpoints.register(state, registered=registered, head=command.head))
-    decision.created = bool(decision.events)
+    decided = endpoints.register(_state(cache), registered=registered, head=command.head)
+    decision = _decision(command.endpoint_id, decided)
+    decision.created = bool(decided)
     return decision
 
 
@@ -118,65 +123,51 @@ def handle_change_endpoint(cache: StateCache, command: ChangeEndpoint) -> Decisi
         ordering=command.ordering,
         description=command.description,
     )
-    state: Endpoints = cache.state(MAIN_WEBHOOKS)
-    decision = Decision(id=command.endpoint_id, stream=MAIN_WEBHOOKS)
-    decision.add(MAIN_WEBHOOKS, endpoints.change(state, changed=changed))
-    return decision
+    return _decision(command.endpoint_id, endpoints.change(_state(cache), changed=changed))
 
 
 def handle_disable_endpoint(cache: StateCache, command: DisableEndpoint) -> Decision:
     """Disables it."""
-    state: Endpoints = cache.state(MAIN_WEBHOOKS)
-    decision = Decision(id=command.endpoint_id, stream=MAIN_WEBHOOKS)
-    events = endpoints.disable(
-        state, endpoint_id=command.endpoint_id, cause=command.cause, detail=command.detail
-    )
-    decision.add(MAIN_WEBHOOKS, events)
-    return decision
+    endpoint_id, cause, detail = command.endpoint_id, command.cause, command.detail
+    decided = endpoints.disable(_state(cache), endpoint_id=endpoint_id, cause=cause, detail=detail)
+    return _decision(endpoint_id, decided)
 
 
 def handle_enable_endpoint(cache: StateCache, command: EnableEndpoint) -> Decision:
     """Enables it."""
-    state: Endpoints = cache.state(MAIN_WEBHOOKS)
-    decision = Decision(id=command.endpoint_id, stream=MAIN_WEBHOOKS)
-    decision.add(MAIN_WEBHOOKS, endpoints.enable(state, endpoint_id=command.endpoint_id))
-    return decision
+    endpoint_id = command.endpoint_id
+    return _decision(endpoint_id, endpoints.enable(_state(cache), endpoint_id=endpoint_id))
 
 
 def handle_delete_endpoint(cache: StateCache, command: DeleteEndpoint) -> Decision:
     """Deletes it; one that is not there is deleted already."""
-    state: Endpoints = cache.state(MAIN_WEBHOOKS)
-    decision = Decision(id=command.endpoint_id, stream=MAIN_WEBHOOKS)
-    decision.add(MAIN_WEBHOOKS, endpoints.delete(state, endpoint_id=command.endpoint_id))
-    return decision
+    endpoint_id = command.endpoint_id
+    return _decision(endpoint_id, endpoints.delete(_state(cache), endpoint_id=endpoint_id))
 
 
 def handle_rotate_secret(cache: StateCache, command: RotateSecret) -> Decision:
     """Rotates it."""
-    state: Endpoints = cache.state(MAIN_WEBHOOKS)
-    decision = Decision(id=command.endpoint_id, stream=MAIN_WEBHOOKS)
-    events = endpoints.rotate(
-        state,
-        endpoint_id=command.endpoint_id,
-        secret=command.secret,
-        at=command.at,
-        overlap=timedelta(seconds=command.overlap_seconds),
-    )
-    decision.add(MAIN_WEBHOOKS, events)
-    return decision
+    endpoint_id, secret, at = command.endpoint_id, command.secret, command.at
+    overlap = timedelta(seconds=command.overlap_seconds)
+    decided = endpoints.rotate(_state(cache), endpoint_id=endpoint_id, secret=secret, at=at, overlap=overlap)
+    return _decision(endpoint_id, decided)
 
 
 def handle_replay_endpoint(cache: StateCache, command: ReplayEndpoint) -> Decision:
     """Requests it."""
+    endpoint_id, position, head = command.endpoint_id, command.from_position, command.head
+    decided = endpoints.replay(_state(cache), endpoint_id=endpoint_id, from_position=position, head=head)
+    return _decision(endpoint_id, decided)
+
+
+def _state(cache: StateCache) -> Endpoints:
     state: Endpoints = cache.state(MAIN_WEBHOOKS)
-    decision = Decision(id=command.endpoint_id, stream=MAIN_WEBHOOKS)
-    events = endpoints.replay(
-        state,
-        endpoint_id=command.endpoint_id,
-        from_position=command.from_position,
-        head=command.head,
-    )
-    decision.add(MAIN_WEBHOOKS, events)
+    return state
+
+
+def _decision(endpoint_id: str, decided: tuple[WebhookEvent, ...]) -> Decision:
+    decision = Decision(id=endpoint_id, stream=MAIN_WEBHOOKS)
+    decision.add(MAIN_WEBHOOKS, decided)
     return decision
 
 

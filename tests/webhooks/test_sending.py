@@ -6,15 +6,17 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+from prometheus_client import REGISTRY
 from standardwebhooks import Webhook
 
 from commands.handlers.webhooks import ChangeEndpoint, DeleteEndpoint, DisableEndpoint, RotateSecret
 from commands.webhooks.retries import Retries
 from commands.webhooks.signature import new_secret
 from event_store.deliveries import DeliveryLog
+from event_store.records import Checkpoint
 from tests.shop.facts import CODEC
 from tests.webhooks.receivers import Received, Receiver, in_turn, receiving, response, until
-from tests.webhooks.sending import receive, sending
+from tests.webhooks.sending import operating, receive, sending
 
 
 def test_an_event_is_sent_as_the_feeds_cloud_event_and_signed(log: DeliveryLog) -> None:
@@ -49,11 +51,13 @@ def test_what_was_chosen_is_sent_and_nothing_of_an_endpoint_that_is_personal(log
             late = await operator.register(exact.url(path="/secret-token"))
             (position,) = receive(log, "stock-MUG")
             await until(lambda: position in all_of_it.positions)
-            types = [one.event["type"] for one in all_of_it.taken]
-            assert types == ["webhooks.endpoint_registered", "inventory.stock_received"]
-            registered = all_of_it.taken[0].event["data"]
+            await until(lambda: len(all_of_it.taken) == 2)
+            by_type = {one.event["type"]: one for one in all_of_it.taken}
+            assert by_type.keys() == {"webhooks.endpoint_registered", "inventory.stock_received"}
+            sent = by_type["webhooks.endpoint_registered"]
+            registered = sent.event["data"]
             assert (registered["endpoint_id"], registered["url"], registered["secret"]) == (late, None, None)
-            assert b"secret-token" not in all_of_it.taken[0].body
+            assert b"secret-token" not in sent.body
             await until(lambda: exact.positions == [position])  # of its second endpoint
             assert exact.taken[0].target == "/secret-token"
 
@@ -157,7 +161,7 @@ def test_an_event_that_is_never_taken_disables_in_order_and_is_given_up_without(
             (later,) = receive(log, "stock-GOOD")
             await until(lambda: without.positions == [good, later])
             assert operator.endpoint(not_in_order).disabled is None
-            assert [one.state for one in operator.deliveries(in_order)] == ["delivered", "pending"]
+            assert [one.position for one in log.pending_deliveries(in_order)][-1:] == [bad]
 
     asyncio.run(scenario())
 
@@ -207,7 +211,7 @@ def test_an_endpoint_may_begin_with_what_happened_before_it(log: DeliveryLog) ->
         async with receiving() as receiver, sending(log) as operator:
             positions = receive(log, "stock-A", "stock-B", "stock-A")
             await operator.register(receiver.url(), from_position=positions[1])
-            await until(lambda: receiver.positions == positions[1:])
+            await until(lambda: sorted(receiver.positions) == positions[1:])
 
     asyncio.run(scenario())
 
@@ -315,5 +319,46 @@ def test_a_lanes_rows_of_another_turn_make_it_begin_anew(log: DeliveryLog) -> No
             await until(lambda: {first, second} <= set(receiver.positions))
             gate.set()
             await until(lambda: [one.state for one in operator.deliveries(endpoint_id)] == ["delivered"] * 2)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_sent_and_what_is_behind_is_told_to_the_metrics(log: DeliveryLog) -> None:
+    async def refuse_one(receiver: Receiver, received: Received) -> bytes:
+        return response(500 if received.event["stream"] == "stock-BAD" else 200)
+
+    def told(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"daybook_webhook_{name}", labels)
+
+    async def scenario() -> None:
+        async with receiving(refuse_one) as receiver, sending(log, retries=Retries()) as operator:
+            endpoint_id = await operator.register(receiver.url())
+            _, bad, last = receive(log, "stock-A", "stock-BAD", "stock-A")
+            await until(lambda: told("lag", endpoint=endpoint_id) == last - bad + 1)
+            await until(lambda: told("pending", endpoint=endpoint_id) == 1)
+            await until(lambda: told("attempts_total", endpoint=endpoint_id, outcome="delivered") == 2)
+            await until(lambda: told("attempts_total", endpoint=endpoint_id, outcome="status") == 1)
+            assert told("disabled", endpoint=endpoint_id) == 0
+            await operator.ask(DisableEndpoint(endpoint_id=endpoint_id, cause="operator"))
+            await until(lambda: told("disabled", endpoint=endpoint_id) == 1)
+            await until(lambda: told("pending", endpoint=endpoint_id) is None)
+
+    asyncio.run(scenario())
+
+
+def test_an_endpoint_of_another_history_is_disabled_until_it_is_said_from_where(log: DeliveryLog) -> None:
+    async def scenario() -> None:
+        async with receiving() as receiver:
+            async with operating(log) as operator:
+                endpoint_id = await operator.register(receiver.url())
+                positions = receive(log, "stock-A", "stock-B")
+            # A restore has put another event where the endpoint stood.
+            log.begin_deliveries(endpoint_id, version=1, at=Checkpoint(1, "0" * 32), now=datetime.now(UTC))
+            async with sending(log) as operator:
+                cause, _ = await operator.disabled(endpoint_id)
+                assert cause == "another_history"
+                await operator.replay(endpoint_id, positions[0])
+                await operator.enable(endpoint_id)
+                await until(lambda: sorted(receiver.positions) == positions)
 
     asyncio.run(scenario())
