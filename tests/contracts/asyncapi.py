@@ -16,7 +16,7 @@ from event_store.cloud_events import SOURCE, CloudEvent, schema_id
 from event_store.kafka.settings import KafkaSettings
 from event_store.kafka.topics import Topics
 from replays.contracts.files import ASYNCAPI, schema_file
-from tests.contracts.event_schemas import PLAIN, Schema, as_text, present_schema
+from tests.contracts.event_schemas import PLAIN, Schema, as_text, meaning
 
 Document = dict[str, Any]
 
@@ -178,7 +178,7 @@ def _told(event_type: EventType) -> Document:
     return {
         "name": event_type.name,
         "title": event_type.name,
-        "summary": present_schema(event_type)["description"],
+        "summary": meaning(event_type.cls),
     }
 
 

@@ -88,6 +88,11 @@ def older_schema(event_type: EventType, number: int) -> Schema:
     return _document(event_type.name, number, schema, shapes)
 
 
+def meaning(cls: type) -> str:
+    """What a class of events or shapes says of itself, on one line."""
+    return " ".join((source.getdoc(cls) or "").split())
+
+
 def written() -> Iterator[tuple[Path, str]]:
     """Each schema's file, and what should stand in it."""
     for event_type in EVENT_TYPES:
@@ -141,7 +146,7 @@ def _object(cls: type, shapes: dict[str, Schema], *, personal: tuple[str, ...] =
             {**schema, "description": remark} if remark and field.encode_name not in personal else schema
         )
     return {
-        "description": " ".join((source.getdoc(cls) or "").split()),
+        "description": meaning(cls),
         "type": "object",
         "properties": properties,
         "required": [
