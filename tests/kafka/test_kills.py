@@ -21,11 +21,12 @@ EVENTS = 50_000
 
 
 def test_none_is_lost_and_none_is_twice(fresh_postgres: str, own_kafka: KafkaServer, tmp_path: Path) -> None:
-    own_kafka.start()
     settings = KafkaSettings(bootstrap=own_kafka.bootstrap)
     with closing(PostgresLog.open(fresh_postgres)) as log, relays(fresh_postgres, settings, tmp_path) as some:
         append_many(log, EVENTS // 2)
         first = some.start()
+        some.says("view's store is away")  # The broker comes later.
+        own_kafka.start()
         some.reach(1)
         first.kill()
         suspended = some.start()
@@ -43,17 +44,11 @@ def test_none_is_lost_and_none_is_twice(fresh_postgres: str, own_kafka: KafkaSer
         assert sum(everything_is_published_once(log, settings).values()) == EVENTS
 
 
-def test_while_the_broker_is_away_it_waits_and_a_stop_ends_it(
-    fresh_postgres: str, own_kafka: KafkaServer, tmp_path: Path
-) -> None:
-    settings = KafkaSettings(bootstrap=own_kafka.bootstrap)  # It was never there.
-    with closing(PostgresLog.open(fresh_postgres)) as log, relays(fresh_postgres, settings, tmp_path) as some:
-        append_many(log, 100)
+def test_a_stop_ends_it_while_no_broker_answers(fresh_postgres: str, tmp_path: Path) -> None:
+    settings = KafkaSettings(bootstrap="127.0.0.1:1")
+    with relays(fresh_postgres, settings, tmp_path) as some:
         some.start()
         some.says("view's store is away")
-        own_kafka.start()
-        some.reach(100)
-        killed(own_kafka)
-        append_many(log, 100)
+        assert "kafka.net" not in some.told(), "one line a try"
         (code,) = some.end()
-        assert code in {0, -signal.SIGALRM}, some.told()  # By force where the broker is still waited for.
+        assert code in {0, -signal.SIGALRM}, some.told()  # By force where a machine is slow.

@@ -19,6 +19,9 @@ TEXT_CHARACTERS_MAX = 500
 TRACEBACK_CHARACTERS_MAX = 6_000
 LINE_BYTES_MAX = 16_000
 
+_CHATTERING = ("kafka",)
+"""Libraries that log dozens of tries a second while a server is away: who calls them says what came of it."""
+
 
 def configure_logs() -> None:
     """`DAYBOOK_LOG_LEVEL` (debug, info, warning, error) is the lowest level that is written; info by default.
@@ -64,6 +67,10 @@ def _configure_libraries(stamped: list[Any], renderer: Any, level: int) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _CHATTERING:
+        chattering = logging.getLogger(name)
+        chattering.addHandler(logging.NullHandler())
+        chattering.propagate = False
 
 
 def _never_raising(level: int) -> Any:
