@@ -1,9 +1,10 @@
 # What a person and CI run. PYTHON picks the interpreter; ARGS replaces what `make run` passes to `daybook up`;
-# WORKERS is how many processes share the tests, each with servers of its own.
+# WORKERS is how many processes share the tests, each with servers of its own: they wait for half of their time
+# (docs/testing.md), so two cores have room for three.
 
 PYTHON ?= python3
 ARGS ?= --demo sample
-WORKERS ?= 2
+WORKERS ?= 3
 BIN := .venv/bin
 STAMP := .venv/setup-stamp
 # A file's tests run in one process, and so do folders that share a server, in the order of tests/conftest.py.
@@ -58,7 +59,7 @@ proofs: setup
 # Mutation testing of the calculation of prices: what no test notices is listed. Half an hour on two cores.
 mutants: setup
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,mutants]'
-	WORKERS=$(WORKERS) $(BIN)/python -m tests.pricing.mutants
+	$(BIN)/python -m tests.pricing.mutants
 
 bench: setup
 	$(BIN)/python -m tests.bench

@@ -72,7 +72,8 @@ TOGETHER = {
 """Folders whose tests run in one process, by the name of what they share: a system, or a JVM."""
 
 OF_SEVERAL_STORES = ("tests/search", "tests/stores")
-"""Of these, the tests that name Elasticsearch go where its JVM is."""
+JVMS = ("elasticsearch", "kafka")
+"""Of those folders, the tests that name one of these go where it runs."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -84,8 +85,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
             folder = file.rpartition("/")[0]
-            if folder in OF_SEVERAL_STORES and "elasticsearch" in nodeid:
-                return "elasticsearch"
+            if folder in OF_SEVERAL_STORES:
+                return next((name for name in JVMS if name in nodeid), file)
             return TOGETHER.get(folder, file)
 
     return Scheduling(config, log) if config.option.dist == "loadfile" else None

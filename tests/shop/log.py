@@ -364,6 +364,6 @@ def events_of(log: EventReader, kind: type[Any], **fields: Any) -> list[Any]:
     """The log's events of a class whose fields have these values."""
     return [
         event
-        for event in events(log)
-        if isinstance(event, kind) and all(getattr(event, name) == value for name, value in fields.items())
+        for _, event in decoded(log, kind)
+        if all(getattr(event, name) == value for name, value in fields.items())
     ]
