@@ -52,7 +52,14 @@ def _export(addresses: Any, address: str) -> None:
                 bar.total = head - position
             bar.update(position - before[0] - bar.n)
 
-        manifest = export(log, Folder(address), progress=progress)
+        folder = Folder(address)
+        alone = log.try_exclusive(f"export to {folder.path}")
+        if alone is None:
+            raise ExportError(f"{address}: another export writes there now")
+        try:
+            manifest = export(log, folder, progress=progress, still_alone=alone.still_held)
+        finally:
+            alone.release()
     seconds, new = time.monotonic() - began, manifest.checkpoint.position - before[0]
     click.echo(
         f"{new:,} new events in {seconds:.1f} s: {manifest.checkpoint.position:,} are in"

@@ -39,9 +39,12 @@ def export(
     folder: Folder,
     *,
     progress: Progress = lambda position, head: None,
+    still_alone: Callable[[], bool] = lambda: True,
     step_events: int = STEP_EVENTS,
 ) -> Manifest:
     """Brings the folder up to the log's present end; its manifest after that.
+
+    `still_alone` says whether nobody else can have begun to write there; it is asked before each manifest.
 
     AnotherExport where it has the events of another log or history, NotAnExport where it has other things;
     then nothing there is changed. ExportError for what fails on the way: what was exported before stays.
@@ -54,7 +57,7 @@ def export(
             with _Pages(log, manifest.checkpoint, head) as pages:
                 while (step := _step(pages, step_events, lambda at: progress(at, head))) is not None:
                     parts = tuple(_write(folder, step.tables))
-                    if load(folder) != manifest:
+                    if not still_alone() or load(folder) != manifest:
                         raise ExportError(f"{folder.address}: another export writes there now")
                     manifest = msgspec.structs.replace(
                         manifest, checkpoint=step.checkpoint, parts=(*manifest.parts, *parts)

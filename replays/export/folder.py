@@ -83,10 +83,7 @@ class Folder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """While no other process of this machine writes there: ExportError where one does.
-
-        S3 has no locks; what the manifest says is looked at again before it is replaced.
-        """
+        """While no other process of this machine writes there, or ExportError. S3 has no locks."""
         if not self.is_local:
             yield
             return

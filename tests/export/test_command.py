@@ -68,6 +68,40 @@ def test_a_fault_is_one_line_and_exit_code_1(
     assert "daybook replays export" in nothing.stderr
 
 
+def test_two_at_once_to_one_address_are_refused(
+    fresh_postgres: str, postgres_shop: Story, tmp_path: Path
+) -> None:
+    postgres_shop.whole_story()
+    place = tmp_path / "export"
+    other = postgres_shop.log.try_exclusive(f"export to {place}")
+    assert other is not None
+
+    refused = run(fresh_postgres, str(place))
+    other.release()
+
+    assert (refused.exit_code, "another export writes there now" in refused.stderr) == (1, True)
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("command", [["replays", "export", "x"], ["sql", "SELECT 1"]], ids=["export", "sql"])
+def test_without_the_libraries_it_says_what_to_install(tmp_path: Path, command: list[str]) -> None:
+    program = "import sys; sys.modules.update(pyarrow=None, duckdb=None); import daybook; daybook.main()"
+    environment = {**os.environ, "DAYBOOK_DATA_DIR": str(tmp_path)}
+
+    asked = subprocess.run(
+        [sys.executable, "-c", program, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS_MAX,
+    )
+
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert asked.stderr.strip().endswith("pip install 'daybook[analysis]'")
+    assert len(asked.stderr.splitlines()) == 1
+
+
 EXPORTING = """
 import sys
 from event_store.postgres.log import PostgresLog

@@ -191,6 +191,17 @@ def test_two_at_once_in_one_folder_are_refused(shop: Story, folder: Folder) -> N
         export(shop.log, Folder(folder.address))
 
 
+def test_whoever_is_alone_no_more_names_nothing(shop: Story, folder: Folder) -> None:
+    manifest = export(shop.log, folder)
+    shop.receive("NEW-1")
+
+    with pytest.raises(ExportError, match="another export writes there now"):
+        export(shop.log, folder, still_alone=lambda: False)
+
+    assert load(folder) == manifest
+    assert faults(folder, export(shop.log, folder)) == []
+
+
 def test_steps_are_kept_one_by_one(shop: Story, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many manifests as steps: each names what was written so far."""
     monkeypatch.setattr(exporting, "PAGE", 10)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from event_store.postgres.log import PostgresLog
+from replays.duckdb.questions import Questions, SqlError, Tail
 from replays.export.errors import AnotherExport, ExportError, NotAnExport
 from replays.export.export import export
 from replays.export.folder import Folder
@@ -22,6 +23,7 @@ from tests.prerequisites import missing
 from tests.restored import RestoredLog
 from tests.shop.facts import received
 from tests.shop.story import Story
+from tests.sql.conftest import rows_of
 from tests.waiting import SECONDS_MAX
 
 ADDRESS = f"s3://{s3_server.BUCKET}/daybook"
@@ -53,6 +55,18 @@ def test_it_has_what_an_export_in_a_folder_has(
     assert {name: there.read(name) for name in there.names()} == {
         name: here.read(name) for name in here.names()
     }
+
+
+def test_questions_are_answered_from_there(access: Mapping[str, str], address: str) -> None:
+    shop, folder = Story(RestoredLog()), Folder(address, access)
+    shop.whole_story()
+    manifest = export(shop.log, folder)
+    shop.receive("NEW-1")
+
+    with Questions(folder, manifest, Tail(shop.log, manifest.checkpoint)) as questions:
+        assert rows_of(questions, "SELECT count(*) FROM events") == [(shop.log.head(),)]
+        with pytest.raises(SqlError):
+            rows_of(questions, f"FROM read_parquet('{address}/**/*.parquet')")
 
 
 def test_it_refuses_another_log_and_other_things(access: Mapping[str, str], address: str) -> None:

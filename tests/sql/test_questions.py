@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from event_store.errors import AnotherHistory
-from replays.duckdb.questions import Refused, SqlError, Tail, check, view_of
+from replays.duckdb.questions import Questions, Refused, SqlError, Tail, check, view_of
 from replays.duckdb.views import ready_made
 from replays.export.errors import AnotherExport
 from replays.export.export import export
@@ -220,3 +222,23 @@ def test_the_page_on_analysis_names_every_column_of_the_ready_made_views(ask: As
         columns = [column for column, *_ in ask(f"DESCRIBE {view.name}")]
         missing = [column for column in columns if f"`{column}`" not in rows[view.name]]
         assert missing == [], view.name
+
+
+def test_files_from_before_a_field_have_nothing_in_it(shop: Story, folder: Folder) -> None:
+    """An event that got a field, and its lines another one: older files have neither column."""
+    manifest = export(shop.log, folder)
+    (part,) = (part for part in manifest.parts if part.type == "orders.order_placed")
+    table = pq.read_table(folder.place(part.file), partitioning=None)
+    lines = table.schema.field("lines").type
+    kept = [one for one in lines.value_type if one.name != "gift_of"]
+    older = [{name: line[name] for name in line if name != "gift_of"} for line in table["lines"][0].as_py()]
+    others = table.drop_columns(["lines", "tenders"]).slice(0, 1)
+    pq.write_table(
+        others.append_column("lines", pa.array([older], type=pa.list_(pa.struct(kept)))),
+        folder.place(part.file),
+    )
+
+    with Questions(folder, manifest, Tail(shop.log, manifest.checkpoint)) as questions:
+        ((gift_of, quantity),) = rows_of(questions, "SELECT gift_of, quantity FROM lines")
+        assert (gift_of, quantity) == (None, 2)
+        assert rows_of(questions, "SELECT tenders FROM orders_order_placed") == [(None,)]
