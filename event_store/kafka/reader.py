@@ -29,6 +29,9 @@ _KEPT_EVENTS = 2 * PAGE_RECORDS
 
 _LOOK_SECONDS = 0.01
 
+_LOOK_BYTES = 16_384
+_PLACES_MAX = 32
+
 T = TypeVar("T")
 
 
@@ -50,8 +53,10 @@ class KafkaEvents:
         self._looker: KafkaConsumer | None = (
             None  # looks at ends and places, so that reading goes on where it is
         )
-        self._is_ours = False  # Nothing was published yet, or it was not looked at.
+        self._is_ours = False  # Until the relay's checkpoint says whose the events are, there are none.
         self._events: list[RecordedEvent] = []  # in order, without a gap, up to where the consumer stands
+        self._offsets: list[int] = []  # theirs
+        self._places: dict[int, int] = {}  # where pages ended: positions and their offsets, the oldest first
         self._head_seen = (0, 0)  # the end's offset, and the head there
 
     def read_all(self, *, after: int, limit: int, up_to: int | None = None) -> list[RecordedEvent]:
@@ -86,20 +91,26 @@ class KafkaEvents:
                 raise
 
     def _read(self, after: int, last: int) -> list[RecordedEvent]:
+        if not self._is_ours:
+            return []
         if not self._has(after + 1) and not self._stands_at(after):
             self._go_to(after + 1)
-        if self._last < last:
-            end = self._end()
-            until = time.monotonic() + ANSWER_SECONDS_MAX
-            while self._last < last and self._reader.position(self._place) < end:
-                if not self._take(0.2) and time.monotonic() > until:
-                    raise KafkaUnavailable(f"Kafka: {self._topics.events} was not read in time")
+        self._take_until(last)
         if not self._has(after + 1):
             return []
         first = after + 1 - self._events[0].position
         found = self._events[first : first + last - after]
-        del self._events[: max(0, first - _KEPT_EVENTS)]
+        self._remember(found[-1].position, self._offsets[first + len(found) - 1])
+        passed = max(0, first - _KEPT_EVENTS)
+        del self._events[:passed], self._offsets[:passed]
         return found
+
+    def _remember(self, position: int, offset: int) -> None:
+        """Readers at several places take turns, and each goes on from where its page ended."""
+        self._places.pop(position, None)
+        self._places[position] = offset
+        if len(self._places) > _PLACES_MAX:
+            del self._places[next(iter(self._places))]
 
     def _await(self, after: int, seconds: float) -> None:
         if self._stands_at(after):
@@ -120,11 +131,19 @@ class KafkaEvents:
                     f" {self._last}"
                 )
             self._events.append(event)
+            self._offsets.append(record.offset)
         return bool(records)
 
     def _go_to(self, position: int) -> None:
         """Puts the consumer before that event, or where it will be."""
-        self._events = []
+        self._events, self._offsets = [], []
+        near = [place for place in self._places if place <= position <= place + _KEPT_EVENTS]
+        if near:
+            self._reader.seek(self._place, self._places[max(near)])
+            self._take_until(position)
+            if self._events and self._events[0].position > position:
+                raise KafkaUnavailable(f"Kafka: {self._topics.events} was made anew")
+            return
         end, head = self._end(), self._find_head()
         if head < position:
             self._reader.seek(self._place, end)
@@ -140,14 +159,17 @@ class KafkaEvents:
             else:
                 high = middle
         self._reader.seek(self._place, low)
-        self._take_from(position)
+        self._take_until(position)
 
-    def _take_from(self, position: int) -> None:
+    def _take_until(self, position: int) -> None:
+        """Reads on as far as that event, or to the end."""
+        if self._last >= position:
+            return
+        end = self._end()
         until = time.monotonic() + ANSWER_SECONDS_MAX
-        while self._last < position:
+        while self._last < position and self._reader.position(self._place) < end:
             if not self._take(0.2) and time.monotonic() > until:
                 raise KafkaUnavailable(f"Kafka: {self._topics.events} was not read in time")
-        self._events = [event for event in self._events if event.position >= position]
 
     def _first_at(self, offset: int) -> float:
         """The position of the first event at the offset or after it; infinity where there is none."""
@@ -163,6 +185,8 @@ class KafkaEvents:
         raise KafkaUnavailable(f"Kafka: {self._topics.events} was not read in time")
 
     def _find_head(self) -> int:
+        if not self._is_ours:
+            return 0
         end = self._end()
         if self._events and self._reader.position(self._place) == end:
             return self._last
@@ -200,7 +224,7 @@ class KafkaEvents:
 
     def _connect(self) -> None:
         if self._consumer is None:
-            self._looker = connect(self._arguments)
+            self._looker = connect(self._arguments, fetch_bytes=_LOOK_BYTES)
             self._consumer = connect(self._arguments)
             with kafka_errors_are_typed():
                 self._consumer.assign([self._place])
@@ -219,5 +243,5 @@ class KafkaEvents:
                 consumer.close()
         self._consumer = self._looker = None
         self._is_ours = False
-        self._events = []
+        self._events, self._offsets, self._places = [], [], {}
         self._head_seen = (0, 0)

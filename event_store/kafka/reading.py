@@ -14,11 +14,15 @@ from event_store.kafka.errors import KafkaTopicMissing, KafkaUnavailable, kafka_
 from event_store.kafka.transactions import ANSWER_SECONDS_MAX, CONNECT_SECONDS_MAX, RETRY_MS
 
 PAGE_RECORDS = 5_000
+FETCH_BYTES = 8 * 1024 * 1024
 _WINDOW = 16  # records
 
 
-def connect(arguments: Mapping[str, Any], **changes: Any) -> KafkaConsumer:
-    """A consumer without a group, which reads what is committed. KafkaUnavailable."""
+def connect(arguments: Mapping[str, Any], *, fetch_bytes: int = FETCH_BYTES) -> KafkaConsumer:
+    """A consumer without a group, which reads what is committed. KafkaUnavailable.
+
+    `fetch_bytes`: what it takes at once, or else the next batch.
+    """
     return opened(
         KafkaConsumer,
         arguments,
@@ -27,14 +31,13 @@ def connect(arguments: Mapping[str, Any], **changes: Any) -> KafkaConsumer:
         auto_offset_reset="earliest",
         max_poll_records=PAGE_RECORDS,
         fetch_max_wait_ms=100,
-        max_partition_fetch_bytes=8 * 1024 * 1024,
+        max_partition_fetch_bytes=fetch_bytes,
         request_timeout_ms=int(ANSWER_SECONDS_MAX * 1000),
         bootstrap_timeout_ms=int(CONNECT_SECONDS_MAX * 1000),
         retry_backoff_ms=RETRY_MS,
         reconnect_backoff_max_ms=1000,
         allow_auto_create_topics=False,
         metrics_enabled=False,
-        **changes,
     )
 
 

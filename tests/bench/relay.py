@@ -24,12 +24,15 @@ from kafka import KafkaProducer, TopicPartition
 from deploy.local.servers.account import server_account
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.kafka_programs import find_kafka
+from event_store.history import read_on
 from event_store.kafka.batches import BATCH_BYTES
 from event_store.kafka.checkpoint import RelayCheckpoint
+from event_store.kafka.reader import KafkaEvents
 from event_store.kafka.reading import connect
 from event_store.kafka.settings import KafkaSettings
 from event_store.kafka.topics import Topics
 from event_store.postgres.log import PostgresLog
+from event_store.records import START, OrderedEvents
 from tests.bench.server import own_postgres
 from tests.kafka.consumed import position, records_by_partition
 from tests.kafka.many_events import append_many
@@ -54,6 +57,7 @@ def main() -> None:
             ceiling = _ceiling(settings)
             print(f"relay {relayed:,.0f} events/s, {2 * relayed:,.0f} records/s")
             print(f"raw producer {ceiling:,.0f} records/s; the relay has {2 * relayed / ceiling:.2f} of it")
+            _reading(log, settings)
             _freshness(log, settings)
             _appends(log, some)
 
@@ -131,6 +135,18 @@ def _make(settings: KafkaSettings, topic: str) -> None:
     with closing(KafkaAdminClient(**settings.client_arguments())) as admin:
         admin.create_topics({topic: {"num_partitions": 4, "replication_factor": 1}})
         admin.wait_for_topics([topic])
+
+
+def _reading(log: PostgresLog, settings: KafkaSettings) -> None:
+    """The ordered topic and the log, each from its start, page by page as projectors read."""
+    topics = Topics(settings.topic_prefix, settings.topics_file)
+    with closing(KafkaEvents(settings.client_arguments(), topics, log.log_id())) as events:
+        sources: list[tuple[str, OrderedEvents]] = [("Kafka", events), ("the log", log)]
+        for name, source in sources:
+            checkpoint, began = START, time.perf_counter()
+            while page := read_on(source, checkpoint, limit=5_000):
+                checkpoint = page[-1].checkpoint
+            print(f"read from {name}: {checkpoint.position / (time.perf_counter() - began):,.0f} events/s")
 
 
 def _freshness(log: PostgresLog, settings: KafkaSettings) -> None:

@@ -12,7 +12,7 @@ from event_store.kafka.reader import KafkaEvents
 from event_store.kafka.settings import KafkaSettings
 from event_store.kafka.topics import Topics
 from event_store.memory.log import MemoryLog
-from event_store.records import START
+from event_store.records import START, Checkpoint
 from projections.engine.follower import Follower
 from projections.kafka.relay import Relay
 from tests.kafka.many_events import append_many
@@ -72,13 +72,32 @@ def test_it_reads_from_any_place(log: MemoryLog, kafka: KafkaSettings, events: K
         assert [one.checkpoint for one in read] == [one.checkpoint for one in expected]
 
 
+def test_readers_at_several_places_take_turns(
+    log: MemoryLog, kafka: KafkaSettings, events: KafkaEvents
+) -> None:
+    append_many(log, 12_500)
+    publish(log, kafka)
+    eventually(lambda: events.head() == log.head(), "the head")
+    places = [0, 5_500, 11_000]  # Further apart than a page.
+    for _ in range(4):
+        for number, after in enumerate(places):
+            read = read_on(events, checkpoint_of(log, after), limit=300)
+            assert [one.position for one in read] == list(range(after + 1, after + 301))
+            places[number] = after + 300
+
+
+def checkpoint_of(log: MemoryLog, position: int) -> Checkpoint:
+    found = checkpoint_at(log, position)
+    assert found is not None
+    return found
+
+
 def test_it_reads_on_from_a_checkpoint_of_the_log(
     log: MemoryLog, kafka: KafkaSettings, events: KafkaEvents
 ) -> None:
     publish(log, kafka)
     eventually(lambda: events.head() == log.head(), "the head")
-    checkpoint = checkpoint_at(log, 4)
-    assert checkpoint is not None
+    checkpoint = checkpoint_of(log, 4)
     assert has(events, checkpoint)
     assert has(events, START)
     assert [one.position for one in read_on(events, checkpoint, limit=3)] == [5, 6, 7]
