@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tests.bench import (
     append,
     coupons,
+    exporting,
     finding,
     folding,
     hot_stream,
@@ -48,7 +49,13 @@ BENCHES: dict[str, Callable[[], None]] = {
     "storefront": storefront.main,
     "visible": visible.main,
 }
-LONG = {"folding": folding.main, "servers": servers.main, "sizes": sizes.main, "restore": restore.main}
+LONG = {
+    "exporting": exporting.main,
+    "folding": folding.main,
+    "servers": servers.main,
+    "sizes": sizes.main,
+    "restore": restore.main,
+}
 
 
 def main() -> None:
