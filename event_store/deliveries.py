@@ -108,8 +108,8 @@ class DeliveryStore(Protocol):
     def attempts(self, endpoint: str, positions: Collection[int]) -> list[Attempt]:
         """Every attempt that is kept, in the order of time."""
 
-    def pending_counts(self) -> dict[str, int]:
-        """Deliveries to come, by endpoint; none where there are none."""
+    def pending_count(self, endpoint: str) -> int:
+        """Deliveries to come, of those that were found so far."""
 
     def forget_endpoints(self, kept: Collection[str]) -> None:
         """Drops cursors, deliveries and attempts of all other endpoints."""

@@ -11,17 +11,13 @@ from event_store.deliveries import Attempt, Delivery, DeliveryLog, DeliveryState
 
 def listed_endpoints(log: DeliveryLog, codec: Codec) -> list[dict[str, Any]]:
     """All of them, the oldest first. Raises StoreUnavailable."""
-    book = read_endpoints(log, codec)
-    counts = log.pending_counts() if book.by_id else {}
-    return [_endpoint(log, one, counts.get(one.id, 0)) for one in book.by_id.values()]
+    return [_endpoint(log, one) for one in read_endpoints(log, codec).by_id.values()]
 
 
 def found_endpoint(log: DeliveryLog, codec: Codec, endpoint_id: str) -> dict[str, Any] | None:
     """One; None where there is none. Raises StoreUnavailable."""
     endpoint = read_endpoints(log, codec).by_id.get(endpoint_id)
-    if endpoint is None:
-        return None
-    return _endpoint(log, endpoint, len(log.pending_deliveries(endpoint_id)))
+    return None if endpoint is None else _endpoint(log, endpoint)
 
 
 def deliveries_page(
@@ -39,7 +35,7 @@ def deliveries_page(
     }
 
 
-def _endpoint(log: DeliveryLog, endpoint: WebhookEndpoint, pending: int) -> dict[str, Any]:
+def _endpoint(log: DeliveryLog, endpoint: WebhookEndpoint) -> dict[str, Any]:
     cursor = log.delivery_cursor(endpoint.id)
     disabled = endpoint.disabled
     return {
@@ -54,7 +50,7 @@ def _endpoint(log: DeliveryLog, endpoint: WebhookEndpoint, pending: int) -> dict
         "created_at": endpoint.created_at,
         "previous_secret_until": endpoint.previous_until,
         "position": 0 if cursor is None else cursor.position,
-        "pending": pending,
+        "pending": log.pending_count(endpoint.id),
         "failing_since": None if cursor is None else cursor.failing_since,
     }
 

@@ -163,10 +163,12 @@ class WebhookSender:
         try:
             while True:
                 # The endpoints first: no event is sent by settings from before it.
+                known = set(book.by_id)
                 if await self._in_thread(book.read_on) or is_new:
-                    await self._in_thread(self._log.forget_endpoints, list(book.by_id))
-                    _tell_disabled(book)
                     await self._adjust(book)
+                    if is_new or known - book.by_id.keys():
+                        await self._in_thread(self._log.forget_endpoints, list(book.by_id))
+                    _tell_disabled(book)
                     is_new = False
                 for lane in self._running.values():
                     lane.head_moved(self._head)

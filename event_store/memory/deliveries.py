@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
@@ -115,9 +114,8 @@ class MemoryDeliveries(ABC):
             found = [one for one in self._attempts.get(endpoint, ()) if one.position in positions]
             return sorted(found, key=lambda attempt: (attempt.position, attempt.at))
 
-    def pending_counts(self) -> dict[str, int]:
-        with self._open():
-            return dict(Counter(one.endpoint for one in self._deliveries.values() if one.state == "pending"))
+    def pending_count(self, endpoint: str) -> int:
+        return len(self.pending_deliveries(endpoint))
 
     def forget_endpoints(self, kept: Collection[str]) -> None:
         with self._open():

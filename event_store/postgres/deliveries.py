@@ -86,8 +86,9 @@ class PostgresDeliveries:
     def attempts(self, endpoint: str, positions: Collection[int]) -> list[Attempt]:
         return self._rows_of(endpoint, "delivery_attempts", {"positions": list(positions)}, make=Attempt)
 
-    def pending_counts(self) -> dict[str, int]:
-        return dict(self._reading.rows("pending_counts", {}))
+    def pending_count(self, endpoint: str) -> int:
+        found: list[tuple[int]] = self._rows_of(endpoint, "pending_count", make=tuple)
+        return found[0][0] if found else 0
 
     def forget_endpoints(self, kept: Collection[str]) -> None:
         self._reading.execute("forget_endpoints", {"kept": list(kept)})

@@ -377,8 +377,8 @@ SELECT position, at, milliseconds, outcome, status, detail
  WHERE endpoint = %(endpoint)s AND position = ANY (%(positions)s)
  ORDER BY position, at
 
--- pending_counts --
-SELECT endpoint, count(*) FROM deliveries WHERE state = 'pending' GROUP BY endpoint
+-- pending_count --
+SELECT count(*) FROM deliveries WHERE endpoint = %(endpoint)s AND state = 'pending'
 
 -- forget_endpoints --
 WITH attempted AS (
