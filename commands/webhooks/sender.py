@@ -104,6 +104,7 @@ class WebhookSender:
             disable=self._disable,
         )
         self._lanes: dict[str, tuple[WebhookEndpoint, asyncio.Task[None]]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._running: dict[str, Lane] = {}
         self._head = 0
         self._codec = codec
@@ -165,7 +166,7 @@ class WebhookSender:
                 # The endpoints first: no event is sent by settings from before it.
                 known = set(book.by_id)
                 if await self._in_thread(book.read_on) or is_new:
-                    await self._adjust(book)
+                    self._adjust(book)
                     if is_new or known - book.by_id.keys():
                         await self._in_thread(self._log.forget_endpoints, list(book.by_id))
                     _tell_disabled(book)
@@ -176,33 +177,44 @@ class WebhookSender:
                     if not await self._in_thread(lock.still_held):
                         return
                     held_at = time.monotonic()
-                if time.monotonic() - pruned_at >= PRUNE_SECONDS:
-                    await self._prune()
+                if time.monotonic() - pruned_at >= PRUNE_SECONDS and not await self._prune():
                     pruned_at = time.monotonic()
                 await self._await_head()
         finally:
-            lock.release()
-            LEADING.labels(NAME).set(0)
-            await self._end(list(self._lanes))
+            try:
+                await self._end()
+            finally:
+                lock.release()
+                LEADING.labels(NAME).set(0)
 
-    async def _adjust(self, book: EndpointBook) -> None:
-        """Ends lanes of endpoints that are no longer so, and begins those that are missing."""
+    def _adjust(self, book: EndpointBook) -> None:
+        """Ends lanes of endpoints that are no longer so, and begins those that are missing; one that begins
+        waits for the one before it, and nobody else does."""
         wanted = {one.id: one for one in book.by_id.values() if one.disabled is None}
-        await self._end([name for name, (as_of, _) in self._lanes.items() if wanted.get(name) != as_of])
+        for name in [name for name, (as_of, _) in self._lanes.items() if wanted.get(name) != as_of]:
+            _, task = self._lanes.pop(name)
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
         for name, endpoint in wanted.items():
             if name not in self._lanes:
-                task = asyncio.create_task(self._keep_lane(endpoint), name=f"webhooks to {name}")
-                self._lanes[name] = endpoint, task
+                lane = self._keep_lane(endpoint, [task for task in self._ending if task.get_name() == name])
+                self._lanes[name] = endpoint, asyncio.create_task(lane, name=name)
 
-    async def _end(self, names: list[str]) -> None:
-        tasks = [self._lanes.pop(name)[1] for name in names]
-        for task in tasks:
+    async def _end(self) -> None:
+        """Of all lanes; not for long."""
+        for _, task in self._lanes.values():
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=2 * STOP_SECONDS_MAX)
+            self._ending.add(task)
+        self._lanes.clear()
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=2 * STOP_SECONDS_MAX)
+        self._ending.clear()
 
-    async def _keep_lane(self, endpoint: WebhookEndpoint) -> None:
-        """Begins the lane again and again, each time from what is in the store."""
+    async def _keep_lane(self, endpoint: WebhookEndpoint, before: list[asyncio.Task[None]]) -> None:
+        """Begins the lane again and again, each time from what is in the store; after those before it."""
+        if before:
+            await asyncio.wait(before)
         pauses = RETRIES.pauses()
         caller = self._sending.caller(endpoint.url, self._tls)
         try:
@@ -230,10 +242,10 @@ class WebhookSender:
         command = DisableEndpoint(endpoint_id=endpoint_id, cause=cause, detail=detail)
         await self._handling.handle(command, Context(actor=Actor("process", NAME), channel="process"))
 
-    async def _prune(self) -> None:
+    async def _prune(self) -> bool:
+        """Whether there may be more to drop."""
         before = self._clock() - timedelta(days=self._sending.keep_days)
-        while await self._in_thread(self._log.prune_deliveries, before):
-            pass
+        return bool(await self._in_thread(self._log.prune_deliveries, before))
 
     async def _await_head(self) -> None:
         """Until there is more in the log, for a second at most."""
