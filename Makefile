@@ -9,7 +9,7 @@ BIN := .venv/bin
 STAMP := .venv/setup-stamp
 # A file's tests run in one process, and so do folders that share a server, in the order of tests/conftest.py.
 SHARED := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-CODE := aggregates commands deploy event_store projections read_api replays tests daybook.py
+CODE := aggregates commands deploy docs event_store projections read_api replays tests daybook.py
 
 .PHONY: setup run test coverage check bench proofs mutants clean
 
