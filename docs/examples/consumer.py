@@ -4,9 +4,9 @@
 
 Any number of these may run on one file (SQLite here; any database with transactions does). What a batch
 changes and how far its partition was read are written in one transaction, and what is not beyond that is
-skipped. So it does not matter where Kafka's offsets say to begin: after a crash, a rebalance, or from the very
-start. A record's `ce_sequence` is its place in its partition, from 1: a gap means that events are missing, and
-nothing is counted past it.
+skipped. So it does not matter where Kafka's offsets say to begin: after a crash, a rebalance, or from the
+very start. A record's `ce_sequence` is its place in its partition, from 1: a gap means that events are
+missing, and nothing is counted past it.
 """
 
 from __future__ import annotations

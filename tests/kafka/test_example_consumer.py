@@ -1,4 +1,4 @@
-"""The consumer that docs/stream.md names counts every event once: killed, in a group, from the start again."""
+"""The consumer of docs/stream.md counts every event once: killed, in a group, from the start again."""
 
 from __future__ import annotations
 
