@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from event_store.kafka.settings import KafkaSettings
 from projections.documents.words.lexicon import Lexicon
 from projections.engine.build import Build
 from projections.engine.versions import Numbers
 from projections.redis.build import RedisBuild
 from projections.redis.shards import Holds, every_shard
 from projections.views.registry import VIEWS
-from projections.views.view import View
+from projections.views.view import DocumentView, View
 
 INDEX_FOLDER = "index"
 """The search index's folder within the data folder."""
@@ -46,6 +47,17 @@ def redis_builds(
 ) -> list[Build]:
     """A build of every view in Redis, which writes the shards held."""
     return [RedisBuild(view, url, numbers, shards=shards, holds=holds) for view in views]
+
+
+def state_builds(settings: KafkaSettings, numbers: Numbers, views: tuple[View, ...]) -> list[Build]:
+    """The builds of those views that have state topics on Kafka."""
+    from projections.kafka.state_build import STATE_VIEWS, StateBuild
+
+    return [
+        StateBuild(view, settings, numbers)
+        for view in views
+        if isinstance(view, DocumentView) and view.name in STATE_VIEWS
+    ]
 
 
 def search_build(

@@ -25,7 +25,7 @@ from event_store.kafka.settings import KafkaSettings
 from event_store.postgres.leases import PostgresLeases
 from event_store.postgres.log import PostgresLog
 from event_store.records import OrderedEvents
-from projections.builds import redis_builds, search_build
+from projections.builds import redis_builds, search_build, state_builds
 from projections.documents.search import VIEW as SEARCH
 from projections.documents.stops import Stop
 from projections.engine.follower import Follower, TargetUnavailable
@@ -58,6 +58,8 @@ makes dozens of calls a round: Python's own 5 ms for each, while products are in
 wait for."""
 _SEARCH_ROUND_SECONDS = 0.1
 """Between two pages of new events for the search index, whose commits are further apart."""
+_STATE_ROUND_SECONDS = 0.1
+"""Between two transactions of a view's state topic."""
 _REPORT_SECONDS = 0.2
 
 logger = structlog.get_logger(__name__)
@@ -174,9 +176,11 @@ class Projector:
             return _balanced(leases, partitions, views) and not any(each.done() for each in beside)
 
         relaying = self._publishing(log, leases)
-        runners = [views, search, *([] if relaying is None else [relaying.runner])]
-        with ThreadPoolExecutor(2, thread_name_prefix="beside") as executor, self._running(*runners):
+        states = self._states(log)
+        runners = [views, search, *states, *([] if relaying is None else [relaying.runner])]
+        with ThreadPoolExecutor(3, thread_name_prefix="beside") as executor, self._running(*runners):
             beside: list[Future[None]] = [executor.submit(search.run, leases.still_held)]
+            beside += [executor.submit(runner.run, leases.still_held) for runner in states]
             if relaying is not None:
                 beside.append(executor.submit(relaying.run))
             try:
@@ -187,6 +191,13 @@ class Projector:
             for each in beside:
                 each.result()
         requests.close()
+
+    def _states(self, log: PostgresLog) -> list[Runner]:
+        """What writes the state topics, in a thread of its own; none where no Kafka is named."""
+        if self._kafka.bootstrap is None or not self._settings.state_topics:
+            return []
+        builds = state_builds(self._kafka, log, self._views)
+        return [self._runner(log, builds, reads_again=True, round_seconds=_STATE_ROUND_SECONDS)]
 
     def _publishing(self, log: PostgresLog, leases: PostgresLeases) -> Publishing | None:
         """The relay, in a thread of its own; None where no Kafka is named."""

@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".daybook")
     events_from: Literal["log", "kafka"] = "log"
     """Where events are read: from the log's database, or from Kafka's ordered topic, which a relay fills."""
+    state_topics: bool = True
+    """Whether products, orders and stock are published as compacted topics, too, where Kafka is named. Their
+    documents are then in the projector's memory."""
     projector_shards: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Over how many shards each view is cut; another number builds every view anew. None: as many as it has,
     or 1."""

@@ -1,34 +1,23 @@
-"""Which topics there are on Kafka, by name, and making them with their settings.
+"""Which topics there are on Kafka, by name, with their settings.
 
 deploy/kafka_topics.yaml has them all, with what is the operator's to choose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import structlog
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import TopicAlreadyExistsError
 
 from event_store.errors import EventStoreError
-from event_store.kafka.clients import opened
-from event_store.kafka.errors import KafkaUnavailable, kafka_errors_are_typed
-from event_store.kafka.settings import KafkaSettings
 
 _ORDERED = "events"
 _RELAY = "relay"
-_POLICY = "cleanup.policy"
-_ANSWER_MILLISECONDS_MAX = 10_000
-
-logger = structlog.get_logger(__name__)
+_STATE = "state"
+POLICY = "cleanup.policy"
 
 
 class TopicUnfit(EventStoreError):  # noqa: N818
@@ -52,6 +41,14 @@ class TopicsFile(msgspec.Struct, frozen=True):
 
     events: dict[str, TopicSettings]
     checkpoints: dict[str, TopicSettings]
+    state: dict[str, TopicSettings]
+
+    def state_settings(self, view: str | None) -> TopicSettings:
+        """Of each version's topic of the view; None: of the one that says which version is read."""
+        name = _STATE if view is None else f"{_STATE}.{view}"
+        if name not in self.state:
+            raise TopicUnfit(f"the file of topics has none for the state of {view}: add {name} to it")
+        return self.state[name]
 
 
 class Topics:
@@ -65,6 +62,8 @@ class Topics:
         """The ordered topic, of one partition: every event."""
         self.relay = prefix + _RELAY
         """The relay's checkpoint; compacted, one partition."""
+        self.state = prefix + _STATE
+        """Which version of each view of state topics is read; compacted, one partition."""
         self.of_events = tuple(prefix + name for name in self.declared.events)
         """The ordered one, and that of each context."""
 
@@ -74,6 +73,16 @@ class Topics:
         if context not in self.declared.events:
             raise TopicUnfit(f"the file of topics has none for {name}: add {context} to it")
         return self.prefix + context
+
+    def state_of(self, view: str, version: int) -> str:
+        """The compacted topic of one version of a view, of one partition."""
+        return f"{self.state}.{view}.v{version}"
+
+    def state_version(self, view: str, topic: str) -> int | None:
+        """Which version of the view the topic is; None: it is none of it."""
+        beginning = f"{self.state}.{view}.v"
+        number = topic.removeprefix(beginning)
+        return int(number) if topic.startswith(beginning) and number.isdecimal() else None
 
 
 @cache
@@ -85,108 +94,19 @@ def declared_topics(file: Path | None = None) -> TopicsFile:
         found = msgspec.yaml.decode(text, type=TopicsFile)
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise TopicUnfit(f"{named}: {error}") from error
-    for name, topics in ((_ORDERED, found.events), (_RELAY, found.checkpoints)):
+    single = ((_ORDERED, found.events), (_RELAY, found.checkpoints), (_STATE, found.state))
+    for name, topics in (*single, *((name, found.state) for name in found.state)):
         if name not in topics or topics[name].partitions != 1:
             raise TopicUnfit(f"{named}: the topic {name} must be there, with one partition")
     for group, topics, policy in (
         ("events", found.events, "delete"),
         ("checkpoints", found.checkpoints, "compact"),
+        ("state", found.state, "compact"),
     ):
         for name, topic in topics.items():
-            if topic.settings.get(_POLICY) != policy:
-                raise TopicUnfit(f"{named}: {group} need {_POLICY}: {policy}, and {name} has another")
+            if topic.settings.get(POLICY) != policy:
+                raise TopicUnfit(f"{named}: {group} need {POLICY}: {policy}, and {name} has another")
     return found
-
-
-def make_topics(settings: KafkaSettings) -> None:
-    """Makes the topics of the relay that are not there, and brings the settings of the others in line.
-
-    Raises KafkaUnavailable; TopicUnfit where one has another number of partitions or another cleanup policy.
-    """
-    topics = Topics(settings.topic_prefix, settings.topics_file)
-    declared = topics.declared.events | topics.declared.checkpoints
-    make(settings, {settings.topic_prefix + name: topic for name, topic in declared.items()})
-
-
-def make(settings: KafkaSettings, wanted: Mapping[str, TopicSettings]) -> None:
-    """The same of these topics, by their whole names."""
-    with kafka_errors_are_typed(), closing(_admin(settings)) as admin:
-        there = {
-            one["name"]: len(one["partitions"])
-            for one in admin.describe_topics(list(wanted))
-            if _is_there(one)
-        }
-        missing = {name: topic for name, topic in wanted.items() if name not in there}
-        if missing:
-            _create(admin, missing, settings.replication_factor)
-        _align(admin, {name: wanted[name] for name in there}, there)
-
-
-def _admin(settings: KafkaSettings) -> KafkaAdminClient:
-    return opened(
-        KafkaAdminClient,
-        settings.client_arguments(),
-        bootstrap_timeout_ms=_ANSWER_MILLISECONDS_MAX,
-        request_timeout_ms=_ANSWER_MILLISECONDS_MAX,
-    )
-
-
-def _is_there(described: Mapping[str, object]) -> bool:
-    return described["error_code"] == 0
-
-
-def _create(
-    admin: KafkaAdminClient, missing: Mapping[str, TopicSettings], replication_factor: int | None
-) -> None:
-    new = {
-        name: {
-            "num_partitions": topic.partitions,
-            "replication_factor": replication_factor or -1,
-            "configs": topic.texts,
-        }
-        for name, topic in missing.items()
-    }
-    try:
-        admin.create_topics(new)
-        logger.info("topics made", topics=sorted(missing))
-    except TopicAlreadyExistsError:
-        pass  # Another process made it meanwhile, and the rest of them.
-    admin.wait_for_topics(list(missing), timeout_ms=_ANSWER_MILLISECONDS_MAX)
-
-
-def _align(
-    admin: KafkaAdminClient, wanted: Mapping[str, TopicSettings], partitions: Mapping[str, int]
-) -> None:
-    if not wanted:
-        return
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in wanted]
-    shown = admin.describe_configs(asked, config_filter="all")["topic"]
-    changes = []
-    for name, topic in wanted.items():
-        found = {setting: value["value"] for setting, value in shown[name].items()}
-        if partitions[name] != topic.partitions:
-            raise TopicUnfit(
-                f"Kafka's topic {name} has {partitions[name]} partitions, not {topic.partitions}: delete it, "
-                "change deploy/kafka_topics.yaml (DAYBOOK_KAFKA_TOPICS_FILE), or set another "
-                "DAYBOOK_KAFKA_TOPIC_PREFIX"
-            )
-        policy = topic.texts.get(_POLICY)
-        if found.get(_POLICY) != policy:
-            raise TopicUnfit(
-                f"Kafka's topic {name} has {_POLICY}={found.get(_POLICY)}, not {policy}, and may have lost "
-                "records by it: delete it, or set another DAYBOOK_KAFKA_TOPIC_PREFIX"
-            )
-        if differing := {key: value for key, value in topic.texts.items() if found.get(key) != value}:
-            logger.warning(
-                "settings of a topic brought in line",
-                topic=name,
-                settings={key: f"{found.get(key)} → {value}" for key, value in differing.items()},
-            )
-            changes.append(ConfigResource(ConfigResourceType.TOPIC, name, differing))
-    if changes:
-        done = admin.alter_configs(changes, raise_on_unknown=False)["topic"]
-        if refused := {name: result for name, result in done.items() if result != "OK"}:
-            raise KafkaUnavailable(f"Kafka does not change the settings of topics: {refused}")
 
 
 def _shown(value: str | float | bool) -> str:

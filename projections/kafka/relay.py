@@ -7,8 +7,7 @@ and wakes nothing is ever read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -17,14 +16,14 @@ import structlog
 from kafka import TopicPartition
 
 from event_store.codec import Codec
-from event_store.errors import DecodingFailed, LogUnreadable, UnknownEvent
+from event_store.errors import DecodingFailed, UnknownEvent
 from event_store.history import has
 from event_store.kafka.checkpoint import KEY, RelayCheckpoint, place, read_checkpoint, sequences_of
-from event_store.kafka.errors import KafkaFenced, KafkaUnavailable
 from event_store.kafka.messages import MessageEncoder, position_of, sequenced
 from event_store.kafka.reading import connect, ends, last_record
 from event_store.kafka.settings import KafkaSettings
-from event_store.kafka.topics import Topics, TopicUnfit, make_topics
+from event_store.kafka.topic_admin import make_topics
+from event_store.kafka.topics import Topics, TopicUnfit
 from event_store.kafka.transactions import Transactions
 from event_store.records import START, Checkpoint, EventReader
 from projections.engine.follower import (
@@ -35,6 +34,7 @@ from projections.engine.follower import (
     TargetUnavailable,
     checkpoint_of,
 )
+from projections.kafka.errors import target_errors
 
 NAME = "relay"
 LOCK = "relay"
@@ -98,7 +98,7 @@ class Relay:
         self.close()
         self._log_id = self._log.log_id()
         try:
-            with _target_errors():
+            with target_errors():
                 make_topics(self._settings)
                 self._consumer = connect(self._settings.client_arguments())
                 self._ours()  # Before the writer of another log is fenced.
@@ -120,7 +120,7 @@ class Relay:
     def apply(self, batch: Sequence[Decoded], *, up_to: int, tailing: bool) -> None:
         after = self._checkpoint.position
         new = [one for one in batch if one.recorded.position > after]
-        with _target_errors():
+        with target_errors():
             transactions = self._open_transactions
             for one in new:
                 self._publish(one, transactions)
@@ -130,7 +130,7 @@ class Relay:
     def settle(self, *, may_hold_back: bool) -> None:
         if self._checkpoint == self._durable:
             return
-        with _target_errors():
+        with target_errors():
             self._note_checkpoint()
             self._open_transactions.commit()
         self._durable = self._checkpoint
@@ -139,7 +139,7 @@ class Relay:
 
     def check(self) -> None:
         """Looks closer where the topics do not end where they did: a commit's marks may come later."""
-        with _target_errors():
+        with target_errors():
             found = ends(self._consumer, [self._topics.relay, self._topics.events])
             before = self._ends
             if before is None or before == found:
@@ -227,15 +227,3 @@ class Relay:
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a stream's events: the CRC-32 of the key, as librdkafka's `consistent` has it."""
     return crc32(key) % partitions
-
-
-@contextmanager
-def _target_errors() -> Iterator[None]:
-    try:
-        yield
-    except KafkaFenced as error:
-        raise TargetMoved(f"Kafka: {error}") from error
-    except (TopicUnfit, LogUnreadable) as error:
-        raise TargetDamaged(str(error)) from error
-    except KafkaUnavailable as error:
-        raise TargetUnavailable(str(error)) from error

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.kafka_programs import KafkaPrograms
 from deploy.local.supervision.ports import reserved_port
-from event_store.kafka import topics
+from event_store.kafka import topic_admin
 from event_store.kafka.errors import KafkaUnavailable
 from event_store.kafka.settings import KafkaSettings
-from event_store.kafka.topics import make_topics
+from event_store.kafka.topic_admin import make_topics
 from tests.conftest import ServerPlace
 from tests.kafka.certificates import Authority, Identity
 
@@ -120,7 +120,7 @@ def test_a_password_over_tls_lets_us_in(
 def test_others_are_not_let_in_and_are_told_so(
     secured: SecuredKafka, authority: Authority, folder: Path, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "_ANSWER_MILLISECONDS_MAX", 2_000)
+    monkeypatch.setattr(topic_admin, "_ANSWER_MILLISECONDS_MAX", 2_000)
     trusted = {"security_protocol": "SSL", "ca_file": authority.certificate, "bootstrap": secured.tls}
     user = {"sasl_mechanism": "PLAIN", "username": USER, "password": "guessed"}
     given: dict[str, Any] = {

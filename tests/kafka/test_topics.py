@@ -12,10 +12,11 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from aggregates.event_types import EVENT_TYPES
-from event_store.kafka import topics
+from event_store.kafka import topic_admin
 from event_store.kafka.errors import KafkaUnavailable
 from event_store.kafka.settings import KafkaSettings
-from event_store.kafka.topics import Topics, TopicUnfit, declared_topics, make_topics
+from event_store.kafka.topic_admin import make_topics
+from event_store.kafka.topics import Topics, TopicUnfit, declared_topics
 from tests.waiting import wait_until
 
 
@@ -134,7 +135,7 @@ def test_a_replication_that_the_brokers_cannot_have_is_an_error(kafka: KafkaSett
 
 
 def test_a_broker_that_is_away_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "_ANSWER_MILLISECONDS_MAX", 500)
+    monkeypatch.setattr(topic_admin, "_ANSWER_MILLISECONDS_MAX", 500)
     nobody = KafkaSettings(bootstrap="127.0.0.1:1")
     with pytest.raises(KafkaUnavailable):
         make_topics(nobody)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from redis import Redis
 
+from deploy.local.servers.kafka import KafkaServer
+from event_store.kafka.settings import KafkaSettings
 from event_store.memory.log import MemoryLog
 from tests.redis_cluster.cluster import Cluster
 from tests.shop.log import Shop
 from tests.stores.elasticsearch_store import ElasticsearchStore
+from tests.stores.kafka_store import KafkaStore
 from tests.stores.memory_store import MemoryStore
 from tests.stores.redis_store import RedisPlace
 from tests.stores.store import NAMES, Store, StoreShop
@@ -30,6 +34,9 @@ def opened(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Store:
             return RedisPlace(cluster.url, [node.client() for node in cluster.nodes], shards=16)
         case "tantivy":
             return TantivyStore(tmp_path / "index")
+        case "kafka":
+            server: KafkaServer = request.getfixturevalue("kafka_server")
+            return KafkaStore(KafkaSettings(bootstrap=server.bootstrap, topic_prefix=f"{uuid4().hex[:12]}."))
         case _:
             return ElasticsearchStore(request.getfixturevalue("elasticsearch_url"))
 

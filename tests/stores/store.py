@@ -22,20 +22,26 @@ from projections.views.search import IndexedProduct
 from projections.views.view import DocumentView
 from tests.shop.views import Searcher, ViewShop, skus
 
-NAMES = ("memory", "redis", "cluster", "tantivy", "elasticsearch")
+NAMES = ("memory", "redis", "cluster", "tantivy", "elasticsearch", "kafka")
 
 CANNOT: Mapping[str, Mapping[str, str]] = {
     "have two writers": {"tantivy": "the engine's lock: the second one cannot open the index"},
     "be half written": {
         "memory": "documents and checkpoint change in one step",
         "tantivy": "documents and checkpoint are one commit",
+        "kafka": "documents and checkpoint are one transaction",
     },
-    "be full": {"memory": "it would end the process", "tantivy": "in a process of its own: test_full_disk"},
+    "be full": {
+        "memory": "it would end the process",
+        "tantivy": "in a process of its own: test_full_disk",
+        "kafka": "a broker whose disk is full ends: see the kills",
+    },
     "be slow": {"memory": "no way to it", "tantivy": "no way to it"},
     "have shards": {
         "memory": "it is the plainest",
         "tantivy": "one writer",
         "elasticsearch": "the server has its own",
+        "kafka": "one partition, in which documents and position are seen together",
     },
 }
 """What a store cannot do, or cannot befall it, and why: that promise is not asked of it."""

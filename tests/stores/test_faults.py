@@ -15,8 +15,10 @@ import structlog
 from redis import Redis
 
 from deploy.local.servers.elasticsearch import ElasticsearchServer
+from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.redis import RedisServer
 from deploy.local.servers.server import Server
+from event_store.kafka.settings import KafkaSettings
 from projections.elasticsearch import build as elasticsearch_build
 from projections.engine.build import Build
 from projections.engine.follower import TargetMoved
@@ -28,6 +30,7 @@ from tests.redis_cluster.cluster import Cluster
 from tests.shop.log import Shop, decoded
 from tests.stores.elasticsearch_faults import FaultyWay, HeldBack, RefusedInPart
 from tests.stores.elasticsearch_store import ElasticsearchStore
+from tests.stores.kafka_store import KafkaStore
 from tests.stores.redis_store import RedisPlace
 from tests.stores.store import Store, able_to
 from tests.waiting import SECONDS_MAX
@@ -131,6 +134,11 @@ def own(request: pytest.FixtureRequest) -> Iterator[OwnServer]:
         redis: RedisServer = request.getfixturevalue("own_redis")
         place = RedisPlace(redis.url, [Redis.from_url(redis.url)], shards=3)
         own = OwnServer(place, lambda: kill_all(redis), redis.start)
+    elif request.param == "kafka":
+        kafka: KafkaServer = request.getfixturevalue("own_kafka")
+        kafka.start()
+        settings = KafkaSettings(bootstrap=kafka.bootstrap)
+        own = OwnServer(KafkaStore(settings), lambda: kill_all(kafka), kafka.start)
     else:
         elasticsearch: ElasticsearchServer = request.getfixturevalue("own_elasticsearch")
         elasticsearch.start()
@@ -150,7 +158,13 @@ def kill_all(server: Server) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "own", ["redis", "cluster", pytest.param("elasticsearch", marks=pytest.mark.proof)], indirect=True
+    "own",
+    [
+        "redis",
+        "cluster",
+        *(pytest.param(name, marks=pytest.mark.proof) for name in ("elasticsearch", "kafka")),
+    ],
+    indirect=True,
 )
 def test_a_view_goes_on_when_its_server_was_killed_and_is_there_again(own: OwnServer, busy: Shop) -> None:
     with projected(own.store, busy) as (build, lines):

@@ -13,7 +13,7 @@ from projections.engine.follower import TargetUnavailable
 from projections.engine.rebuild import Action, Progress
 from tests.projections.running import eventually, new_runner, running
 from tests.shop.log import Shop
-from tests.stores.store import Store
+from tests.stores.store import NAMES, Store
 
 
 class Reading:
@@ -56,6 +56,11 @@ class Reading:
         reader.close()
 
 
+@pytest.mark.parametrize(
+    "store",
+    [pytest.param(name, marks=[pytest.mark.proof] if name == "kafka" else []) for name in NAMES],
+    indirect=True,
+)
 def test_a_reader_throughout_sees_one_version_after_another_and_never_goes_back(
     store: Store, busy: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

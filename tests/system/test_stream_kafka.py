@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
+import httpx
 import psutil
 import pytest
 from kafka import KafkaAdminClient
@@ -12,6 +13,9 @@ from kafka import KafkaAdminClient
 from deploy.local.servers.kafka_programs import KafkaPrograms
 from event_store.kafka.clients import opened
 from event_store.kafka.errors import KafkaUnavailable
+from event_store.kafka.settings import KafkaSettings
+from projections.documents.errors import ViewNotReady
+from tests.stores.kafka_store import StateConsumer
 from tests.system.running import RunningSystem, started, tried
 from tests.waiting import SECONDS_MAX, wait_until
 
@@ -50,6 +54,23 @@ def test_its_broker_is_noted_and_who_only_reads_does_not_know_it(system: Running
     }
     assert "projector" in knowing
     assert "query" not in knowing
+
+
+def test_the_sample_shop_lies_in_the_state_topics(system: RunningSystem) -> None:
+    settings = KafkaSettings(bootstrap=system.addresses["kafka"])
+    products = f"{system.addresses['read']}/api/v1/products"
+    listed = {
+        item["sku"]
+        for item in httpx.get(products, params={"limit": 1_000}, timeout=SECONDS_MAX).json()["items"]
+    }
+    assert listed
+
+    def published() -> set[str]:
+        with suppress(ViewNotReady, KafkaUnavailable), closing(StateConsumer(settings)) as consumer:
+            return set(consumer.read_all().pages)
+        return set()
+
+    wait_until(lambda: listed <= published(), seconds=JVM_SECONDS_MAX)
 
 
 def test_while_it_is_away_the_shop_sells_and_it_comes_back_at_its_address(system: RunningSystem) -> None:
