@@ -15,15 +15,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from event_store.errors import AnotherHistory
-from event_store.history import LIMIT_MAX, has, read_on
+from event_store.history import has
 from event_store.records import START, Checkpoint, EventReader
 from replays.duckdb.views import View, ready_made
-from replays.export.errors import AnotherExport
+from replays.export.errors import AnotherExport, ExportError
 from replays.export.folder import Folder
 from replays.export.manifest import Manifest
+from replays.export.pages import Pages
 from replays.export.shapes import ENVELOPE
-from replays.export.tables import event_tables, tables_of
+from replays.export.tables import event_tables
 
 Progress = Callable[[int, int], None]
 
@@ -57,16 +57,13 @@ class Tail:
     ) -> None:
         """Reads them all. AnotherHistory where the log has another event at the checkpoint."""
         self.head = log.head()
-        shapes, pieces = event_tables(), dict[str, list[pa.Table]]()
+        pieces: dict[str, list[pa.Table]] = {}
         progress(after.position, self.head)
-        while after.position < self.head:
-            events = read_on(log, after, limit=LIMIT_MAX, up_to=self.head)
-            if not events:
-                raise AnotherHistory(f"the log ends before position {self.head}")
-            for name, table in tables_of(events, shapes).items():
-                pieces.setdefault(name, []).append(table)
-            after = events[-1].checkpoint
-            progress(after.position, self.head)
+        with Pages(log, after, self.head) as pages:
+            while (page := pages.take()) is not None:
+                for name, table in page.tables.items():
+                    pieces.setdefault(name, []).append(table)
+                progress(page.checkpoint.position, self.head)
         self.tables = {name: pa.concat_tables(those) for name, those in pieces.items()}
 
 
@@ -124,6 +121,8 @@ class Questions:
         for part in () if folder is None or manifest is None else manifest.parts:
             assert folder is not None
             places.setdefault(part.type, []).append(folder.place(part.file))
+        if unknown := sorted(places.keys() - event_tables().keys()):
+            raise ExportError(f"the export has events of the type {unknown[0]}, which only newer code knows")
         envelopes = []
         for name, shape in event_tables().items():
             parts = [ds.dataset(tail.get(name, shape.schema.empty_table()))]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from typing import NamedTuple, Self
 
 import msgspec
 import pyarrow as pa
@@ -16,15 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from event_store.errors import AnotherHistory
-from event_store.history import LIMIT_MAX, has, read_on
-from event_store.records import Checkpoint, EventReader, RecordedEvent
+from event_store.history import has
+from event_store.records import EventReader
 from replays.export.errors import AnotherExport, ExportError, NotAnExport
 from replays.export.folder import Folder
 from replays.export.manifest import Manifest, Part, is_ours, load, save
-from replays.export.tables import event_tables, tables_of
+from replays.export.pages import Page, Pages
 
-PAGE = LIMIT_MAX
-PAGES_AHEAD = 3
 STEP_EVENTS = 200_000
 STEP_BYTES = 256 * 2**20
 """After so many events, or so much of them in memory, files are written and the manifest names them: what a
@@ -49,12 +43,12 @@ def export(
     AnotherExport where it has the events of another log or history, NotAnExport where it has other things;
     then nothing there is changed. ExportError for what fails on the way: what was exported before stays.
     """
-    with folder.alone(), _without_collections():
+    with folder.alone():
         manifest = _begun(log, folder)
         head = log.head()
         progress(manifest.checkpoint.position, head)
         try:
-            with _Pages(log, manifest.checkpoint, head) as pages:
+            with Pages(log, manifest.checkpoint, head) as pages:
                 while (step := _step(pages, step_events, lambda at: progress(at, head))) is not None:
                     parts = tuple(_write(folder, step.tables))
                     if not still_alone() or load(folder) != manifest:
@@ -96,55 +90,7 @@ def _another(folder: Folder) -> AnotherExport:
     )
 
 
-class _Page(NamedTuple):
-    """Some events that follow each other, as tables by type, and the place after them."""
-
-    tables: dict[str, pa.Table]
-    checkpoint: Checkpoint
-    size: int  # events
-
-
-class _Pages:
-    """The log's events from a checkpoint on. While one page is taken, one is read and two become tables."""
-
-    def __init__(self, log: EventReader, after: Checkpoint, head: int) -> None:
-        self._log, self._after, self._head = log, after, head
-        self._shapes = event_tables()
-        self._reading, self._converting = ThreadPoolExecutor(1), ThreadPoolExecutor(2)
-        self._ahead: deque[Future[_Page | None]] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for pool in (self._reading, self._converting):
-            pool.shutdown(cancel_futures=True)
-
-    def take(self) -> _Page | None:
-        """The next page; None after the last. AnotherHistory where the log has other events now than those
-        before it, UnknownEvent, DecodingFailed."""
-        while len(self._ahead) < PAGES_AHEAD:
-            self._ahead.append(self._converting.submit(self._convert, self._reading.submit(self._read)))
-        return self._ahead.popleft().result()
-
-    def _read(self) -> list[RecordedEvent]:
-        """In one thread, page after page."""
-        if self._after.position >= self._head:
-            return []
-        events = read_on(self._log, self._after, limit=PAGE, up_to=self._head)
-        if not events:
-            raise AnotherHistory(f"the log ends before position {self._head}")
-        self._after = events[-1].checkpoint
-        return events
-
-    def _convert(self, reading: Future[list[RecordedEvent]]) -> _Page | None:
-        events = reading.result()
-        if not events:
-            return None
-        return _Page(tables_of(events, self._shapes), events[-1].checkpoint, len(events))
-
-
-def _step(pages: _Pages, step_events: int, progress: Callable[[int], None]) -> _Page | None:
+def _step(pages: Pages, step_events: int, progress: Callable[[int], None]) -> Page | None:
     """Some pages as one; None after the last."""
     pieces: dict[str, list[pa.Table]] = {}
     page, count, size = None, 0, 0
@@ -157,7 +103,7 @@ def _step(pages: _Pages, step_events: int, progress: Callable[[int], None]) -> _
         progress(page.checkpoint.position)
     if page is None:
         return None
-    return _Page({name: pa.concat_tables(those) for name, those in pieces.items()}, page.checkpoint, count)
+    return Page({name: pa.concat_tables(those) for name, those in pieces.items()}, page.checkpoint, count)
 
 
 def _write(folder: Folder, tables: dict[str, pa.Table]) -> Iterator[Part]:
@@ -195,16 +141,3 @@ def _write_part(folder: Folder, name: str, month: str, table: pa.Table) -> Part:
         bytes=len(content),
         sha256=sha256(content).hexdigest(),
     )
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """A page of events is ten thousands of objects without a cycle among them: looking for cycles in them
-    would take longer than all the rest."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -105,10 +105,11 @@ def test_without_the_libraries_it_says_what_to_install(tmp_path: Path, command: 
 EXPORTING = """
 import sys
 from event_store.postgres.log import PostgresLog
-from replays.export import export as exporting
+from replays.export import pages
+from replays.export.export import export
 from replays.export.folder import Folder
-exporting.PAGE = 100
-exporting.export(
+pages.PAGE = 100
+export(
     PostgresLog.open(sys.argv[1], read_only=True), Folder(sys.argv[2]), step_events=100,
     progress=lambda position, head: print(position, flush=True),
 )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from event_store.records import RecordedEvent
-from replays.export import export as exporting
+from replays.export import pages
 from replays.export.errors import AnotherExport, ExportError, NotAnExport
 from replays.export.export import export
 from replays.export.folder import TEMPORARY, Folder
@@ -204,7 +204,7 @@ def test_whoever_is_alone_no_more_names_nothing(shop: Story, folder: Folder) -> 
 
 def test_steps_are_kept_one_by_one(shop: Story, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many manifests as steps: each names what was written so far."""
-    monkeypatch.setattr(exporting, "PAGE", 10)
+    monkeypatch.setattr(pages, "PAGE", 10)
     reached: list[int] = []
     kept: list[int] = []
 

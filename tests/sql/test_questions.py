@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from event_store.errors import AnotherHistory
 from replays.duckdb.questions import Questions, Refused, SqlError, Tail, check, view_of
 from replays.duckdb.views import ready_made
-from replays.export.errors import AnotherExport
+from replays.export.errors import AnotherExport, ExportError
 from replays.export.export import export
 from replays.export.folder import Folder
 from tests.restored import RestoredLog
@@ -242,3 +243,12 @@ def test_files_from_before_a_field_have_nothing_in_it(shop: Story, folder: Folde
         ((gift_of, quantity),) = rows_of(questions, "SELECT gift_of, quantity FROM lines")
         assert (gift_of, quantity) == (None, 2)
         assert rows_of(questions, "SELECT tenders FROM orders_order_placed") == [(None,)]
+
+
+def test_files_of_newer_code_are_refused(shop: Story, folder: Folder) -> None:
+    manifest = export(shop.log, folder)
+    first, *others = manifest.parts
+    parts = (msgspec.structs.replace(first, type="cart.eaten"), *others)
+
+    with pytest.raises(ExportError, match=r"cart\.eaten, which only newer code knows"):
+        Questions(folder, msgspec.structs.replace(manifest, parts=parts))
