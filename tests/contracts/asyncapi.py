@@ -16,14 +16,14 @@ from event_store.cloud_events import SOURCE, CloudEvent, schema_id
 from event_store.kafka.settings import KafkaSettings
 from event_store.kafka.topics import Topics
 from replays.contracts.files import ASYNCAPI, schema_file
-from tests.contracts.event_schemas import PLAIN, Schema, as_text, meaning
+from tests.contracts import state_topics
+from tests.contracts.event_schemas import PLAIN, SCHEMA_FORMAT, Schema, as_text, meaning
 
 Document = dict[str, Any]
 
 EVERYTHING = "events"
 FEED = "/api/v1/events"
 
-_SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
 
 _INTEGER = {"type": "string", "pattern": "^[0-9]+$"}
 HEADERS: dict[str, Schema] = {
@@ -82,6 +82,7 @@ def asyncapi_document() -> Document:
                 context: _topic(topics, context, f"The events of {context}, in order by stream.")
                 for context in contexts
             },
+            **state_topics.channels(topics.prefix),
         },
         "operations": {
             "sendFeed": _sending("feed", "Events over HTTP: pages, a batch, NDJSON, or as they come."),
@@ -90,15 +91,22 @@ def asyncapi_document() -> Document:
                 f"send{context.capitalize()}": _sending(context, f"The relay publishes what is of {context}.")
                 for context in contexts
             },
+            "sendState": _sending("state", "The projector says which version of a view is read."),
+            **{
+                f"sendState{view.capitalize()}": _sending(f"state.{view}", f"The view {view} is kept there.")
+                for view in state_topics.DOCUMENTS
+            },
         },
         "components": {
             "messages": {
                 **{one.name: _record(one) for one in EVENT_TYPES},
                 **{_structured_name(one): _structured(one) for one in EVENT_TYPES},
+                **state_topics.messages(),
             },
             "schemas": {
-                "CloudEvent": {"schemaFormat": _SCHEMA_FORMAT, "schema": _cloud_event()},
-                "KafkaHeaders": {"schemaFormat": _SCHEMA_FORMAT, "schema": _HEADERS_SCHEMA},
+                "CloudEvent": {"schemaFormat": SCHEMA_FORMAT, "schema": _cloud_event()},
+                "KafkaHeaders": {"schemaFormat": SCHEMA_FORMAT, "schema": _HEADERS_SCHEMA},
+                **state_topics.shapes_of_documents(),
             },
         },
     }
@@ -149,7 +157,7 @@ def _record(event_type: EventType) -> Document:
         **_told(event_type),
         "contentType": "application/json",
         "headers": {"$ref": "#/components/schemas/KafkaHeaders"},
-        "payload": {"schemaFormat": _SCHEMA_FORMAT, "schema": {"$ref": _file(event_type)}},
+        "payload": {"schemaFormat": SCHEMA_FORMAT, "schema": {"$ref": _file(event_type)}},
         "bindings": {"kafka": {"key": {"type": "string", "description": "The stream."}}},
     }
 
@@ -168,7 +176,7 @@ def _structured(event_type: EventType) -> Document:
         **_told(event_type),
         "contentType": "application/cloudevents+json",
         "payload": {
-            "schemaFormat": _SCHEMA_FORMAT,
+            "schemaFormat": SCHEMA_FORMAT,
             "schema": {"allOf": [{"$ref": "#/components/schemas/CloudEvent/schema"}, own]},
         },
     }
