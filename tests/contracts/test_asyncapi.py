@@ -19,8 +19,9 @@ from event_store.cloud_events import cloud_event
 from event_store.kafka.topics import Topics
 from event_store.memory.log import MemoryLog
 from replays.contracts.files import ASYNCAPI
-from tests.contracts.asyncapi import HEADERS, asyncapi_document
+from tests.contracts.asyncapi import FEED, HEADERS, asyncapi_document
 from tests.contracts.event_schemas import as_text
+from tests.contracts.state_topics import DOCUMENTS
 from tests.kafka.test_messages import record_of
 from tests.shop.facts import CODEC
 from tests.shop.story import Story
@@ -75,6 +76,12 @@ def test_each_topics_channel_is_the_topic_that_is_made(document: dict[str, Any])
     channels = {one["address"]: one["bindings"].get("kafka", {}) for one in document["channels"].values()}
     for name, declared in topics.declared.events.items():
         assert channels[topics.prefix + name]["partitions"] == declared.partitions
+    assert channels.keys() - {FEED} == {
+        *topics.of_events,
+        topics.state,
+        *(topics.state_of(view, 7).replace("7", "{version}") for view in DOCUMENTS),
+    }
+    assert topics.declared.state.keys() == {"state", *(f"state.{view}" for view in DOCUMENTS)}
 
 
 def test_a_records_headers_are_those_that_are_told() -> None:
