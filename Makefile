@@ -1,5 +1,5 @@
 # What a person and CI run. PYTHON picks the interpreter; ARGS replaces what `make run` passes to `daybook up`;
-# WORKERS is how many processes share the tests, each with servers of its own: they wait for half of their time
+# WORKERS is how many processes share the tests, each with servers of its own: they wait much of the time
 # (docs/testing.md), so two cores have room for three.
 
 PYTHON ?= python3
