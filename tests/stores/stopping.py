@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from event_store.kafka.topic_admin import TopicAdmin
 from event_store.postgres.log import PostgresLog
 from projections.elasticsearch.build import ElasticsearchBuild
 from projections.elasticsearch.versions import ElasticsearchVersions
@@ -19,6 +20,7 @@ from projections.engine.build import Build
 from projections.engine.partitions import LEADER
 from projections.engine.rebuild import Action, Progress, Rebuild
 from projections.engine.versions import Numbers, Versions
+from projections.kafka.state_build import StateBuild
 from projections.redis.build import RedisBuild
 from projections.redis.store import RedisStore
 from projections.tantivy import versions as tantivy_versions
@@ -38,7 +40,7 @@ DROPPING = ["drop kept", "dropped kept", "deleting", "deleted"]
 STEPS: dict[Action, list[str]] = {"rebuild": REBUILDING, "rollback": ROLLING_BACK, "drop": DROPPING}
 """Where a projector is stopped or killed."""
 
-_BUILDS = (RedisBuild, TantivyBuild, ElasticsearchBuild)
+_BUILDS = (RedisBuild, TantivyBuild, ElasticsearchBuild, StateBuild)
 
 
 class Stopping:
@@ -120,6 +122,7 @@ def arm(step: str, stopping: Stopping) -> None:
             stopping.before(RedisStore, "delete", lambda *_: next(deletions) == 1)
             stopping.before(tantivy_versions, "_remove", lambda *_: next(deletions) == 1)
             stopping.before(ElasticsearchVersions, "delete_version")
+            stopping.before(TopicAdmin, "delete")
         case "deleted":
             stopping.before(Versions, "deleted")
         case "drop":

@@ -18,21 +18,25 @@ from tests.stores.stopping import STEPS, stopped_at, wake
 from tests.stores.store import Store, able_to
 from tests.stores.test_faults import differing
 
-OTHERS = ["redis", "cluster", "tantivy", "elasticsearch"]
+OTHERS = ["redis", "cluster", "tantivy", "elasticsearch", "kafka"]
 """What another process can write, too."""
 
 DEAR = {"cluster", "elasticsearch"}
+DEAREST = {"kafka"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def at_steps(stores: Sequence[str]) -> pytest.MarkDecorator:
-    """All steps of each store; of the dear ones the first, the middle and the last, and all as a proof."""
+    """All steps of each store; of the dear ones the first, the middle and the last, and all as a proof; of
+    the dearest, all as a proof alone."""
     params = []
     for store in stores:
         if store in DEAR:
             params.append(pytest.param(store, some_of, id=f"{store}-some"))
             params.append(pytest.param(store, all_of, id=f"{store}-all", marks=pytest.mark.proof))
+        elif store in DEAREST:
+            params.append(pytest.param(store, all_of, id=store, marks=pytest.mark.proof))
         else:
             params.append(pytest.param(store, all_of, id=store))
     return pytest.mark.parametrize(("store", "steps_of"), params, indirect=["store"])
