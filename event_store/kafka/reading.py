@@ -1,4 +1,4 @@
-"""Reading a partition from a place of one's own choice, committed records only."""
+"""Reading a partition from a place of one's own choice."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ FETCH_BYTES = 8 * 1024 * 1024
 _WINDOW = 16  # records
 
 
-def connect(arguments: Mapping[str, Any], *, fetch_bytes: int = FETCH_BYTES) -> KafkaConsumer:
-    """A consumer without a group, which reads what is committed. KafkaUnavailable.
+def connect(
+    arguments: Mapping[str, Any], *, fetch_bytes: int = FETCH_BYTES, committed: bool = True
+) -> KafkaConsumer:
+    """A consumer without a group. KafkaUnavailable.
 
-    `fetch_bytes`: what it takes at once, or else the next batch.
+    `fetch_bytes`: what it takes at once, or else the next batch. `committed`: it reads nothing else.
     """
     return opened(
         KafkaConsumer,
         arguments,
-        isolation_level="read_committed",
+        isolation_level="read_committed" if committed else "read_uncommitted",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_poll_records=PAGE_RECORDS,
@@ -42,9 +44,9 @@ def connect(arguments: Mapping[str, Any], *, fetch_bytes: int = FETCH_BYTES) -> 
 
 
 @contextmanager
-def reading(arguments: Mapping[str, Any]) -> Iterator[KafkaConsumer]:
-    """A consumer for a while."""
-    consumer = connect(arguments)
+def reading(arguments: Mapping[str, Any], *, committed: bool = True) -> Iterator[KafkaConsumer]:
+    """A consumer for a while; see `connect`."""
+    consumer = connect(arguments, committed=committed)
     try:
         yield consumer
     finally:
@@ -52,7 +54,7 @@ def reading(arguments: Mapping[str, Any]) -> Iterator[KafkaConsumer]:
 
 
 def ends(consumer: KafkaConsumer, topics: Sequence[str]) -> dict[TopicPartition, int]:
-    """The offset after the last committed record of each partition. KafkaTopicMissing, KafkaUnavailable."""
+    """The offset after the last record of each partition. KafkaTopicMissing, KafkaUnavailable."""
     with kafka_errors_are_typed():
         partitions = [
             TopicPartition(topic, number) for topic in topics for number in partitions_of(consumer, topic)
@@ -73,7 +75,7 @@ def partitions_of(consumer: KafkaConsumer, topic: str) -> list[int]:
 
 
 def last_record(consumer: KafkaConsumer, topic: str, partition: int = 0) -> Any | None:
-    """The last committed record of the partition; None where it has none. The consumer is assigned to it."""
+    """The last record of the partition; None where it has none. The consumer is assigned to it."""
     place = TopicPartition(topic, partition)
     end = ends(consumer, [topic])[place]
     with kafka_errors_are_typed():

@@ -17,10 +17,9 @@ from kafka import TopicPartition
 
 from event_store.codec import Codec
 from event_store.errors import DecodingFailed, UnknownEvent
-from event_store.history import has
 from event_store.kafka.checkpoint import KEY, RelayCheckpoint, place, read_checkpoint, sequences_of
-from event_store.kafka.messages import MessageEncoder, position_of, sequenced
-from event_store.kafka.reading import connect, ends, last_record
+from event_store.kafka.messages import MessageEncoder, sequenced
+from event_store.kafka.reading import connect, ends
 from event_store.kafka.settings import KafkaSettings
 from event_store.kafka.topic_admin import make_topics
 from event_store.kafka.topics import Topics, TopicUnfit
@@ -35,6 +34,7 @@ from projections.engine.follower import (
     checkpoint_of,
 )
 from projections.kafka.errors import target_errors
+from projections.kafka.published import what_is_lost, what_is_not_counted, why_not_ours
 
 NAME = "relay"
 LOCK = "relay"
@@ -194,34 +194,20 @@ class Relay:
     def _ours(self) -> RelayCheckpoint | None:
         """The checkpoint, which is of this history of this log."""
         found = read_checkpoint(self._consumer, self._topics.relay)
-        if found is None:
-            return None
-        topics = f"Kafka's topics {self._topics.prefix}*"
-        if found.log != self._log_id:
-            raise TargetDamaged(
-                f"{topics} hold another log's events ({found.log}, not {self._log_id}); {_MEND}"
-            )
-        if not has(self._log, found.checkpoint):
-            raise TargetDamaged(
-                f"{topics} hold events of another history of this log, up to position {found.position};"
-                f" {_MEND}"
-            )
+        if found is not None:
+            _refuse(why_not_ours(found, self._topics, self._log))
         return found
 
     def _check_records(self, found: RelayCheckpoint | None) -> None:
         """TargetDamaged where the topics do not hold what the checkpoint counts."""
-        position = 0 if found is None else found.position
-        last = last_record(self._consumer, self._topics.events)
-        there = 0 if last is None else position_of(last)
-        if there != position:
-            raise TargetDamaged(
-                f"{self._topics.events} ends at position {there}, and the relay's checkpoint in"
-                f" {self._topics.relay} is {position}; {_MEND}"
-            )
-        sequences = {} if found is None else sequences_of(found)
-        for partition, end in ends(self._consumer, self._topics.of_events).items():
-            if end < sequences.get(partition, 0):
-                raise TargetDamaged(f"{partition.topic} has lost records that were published; {_MEND}")
+        if found is not None:
+            _refuse(what_is_lost(found, self._topics, self._consumer))
+        _refuse(what_is_not_counted(found, self._topics, self._consumer))
+
+
+def _refuse(reason: str | None) -> None:
+    if reason is not None:
+        raise TargetDamaged(f"{reason}; {_MEND}")
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -7,13 +7,13 @@ from collections import Counter
 import msgspec
 
 from event_store.errors import LogUnreadable
-from event_store.history import has
 from event_store.kafka.checkpoint import RelayCheckpoint, read_checkpoint
 from event_store.kafka.errors import KafkaTopicMissing
 from event_store.kafka.reading import partitions_of, reading
 from event_store.kafka.settings import KafkaSettings
 from event_store.kafka.topics import Topics
 from event_store.postgres.log import PostgresLog
+from projections.kafka.published import what_is_lost, why_not_ours
 from projections.kafka.relay import LOCK
 
 
@@ -56,9 +56,11 @@ def stream_status(log: PostgresLog, settings: KafkaSettings) -> StreamStatus:
             ]
         except (KafkaTopicMissing, LogUnreadable) as error:
             wrong = str(error)
-    if found is not None and found.log != log.log_id():
-        wrong = f"the topics {topics.prefix}* hold another log's events ({found.log})"
-    elif found is not None and not has(log, found.checkpoint):
-        wrong = f"the topics {topics.prefix}* hold events of another history of this log"
+    if found is not None:
+        with reading(
+            settings.client_arguments(), committed=False
+        ) as consumer:  # Of what is being committed, too.
+            lost = what_is_lost(found, topics, consumer)
+        wrong = why_not_ours(found, topics, log) or lost or wrong
     position = 0 if found is None else found.position
     return StreamStatus(holder, position, max(head - position, 0), rows, wrong)

@@ -11,9 +11,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
 from prometheus_client import CollectorRegistry
 
+from event_store.errors import StoreUnavailable
 from event_store.kafka.settings import KafkaSettings
+from event_store.kafka.topic_admin import make_topics
 from event_store.kafka.topics import Topics
 from event_store.memory.log import MemoryLog
 from event_store.postgres.log import PostgresLog
@@ -96,7 +99,33 @@ def test_status_says_that_the_topics_are_anothers(
     other = MemoryLog()
     append_many(other, 5)
     publish(other, kafka)
-    wrong_at_last(fresh_postgres, environment_of(kafka), f"hold another log's events ({other.log_id()})")
+    wrong_at_last(
+        fresh_postgres,
+        environment_of(kafka),
+        f"hold another log's events ({other.log_id()}, not {log.log_id()})",
+    )
+
+
+def test_status_says_that_a_topic_lost_records(
+    log: PostgresLog, fresh_postgres: str, kafka: KafkaSettings
+) -> None:
+    append_many(log, 20)
+    publish(log, kafka)
+    lost = Topics(kafka.topic_prefix).of("orders.order_placed")
+    with closing(KafkaAdminClient(**kafka.client_arguments())) as admin:
+        admin.delete_topics([lost])
+    wrong_at_last(fresh_postgres, environment_of(kafka), lost)
+    eventually(lambda: is_made(kafka), "topics")
+    wrong_at_last(fresh_postgres, environment_of(kafka), f"{lost} has lost records")
+
+
+def is_made(kafka: KafkaSettings) -> bool:
+    """All of them, perhaps anew: one that is being deleted is in the way for a moment."""
+    try:
+        make_topics(kafka)
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def test_status_says_in_a_line_what_is_away(log: PostgresLog, fresh_postgres: str) -> None:
