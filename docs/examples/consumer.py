@@ -17,10 +17,11 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from kafka import KafkaConsumer
+from kafka.errors import CommitFailedError, RebalanceInProgressError
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS sales (sku TEXT PRIMARY KEY, units INTEGER NOT NULL, minor INTEGER NOT NULL);
@@ -94,7 +95,10 @@ def main(file: str, topic: str = "daybook.orders", group: str = "sales") -> None
                     f"partition {place.partition}: {counted} counted, {len(records) - counted} before",
                     flush=True,
                 )
-            consumer.commit()  # Only so that the next start reads less again.
+            # Only so that the next start reads less again. Who lost its partitions meanwhile (it slept,
+            # or the group is being dealt anew) is given others by its next poll.
+            with suppress(CommitFailedError, RebalanceInProgressError):
+                consumer.commit()
 
 
 if __name__ == "__main__":

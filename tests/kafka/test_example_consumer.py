@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -108,6 +109,34 @@ def test_each_event_counts_once_whatever_happens_to_the_group(
 
     assert counted(file) == sold(log)
     assert said([again], "counted") == 0
+
+
+@pytest.mark.proof
+@pytest.mark.slow
+def test_one_that_slept_through_a_rebalance_goes_on_with_the_group(
+    kafka: KafkaSettings, start: Start, tmp_path: Path
+) -> None:
+    log, file = MemoryLog(), tmp_path / "sales.db"
+    append_many(log, 500)
+    publish(log, kafka)
+    sleeper, sleeper_said = start("one")
+    wait_until(lambda: counted(file) == sold(log), why=sleeper_said.read_text)
+    # Held up by another's transaction, it has read records and has not committed them when it falls asleep.
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        append_many(log, 500)
+        publish(log, kafka)
+        sleeper.send_signal(signal.SIGSTOP)
+        database.execute("ROLLBACK")
+    other, other_said = start("one")
+    wait_until(lambda: counted(file) == sold(log), why=other_said.read_text)
+    other.kill()
+    sleeper.send_signal(signal.SIGCONT)
+    append_many(log, 500)
+    publish(log, kafka)
+    wait_until(lambda: counted(file) == sold(log), why=sleeper_said.read_text)
+
+    assert sleeper.poll() is None
 
 
 def record(sequence: int, sku: str = "MUG") -> SimpleNamespace:
