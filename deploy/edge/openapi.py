@@ -10,6 +10,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from deploy.edge.problems import FOREIGN_ORIGIN, MEDIA_TYPE, MISDIRECTED, SCHEMA
 from deploy.edge.requests import ORDER_SECRET
 
 Document = dict[str, Any]
@@ -54,7 +55,8 @@ def read_examples(file: Path) -> list[Example]:
 
 
 def install_openapi(app: FastAPI, finish: Callable[[Document], None]) -> None:
-    """Has the application's document, once the framework has made it, finished by `finish`."""
+    """Has the application's document, once the framework has made it, finished by `finish`. What the edge
+    refuses before any route is in every operation."""
     make = app.openapi
 
     def openapi() -> Document:
@@ -62,6 +64,7 @@ def install_openapi(app: FastAPI, finish: Callable[[Document], None]) -> None:
         document = make()
         if not is_made:
             finish(document)
+            _add_refusals(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -96,6 +99,17 @@ def add_examples(document: Document, examples: list[Example]) -> None:
         content = dict(responses[status]["content"])
         responses[status] = {**responses[status], "content": content}
         _show(content, example.media_type, example.response)
+
+
+def _add_refusals(document: Document) -> None:
+    shared = document.setdefault("components", {}).setdefault("responses", {})
+    for kind in (FOREIGN_ORIGIN, MISDIRECTED):
+        description = f"`/problems/{kind.slug}`: {kind.title}"
+        shared[kind.slug] = {"description": description, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for path in document["paths"].values():
+            for operation in path.values():
+                answer = {"$ref": f"#/components/responses/{kind.slug}"}
+                operation["responses"].setdefault(str(kind.status), answer)
 
 
 def _show(content: dict[str, Any], media_type: str, value: Any) -> None:

@@ -126,10 +126,7 @@ def check_operation(
     operation: APIOperation, mode: schemathesis.GenerationMode, address: str, **drawn: Any
 ) -> None:
     """Sends the operation what fits the document, or does not; `drawn`: settings of Hypothesis."""
-    # Who names a page, or a host, asks the edge first (tests/edge/test_origins.py).
-    cases = operation.as_strategy(generation_mode=mode).filter(
-        lambda case: not {name.lower() for name in case.headers or {}} & {"origin", "host"}
-    )
+    cases = operation.as_strategy(generation_mode=mode)
     if mode.is_positive:  # Patterns name what cannot be seen only as far as every language reads them alike.
         cases = cases.filter(lambda case: not UNSEEN.search(text_of(case.body)))
     excluded = [unsupported_method]
