@@ -115,11 +115,11 @@ def test_a_key_is_of_characters_that_can_be_seen(tmp_path: Path) -> None:
 
 
 def test_no_text_comes_in_that_is_not_of_a_form(tmp_path: Path) -> None:
-    """Every text of a body has a pattern, a list of values or a format."""
+    """Every text of a body has a pattern, a format, or one value or a list of them."""
 
     def texts(schema: Any, place: str) -> Iterator[str]:
         if isinstance(schema, dict):
-            if schema.get("type") == "string" and not {"pattern", "enum", "format"} & schema.keys():
+            if schema.get("type") == "string" and not {"pattern", "enum", "const", "format"} & schema.keys():
                 yield place
             for name, within in schema.items():
                 yield from texts(within, f"{place}.{name}")
