@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -25,7 +27,7 @@ from replays.duckdb.cli import sql_command
 from replays.duckdb.formats import ROWS_SHOWN
 from tests.shop.story import ANNA, Story
 from tests.system.running import default_signals
-from tests.waiting import SECONDS_MAX
+from tests.waiting import SECONDS_MAX, wait_until
 
 
 @pytest.fixture
@@ -225,16 +227,23 @@ def test_ctrl_c_gives_up_a_question_and_the_next_is_answered(
     def shows(words: str) -> None:
         nonlocal seen
         while words not in seen:
+            assert select.select([ours], [], [], SECONDS_MAX)[0], f"no {words!r} after {seen!r}"
             seen += os.read(ours, 4096).decode(errors="replace")
         seen = seen.partition(words)[2]
+
+    def works(seconds: float) -> bool:
+        """Whether it has taken so much CPU since it had the question: what is only typed takes none."""
+        return sum(psutil.Process(shell.pid).cpu_times()[:2]) > before + seconds
 
     try:
         shows("daybook> ")
         os.write(ours, b"SELECT 6 * 7 AS number;\n")
         shows("42")
         shows("daybook> ")
+        before = sum(psutil.Process(shell.pid).cpu_times()[:2])
         os.write(ours, b"SELECT count(*) FROM range(100000) a, range(100000000) b;\n")
         shows("b;")
+        wait_until(lambda: works(0.5))
         shell.send_signal(signal.SIGINT)
         shows("given up")
         shows("daybook> ")
