@@ -43,7 +43,7 @@ LOCK = f"process {NAME}"
 WAIT_SECONDS_MAX = 1.0
 """Bounds how late a lost lock is noticed."""
 ROUND_SECONDS = 0.05
-"""A busy log wakes it no more often than this."""
+"""A busy log wakes it no more often than this; while there is no lane, once in WAIT_SECONDS_MAX."""
 PRUNE_SECONDS = 600.0
 STORE_THREADS = 2
 
@@ -252,7 +252,8 @@ class WebhookSender:
         began = time.monotonic()
         wait = partial(self._log.wait, after=self._head, timeout_seconds=WAIT_SECONDS_MAX)
         self._head = await asyncio.get_running_loop().run_in_executor(self._waiting, wait)
-        await asyncio.sleep(max(0.0, ROUND_SECONDS - (time.monotonic() - began)))
+        seconds = ROUND_SECONDS if self._lanes else WAIT_SECONDS_MAX
+        await asyncio.sleep(max(0.0, seconds - (time.monotonic() - began)))
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(

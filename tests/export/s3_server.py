@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from tests.go_programs import built
 from tests.waiting import wait_until
 
 VERSION = "1.8.0"
@@ -21,28 +18,8 @@ BUCKET = "analysis"
 
 
 def build() -> Path | None:
-    """The program, built once beside the interpreter; None where Go is missing. RuntimeError."""
-    folder = Path(sys.prefix) / f"versitygw-{VERSION}"
-    program = folder / "versitygw"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if program.exists():
-            return program
-        if (go := shutil.which("go")) is None:
-            return None
-        with tempfile.TemporaryDirectory(dir=folder) as fresh:
-            built = subprocess.run(
-                [go, "install", f"github.com/versity/versitygw/cmd/versitygw@v{VERSION}"],
-                env={**os.environ, "GOBIN": fresh},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if built.returncode != 0:
-                raise RuntimeError(f"versitygw cannot be built: {built.stderr}")
-            (Path(fresh) / "versitygw").rename(program)
-    return program
+    """The program, built once; None where Go is missing. RuntimeError."""
+    return built("github.com/versity/versitygw/cmd/versitygw", VERSION)
 
 
 @contextmanager

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.go_programs import built
+
 VERSION = "0.203.0"
 
 
 def build() -> Path | None:
-    """The program, built once beside the interpreter; None where Go is missing. RuntimeError."""
-    folder = Path(sys.prefix) / f"stripe-mock-{VERSION}"
-    program = folder / "stripe-mock"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if program.exists():
-            return program
-        if (go := shutil.which("go")) is None:
-            return None
-        with tempfile.TemporaryDirectory(dir=folder) as fresh:
-            built = subprocess.run(
-                [go, "install", f"github.com/stripe/stripe-mock@v{VERSION}"],
-                env={**os.environ, "GOBIN": fresh},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if built.returncode != 0:
-                raise RuntimeError(f"stripe-mock cannot be built: {built.stderr}")
-            (Path(fresh) / "stripe-mock").rename(program)
-    return program
+    """The program, built once; None where Go is missing. RuntimeError."""
+    return built("github.com/stripe/stripe-mock", VERSION)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed
+from deploy.local.errors import CannotRun, ServerFailed
 from deploy.local.servers.account import Account
 from deploy.local.servers.elasticsearch_programs import ElasticsearchPrograms
 from deploy.local.servers.server import Server
@@ -87,14 +87,6 @@ class ElasticsearchServer(Server):
     @property
     def _config(self) -> Path:
         return self.folder / "config"
-
-    def check(self) -> None:
-        if not self.folder.exists():
-            return
-        if not self.folder.is_dir():
-            raise FolderUnusable(f"{self.folder} is not a folder; move it away")
-        if self.folder.stat().st_uid != self._account.uid:
-            raise FolderUnusable(f"{self.folder} belongs to another user")
 
     def prepare(self) -> None:
         self.check()

@@ -18,7 +18,7 @@ import psutil
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed
+from deploy.local.errors import CannotRun, ServerFailed
 from deploy.local.servers.account import Account
 from deploy.local.servers.kafka_programs import KafkaPrograms
 from deploy.local.servers.server import Server
@@ -89,14 +89,6 @@ class KafkaServer(Server):
     @property
     def _data(self) -> Path:
         return self.folder / "data"
-
-    def check(self) -> None:
-        if not self.folder.exists():
-            return
-        if not self.folder.is_dir():
-            raise FolderUnusable(f"{self.folder} is not a folder; move it away")
-        if self.folder.stat().st_uid != self._account.uid:
-            raise FolderUnusable(f"{self.folder} belongs to another user")
 
     def prepare(self) -> None:
         self.check()

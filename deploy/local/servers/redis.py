@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from deploy.local.errors import CannotRun, FolderUnusable, ServerFailed, StartsOver
+from deploy.local.errors import CannotRun, ServerFailed, StartsOver
 from deploy.local.servers.account import Account
 from deploy.local.servers.server import Server
 from deploy.local.supervision.child_processes import Program, end_processes, plain_environment
@@ -75,14 +75,8 @@ class RedisServer(Server):
         return f"unix://{self.socket}"
 
     def check(self) -> None:
-        if not self.folder.exists():
-            return
-        if not self.folder.is_dir():
-            raise FolderUnusable(f"{self.folder} is not a folder; move it away")
-        found = self.folder.stat()
-        if found.st_uid != self._account.uid:
-            raise FolderUnusable(f"{self.folder} belongs to another user")
-        if found.st_mode & 0o700 != 0o700:
+        super().check()
+        if self.folder.exists() and self.folder.stat().st_mode & 0o700 != 0o700:
             self.folder.chmod(0o700)
 
     def prepare(self) -> None:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.local.errors import CannotRun, StartsOver
+from deploy.local.errors import CannotRun, FolderUnusable, StartsOver
 from deploy.local.servers.account import Account
 from deploy.local.supervision.child_processes import Program, last_line, spawn, stop
 from event_store.retries import RetryPolicy
@@ -48,9 +48,14 @@ class Server(ABC):
     def program(self) -> Program:
         """How it is run."""
 
-    @abstractmethod
     def check(self) -> None:
         """Raises FolderUnusable where what lies in the folder cannot be this server's."""
+        if not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            raise FolderUnusable(f"{self.folder} is not a folder; move it away")
+        if self.folder.stat().st_uid != self._account.uid:
+            raise FolderUnusable(f"{self.folder} belongs to another user")
 
     @abstractmethod
     def prepare(self) -> None:
